@@ -1,0 +1,1 @@
+"""Tierwise: each task handled by the right intelligence tier. Importing this package does nothing."""

@@ -1,0 +1,1 @@
+"""VALUES: what the other packages hand to each other. No I/O, no clock, no randomness."""

@@ -1,0 +1,136 @@
+"""What came back? `Delta`s as they arrive and the `Answer` they add up to, on whatever wire.
+
+Invariant: `assemble` of the deltas of a streamed answer equals the answer of the same reply not streamed;
+role markers, pings and usage are not content, so nothing is committed by them.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tierwise.core.usage import Usage
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """One output token, as the bytes it stands for, and its natural log-probability."""
+
+    data: bytes
+    logprob: float
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call, or a piece of one in a stream (`id` and `name` then come only with the first piece)."""
+
+    index: int = 0
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """What one event adds to one choice. `finish` is the upstream's own reason, never invented."""
+
+    choice: int = 0
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tokens: tuple[TokenLogprob, ...] = ()
+    finish: str | None = None
+
+    @property
+    def content(self) -> bool:
+        """True if this piece carries anything that a caller would see as answer."""
+        return bool(self.text or self.reasoning or self.refusal or self.tool_calls)
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of an answer. `raw` is the upstream's own payload, passed on unchanged to a caller of the same wire."""
+
+    raw: bytes = b""
+    pieces: tuple[Piece, ...] = ()
+    usage: Usage | None = None
+    served_model: str | None = None
+
+    @property
+    def content(self) -> bool:
+        """True if any piece carries content: the event that commits a stream."""
+        return any(piece.content for piece in self.pieces)
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One complete alternative of an answer; `finish` None means that the upstream never gave a reason."""
+
+    index: int = 0
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tokens: tuple[TokenLogprob, ...] = ()
+    finish: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete answer. `raw` is the upstream's body where it was not streamed."""
+
+    choices: tuple[Choice, ...] = ()
+    usage: Usage | None = None
+    served_model: str | None = None
+    raw: bytes = b""
+
+
+def assemble(deltas: Iterable[Delta]) -> Answer:
+    """Add the deltas up to the answer they spell."""
+    building: dict[int, _Building] = {}
+    usage: Usage | None = None
+    served: str | None = None
+    for delta in deltas:
+        usage = delta.usage or usage
+        served = served or delta.served_model
+        for piece in delta.pieces:
+            building.setdefault(piece.choice, _Building()).add(piece)
+    choices = tuple(building[index].choice(index) for index in sorted(building))
+    return Answer(choices=choices, usage=usage, served_model=served)
+
+
+class _Building:
+    """The pieces of one choice so far."""
+
+    __slots__ = ("calls", "finish", "reasoning", "refusal", "text", "tokens")
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.refusal: list[str] = []
+        self.tokens: list[TokenLogprob] = []
+        self.calls: dict[int, list[ToolCall]] = {}
+        self.finish: str | None = None
+
+    def add(self, piece: Piece) -> None:
+        self.text.append(piece.text)
+        self.reasoning.append(piece.reasoning)
+        self.refusal.append(piece.refusal)
+        self.tokens.extend(piece.tokens)
+        for call in piece.tool_calls:
+            self.calls.setdefault(call.index, []).append(call)
+        self.finish = piece.finish or self.finish
+
+    def choice(self, index: int) -> Choice:
+        calls = tuple(
+            ToolCall(
+                index=place,
+                id=next((part.id for part in parts if part.id), ""),
+                name=next((part.name for part in parts if part.name), ""),
+                arguments="".join(part.arguments for part in parts),
+            )
+            for place, parts in sorted(self.calls.items())
+        )
+        return Choice(
+            index=index,
+            text="".join(self.text),
+            reasoning="".join(self.reasoning),
+            refusal="".join(self.refusal),
+            tool_calls=calls,
+            tokens=tuple(self.tokens),
+            finish=self.finish,
+        )

@@ -1,0 +1,67 @@
+"""What is being asked? One `Call`, whatever wire it came on.
+
+`body` holds the caller's bytes; the other fields are what routing, policy and gates read from exactly these bytes.
+Invariant: a `Call` is never changed; what an endpoint needs differently is spliced into a copy of `body` by its wire.
+"""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from tierwise.core.label import Label
+
+PartKind = Literal["text", "tool_call", "tool_result", "tool_definition", "schema", "name", "metadata", "image", "file"]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of the request that could carry sensitive text; `path` is its place, e.g. `messages[2].content`."""
+
+    kind: PartKind
+    path: str
+    text: str
+    role: str = ""
+
+
+class Hints(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller says about the call, from headers or `metadata`. A hint never lifts a rule."""
+
+    workflow: str | None = None
+    label: Label | None = None
+    quality: float | None = None
+    max_cost_usd: Decimal | None = None
+    session: str | None = None
+
+
+class Features(msgspec.Struct, frozen=True, kw_only=True):
+    """The objective facts a route is chosen by; stored in the decision record, free of content.
+
+    `input_tokens_est` is an upper estimate; `max_output_tokens` is the caller's own limit, None when not given.
+    """
+
+    input_tokens_est: int
+    max_output_tokens: int | None = None
+    tools: int = 0
+    images: int = 0
+    files: int = 0
+    schema: bool = False
+    json: bool = False
+    stream: bool = False
+    logprobs: bool = False
+    n: int = 1
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of a caller, decoded once. `json_schema` and `tools` are parsed JSON, for the gates."""
+
+    wire: str
+    body: bytes
+    model: str
+    parts: tuple[Part, ...]
+    features: Features
+    hints: Hints = Hints()
+    stream: bool = False
+    include_usage: bool = False
+    json_schema: dict[str, Any] | None = None
+    tools: dict[str, dict[str, Any]] = {}
+    key_id: str | None = None

@@ -1,0 +1,109 @@
+"""What was decided, and what came of it? The decision record, field by field as the contract publishes it.
+
+Invariant: content of the call is not in here; every candidate that was looked at is, with the reason for its fate.
+"""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from tierwise.core.call import Features
+from tierwise.core.label import Label, Tier
+from tierwise.core.usage import Usage
+
+Outcome = Literal[
+    "pending", "answered", "flagged", "review", "refused", "failed", "broken", "cancelled", "interrupted", "dry_run"
+]
+
+
+class LabelSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Who set which label, and where: `caller`, `workflow`, `default`, `session` or `detector:card`."""
+
+    source: str
+    label: Label
+    detail: str = ""
+
+
+class Labelled(msgspec.Struct, frozen=True, kw_only=True):
+    """The label in force and everything that contributed to it."""
+
+    value: Label
+    sources: tuple[LabelSource, ...] = ()
+
+
+class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One model that was looked at. `excluded_by` names the filter or rule, `reason` is for people.
+
+    `score` is the place in the order of trial (lower is tried first); `probability` is that of being tried first.
+    """
+
+    model: str
+    endpoint: str
+    tier: Tier
+    allowed: bool
+    excluded_by: str | None = None
+    reason: str = ""
+    score: float | None = None
+    expected_cost_usd: Decimal | None = None
+    expected_quality: float | None = None
+    expected_latency_ms: float | None = None
+    probability: float | None = None
+
+
+class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the quality gates said of one answer; `name` is the failed gate, or the list of those passed."""
+
+    name: str
+    verdict: Literal["pass", "fail"]
+    detail: str = ""
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One lap of the loop. `cost_reason` says why `cost_usd` is null; `verdict` is what followed."""
+
+    endpoint: str
+    model: str
+    tier: Tier
+    started: float
+    served_model: str | None = None
+    first_byte_ms: float | None = None
+    duration_ms: float | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    cost_reason: str | None = None
+    confidence: float | None = None
+    gate: GateRecord | None = None
+    verdict: str = ""
+    error: str | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds."""
+
+    id: str
+    ts: float
+    requested_model: str
+    caller_wire: str
+    features: Features
+    label: Labelled
+    candidates: tuple[CandidateRecord, ...] = ()
+    seq: int | None = None
+    workflow: str | None = None
+    session: str | None = None
+    key_id: str | None = None
+    strategy: str | None = None
+    policy_digest: str = ""
+    price_digest: str = ""
+    registry_digest: str = ""
+    chosen: str | None = None
+    reason: str = ""
+    attempts: tuple[AttemptRecord, ...] = ()
+    outcome: Outcome = "pending"
+    error: str | None = None
+    obligations: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    total_cost_usd: Decimal | None = None
+    baseline_cost_usd: Decimal | None = None
+    review: dict[str, Any] | None = None
+    feedback: dict[str, Any] | None = None

@@ -1,0 +1,71 @@
+"""What can be asked? An `Endpoint` (one server, one wire) and a `Model` (what it serves).
+
+Values only: rows are read in `registry`, probed in `providers`.
+Invariant: unknown is `None`, never 0 and never "".
+"""
+
+from typing import Literal
+
+import msgspec
+
+from tierwise.core.label import Tier
+from tierwise.core.secret import Secret
+from tierwise.core.usage import Price
+
+Capability = Literal["stream", "tools", "images", "files", "schema", "json", "logprobs", "n", "audio"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Time and size limits for the traffic to one endpoint."""
+
+    connect_timeout_s: float = 5.0
+    first_byte_timeout_s: float = 120.0
+    idle_timeout_s: float = 60.0
+    total_timeout_s: float = 600.0
+    max_connections: int = 256
+    max_answer_bytes: int = 64 * 1024 * 1024
+
+
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the embedded engine loads a GGUF file. `threads` 0 lets the engine choose."""
+
+    file: str
+    context_tokens: int | None = None
+    slots: int = 4
+    threads: int = 0
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One server that speaks one wire. `url` carries the version path and is empty for the embedded engine."""
+
+    name: str
+    kind: str
+    wire: str
+    tier: Tier
+    url: str = ""
+    key: Secret | None = None
+    key_ref: str | None = None
+    region: str | None = None
+    retention_days: int | None = None
+    trains_on_data: bool | None = None
+    agreement: str | None = None
+    sla: str | None = None
+    limits: Limits = Limits()
+    engine: EngineOptions | None = None
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint serves. `tasks` empty means general; else only workflows of these tasks may use it.
+
+    `strength` orders models of unknown quality (higher is stronger); it is a declared fact, not a measurement.
+    """
+
+    id: str
+    endpoint: str
+    served_name: str
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: frozenset[Capability] = frozenset()
+    price: Price | None = None
+    tasks: tuple[str, ...] = ()
+    strength: float | None = None
