@@ -36,10 +36,12 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
 class Features(msgspec.Struct, frozen=True, kw_only=True):
     """The objective facts a route is chosen by; stored in the decision record, free of content.
 
-    `input_tokens_est` is an upper estimate; `max_output_tokens` is the caller's own limit, None when not given.
+    `input_tokens_est` is an upper estimate without the answer's schema, which engines with a grammar do not read as
+    prompt: that is `schema_tokens_est`. `max_output_tokens` is the caller's own limit, None when not given.
     """
 
     input_tokens_est: int
+    schema_tokens_est: int = 0
     max_output_tokens: int | None = None
     tools: int = 0
     images: int = 0

@@ -6,12 +6,16 @@ TierwiseError
 │                      Overloaded, Unauthorized, ContextTooLong, Refused, BadReply
 ├─ StreamBroken        content had already been delivered
 ├─ AllAttemptsFailed   every attempt, in order
+├─ GateFailed          no answer was good enough
 ├─ ConfigError         file, key, expected, found, nearest valid name
 └─ StoreError          the ledger cannot be read or written
 """
 
 import enum
 from collections.abc import Sequence
+
+from tierwise.core.answer import Answer
+from tierwise.core.decision import Decision
 
 
 class Verdict(enum.StrEnum):
@@ -24,7 +28,12 @@ class Verdict(enum.StrEnum):
 
 
 class TierwiseError(Exception):
-    """Anything that Tierwise raises on purpose. The text is for people; programs read the fields."""
+    """Anything that Tierwise raises on purpose. The text is for people; programs read the fields.
+
+    `decision` is the record of the call as it ended, where there was a call.
+    """
+
+    decision: Decision | None = None
 
 
 class CallRejected(TierwiseError):
@@ -136,11 +145,16 @@ class AllAttemptsFailed(TierwiseError):
 
 
 class GateFailed(TierwiseError):
-    """An answer was not good enough and no better one could be had. `gate` is the check, `detail` what it saw."""
+    """An answer was not good enough and no better one could be had. `gate` is the check, `detail` what it saw.
 
-    def __init__(self, message: str, *, gate: str, detail: str) -> None:
+    `answer` is the withheld one, for a person who reviews it; it never goes into a message or a record.
+    """
+
+    def __init__(
+        self, message: str, *, gate: str, detail: str, answer: Answer | None = None, queued: bool = False
+    ) -> None:
         super().__init__(message)
-        self.gate, self.detail = gate, detail
+        self.gate, self.detail, self.answer, self.queued = gate, detail, answer, queued
 
 
 class ConfigError(TierwiseError):

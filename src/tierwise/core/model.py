@@ -36,7 +36,10 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One server that speaks one wire. `url` carries the version path and is empty for the embedded engine."""
+    """One server that speaks one wire. `url` carries the version path and is empty for the embedded engine.
+
+    `grammar` is true where a schema binds the decoder and is not read as part of the prompt.
+    """
 
     name: str
     kind: str
@@ -45,6 +48,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     key: Secret | None = None
     key_ref: str | None = None
+    ca_file: str | None = None
     region: str | None = None
     retention_days: int | None = None
     trains_on_data: bool | None = None
@@ -52,6 +56,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     sla: str | None = None
     limits: Limits = Limits()
     engine: EngineOptions | None = None
+    grammar: bool = False
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

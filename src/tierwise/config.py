@@ -1,0 +1,250 @@
+"""What is configured, and where does each value come from? File, then environment, then flags.
+
+The only reader of the environment. Wires nothing: `bootstrap` does.
+Invariant: an unknown key is an error with its path and the nearest valid name; a secret is a reference until asked for.
+"""
+
+import os
+import sys
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tierwise.core.errors import ConfigError
+from tierwise.core.secret import Secret
+from tierwise.economics.budget import Budget
+from tierwise.fallback.breaker import BreakerSettings
+from tierwise.fallback.plan import FallbackSettings
+from tierwise.gateway.workflow import Workflow
+from tierwise.ledger.settings import LedgerSettings
+from tierwise.policy.settings import LabelSettings, Rule
+from tierwise.registry.load import nearest
+from tierwise.registry.settings import EndpointRow, ModelRow
+from tierwise.server.settings import KeyRow, ServerSettings
+
+FILE = "tierwise.toml"
+PREFIX = "TIERWISE_"
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that a `tierwise.toml` may say."""
+
+    server: ServerSettings = ServerSettings()
+    endpoint: tuple[EndpointRow, ...] = ()
+    model: tuple[ModelRow, ...] = ()
+    labels: LabelSettings = LabelSettings()
+    rule: tuple[Rule, ...] = ()
+    workflow: tuple[Workflow, ...] = ()
+    budget: tuple[Budget, ...] = ()
+    key: tuple[KeyRow, ...] = ()
+    ledger: LedgerSettings = LedgerSettings()
+    fallback: FallbackSettings = FallbackSettings()
+    breaker: BreakerSettings = BreakerSettings()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The effective configuration. `file` None: nothing was written, so what exists is discovered.
+
+    `sources` says of dotted keys that were set where they were set; every other value is a default.
+    """
+
+    document: Document
+    home: Path
+    file: Path | None = None
+    sources: dict[str, str] = {}
+    frontier: bool = False
+    environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def secret(self, reference: str) -> Secret | None:
+        """Resolve a reference such as `env:NAME`; None where the variable is unset or empty."""
+        text = self.environ.get(reference.removeprefix("env:"), "").strip()
+        return Secret(text) if text else None
+
+    @property
+    def ledger_path(self) -> Path:
+        """Return the ledger's file."""
+        path = self.document.ledger.path
+        return Path(path).expanduser() if path else self.home / "ledger.sqlite"
+
+
+def load(
+    file: Path | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, object] | None = None
+) -> Settings:
+    """Read the file (given, or named by TIERWISE_CONFIG, or `tierwise.toml` here or in the home) and what overrides it.
+
+    `flags` are dotted keys such as `server.port`; `frontier` lets discovered outside endpoints join.
+    """
+    environ = os.environ if environ is None else environ
+    home = _home(environ)
+    found = _file(file, environ, home)
+    raw: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    if found is not None:
+        raw = _read(found)
+        sources = dict.fromkeys(_leaves(raw), f"file {found}")
+    frontier = bool((flags or {}).get("frontier"))
+    for key, value, source in [*_from_environ(environ), *_from_flags(flags or {})]:
+        _set(raw, key, value)
+        sources[key] = source
+    document = _document(raw, str(found) if found else None, base=found.parent if found else Path.cwd())
+    kept = {name: value for name, value in environ.items() if value}
+    return Settings(document=document, home=home, file=found, sources=sources, frontier=frontier, environ=kept)
+
+
+def parse(text: str, file: str | None = None) -> Document:
+    """Read a document from text, as `load` does from a file."""
+    return _document(_toml(text, file), file, base=Path.cwd())
+
+
+def effective(settings: Settings) -> list[tuple[str, str, str]]:
+    """Return every value as `(dotted key, value, source)`; references stand in for secrets."""
+    values = _leaves(msgspec.to_builtins(settings.document))
+    rows = [("home", str(settings.home), "env TIERWISE_HOME" if settings.environ.get("TIERWISE_HOME") else "default")]
+    rows += [(key, str(value), settings.sources.get(key, "default")) for key, value in values.items()]
+    return rows
+
+
+# reading
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    if environ.get("TIERWISE_HOME"):
+        return Path(environ["TIERWISE_HOME"]).expanduser().absolute()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "tierwise"
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "tierwise"
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tierwise"
+
+
+def _file(given: Path | None, environ: Mapping[str, str], home: Path) -> Path | None:
+    named = given or (Path(environ["TIERWISE_CONFIG"]) if environ.get("TIERWISE_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"there is no configuration file {named}; `tierwise init` writes one", file=str(named))
+        return named.absolute()
+    return next((place.absolute() for place in (Path(FILE), home / FILE) if place.is_file()), None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return _toml(path.read_text("utf-8"), str(path))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text", file=str(path)) from error
+
+
+def _toml(text: str, file: str | None) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file or 'the configuration'} is not TOML: {error}", file=file) from error
+
+
+def _document(raw: dict[str, Any], file: str | None, *, base: Path) -> Document:
+    where = f"{file}: " if file else ""
+    _check_keys(raw, Document, "", where, file)
+    try:
+        document = msgspec.convert(raw, Document)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}{error}", file=file) from error
+    return msgspec.structs.replace(document, endpoint=tuple(_anchored(row, base) for row in document.endpoint))
+
+
+def _anchored(row: EndpointRow, base: Path) -> EndpointRow:
+    """Read a relative path as relative to the file that says it."""
+    if row.file is None:
+        return row
+    return msgspec.structs.replace(row, file=str((base / Path(row.file).expanduser()).absolute()))
+
+
+def _check_keys(value: Any, declared: Any, path: str, where: str, file: str | None) -> None:
+    """Refuse an unknown key by its path; walks the declared types beside the data."""
+    struct = next((t for t in _alternatives(declared) if isinstance(t, type) and issubclass(t, msgspec.Struct)), None)
+    if isinstance(value, list):
+        for item in value:
+            for inner in _inner(declared):
+                _check_keys(item, inner, path, where, file)
+    elif isinstance(value, dict) and struct is None:
+        for key, item in value.items():
+            for inner in _inner(declared):
+                _check_keys(item, inner, f"{path}.{key}".strip("."), where, file)
+    elif isinstance(value, dict) and struct is not None:
+        fields = typing.get_type_hints(struct)
+        known = {field.encode_name: fields[field.name] for field in msgspec.structs.fields(struct)}
+        for key, item in value.items():
+            dotted = f"{path}.{key}".strip(".")
+            if key not in known:
+                raise ConfigError(f"{where}unknown key {dotted!r}{nearest(key, known)}", file=file, key=dotted)
+            _check_keys(item, known[key], dotted, where, file)
+
+
+def _alternatives(declared: Any) -> tuple[Any, ...]:
+    union = typing.get_origin(declared) in (typing.Union, types.UnionType)
+    return typing.get_args(declared) if union else (declared,)
+
+
+def _inner(declared: Any) -> list[Any]:
+    """Return what the items of a tuple, or the values of a dict, are declared to be."""
+    found: list[Any] = []
+    for alternative in _alternatives(declared):
+        args = [arg for arg in typing.get_args(alternative) if arg is not Ellipsis]
+        found += args[-1:]
+    return found
+
+
+# overriding
+
+
+def _from_environ(environ: Mapping[str, str]) -> list[tuple[str, object, str]]:
+    """Read `TIERWISE_SERVER_PORT` and the like: one variable for each plain value of a plain section."""
+    found: list[tuple[str, object, str]] = []
+    for section in msgspec.structs.fields(Document):
+        declared = typing.get_type_hints(Document)[section.name]
+        if not (isinstance(declared, type) and issubclass(declared, msgspec.Struct)):
+            continue
+        for field in msgspec.structs.fields(declared):
+            name = f"{PREFIX}{section.name}_{field.name}".upper()
+            if environ.get(name):
+                found.append((f"{section.name}.{field.name}", _plain(environ[name]), f"env {name}"))
+    return found
+
+
+def _from_flags(flags: Mapping[str, object]) -> list[tuple[str, object, str]]:
+    return [(key, value, "flag") for key, value in flags.items() if value is not None and "." in key]
+
+
+def _plain(text: str) -> object:
+    """Read a variable as the TOML value it looks like, else as text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _set(raw: dict[str, Any], key: str, value: object) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        raw = raw.setdefault(section, {})
+    raw[last] = value
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """Return the plain values of nested tables by dotted key; rows are named by their `name`, `id` or place."""
+    if isinstance(value, dict) and value:
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            found |= _leaves(item, f"{path}.{key}".strip("."))
+        return found
+    if isinstance(value, list | tuple) and value and all(isinstance(item, dict) for item in value):
+        found = {}
+        for place, item in enumerate(value):
+            found |= _leaves(item, f"{path}.{item.get('name') or item.get('id') or place}")
+        return found
+    return {path: value} if path else {}

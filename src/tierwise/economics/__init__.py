@@ -1,0 +1,1 @@
+"""WHAT IT COSTS: prices of usage, and budgets."""

@@ -1,0 +1,41 @@
+"""What does an attempt cost, and what could it cost at most?
+
+Pure arithmetic in `Decimal`; knows no models and no price list.
+Invariant: cost is exact, never negative, and never falls when a token is added.
+"""
+
+from decimal import Decimal
+
+from tierwise.core.usage import Price, Usage
+
+MTOK = Decimal(1_000_000)
+# Where a caller sets no limit, an answer is assumed to be at most this long when money is reserved.
+ASSUMED_OUTPUT_TOKENS = 4096
+# Measured answers are far shorter than their limit; for the *expected* cost of a call this many tokens stand in.
+EXPECTED_OUTPUT_TOKENS = 256
+
+
+def cost_usd(price: Price, usage: Usage) -> Decimal:
+    """Price the usage: reasoning is billed as output, cached input at the input price where no other is known."""
+    read, write = price.cache_read_usd_per_mtok, price.cache_write_usd_per_mtok
+    total = usage.input * price.input_usd_per_mtok + (usage.output + usage.reasoning) * price.output_usd_per_mtok
+    if usage.cache_read:
+        total += usage.cache_read * (price.input_usd_per_mtok if read is None else read)
+    if usage.cache_write:
+        total += usage.cache_write * (price.input_usd_per_mtok if write is None else write)
+    return total / MTOK
+
+
+def expected_cost_usd(price: Price, input_tokens: int, max_output_tokens: int | None) -> Decimal:
+    """Estimate the cost of a call before it is made, with a typical length of answer."""
+    output = min(max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS)
+    return (input_tokens * price.input_usd_per_mtok + output * price.output_usd_per_mtok) / MTOK
+
+
+def worst_cost_usd(price: Price, input_tokens: int, max_output_tokens: int | None) -> Decimal:
+    """Bound the cost of a call before it is made: the upper estimate of input and the whole allowed output.
+
+    Input is bounded at its dearest bucket, as a cache write may cost more than fresh input.
+    """
+    dearest = max(price.input_usd_per_mtok, price.cache_write_usd_per_mtok or price.input_usd_per_mtok)
+    return (input_tokens * dearest + (max_output_tokens or ASSUMED_OUTPUT_TOKENS) * price.output_usd_per_mtok) / MTOK

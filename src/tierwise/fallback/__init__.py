@@ -1,0 +1,1 @@
+"""WHICH NEXT: what follows a failed attempt."""

@@ -1,0 +1,1 @@
+"""ONE CALL, END TO END: label, candidates, judge, choose, intent, attempts with gates, outcome."""

@@ -1,0 +1,181 @@
+"""What came of asking one endpoint? One lap: connect, send, decode, hold back, gate.
+
+Knows neither the order of trial nor the ledger. Joins the wire with the transport, and is the only place that does.
+Invariant: nothing is handed on before the gates have passed what they can see; the exchange is always released.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from time import perf_counter, time
+
+from tierwise.core.answer import Answer, Delta, assemble
+from tierwise.core.call import Call
+from tierwise.core.decision import AttemptRecord, GateRecord
+from tierwise.core.errors import BadReply, ProviderError, TierwiseError
+from tierwise.core.model import Endpoint
+from tierwise.core.usage import Usage
+from tierwise.economics.price import cost_usd
+from tierwise.gateway.decide import Hop
+from tierwise.providers.address import Address
+from tierwise.providers.exchange import Exchange
+from tierwise.providers.transport import Transport
+from tierwise.quality.gate import GateResult, check_answer, check_head, needs_logprobs, needs_whole
+from tierwise.quality.settings import Gates
+from tierwise.wires import chat
+
+Reach = Callable[[Endpoint], Awaitable[Address]]
+# What a held-back stream may weigh before it is refused: gates that need the whole answer wait for no more than this.
+MAX_HELD_BYTES = 8 * 1024 * 1024
+ROUGH_CHARS_PER_TOKEN = 4
+
+
+class Attempt:
+    """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
+
+    __slots__ = (
+        "_decoder", "_done", "_exchange", "_sent", "answer", "call", "confidence", "duration_ms", "error",
+        "first_byte_ms", "gate", "held", "hop", "output_chars", "served_model", "started", "usage", "verdict",
+    )  # fmt: skip
+
+    def __init__(self, hop: Hop, call: Call) -> None:
+        self.hop, self.call = hop, call
+        self.started, self._sent = time(), perf_counter()
+        self.answer: Answer | None = None
+        self.held: list[Delta] = []
+        self.usage: Usage | None = None
+        self.served_model: str | None = None
+        self.first_byte_ms: float | None = None
+        self.duration_ms: float | None = None
+        self.gate: GateRecord | None = None
+        self.confidence: float | None = None
+        self.error: TierwiseError | None = None
+        self.verdict = "cancelled"
+        self.output_chars = 0
+        self._exchange: Exchange | None = None
+        self._decoder: chat.AnswerDecoder | None = None
+        self._done = False
+
+    async def run(self, transport: Transport, reach: Reach, gates: Gates, deadline: float) -> GateResult:
+        """Ask the endpoint, up to the point where the gates have spoken. Raises ProviderError or ConfigError."""
+        call, model = self.call, self.hop.model
+        request = chat.encode_request(
+            call,
+            served_name=model.served_name,
+            stream=call.stream,
+            ask_usage=call.stream,
+            ask_logprobs=needs_logprobs(gates, model.id),
+        )
+        address = await reach(self.hop.endpoint)
+        exchange = await transport.post(address, request.path, request.body, deadline=deadline, stream=call.stream)
+        self._exchange = exchange
+        try:
+            if exchange.status != 200:
+                body = await exchange.read_all()
+                raise chat.error_from(exchange.status, exchange.headers, body, time())
+            result = await (self._whole(exchange, gates) if not call.stream else self._head(exchange, gates))
+        finally:
+            self.first_byte_ms = exchange.first_byte_ms
+            if not call.stream:
+                exchange.release()
+        self.gate, self.confidence = result.record, result.confidence
+        return result
+
+    async def _whole(self, exchange: Exchange, gates: Gates) -> GateResult:
+        answer = self.answer = chat.decode_answer(await exchange.read_all())
+        self.usage, self.served_model = answer.usage, answer.served_model
+        self.output_chars = sum(len(choice.text) for choice in answer.choices)
+        return check_answer(gates, self.call, answer, model_id=self.hop.model.id)
+
+    async def _head(self, exchange: Exchange, gates: Gates) -> GateResult:
+        """Hold the stream back until the gates have seen enough of it, or all of it."""
+        decoder = self._decoder = chat.AnswerDecoder()
+        whole = needs_whole(gates, self.call)
+        weight = 0
+        while not self._done:
+            data = await exchange.read_some()
+            weight += len(data)
+            if weight > MAX_HELD_BYTES:
+                raise BadReply("the answer is too long to be checked before it is passed on", code="upstream_too_large")
+            self.held += self._taken(decoder.feed(data) if data else decoder.finish())
+            self._done = not data or decoder.finished
+            if not whole and self.output_chars and self.output_chars >= gates.hold_back_chars and not self._done:
+                return check_head(gates, self.call, assemble(self.held), model_id=self.hop.model.id)
+        return check_answer(gates, self.call, assemble(self.held), model_id=self.hop.model.id)
+
+    async def rest(self) -> AsyncGenerator[Delta, None]:
+        """Yield what was held back, then what still comes. Raises ProviderError where the stream breaks."""
+        for delta in self.held:
+            yield delta
+        self.held = []
+        exchange, decoder = self._exchange, self._decoder
+        if exchange is None or decoder is None:
+            return
+        while not self._done:
+            data = await exchange.read_some()
+            for delta in self._taken(decoder.feed(data) if data else decoder.finish()):
+                yield delta
+            self._done = not data or decoder.finished
+
+    def _taken(self, deltas: list[Delta]) -> list[Delta]:
+        for delta in deltas:
+            if delta.usage is not None:
+                self.usage = delta.usage
+            if self.served_model is None:
+                self.served_model = delta.served_model
+            for piece in delta.pieces:
+                self.output_chars += len(piece.text) + len(piece.reasoning) + len(piece.refusal)
+                for tool in piece.tool_calls:
+                    self.output_chars += len(tool.arguments) + len(tool.name)
+        return deltas
+
+    def close(self) -> None:
+        """Let go of the connection; one that still carries an answer is closed, which tells the endpoint to stop."""
+        self.duration_ms = (perf_counter() - self._sent) * 1000
+        if self._exchange is not None:
+            self._exchange.release()
+
+    def whole(self) -> Answer:
+        """Return the complete answer that the gates held back."""
+        return self.answer if self.answer is not None else assemble(self.held)
+
+    def settled_usage(self) -> Usage | None:
+        """Return the usage as reported, else an estimate once any answer came, else None."""
+        if self.usage is not None or not self.output_chars:
+            return self.usage
+        return Usage(
+            input=self.call.features.input_tokens_est,
+            output=max(1, self.output_chars // ROUGH_CHARS_PER_TOKEN),
+            estimated=True,
+        )
+
+    def record(self) -> AttemptRecord:
+        """Return the attempt as the decision record holds it."""
+        model, endpoint, usage = self.hop.model, self.hop.endpoint, self.settled_usage()
+        cost = reason = None
+        if model.price is None:
+            reason = "unmetered"
+        elif usage is None:
+            reason = "no answer, no usage"
+        else:
+            cost = cost_usd(model.price, usage)
+        return AttemptRecord(
+            endpoint=endpoint.name,
+            model=model.id,
+            tier=endpoint.tier,
+            started=self.started,
+            served_model=self.served_model,
+            first_byte_ms=self.first_byte_ms,
+            duration_ms=self.duration_ms,
+            usage=usage,
+            cost_usd=cost,
+            cost_reason=reason,
+            confidence=self.confidence,
+            gate=self.gate,
+            verdict=self.verdict,
+            error=None if self.error is None else told(self.error),
+        )
+
+
+def told(error: TierwiseError) -> str:
+    """Return an error in one line for the record."""
+    status = f" {error.status}" if isinstance(error, ProviderError) and error.status else ""
+    return f"{type(error).__name__}{status}: {error}"[:300]

@@ -1,0 +1,82 @@
+"""Which models could be asked, with every fact that orders them? Joins registry, prices, health and the workflow.
+
+Pure but for reading `Facts`. The router and the policy see only what this module hands them.
+"""
+
+from collections.abc import Iterable
+
+from tierwise.core.call import Features
+from tierwise.core.label import Tier
+from tierwise.core.model import Capability, Endpoint, Model
+from tierwise.economics.price import expected_cost_usd, worst_cost_usd
+from tierwise.gateway.facts import Facts
+from tierwise.gateway.rules import Rules
+from tierwise.gateway.workflow import Workflow
+from tierwise.quality.gate import needs_logprobs
+from tierwise.router.candidate import Candidate
+
+# Room that is kept for an answer whose length the caller does not limit.
+LEAST_OUTPUT_TOKENS = 64
+
+
+def input_tokens(features: Features, endpoint: Endpoint) -> int:
+    """Return the upper estimate of what the endpoint will read."""
+    return features.input_tokens_est + (0 if endpoint.grammar else features.schema_tokens_est)
+
+
+def needed(features: Features) -> frozenset[Capability]:
+    """Return what a model must be able to do to serve the call as it was asked."""
+    asked: list[tuple[bool, Capability]] = [
+        (features.stream, "stream"),
+        (features.tools > 0, "tools"),
+        (features.images > 0, "images"),
+        (features.files > 0, "files"),
+        (features.schema, "schema"),
+        (features.json, "json"),
+        (features.logprobs, "logprobs"),
+        (features.n > 1, "n"),
+    ]
+    return frozenset(name for wanted, name in asked if wanted)
+
+
+def candidates(
+    rules: Rules, facts: Facts, models: Iterable[Model], features: Features, workflow: Workflow | None, now: float
+) -> tuple[Candidate, ...]:
+    """Join the facts of each model into what the router decides by."""
+    return tuple(_candidate(rules, facts, model, features, workflow, now) for model in models)
+
+
+def _candidate(
+    rules: Rules, facts: Facts, model: Model, features: Features, workflow: Workflow | None, now: float
+) -> Candidate:
+    endpoint = rules.catalog.endpoints[model.endpoint]
+    price = model.price
+    tokens = input_tokens(features, endpoint)
+    output = features.max_output_tokens
+    unavailable = rules.catalog.unusable.get(endpoint.name)
+    resting_s = facts.resting_s(model.id, now)
+    if unavailable is None and resting_s > 0:
+        unavailable = f"it failed repeatedly; the next try is in {resting_s:.1f} s"
+    return Candidate(
+        model=model.id,
+        endpoint=endpoint.name,
+        tier=endpoint.tier,
+        tasks=model.tasks,
+        capabilities=model.capabilities,
+        context_tokens=model.context_tokens,
+        input_tokens=tokens,
+        gate_needs_logprobs=workflow is not None and needs_logprobs(workflow.gates, model.id),
+        metered=price is not None or endpoint.tier is Tier.FRONTIER,
+        price_known=price is not None or endpoint.tier is not Tier.FRONTIER,
+        cost_usd=None if price is None else expected_cost_usd(price, tokens, output),
+        worst_cost_usd=None if price is None else worst_cost_usd(price, tokens, _times(output, features.n)),
+        trusted=workflow is not None and model.id in workflow.trusted,
+        strength=model.strength,
+        latency_ms=facts.latency_ms.get(model.id),
+        weight=workflow.weights.get(model.id, 1.0) if workflow else 1.0,
+        unavailable=unavailable,
+    )
+
+
+def _times(output: int | None, n: int) -> int | None:
+    return None if output is None else output * n

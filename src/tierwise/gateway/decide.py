@@ -1,0 +1,248 @@
+"""Who may serve this call, who is tried first, and why not the others? The decision, before anything is sent.
+
+Pure but for reading `Facts`: `handle`, the dry run and the replay all decide here.
+Invariant: every model looked at appears in the record with its fate; the same ask and snapshot give the same ruling.
+"""
+
+import zlib
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from tierwise.core.call import Features, Hints
+from tierwise.core.decision import CandidateRecord, Decision, Labelled
+from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied, TierwiseError
+from tierwise.core.label import Tier
+from tierwise.core.model import Endpoint, Model
+from tierwise.economics.budget import Account
+from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
+from tierwise.gateway.facts import Facts
+from tierwise.gateway.rules import Rules
+from tierwise.gateway.workflow import Workflow
+from tierwise.policy.judge import Judgement, Target
+from tierwise.router.candidate import Candidate, Need
+from tierwise.router.choose import Choice, choose
+from tierwise.router.eligible import Exclusion
+
+AUTO = "auto"
+ZERO = Decimal(0)
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as the decision sees it: without content. `now` is monotonic, `ts` Unix time, both in seconds."""
+
+    id: str
+    ts: float
+    now: float
+    model: str
+    wire: str
+    features: Features
+    hints: Hints = Hints()
+    key_id: str | None = None
+
+
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """One resolved target in the order of trial; `reserve_usd` is set aside before it is asked."""
+
+    model: Model
+    endpoint: Endpoint
+    reserve_usd: Decimal = ZERO
+    obligations: tuple[str, ...] = ()
+
+
+class Ruling(msgspec.Struct, frozen=True, kw_only=True):
+    """The order of trial and the record so far; `refusal` instead where nothing may serve the call."""
+
+    hops: tuple[Hop, ...]
+    decision: Decision
+    workflow: Workflow | None = None
+    accounts: tuple[Account, ...] = ()
+    refusal: TierwiseError | None = None
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """The models that a call's `model` stands for. A pinned model has no fallback."""
+
+    models: tuple[Model, ...]
+    workflow: Workflow | None = None
+    pinned: bool = False
+
+
+def resolve(rules: Rules, ask: Ask) -> Pool:
+    """Turn the caller's `model` and hints into a pool, or raise InvalidCall for a name that does not exist."""
+    catalog = rules.catalog.models
+    name, workflow = ask.model, _workflow(rules, ask)
+    if name == AUTO or name.startswith(AUTO + ":") or (workflow is not None and workflow.claims(name, None)):
+        if workflow is not None and workflow.candidates:
+            return Pool(models=tuple(catalog[m] for m in workflow.candidates), workflow=workflow)
+        return Pool(models=tuple(catalog.values()), workflow=workflow)
+    if name.startswith("tier:"):
+        tier = name.removeprefix("tier:")
+        if tier not in tuple(Tier):
+            raise InvalidCall(
+                f"there is no tier {tier!r}; there are {', '.join(Tier)}",
+                param="model",
+                code="model_not_found",
+                status=404,
+            )
+        inside = (m for m in catalog.values() if rules.catalog.endpoints[m.endpoint].tier == tier)
+        return Pool(models=tuple(inside), workflow=workflow)
+    model = catalog.get(name)
+    if model is None:
+        raise InvalidCall(
+            f"there is no model {name!r}; GET /v1/models lists them, and 'auto' lets Tierwise choose",
+            param="model", code="model_not_found", status=404,
+        )  # fmt: skip
+    # Naming a scoped model is asking for its task, so its workflow's gates and label apply.
+    return Pool(models=(model,), workflow=workflow or rules.workflow_of(model), pinned=True)
+
+
+def _workflow(rules: Rules, ask: Ask) -> Workflow | None:
+    named = ask.model.removeprefix(AUTO + ":") if ask.model.startswith(AUTO + ":") else ask.hints.workflow
+    if named is not None:
+        found = rules.workflows.get(named)
+        if found is None:
+            known = ", ".join(sorted(rules.workflows)) or "none"
+            raise InvalidCall(
+                f"there is no workflow {named!r}; configured: {known}",
+                param="model" if ask.model.startswith(AUTO + ":") else "x-tierwise-workflow",
+                code="workflow_not_found", status=404 if ask.model.startswith(AUTO + ":") else 400,
+            )  # fmt: skip
+        return found
+    return next((w for w in rules.workflows.values() if w.claims(ask.model, ask.key_id)), None)
+
+
+def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) -> Ruling:
+    """Judge and order the pool. An empty order comes back as a refusal, not as an exception."""
+    workflow = pool.workflow
+    name = workflow.name if workflow else None
+    accounts = facts.accounts_for(name, ask.key_id)
+    need = _need(ask, workflow, accounts, facts.money_left(accounts, ask.ts) if accounts else None)
+    judged: dict[str, Judgement] = {}
+    endpoints = rules.catalog.endpoints
+    for model in pool.models:
+        judged[model.id] = rules.policy.judge(label.value, name, ask.key_id, Target(endpoints[model.endpoint], model))
+    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now)
+    permitted = [c for c in looked_at if judged[c.model].allowed]
+    strategy = workflow.strategy if workflow else rules.default_strategy
+    choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
+    hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
+    decision = Decision(
+        id=ask.id,
+        ts=ask.ts,
+        requested_model=ask.model,
+        caller_wire=ask.wire,
+        features=ask.features,
+        label=label,
+        candidates=_records(looked_at, judged, choice),
+        workflow=name,
+        session=ask.hints.session,
+        key_id=ask.key_id,
+        strategy="pinned" if pool.pinned else strategy,
+        policy_digest=rules.policy.digest,
+        price_digest=rules.catalog.price_digest,
+        registry_digest=rules.catalog.digest,
+        chosen=hops[0].model.id if hops else None,
+        reason="named by the caller" if pool.pinned and hops else choice.order.reason,
+        obligations=hops[0].obligations if hops else (),
+    )
+    refusal = None if hops else _refusal(decision, need, accounts)
+    return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=accounts, refusal=refusal)
+
+
+def _need(ask: Ask, workflow: Workflow | None, accounts: Sequence[Account], left: Decimal | None) -> Need:
+    limits = [
+        limit for limit in (ask.hints.max_cost_usd, workflow.max_cost_usd if workflow else None) if limit is not None
+    ]
+    return Need(
+        tasks=(workflow.knows,) if workflow else (),
+        capabilities=needed(ask.features),
+        output_tokens=ask.features.max_output_tokens or LEAST_OUTPUT_TOKENS,
+        min_quality=ask.hints.quality,
+        max_cost_usd=min(limits, default=None),
+        money_left_usd=left,
+        metered_allowed=not any(account.over_soft_limit() for account in accounts),
+        latency_ms=workflow.latency_ms if workflow else None,
+    )
+
+
+def _hops(rules: Rules, order: Sequence[Candidate], judged: dict[str, Judgement], *, pinned: bool) -> tuple[Hop, ...]:
+    hops = tuple(
+        Hop(
+            model=rules.catalog.models[c.model],
+            endpoint=rules.catalog.endpoints[c.endpoint],
+            reserve_usd=c.worst_cost_usd or ZERO,
+            obligations=judged[c.model].obligations,
+        )
+        for c in order
+    )
+    alone = pinned or (bool(hops) and "no_fallback" in hops[0].obligations)
+    return hops[:1] if alone else hops
+
+
+def _records(
+    looked_at: Sequence[Candidate], judged: dict[str, Judgement], choice: Choice
+) -> tuple[CandidateRecord, ...]:
+    places = {c.model: place for place, c in enumerate(choice.order.candidates)}
+    return tuple(_record(c, judged[c.model], choice, places.get(c.model)) for c in looked_at)
+
+
+def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: int | None) -> CandidateRecord:
+    why: Exclusion | None = choice.excluded.get(candidate.model)
+    excluded_by = why.by if why else judgement.rule
+    reason = why.reason if why else judgement.reason
+    if place is not None:
+        reason = choice.order.reason if place == 0 else "next in the order of trial"
+    return CandidateRecord(
+        model=candidate.model,
+        endpoint=candidate.endpoint,
+        tier=candidate.tier,
+        allowed=place is not None,
+        excluded_by=None if place is not None else excluded_by,
+        reason=reason,
+        score=None if place is None else float(place),
+        expected_cost_usd=candidate.cost_usd,
+        expected_quality=candidate.quality,
+        expected_latency_ms=candidate.latency_ms,
+        probability=None if place is None else choice.order.probabilities[place],
+    )
+
+
+# Which exclusion explains an empty order best: the one that came nearest to an answer.
+_NEAREST = ("health", "budget", "price_unknown", "context", "capability", "policy", "tasks")
+
+
+def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> TierwiseError:
+    causes = {_cause(c): c for c in reversed(decision.candidates)}
+    reasons = [f"{c.model} ({c.tier}): {c.reason} [{c.excluded_by}]" for c in decision.candidates]
+    cause = next((name for name in _NEAREST if name in causes), "nothing")
+    told = "; ".join(reasons[:8])
+    match cause:
+        case "policy":
+            rule = causes["policy"].excluded_by or "policy"
+            return PolicyDenied(
+                f"policy allows no model for {decision.label.value} data: {told}", rule=rule, reasons=reasons
+            )
+        case "budget":
+            spent = sum((a.spent + a.reserved for a in accounts), ZERO)
+            limit = min((a.budget.limit_usd for a in accounts), default=need.max_cost_usd or ZERO)
+            return BudgetExceeded(
+                f"no model fits the money that is left: {told}", limit=f"{limit}", spent=f"{spent}", estimate=""
+            )
+        case "tasks" | "nothing":
+            mend = "connect Ollama, set a key and start with --frontier, or name a GGUF file: see `tierwise init`"
+            return NoCandidate(
+                f"no general model is available here: {mend}" + (f" ({told})" if told else ""),
+                cause="nothing",
+                reasons=reasons,
+            )
+        case _:
+            if cause == "health" and "policy" in causes:
+                cause = "compliance"
+            return NoCandidate(f"no model can serve this call: {told}", cause=cause, reasons=reasons)
+
+
+def _cause(candidate: CandidateRecord) -> str:
+    by = candidate.excluded_by or ""
+    return by if by in _NEAREST else "policy"

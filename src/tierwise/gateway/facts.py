@@ -1,0 +1,64 @@
+"""What is known at this moment? Health, measured latency and money: the only mutable state of the gateway.
+
+One event loop owns it, so nothing here needs a lock.
+Invariant: every admitted call reports back exactly once; money reserved is settled exactly once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from decimal import Decimal
+
+from tierwise.core.label import Label, highest
+from tierwise.economics.budget import Account
+from tierwise.fallback.breaker import Breaker, BreakerSettings
+
+LATENCY_WEIGHT = 0.2
+MAX_SESSIONS = 100_000
+
+
+class Facts:
+    """Breakers and latencies by model id, accounts by budget, labels by key and session."""
+
+    def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account]) -> None:
+        self._breaker = breaker
+        self._breakers: dict[str, Breaker] = {}
+        self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
+        self.accounts = tuple(accounts)
+        self.latency_ms: dict[str, float] = {}
+
+    def breaker(self, model: str) -> Breaker:
+        """Return the breaker of the model (a model belongs to one endpoint)."""
+        found = self._breakers.get(model)
+        if found is None:
+            found = self._breakers[model] = Breaker(self._breaker)
+        return found
+
+    def resting_s(self, model: str, now: float) -> float:
+        """Return for how long the model's breaker still rejects calls; 0 when it admits them."""
+        found = self._breakers.get(model)
+        return found.closed_in_s(now) if found else 0.0
+
+    def measured(self, model: str, duration_ms: float) -> None:
+        """Fold the duration of one complete answer into the running mean."""
+        before = self.latency_ms.get(model)
+        self.latency_ms[model] = duration_ms if before is None else before + LATENCY_WEIGHT * (duration_ms - before)
+
+    def accounts_for(self, workflow: str | None, key_id: str | None) -> tuple[Account, ...]:
+        """Return the accounts that a call of this workflow and key is charged to."""
+        return tuple(a for a in self.accounts if a.budget.covers(workflow, key_id))
+
+    def money_left(self, accounts: Iterable[Account], now: float) -> Decimal | None:
+        """Return the least that is left in the accounts, None when there are none."""
+        return min((account.left(now) for account in accounts), default=None)
+
+    def session_label(self, key_id: str | None, session: str) -> Label | None:
+        """Return the highest label that this key's session has carried."""
+        return self._sessions.get((key_id, session))
+
+    def stick(self, key_id: str | None, session: str, label: Label) -> None:
+        """Keep the session at this label or above. The least recently used session is forgotten beyond the limit."""
+        place = (key_id, session)
+        self._sessions[place] = highest((label, self._sessions.get(place, label)))
+        self._sessions.move_to_end(place)
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)

@@ -1,0 +1,405 @@
+"""One call, end to end: label, candidates, judge, choose, intent, attempts with gates, outcome.
+
+Holds the only loop. Knows no HTTP server and no tables: a ledger and a way to reach endpoints are handed in.
+Invariant: the intent is durable before the first upstream byte, the outcome before the last byte to the caller;
+policy is asked again on every hop; before the first content anything may be tried elsewhere, after it nothing.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from decimal import Decimal
+from time import monotonic, time
+from typing import Any, Protocol
+
+import msgspec
+
+from tierwise.core.answer import Answer, Delta
+from tierwise.core.call import Call
+from tierwise.core.decision import Decision, Labelled, Outcome
+from tierwise.core.errors import (
+    AllAttemptsFailed,
+    BudgetExceeded,
+    ConfigError,
+    GateFailed,
+    Overloaded,
+    PolicyDenied,
+    ProviderError,
+    StreamBroken,
+    TierwiseError,
+    Verdict,
+)
+from tierwise.core.label import Label
+from tierwise.economics.price import cost_usd
+from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
+from tierwise.gateway.attempt import Attempt, Reach, told
+from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
+from tierwise.gateway.facts import Facts
+from tierwise.gateway.rules import Rules
+from tierwise.policy.judge import Target
+from tierwise.policy.label import label_call
+from tierwise.providers.transport import Transport
+from tierwise.quality.gate import needs_logprobs
+from tierwise.quality.settings import Gates
+
+WHOLE = Gates()
+# Without a workflow nobody asked for a check that would delay a stream, so its first content goes straight out.
+STREAMED = Gates(json=False, schema=False, tool_arguments=False, hold_back_chars=0)
+
+
+class Records(Protocol):
+    """What the gateway asks of a ledger. Both return once the row is durable, or raise StoreError."""
+
+    async def intent(self, decision: Decision) -> None:
+        """Write the pending decision."""
+
+    async def outcome(self, decision: Decision) -> None:
+        """Write the whole record."""
+
+    async def session_label(self, key_id: str | None, session: str) -> Label | None:
+        """Return the highest label that the key's session has carried."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller gets: a whole `answer`, or `deltas` that begin with content.
+
+    `deltas` raise StreamBroken after content; once they end normally the outcome is durable. Close them (`aclose`)
+    when the caller leaves. `gate_failed`: the workflow lets an answer pass, flagged, that its gates did not like.
+    """
+
+    decision: Decision
+    answer: Answer | None = None
+    deltas: AsyncGenerator[Delta, None] | None = None
+    strip_logprobs: bool = False
+    gate_failed: bool = False
+
+
+class Gateway:
+    """Serves calls by the rules in force. One event loop owns it."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        facts: Facts,
+        *,
+        ledger: Records,
+        transport: Transport,
+        reach: Reach,
+        new_id: Callable[[], str],
+        observe: Callable[[Decision], None] = lambda _decision: None,
+    ) -> None:
+        self.rules, self.facts = rules, facts
+        self._ledger, self._transport, self._reach = ledger, transport, reach
+        self._new_id, self._observe = new_id, observe
+        self._settling: set[asyncio.Task[None]] = set()
+        self._random = random.Random(os.urandom(16))
+
+    def route(self, call: Call) -> Decision:
+        """Decide without asking anybody and without a record."""
+        ruling = self._rule(call)
+        error = None if ruling.refusal is None else told(ruling.refusal)
+        return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
+
+    async def handle(self, call: Call) -> Reply:
+        """Serve the call.
+
+        Raises the CallRejected kinds, AllAttemptsFailed, GateFailed, a ProviderError that stops, or StoreError; each
+        carries the record as `decision`. Cancelling settles the record as cancelled.
+        """
+        if call.hints.session is not None:
+            await self._recall(call.key_id, call.hints.session)
+        run = _Run(self._rule(call), call)
+        try:
+            if run.ruling.refusal is not None:
+                raise run.ruling.refusal
+            await self._ledger.intent(run.ruling.decision)
+            reply = await self._laps(run)
+        except asyncio.CancelledError:
+            self._later(self._settle(run, "cancelled"))
+            raise
+        except TierwiseError as error:
+            error.decision = await self._failed(run, error)
+            raise
+        return reply
+
+    async def _laps(self, run: "_Run") -> Reply:
+        """Try the hops until an answer passes its gates."""
+        rules, hops = self.rules.fallback, run.ruling.hops
+        deadline = asyncio.get_running_loop().time() + rules.total_timeout_s
+        laps: list[Lap] = []
+        step = Step(action="try")
+        while step.action == "try":
+            if step.wait_s:
+                await asyncio.sleep(step.wait_s)
+            attempt, error = await self._attempt(run, hops[step.place], deadline)
+            if error is None:
+                return await self._commit(run, attempt)
+            laps.append(Lap(place=step.place, error=error))
+            left_s = deadline - asyncio.get_running_loop().time()
+            step = next_step(rules, laps, len(hops), draw=self._random.random(), left_s=left_s)
+        return await self._exhausted(run, laps)
+
+    async def _attempt(self, run: "_Run", hop: Hop, deadline: float) -> tuple[Attempt, TierwiseError | None]:
+        """Make one lap: policy again, breaker, budget, endpoint, gates. Every way out reports back."""
+        attempt = Attempt(hop, run.call)
+        run.attempts.append(attempt)
+        breaker = self.facts.breaker(hop.model.id)
+        admitted = reserved = False
+        try:
+            self._judge_again(run, hop)
+            admitted = breaker.admit(monotonic())
+            if not admitted:
+                raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
+            self._reserve(run, hop)
+            reserved = True
+            result = await attempt.run(self._transport, self._reach, run.gates, deadline)
+            if result.record.verdict == "fail":
+                raise GateFailed(
+                    f"the answer of {hop.model.id} failed the gate {result.record.name}: {result.record.detail}",
+                    gate=result.record.name,
+                    detail=result.record.detail,
+                )
+        except (ProviderError, GateFailed, ConfigError, PolicyDenied, BudgetExceeded) as error:
+            attempt.error = error
+            attempt.verdict = error.verdict if isinstance(error, ProviderError) else Verdict.NEXT
+            if isinstance(error, GateFailed):
+                attempt.verdict = "escalate"
+        finally:
+            if attempt.error is not None or attempt.answer is not None or not attempt.held:
+                attempt.close()
+                self._report(attempt, admitted=admitted)
+                if reserved:
+                    self._settle_money(run, attempt)
+        if attempt.error is None:
+            attempt.verdict = Verdict.OK
+        return attempt, attempt.error
+
+    async def _commit(self, run: "_Run", attempt: Attempt) -> Reply:
+        """Hand the answer over; from here on nothing is tried elsewhere."""
+        strip = needs_logprobs(run.gates, attempt.hop.model.id) and not run.call.features.logprobs
+        if attempt.answer is not None:
+            decision = await self._settle(run, run.good_outcome)
+            return Reply(decision=decision, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged)
+        decision = run.decision("pending")
+        deltas = self._deltas(run, attempt)
+        return Reply(decision=decision, deltas=deltas, strip_logprobs=strip, gate_failed=run.flagged)
+
+    async def _deltas(self, run: "_Run", attempt: Attempt) -> AsyncGenerator[Delta, None]:
+        """Pass a committed stream on; settle it however it ends."""
+        outcome: Outcome = "cancelled"
+        broken: ProviderError | None = None
+        try:
+            async for delta in attempt.rest():
+                yield delta
+            outcome = run.good_outcome
+        except ProviderError as error:
+            outcome, broken, attempt.error = "broken", error, error
+            attempt.verdict = Verdict.STOP
+        finally:
+            attempt.close()
+            if outcome != "cancelled":
+                self._report(attempt, admitted=True)
+            else:
+                attempt.verdict = "cancelled"
+                self.facts.breaker(attempt.hop.model.id).abandoned()
+            self._settle_money(run, attempt)
+            if outcome == "cancelled":
+                self._later(self._settle(run, outcome))
+        await self._settle(run, outcome)
+        if broken is not None:
+            raise StreamBroken(f"the stream broke: {broken}", code=broken.code or "upstream_incomplete") from broken
+
+    async def _exhausted(self, run: "_Run", laps: list[Lap]) -> Reply:
+        """Do what the workflow says where no answer was good enough, else fail as the attempts failed."""
+        withheld = next((a for a in reversed(run.attempts) if isinstance(a.error, GateFailed)), None)
+        if withheld is None:
+            errors = [lap.error for lap in laps]
+            if len(errors) == 1:
+                raise errors[0]
+            raise AllAttemptsFailed("every attempt failed: " + "; ".join(map(told, errors)), errors=errors)
+        if run.on_gate_failure == "flag":
+            run.flagged = True
+            return await self._commit(run, withheld)
+        failed = withheld.error
+        if not isinstance(failed, GateFailed):
+            raise TypeError("a withheld answer without a failed gate")
+        queued = run.on_gate_failure == "review"
+        told_how = "it waits for a person's review" if queued else "no other model may serve this call"
+        raise GateFailed(
+            f"{failed}; {told_how}", gate=failed.gate, detail=failed.detail, answer=withheld.whole(), queued=queued
+        )
+
+    # the decision
+
+    def _rule(self, call: Call) -> Ruling:
+        rules = self.rules
+        ask = Ask(
+            id=self._new_id(),
+            ts=time(),
+            now=monotonic(),
+            model=call.model,
+            wire=call.wire,
+            features=call.features,
+            hints=call.hints,
+            key_id=call.key_id,
+        )
+        pool = resolve(rules, ask)
+        label = self._label(call, pool)
+        return decide(rules, self.facts, ask, pool, label)
+
+    def _label(self, call: Call, pool: Pool) -> Labelled:
+        rules, session = self.rules, call.hints.session
+        label = label_call(
+            rules.labels,
+            caller=call.hints.label,
+            workflow=pool.workflow.label if pool.workflow else None,
+            session=self.facts.session_label(call.key_id, session) if session else None,
+            findings=rules.detectors.scan(call.parts),
+        )
+        if session:
+            self.facts.stick(call.key_id, session, label.value)
+        return label
+
+    async def _recall(self, key_id: str | None, session: str) -> None:
+        """Fetch the label of a session that an earlier process has seen."""
+        if self.facts.session_label(key_id, session) is None:
+            before = await self._ledger.session_label(key_id, session)
+            if before is not None:
+                self.facts.stick(key_id, session, before)
+
+    def _judge_again(self, run: "_Run", hop: Hop) -> None:
+        decision = run.ruling.decision
+        target = Target(hop.endpoint, hop.model)
+        verdict = self.rules.policy.judge(decision.label.value, decision.workflow, decision.key_id, target)
+        if not verdict.allowed:
+            raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
+
+    # money, health, record
+
+    def _reserve(self, run: "_Run", hop: Hop) -> None:
+        now = time()
+        done = []
+        for account in run.ruling.accounts:
+            if not account.reserve(hop.reserve_usd, now):
+                for earlier in done:
+                    earlier.settle(hop.reserve_usd, ZERO, now)
+                raise BudgetExceeded(
+                    f"{hop.model.id} could cost ${hop.reserve_usd}, the budget {account.budget.scope} has less left",
+                    limit=str(account.budget.limit_usd),
+                    spent=str(account.spent),
+                    estimate=str(hop.reserve_usd),
+                )
+            done.append(account)
+
+    def _settle_money(self, run: "_Run", attempt: Attempt) -> None:
+        if run.ruling.accounts:
+            cost = attempt.record().cost_usd or ZERO
+            for account in run.ruling.accounts:
+                account.settle(attempt.hop.reserve_usd, cost, time())
+
+    def _report(self, attempt: Attempt, *, admitted: bool) -> None:
+        """Tell the breaker how the endpoint did, and keep its latency."""
+        if not admitted:
+            return
+        model, error = attempt.hop.model.id, attempt.error
+        breaker = self.facts.breaker(model)
+        if error is not None and harms_endpoint(error):
+            breaker.failed(monotonic(), error.retry_after_s if isinstance(error, ProviderError) else None)
+        elif attempt.answer is not None or attempt.output_chars or error is not None:
+            breaker.succeeded()
+            if attempt.duration_ms is not None and (error is None or isinstance(error, GateFailed)):
+                self.facts.measured(model, attempt.duration_ms)
+        else:
+            breaker.abandoned()
+
+    async def _failed(self, run: "_Run", error: TierwiseError) -> Decision:
+        refused = not run.attempts
+        queued = isinstance(error, GateFailed) and error.queued
+        outcome: Outcome = "review" if queued else "refused" if refused else "failed"
+        return await self._settle(run, outcome, told(error), review={"state": "waiting"} if queued else None)
+
+    async def _settle(
+        self, run: "_Run", outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
+    ) -> Decision:
+        decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
+        await self._ledger.outcome(decision)
+        self._observe(decision)
+        return decision
+
+    def _baseline(self, run: "_Run") -> Decimal | None:
+        """Price the last answer's tokens at the workflow's baseline."""
+        name = run.ruling.workflow.baseline if run.ruling.workflow else None
+        model = self.rules.catalog.models.get(name) if name else None
+        usage = run.attempts[-1].settled_usage() if run.attempts else None
+        return cost_usd(model.price, usage) if model and model.price and usage else None
+
+    def _later(self, settling: Coroutine[Any, Any, Decision]) -> None:
+        """Finish a record outside a cancelled task."""
+
+        async def settle() -> None:
+            await settling
+
+        task = asyncio.create_task(settle())
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def aclose(self) -> None:
+        """Wait until every record under way is durable."""
+        while self._settling:
+            await asyncio.gather(*self._settling, return_exceptions=True)
+
+
+class _Run:
+    """One call under way."""
+
+    __slots__ = ("attempts", "call", "flagged", "gates", "on_gate_failure", "ruling")
+
+    def __init__(self, ruling: Ruling, call: Call) -> None:
+        self.ruling, self.call = ruling, call
+        workflow = ruling.workflow
+        self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
+        self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
+        self.attempts: list[Attempt] = []
+        self.flagged = False
+
+    @property
+    def good_outcome(self) -> Outcome:
+        """The outcome of an answer that was handed over."""
+        if "human_review" in self.ruling.decision.obligations:
+            return "review"
+        return "flagged" if self.flagged else "answered"
+
+    def decision(
+        self,
+        outcome: Outcome,
+        *,
+        error: str | None = None,
+        review: dict[str, Any] | None = None,
+        baseline: Decimal | None = None,
+    ) -> Decision:
+        """Return the record as it stands."""
+        before = self.ruling.decision
+        attempts = tuple(attempt.record() for attempt in self.attempts)
+        costs = [a.cost_usd for a in attempts if a.cost_usd is not None]
+        reason = before.reason
+        if len(attempts) > 1:
+            reason += "; " + "; ".join(f"{a.model}: {_passed_on(a.gate, a.error)}" for a in attempts[:-1])
+        last = attempts[-1] if attempts else None
+        return msgspec.structs.replace(
+            before,
+            attempts=attempts,
+            chosen=last.model if last else before.chosen,
+            reason=reason,
+            outcome=outcome,
+            error=error or (last.error if last and outcome in ("broken", "failed") else None),
+            total_cost_usd=sum(costs, ZERO) if costs else None,
+            baseline_cost_usd=baseline,
+            review=review,
+        )
+
+
+def _passed_on(gate: Any, error: str | None) -> str:
+    if gate is not None and gate.verdict == "fail":
+        return f"passed on by the gate {gate.name} ({gate.detail})"
+    return f"failed ({error})"

@@ -1,0 +1,36 @@
+"""What is in force? The immutable snapshot that a call is decided by.
+
+A reload makes a new one; a call keeps the one it began with.
+"""
+
+import msgspec
+
+from tierwise.core.model import Model
+from tierwise.economics.budget import Budget
+from tierwise.fallback.breaker import BreakerSettings
+from tierwise.fallback.plan import FallbackSettings
+from tierwise.gateway.workflow import Workflow
+from tierwise.policy.detect import Detectors
+from tierwise.policy.judge import Policy
+from tierwise.policy.settings import LabelSettings
+from tierwise.registry.catalog import Catalog
+from tierwise.router.choose import Strategy
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Catalog, policy, workflows and limits, wired together by `bootstrap`."""
+
+    catalog: Catalog
+    policy: Policy
+    labels: LabelSettings
+    detectors: Detectors
+    workflows: dict[str, Workflow] = {}
+    budgets: tuple[Budget, ...] = ()
+    fallback: FallbackSettings = FallbackSettings()
+    breaker: BreakerSettings = BreakerSettings()
+    default_strategy: Strategy = "cheapest_sufficient"
+
+    def workflow_of(self, model: Model) -> Workflow | None:
+        """Return the one workflow that a scoped model belongs to, or None when it is general or belongs to several."""
+        fitting = [w for w in self.workflows.values() if w.knows in model.tasks]
+        return fitting[0] if len(fitting) == 1 else None

@@ -1,0 +1,56 @@
+"""What is this call for? A `Workflow` is one bounded use case, as the configuration declares it.
+
+Invariant: a workflow only narrows what a call may use and sets what counts as good enough; it never lifts a rule.
+"""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from tierwise.core.label import Label
+from tierwise.quality.settings import Gates
+from tierwise.router.choose import Strategy
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which calls belong to a workflow without naming it: by the model name they ask for, or by the key they use."""
+
+    model: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+
+
+class Workflow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[workflow]]`. `candidates` empty means every model that knows the task or is general.
+
+    `trusted` names the models that you declare sufficient without a certificate. `task` is what scoped models match
+    in their `tasks`; it defaults to the name, so that two workflows (development, production) can share one task.
+    """
+
+    name: str
+    task: str | None = None
+    match: Match = Match()
+    label: Label | None = None
+    candidates: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
+    weights: dict[str, float] = {}
+    baseline: str | None = None
+    strategy: Strategy = "cheapest_sufficient"
+    gates: Gates = Gates()
+    on_gate_failure: Literal["fail", "flag", "review"] = "fail"
+    latency_ms: float | None = None
+    max_cost_usd: Decimal | None = None
+    environment: str | None = None
+    data: str | None = None
+    scorer: str | None = None
+    criteria: dict[str, Any] | None = None
+    certificate: str | None = None
+
+    @property
+    def knows(self) -> str:
+        """The task that scoped models must know."""
+        return self.task or self.name
+
+    def claims(self, model: str, key_id: str | None) -> bool:
+        """Say whether a call that names no workflow belongs to this one."""
+        return model in self.match.model or (key_id is not None and key_id in self.match.key)

@@ -1,0 +1,40 @@
+"""What exists, as one immutable snapshot: endpoints and models by name, with digests.
+
+Invariant: every model's endpoint is in the catalog; a change of anything changes a digest.
+"""
+
+import hashlib
+
+import msgspec
+
+from tierwise.core.model import Endpoint, Model
+
+
+class Catalog(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a call could be routed to. `unusable` says of an endpoint why it cannot be asked as it is."""
+
+    endpoints: dict[str, Endpoint]
+    models: dict[str, Model]
+    unusable: dict[str, str] = {}
+    digest: str = ""
+    price_digest: str = ""
+
+
+def catalog(endpoints: dict[str, Endpoint], models: dict[str, Model], unusable: dict[str, str]) -> Catalog:
+    """Make the snapshot and compute its digests; keys are not part of them."""
+    facts = [[e.name, e.kind, e.wire, e.tier, e.url, e.region, e.retention_days, e.trains_on_data, e.agreement]
+             for e in endpoints.values()]  # fmt: skip
+    served = [[m.id, m.endpoint, m.served_name, m.context_tokens, sorted(m.capabilities), m.tasks, m.strength]
+              for m in models.values()]  # fmt: skip
+    prices = [[m.id, m.price] for m in models.values()]
+    return Catalog(
+        endpoints=endpoints,
+        models=models,
+        unusable=unusable,
+        digest=_digest([facts, served]),
+        price_digest=_digest(prices),
+    )
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()[:16]

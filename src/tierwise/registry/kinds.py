@@ -1,0 +1,70 @@
+"""What is known of a kind of endpoint, and of well-known models? The rows shipped in `registry/rows`.
+
+Read once, on first use. Invariant: a kind is a row; no code anywhere asks for a kind by name to behave differently.
+"""
+
+import functools
+import tomllib
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from tierwise.core.label import Tier
+from tierwise.core.model import Capability
+from tierwise.core.usage import Price
+
+
+class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One kind of endpoint. `url` and `port` are where such a server usually listens; `key_env` is the variable in
+    which its users usually keep their key; `embedded` marks the engine that this process starts itself; `grammar` says
+    that a schema binds the decoder and costs no prompt tokens. `tier` None: the user must say where it runs."""
+
+    kind: str
+    wire: str
+    tier: Tier | None = None
+    url: str | None = None
+    port: int | None = None
+    probe_path: str | None = None
+    key_env: str | None = None
+    embedded: bool = False
+    discover: bool = False
+    grammar: bool = False
+    capabilities: tuple[Capability, ...] = ()
+    source: str = ""
+    as_of: str = ""
+
+
+class KnownModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Facts about a model of an outside provider, by the name under which its kinds serve it."""
+
+    served_name: str
+    kinds: tuple[str, ...]
+    capabilities: tuple[Capability, ...] = ()
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    strength: float | None = None
+    price: Price | None = None
+
+
+@functools.cache
+def kinds() -> dict[str, KindRow]:
+    """Return every kind of endpoint by name."""
+    rows = msgspec.convert(_rows("endpoints.toml")["kind"], tuple[KindRow, ...])
+    return {row.kind: row for row in rows}
+
+
+@functools.cache
+def known_models() -> tuple[KnownModel, ...]:
+    """Return the models that the shipped rows know."""
+    return msgspec.convert(_rows("models.toml")["model"], tuple[KnownModel, ...])
+
+
+def known_model(kind: str, served_name: str) -> KnownModel | None:
+    """Return the row of a model as served by endpoints of this kind, if there is one."""
+    return next((row for row in known_models() if row.served_name == served_name and kind in row.kinds), None)
+
+
+def _rows(name: str) -> dict[str, Any]:
+    text = resources.files("tierwise.registry").joinpath("rows", name).read_text("utf-8")
+    return tomllib.loads(text)

@@ -1,0 +1,172 @@
+"""How do written rows become a catalog? Defaults by kind, facts of known models, and every reference checked.
+
+Secrets are looked up by the function that is handed in; this module reads no environment and no network.
+Invariant: an endpoint without its key is in the catalog and says why it cannot be asked.
+"""
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import urlsplit
+
+from tierwise.core.errors import ConfigError
+from tierwise.core.label import Tier
+from tierwise.core.model import Endpoint, EngineOptions, Model
+from tierwise.core.secret import Secret
+from tierwise.registry.catalog import Catalog, catalog
+from tierwise.registry.kinds import KindRow, kinds, known_model
+from tierwise.registry.settings import EndpointRow, ModelRow
+
+SecretLookup = Callable[[str], Secret | None]
+
+
+def load(endpoints: Sequence[EndpointRow], models: Sequence[ModelRow], secret: SecretLookup) -> Catalog:
+    """Build the catalog, or raise ConfigError naming the row and the mend."""
+    built: dict[str, Endpoint] = {}
+    unusable: dict[str, str] = {}
+    for row in endpoints:
+        if row.name in built:
+            raise ConfigError(f"two endpoints are named {row.name!r}; names must differ", key="endpoint.name")
+        endpoint, problem = _endpoint(row, secret)
+        built[row.name] = endpoint
+        if problem:
+            unusable[row.name] = problem
+    served: dict[str, Model] = {}
+    for model_row in models:
+        if model_row.id in served:
+            raise ConfigError(f"two models have the id {model_row.id!r}; ids must differ", key="model.id")
+        if model_row.endpoint not in built:
+            raise ConfigError(
+                f"model {model_row.id!r} names the endpoint {model_row.endpoint!r}, which does not exist"
+                f"{nearest(model_row.endpoint, built)}",
+                key="model.endpoint",
+            )
+        served[model_row.id] = _model(model_row, built[model_row.endpoint])
+    return catalog(built, served, unusable)
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return `; did you mean X?` for the nearest valid name, or the list of names, or nothing."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(names[:12])}" if names else ""
+
+
+def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | None]:
+    kind = kinds().get(row.kind)
+    if kind is None:
+        raise ConfigError(
+            f"endpoint {row.name!r}: unknown kind {row.kind!r}{nearest(row.kind, kinds())}", key="endpoint.kind"
+        )
+    key, problem = _key(row, kind, secret)
+    return (
+        Endpoint(
+            name=row.name,
+            kind=row.kind,
+            wire=kind.wire,
+            tier=_tier(row, kind),
+            url="" if kind.embedded else _url(row, kind),
+            key=key,
+            key_ref=row.key,
+            ca_file=row.ca_file,
+            region=row.region,
+            retention_days=row.retention_days,
+            trains_on_data=row.trains_on_data,
+            agreement=row.agreement,
+            sla=row.sla,
+            limits=row.limits,
+            engine=_engine(row, kind),
+            grammar=kind.grammar,
+        ),
+        problem,
+    )
+
+
+def _tier(row: EndpointRow, kind: KindRow) -> Tier:
+    """The tier as written, else the kind's usual one. What is not on this machine is never taken for local."""
+    tier = kind.tier if row.tier is None else row.tier
+    if tier is None or (row.tier is None and tier is Tier.LOCAL and not _on_this_machine(row, kind)):
+        raise ConfigError(
+            f'endpoint {row.name!r} needs a tier: "self_hosted" for a server of yours, "frontier" for an outside API',
+            key="endpoint.tier",
+        )
+    if tier is Tier.LOCAL and not _on_this_machine(row, kind):
+        raise ConfigError(
+            f'endpoint {row.name!r}: tier "local" means this machine, but its url points elsewhere', key="endpoint.tier"
+        )
+    return tier
+
+
+def _on_this_machine(row: EndpointRow, kind: KindRow) -> bool:
+    if kind.embedded:
+        return True
+    host = urlsplit(row.url or kind.url or "").hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _key(row: EndpointRow, kind: KindRow, secret: SecretLookup) -> tuple[Secret | None, str | None]:
+    reference = row.key or (f"env:{kind.key_env}" if kind.key_env and kind.tier is Tier.FRONTIER else None)
+    if reference is None:
+        return None, None
+    if not reference.startswith("env:"):
+        raise ConfigError(
+            f'endpoint {row.name!r}: key must be a reference such as "env:MY_KEY", not the key itself',
+            key="endpoint.key",
+        )
+    found = secret(reference)
+    return found, None if found else f"its key {reference} is not set"
+
+
+def _url(row: EndpointRow, kind: KindRow) -> str:
+    url = row.url or kind.url
+    if url is None:
+        raise ConfigError(
+            f"endpoint {row.name!r} of kind {row.kind!r} needs a url with the version path, such as"
+            ' "http://127.0.0.1:8000/v1"',
+            key="endpoint.url",
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ConfigError(
+            f"endpoint {row.name!r}: url must be http(s)://host[:port]/path without user, query or fragment",
+            key="endpoint.url",
+        )
+    return url.rstrip("/")
+
+
+def _engine(row: EndpointRow, kind: KindRow) -> EngineOptions | None:
+    if not kind.embedded:
+        if row.file is not None:
+            raise ConfigError(f'endpoint {row.name!r}: only kind "embedded" takes a file', key="endpoint.file")
+        return None
+    if row.file is None:
+        raise ConfigError(f'endpoint {row.name!r} of kind "embedded" needs file = "model.gguf"', key="endpoint.file")
+    return EngineOptions(file=row.file, context_tokens=row.context_tokens, slots=row.slots, threads=row.threads)
+
+
+def _model(row: ModelRow, endpoint: Endpoint) -> Model:
+    served_name = row.served_name or row.id
+    known = known_model(endpoint.kind, served_name)
+    capabilities: Iterable[str] = kinds()[endpoint.kind].capabilities
+    if row.capabilities is not None:
+        capabilities = row.capabilities
+    elif known is not None:
+        capabilities = known.capabilities
+    return Model(
+        id=row.id,
+        endpoint=row.endpoint,
+        served_name=served_name,
+        context_tokens=row.context_tokens or (known.context_tokens if known else None),
+        max_output_tokens=row.max_output_tokens or (known.max_output_tokens if known else None),
+        capabilities=frozenset(capabilities),  # type: ignore[arg-type]
+        price=row.price or (known.price if known else None),
+        tasks=row.tasks,
+        strength=row.strength if row.strength is not None else (known.strength if known else None),
+    )

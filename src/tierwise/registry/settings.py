@@ -1,0 +1,50 @@
+"""What may a user write about endpoints and models? The rows `[[endpoint]]` and `[[model]]` of the configuration.
+
+Invariant: a row holds only what was written; defaults by kind are filled in by `registry.load`.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from tierwise.core.label import Tier
+from tierwise.core.model import Capability, Limits
+from tierwise.core.usage import Price
+
+Agreement = Literal["none", "dpa", "baa"]
+
+
+class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[endpoint]]`. `key` is a reference such as `env:NAME`, never the secret; `file` and the three after it
+    are for the embedded engine only."""
+
+    name: str
+    kind: str
+    url: str | None = None
+    tier: Tier | None = None
+    key: str | None = None
+    ca_file: str | None = None
+    region: str | None = None
+    retention_days: int | None = None
+    trains_on_data: bool | None = None
+    agreement: Agreement | None = None
+    sla: str | None = None
+    limits: Limits = Limits()
+    file: str | None = None
+    context_tokens: int | None = None
+    slots: int = 4
+    threads: int = 0
+
+
+class ModelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[model]]`. `served_name` defaults to `id`, `capabilities` to those of the endpoint's kind."""
+
+    id: str
+    endpoint: str
+    served_name: str | None = None
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: tuple[Capability, ...] | None = None
+    price: Price | None = None
+    tasks: tuple[str, ...] = ()
+    strength: float | None = None

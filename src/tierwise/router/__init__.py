@@ -1,0 +1,1 @@
+"""WHICH FIRST: who can serve a call, and in which order they are tried."""

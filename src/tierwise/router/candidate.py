@@ -1,0 +1,60 @@
+"""What does the router know of a model, and what does the call need?
+
+Facts only: prices, probes and certificates were looked up elsewhere and arrive as plain values.
+Invariant: unknown is `None`; unknown quality is not sufficient.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from tierwise.core.label import Tier
+from tierwise.core.model import Capability
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One model with everything that orders it. `cost_usd` None means unmetered or unknown, `metered` says which.
+
+    `input_tokens` is the upper estimate of what this model would read. `quality` is relative to the workflow's
+    baseline, 0 to 1; `latency_ms` is the running mean of complete answers.
+    `unavailable` carries the reason when the endpoint's breaker is open or its engine cannot start.
+    """
+
+    model: str
+    endpoint: str
+    tier: Tier
+    tasks: tuple[str, ...] = ()
+    capabilities: frozenset[Capability] = frozenset()
+    context_tokens: int | None = None
+    input_tokens: int = 0
+    gate_needs_logprobs: bool = False
+    metered: bool = False
+    price_known: bool = True
+    cost_usd: Decimal | None = None
+    worst_cost_usd: Decimal | None = None
+    quality: float | None = None
+    trusted: bool = False
+    strength: float | None = None
+    latency_ms: float | None = None
+    weight: float = 1.0
+    unavailable: str | None = None
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What the call asks of whoever serves it. `money_left_usd` None means that no budget binds."""
+
+    tasks: tuple[str, ...] = ()
+    capabilities: frozenset[Capability] = frozenset()
+    output_tokens: int = 0
+    min_quality: float | None = None
+    max_cost_usd: Decimal | None = None
+    money_left_usd: Decimal | None = None
+    metered_allowed: bool = True
+    latency_ms: float | None = None
+
+
+def sufficient(candidate: Candidate, need: Need) -> bool:
+    """Say whether the evidence suffices: measured quality where the call states one, else quality known or declared."""
+    if need.min_quality is not None:
+        return candidate.quality is not None and candidate.quality >= need.min_quality
+    return candidate.trusted or candidate.quality is not None

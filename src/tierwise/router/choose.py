@@ -1,0 +1,38 @@
+"""Who is tried, in which order, and why not the others?
+
+Pure: the same candidates, need and draw give the same choice.
+Invariant: every candidate appears once, either in the order or among the excluded with its reason.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from tierwise.router.candidate import Candidate, Need
+from tierwise.router.eligible import Exclusion, exclusion
+from tierwise.router.strategies import STRATEGIES, Order
+
+Strategy = Literal["cheapest_sufficient", "best", "fastest", "cascade", "weighted"]
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The order of trial, and the excluded with their reasons by model id."""
+
+    order: Order
+    excluded: dict[str, Exclusion]
+
+
+def choose(strategy: Strategy, candidates: Sequence[Candidate], need: Need, draw: float) -> Choice:
+    """Filter, then order. An empty order is a normal result: every candidate then has its reason."""
+    excluded: dict[str, Exclusion] = {}
+    eligible = []
+    for candidate in candidates:
+        why = exclusion(candidate, need)
+        if why is None:
+            eligible.append(candidate)
+        else:
+            excluded[candidate.model] = why
+    if not eligible:
+        return Choice(order=Order(candidates=(), probabilities=(), reason="nothing is eligible"), excluded=excluded)
+    return Choice(order=STRATEGIES[strategy](eligible, need, draw), excluded=excluded)

@@ -1,0 +1,79 @@
+"""Can this model serve the call at all? The hard filters, each with a name and a reason.
+
+Policy is not asked here: it has spoken before. Order matters only for which reason is shown.
+Invariant: a candidate passes exactly if every filter passes; a filter never looks at another candidate.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from tierwise.router.candidate import Candidate, Need
+
+
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which filter excluded a candidate, and why."""
+
+    by: str
+    reason: str
+
+
+def _tasks(candidate: Candidate, need: Need) -> str | None:
+    if candidate.tasks and not set(candidate.tasks) & set(need.tasks):
+        return f"knows only {', '.join(candidate.tasks)}"
+    return None
+
+
+def _capability(candidate: Candidate, need: Need) -> str | None:
+    missing = set(need.capabilities - candidate.capabilities)
+    if candidate.gate_needs_logprobs and "logprobs" not in candidate.capabilities:
+        missing.add("logprobs (which a quality gate needs)")
+    return f"cannot do {', '.join(sorted(missing))}" if missing else None
+
+
+def _context(candidate: Candidate, need: Need) -> str | None:
+    room = candidate.context_tokens
+    tokens = candidate.input_tokens + need.output_tokens
+    if room is not None and tokens > room:
+        return f"up to {tokens} tokens in and out, context is {room}"
+    return None
+
+
+def _price(candidate: Candidate, _need: Need) -> str | None:
+    return None if candidate.price_known else "metered, but no price is configured"
+
+
+def _budget(candidate: Candidate, need: Need) -> str | None:
+    worst = candidate.worst_cost_usd
+    if worst is None or not candidate.metered:
+        return None
+    if need.max_cost_usd is not None and worst > need.max_cost_usd:
+        return f"could cost ${worst.normalize():f}, the call allows ${need.max_cost_usd.normalize():f}"
+    if not need.metered_allowed:
+        return "a budget has reached its soft limit"
+    if need.money_left_usd is not None and worst > need.money_left_usd:
+        return f"could cost ${worst.normalize():f}, the budget has ${max(need.money_left_usd, 0):f} left"
+    return None
+
+
+def _health(candidate: Candidate, _need: Need) -> str | None:
+    return candidate.unavailable
+
+
+FILTERS: tuple[tuple[str, Callable[[Candidate, Need], str | None]], ...] = (
+    ("tasks", _tasks),
+    ("capability", _capability),
+    ("context", _context),
+    ("price_unknown", _price),
+    ("budget", _budget),
+    ("health", _health),
+)
+
+
+def exclusion(candidate: Candidate, need: Need) -> Exclusion | None:
+    """Return the first filter that excludes the candidate, or None."""
+    for name, check in FILTERS:
+        reason = check(candidate, need)
+        if reason is not None:
+            return Exclusion(by=name, reason=reason)
+    return None

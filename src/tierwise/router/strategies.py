@@ -1,0 +1,114 @@
+"""In which order are the eligible models tried? One pure function per strategy.
+
+A strategy gets only candidates that policy and the hard filters allow; it returns them in order, with words why.
+`draw` in [0, 1) is the only randomness, owned by the caller and logged, so that a replay gives the same order.
+Invariant: the result holds every candidate once; probabilities of being first add up to 1.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from tierwise.router.candidate import Candidate, Need, sufficient
+
+ZERO = Decimal(0)
+UNKNOWN_LATENCY_MS = float("inf")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """Candidates in order of trial, the probability of each to be first, and the reason for the first."""
+
+    candidates: tuple[Candidate, ...]
+    probabilities: tuple[float, ...]
+    reason: str
+
+
+def _strength(candidate: Candidate) -> tuple[float, float, int, Decimal]:
+    """Strongest last: measured quality, then declared strength, then tier, then price."""
+    return (
+        -1.0 if candidate.quality is None else candidate.quality,
+        -1.0 if candidate.strength is None else candidate.strength,
+        candidate.tier.rank,
+        candidate.cost_usd or ZERO,
+    )
+
+
+def _latency(candidate: Candidate) -> float:
+    return UNKNOWN_LATENCY_MS if candidate.latency_ms is None else candidate.latency_ms
+
+
+def _cheapness(candidate: Candidate) -> tuple[Decimal, int, float]:
+    """Cheapest first; unmetered counts as nothing, then the nearest tier, then the fastest."""
+    return (candidate.cost_usd or ZERO, candidate.tier.rank, _latency(candidate))
+
+
+def _certain(ordered: Sequence[Candidate], reason: str) -> Order:
+    chances = tuple(1.0 if place == 0 else 0.0 for place in range(len(ordered)))
+    return Order(candidates=tuple(ordered), probabilities=chances, reason=reason)
+
+
+def _in_time(candidates: Sequence[Candidate], need: Need) -> list[Candidate]:
+    """Keep those expected within the call's latency; all of them where none is."""
+    limit = need.latency_ms
+    fast = [c for c in candidates if limit is None or c.latency_ms is None or c.latency_ms <= limit]
+    return fast or list(candidates)
+
+
+def cheapest_sufficient(candidates: Sequence[Candidate], need: Need, _draw: float) -> Order:
+    """Take the cheapest whose evidence suffices; start with the strongest where there is no evidence."""
+    enough = [c for c in candidates if sufficient(c, need)]
+    rest = sorted((c for c in candidates if c not in enough), key=_strength, reverse=True)
+    if not enough:
+        return _certain(rest, "no candidate has evidence of sufficient quality, so the strongest is first")
+    timely = _in_time(enough, need)
+    late = [c for c in enough if c not in timely]
+    ordered = sorted(timely, key=_cheapness) + sorted(late, key=_latency) + rest
+    return _certain(ordered, f"the cheapest of {len(enough)} with evidence of sufficient quality")
+
+
+def best(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
+    """Take the strongest: measured quality, then declared strength, then tier."""
+    return _certain(sorted(candidates, key=_strength, reverse=True), "the strongest of those allowed")
+
+
+def fastest(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
+    """Take the one with the lowest measured latency; unmeasured ones come last, nearest tier first."""
+    ordered = sorted(candidates, key=lambda c: (_latency(c), c.tier.rank))
+    return _certain(ordered, "the fastest as measured so far")
+
+
+def cascade(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
+    """Try from the cheapest up; the quality gates decide who answers, so no prior evidence is asked for."""
+    ordered = sorted(candidates, key=lambda c: (c.cost_usd or ZERO, c.tier.rank, _strength(c)))
+    return _certain(ordered, "the cheapest first; the quality gates pass it on if it is not good enough")
+
+
+def weighted(candidates: Sequence[Candidate], _need: Need, draw: float) -> Order:
+    """Draw the first with probability by weight; the others follow by falling weight."""
+    total = sum(c.weight for c in candidates)
+    if total <= 0:
+        return _certain(candidates, "no candidate has a weight")
+    chances = [c.weight / total for c in candidates]
+    point, first = draw, len(candidates) - 1
+    for place, chance in enumerate(chances):
+        point -= chance
+        if point < 0:
+            first = place
+            break
+    others = sorted((p for p in range(len(candidates)) if p != first), key=lambda p: -candidates[p].weight)
+    places = [first, *others]
+    return Order(
+        candidates=tuple(candidates[p] for p in places),
+        probabilities=tuple(chances[p] for p in places),
+        reason=f"drawn with probability {chances[first]:.3g}",
+    )
+
+
+STRATEGIES: dict[str, Callable[[Sequence[Candidate], Need, float], Order]] = {
+    "cheapest_sufficient": cheapest_sufficient,
+    "best": best,
+    "fastest": fastest,
+    "cascade": cascade,
+    "weighted": weighted,
+}
