@@ -37,6 +37,7 @@ from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
+from tierwise.ledger.intent import Intent
 from tierwise.policy.judge import Target
 from tierwise.policy.label import label_call
 from tierwise.providers.transport import Transport
@@ -51,10 +52,10 @@ STREAMED = Gates(json=False, schema=False, tool_arguments=False, hold_back_chars
 class Records(Protocol):
     """What the gateway asks of a ledger. Both return once the row is durable, or raise StoreError."""
 
-    async def intent(self, decision: Decision) -> None:
-        """Write the pending decision."""
+    async def intent(self, intent: Intent) -> object:
+        """Write what is about to be done."""
 
-    async def outcome(self, decision: Decision) -> None:
+    async def outcome(self, decision: Decision) -> object:
         """Write the whole record."""
 
     async def session_label(self, key_id: str | None, session: str) -> Label | None:
@@ -113,7 +114,7 @@ class Gateway:
         try:
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
-            await self._ledger.intent(run.ruling.decision)
+            await self._ledger.intent(run.intent())
             reply = await self._laps(run)
         except asyncio.CancelledError:
             self._later(self._settle(run, "cancelled"))
@@ -369,6 +370,29 @@ class _Run:
         if "human_review" in self.ruling.decision.obligations:
             return "review"
         return "flagged" if self.flagged else "answered"
+
+    def intent(self) -> Intent:
+        """Return what the ledger must hold before the first hop is asked."""
+        decision, hop = self.ruling.decision, self.ruling.hops[0]
+        return Intent(
+            id=decision.id,
+            ts=decision.ts,
+            requested_model=decision.requested_model,
+            caller_wire=decision.caller_wire,
+            features=decision.features,
+            label=decision.label,
+            chosen=hop.model.id,
+            endpoint=hop.endpoint.name,
+            tier=hop.endpoint.tier,
+            reserved_usd=hop.reserve_usd or None,
+            workflow=decision.workflow,
+            session=decision.session,
+            key_id=decision.key_id,
+            strategy=decision.strategy,
+            policy_digest=decision.policy_digest,
+            price_digest=decision.price_digest,
+            registry_digest=decision.registry_digest,
+        )
 
     def decision(
         self,

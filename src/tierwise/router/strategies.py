@@ -24,14 +24,19 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def _strength(candidate: Candidate) -> tuple[float, float, int, Decimal]:
-    """Strongest last: measured quality, then declared strength, then tier, then price."""
-    return (
-        -1.0 if candidate.quality is None else candidate.quality,
-        -1.0 if candidate.strength is None else candidate.strength,
-        candidate.tier.rank,
-        candidate.cost_usd or ZERO,
-    )
+def _strongest_first(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Order by measured quality where all have one, else by declared strength, then tier, then price.
+
+    A measured quality is not compared with an unknown one: that would rank tested models by being tested.
+    """
+    if all(c.quality is not None for c in candidates):
+        return sorted(candidates, key=lambda c: (c.quality or 0.0, _declared(c)), reverse=True)
+    return sorted(candidates, key=_declared, reverse=True)
+
+
+def _declared(candidate: Candidate) -> tuple[float, int, Decimal]:
+    strength = -1.0 if candidate.strength is None else candidate.strength
+    return (strength, candidate.tier.rank, candidate.cost_usd or ZERO)
 
 
 def _latency(candidate: Candidate) -> float:
@@ -58,7 +63,7 @@ def _in_time(candidates: Sequence[Candidate], need: Need) -> list[Candidate]:
 def cheapest_sufficient(candidates: Sequence[Candidate], need: Need, _draw: float) -> Order:
     """Take the cheapest whose evidence suffices; start with the strongest where there is no evidence."""
     enough = [c for c in candidates if sufficient(c, need)]
-    rest = sorted((c for c in candidates if c not in enough), key=_strength, reverse=True)
+    rest = _strongest_first([c for c in candidates if c not in enough])
     if not enough:
         return _certain(rest, "no candidate has evidence of sufficient quality, so the strongest is first")
     timely = _in_time(enough, need)
@@ -69,7 +74,7 @@ def cheapest_sufficient(candidates: Sequence[Candidate], need: Need, _draw: floa
 
 def best(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
     """Take the strongest: measured quality, then declared strength, then tier."""
-    return _certain(sorted(candidates, key=_strength, reverse=True), "the strongest of those allowed")
+    return _certain(_strongest_first(candidates), "the strongest of those allowed")
 
 
 def fastest(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
@@ -80,7 +85,7 @@ def fastest(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order
 
 def cascade(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
     """Try from the cheapest up; the quality gates decide who answers, so no prior evidence is asked for."""
-    ordered = sorted(candidates, key=lambda c: (c.cost_usd or ZERO, c.tier.rank, _strength(c)))
+    ordered = sorted(candidates, key=lambda c: (c.cost_usd or ZERO, c.tier.rank, _declared(c)))
     return _certain(ordered, "the cheapest first; the quality gates pass it on if it is not good enough")
 
 
