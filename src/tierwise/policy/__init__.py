@@ -1,0 +1,1 @@
+"""WHO MAY: labels, detectors and rules. Pure; an answer here is data with its reason, never an exception."""

@@ -1,0 +1,211 @@
+"""What sensitive things stand in the text of a call? Places and detectors, never the matched text.
+
+Does not know ceilings or targets. One RE2 set over each part says which detectors are worth a closer look.
+Invariant: fails closed. An error, too much text or too many candidates is a finding, not a pass.
+"""
+
+import base64
+import binascii
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import re2
+
+from tierwise.core.call import Part
+from tierwise.core.errors import ConfigError
+from tierwise.core.label import Label, highest
+from tierwise.policy.patterns import DETECTORS, Detector
+from tierwise.policy.settings import LabelSettings
+
+MAX_CANDIDATES = 4096
+"""Matches of one detector in one call that are checked; more count as a hit."""
+MAX_SCAN_BYTES = 4 * 1024 * 1024
+"""Text of one call that is scanned; more counts as a hit."""
+_SET_MEMORY_BYTES = 32 * 1024 * 1024
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A detector's hit in the part at `path`. `detail` says why it counts where it was not an ordinary match."""
+
+    detector: str
+    label: Label
+    path: str
+    detail: str = ""
+
+
+class Detectors:
+    """The detectors in force, compiled once. Raises ConfigError for an unknown name or a bad pattern."""
+
+    def __init__(self, settings: LabelSettings) -> None:
+        rows = _in_force(settings)
+        self.labels = {row.name: label for row, label in rows}
+        self._rows = [(row, label, _compile(row.pattern)) for row, label in rows]
+        self._strictest = highest(self.labels.values())
+        options = re2.Options()
+        options.max_mem = _SET_MEMORY_BYTES
+        options.log_errors = False
+        self._set = re2.Set.SearchSet(options)
+        try:
+            for row, _, _ in self._rows:
+                self._set.Add(row.pattern)
+            self._sentinel = self._set.Add(r"\z")  # always matches: its absence means that the set gave up
+            self._set.Compile()
+        except re2.error as error:
+            raise ConfigError("[labels] patterns: too large together; simplify them", key="labels.patterns") from error
+
+    def scan(self, parts: Sequence[Part]) -> tuple[Finding, ...]:
+        """Return at most one finding per detector and part, in the order of parts."""
+        findings: list[Finding] = []
+        left_bytes = MAX_SCAN_BYTES
+        left = dict.fromkeys(self.labels, MAX_CANDIDATES)
+        for path, text in _texts(parts):
+            left_bytes -= len(text)
+            if left_bytes < 0:
+                findings.append(self._closed(path, f"more than {MAX_SCAN_BYTES} bytes of text"))
+                break
+            try:
+                findings.extend(self._scan(path, fold(text), left))
+            except Exception as error:  # a guard that breaks must count as a hit, whatever broke
+                findings.append(self._closed(path, f"detector failed: {type(error).__name__}"))
+        return tuple(findings)
+
+    def _scan(self, path: str, data: bytes, left: dict[str, int]) -> Iterator[Finding]:
+        matched: list[int] = self._set.Match(data) or []
+        if len(matched) == 1 and matched[0] == self._sentinel:
+            return
+        if self._sentinel not in matched:
+            yield self._closed(path, "pattern memory exhausted")
+            return
+        for index in sorted(matched):
+            if index != self._sentinel:
+                row, label, pattern = self._rows[index]
+                detail = _hit(row, pattern, data, left)
+                if detail is not None:
+                    yield Finding(detector=row.name, label=label, path=path, detail=detail)
+
+    def _closed(self, path: str, detail: str) -> Finding:
+        return Finding(detector="scan", label=self._strictest, path=path, detail=detail)
+
+
+def fold(text: str) -> bytes:
+    """Return the text as scanned: invisible characters gone, compatibility forms, digits and dashes plain, UTF-8."""
+    if text.isascii():
+        return text.encode("ascii")
+    text = unicodedata.normalize("NFKC", text)
+    data = text.encode("utf-8", "ignore")
+    if _ODD.search(data):
+        data = _FOREIGN.sub(_plain, _INVISIBLE.sub("", text)).encode("utf-8", "ignore")
+    return data
+
+
+# Soft hyphen, joiners, direction marks, variation selectors, tags: they split what a model reads as one.
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff"
+)
+_DASHES = "\u2010-\u2015\u2212"
+_INVISIBLE = re.compile(f"[{_UNSEEN}]")
+_FOREIGN = re.compile(f"[{_DASHES}]|(?![0-9])\\d")
+_ODD = re2.compile(f"[{_UNSEEN}{_DASHES}]|[^\\P{{Nd}}0-9]".encode())
+
+
+def _plain(match: re.Match[str]) -> str:
+    return str(unicodedata.digit(match[0], "-"))
+
+
+def _hit(row: Detector, pattern: Any, data: bytes, left: dict[str, int]) -> str | None:
+    """Return why this detector hits, "" for an ordinary match, None for no hit; count the candidates down."""
+    for start, end in _candidates(row, pattern, data):
+        if left[row.name] == 0:
+            return f"more than {MAX_CANDIDATES} candidates"
+        left[row.name] -= 1
+        if row.check(data, start, end):
+            return ""
+    return None
+
+
+def _candidates(row: Detector, pattern: Any, data: bytes) -> Iterator[tuple[int, int]]:
+    if not row.overlap:
+        yield from (match.span() for match in pattern.finditer(data))
+        return
+    match = pattern.search(data)
+    while match is not None:
+        yield match.span()
+        match = pattern.search(data, match.start() + 1)
+
+
+_MESSAGE = re.compile(r"[^\[\].]+\[\d+\]")
+_DATA_URL = re.compile(r"data:([^;,]*)(?:;[^,]*)?(;base64)?,", re.IGNORECASE)
+
+
+def _texts(parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
+    """Yield every part, and once more joined where a message has several texts, so that a split is no way out."""
+    groups: dict[str, list[str]] = {}
+    for part in parts:
+        text = _readable(part) if part.kind in ("image", "file") else part.text
+        yield part.path, text
+        found = _MESSAGE.match(part.path) if part.kind == "text" else None
+        if found:
+            groups.setdefault(found[0], []).append(text)
+    for path, texts in groups.items():
+        if len(texts) > 1:
+            yield path, "".join(texts)
+
+
+def _readable(part: Part) -> str:
+    """Return what can be read of a data URL: its head, and the text of textual media; other media are not scanned."""
+    found = _DATA_URL.match(part.text)
+    if found is None:
+        return part.text
+    if not found[1].lower().startswith(("text/", "application/json", "application/xml")):
+        return found[0]
+    payload = part.text[found.end() :]
+    if ";base64" not in found[0].lower():
+        return part.text
+    try:
+        return found[0] + base64.b64decode(payload + "=" * (-len(payload) % 4)).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return part.text
+
+
+def _in_force(settings: LabelSettings) -> list[tuple[Detector, Label]]:
+    built_in = {row.name: row for row in DETECTORS}
+    for name in settings.detectors:
+        if name not in built_in:
+            near = difflib.get_close_matches(name, built_in, 1)
+            hint = f'; did you mean "{near[0]}"?' if near else f"; known: {', '.join(built_in)}"
+            raise ConfigError(
+                f'[labels] detectors: no detector is called "{name}"{hint}', key=f"labels.detectors.{name}"
+            )
+    rows: list[tuple[Detector, Label]] = []
+    for row in DETECTORS:
+        wanted = settings.detectors.get(row.name, row.label)
+        if wanted is not None and wanted != "off":
+            rows.append((row, Label(wanted)))
+    for name, own in settings.patterns.items():
+        rows.append((Detector(name, own.label, _checked(name, own.pattern), lambda *_: True, "configured"), own.label))
+    return rows
+
+
+def _checked(name: str, pattern: str) -> str:
+    key = f"labels.patterns.{name}.pattern"
+    if any(row.name == name for row in DETECTORS) or name == "scan":
+        raise ConfigError(f'[labels] patterns: "{name}" is the name of a built-in detector', key=key)
+    try:
+        empty = _compile(pattern).search(b"") is not None
+    except re2.error as error:
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise ConfigError(f'[labels] patterns: "{name}" is not valid RE2: {reason}', key=key) from None
+    if empty:
+        raise ConfigError(f'[labels] patterns: "{name}" matches empty text, so it would match everything', key=key)
+    return pattern
+
+
+def _compile(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern.encode(), options)

@@ -1,0 +1,240 @@
+"""What is found, what is left alone, and that every way out of a scan is a finding."""
+
+import base64
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tierwise.core.call import Part, PartKind
+from tierwise.core.errors import ConfigError
+from tierwise.core.label import Label
+from tierwise.policy import detect, patterns
+from tierwise.policy.detect import Detectors, Finding
+from tierwise.policy.settings import LabelSettings, Pattern
+
+DETECTORS = Detectors(LabelSettings())
+MIXED = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY"  # 32 characters, nobody's key
+
+
+def part(text: str, path: str = "messages[0].content", kind: PartKind = "text") -> Part:
+    return Part(kind=kind, path=path, text=text)
+
+
+def found(text: str) -> set[str]:
+    return {finding.detector for finding in DETECTORS.scan((part(text),))}
+
+
+HITS = [
+    ("card", "pay with 4539 1488 0343 6467 please"),
+    ("card", "4539148803436467"),
+    ("card", "PAN_4539148803436467"),
+    ("card", "卡号4539148803436467。"),
+    ("card", "4 5 3 9 1 4 8 8 0 3 4 3 6 4 6 7"),
+    ("card", "４５３９ １４８８ ０３４３ ６４６７"),
+    ("card", "4539\u200b1488\u200b0343\u200b6467"),
+    ("card", "4539–1488–0343–6467"),
+    ("card", "٤٥٣٩ ١٤٨٨ ٠٣٤٣ ٦٤٦٧"),
+    ("card", "4539\u00a01488\u00a00343\u00a06467"),
+    ("card", "4539\ud8001488 0343 6467"),
+    ("iban", "transfer to DE89 3704 0044 0532 0130 00 and thank you"),
+    ("iban", "AB12 is the desk; DE89370400440532013000 the account"),
+    ("us_ssn", "my SSN is 536-22-1234."),
+    ("us_ssn", "social security number: 536221234"),
+    ("uk_nino", "NI AB 12 34 56 C"),
+    ("uk_nino", "national insurance: ab123456c"),
+    ("es_dni", "DNI 12345678Z"),
+    ("it_codice_fiscale", "RSSMRA85T10A562S"),
+    ("fr_nir", "2 55 08 14 168 025 38"),
+    ("de_steuer_id", "Steuer-ID 86 095 742 719"),
+    ("nl_bsn", "BSN: 111222333"),
+    ("br_cpf", "CPF 529.982.247-25"),
+    ("br_cpf", "cpf: 52998224725"),
+    ("in_aadhaar", "2341 2341 2346"),
+    ("in_aadhaar", "आधार 234123412346"),
+    ("cn_resident_id", "身份证11010519491231002X号"),
+    ("private_key", "-----BEGIN RSA PRIVATE KEY-----\nMIIE"),
+    ("private_key", "-----BEGIN PRIVATE KEY-----"),
+    ("private_key", "-----BEGIN PGP PRIVATE KEY BLOCK-----"),
+    ("cloud_key", "AKIA" + "ABCDEFGHIJ234567"),
+    ("cloud_key", "AIza" + MIXED + "abc"),
+    ("forge_token", "ghp_" + MIXED + "abcd"),
+    ("forge_token", "github_pat_" + MIXED),
+    ("chat_token", "xoxb-" + "1234567890-abcdef"),
+    ("payment_key", "sk_live_" + MIXED),
+    ("model_key", "sk-proj-" + MIXED),
+    ("jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjMifQ.dBjftJeZ4CVP"),
+    ("bearer", "Authorization: Bearer " + MIXED),
+    ("password", "password = hunter22!"),
+    ("password", 'the password is "correct horse"'),
+    ("password", "Passwort: Sommer2026"),
+    ("password", '{"password": "s3cr3tvalue"}'),
+    ("password", "пароль: Qwerty99x"),
+    ("secret_value", "API_KEY=" + MIXED),
+    ("secret_value", 'client_secret: "' + MIXED + '"'),
+    ("url_password", "postgres://admin:s3cr3tpw@db.internal/x"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), HITS)
+def test_sensitive_text_is_found(name: str, text: str) -> None:
+    assert name in found(text)
+
+
+CLEAN = [
+    "Where is my new card? I ordered it two weeks ago.",
+    "Call me on 2026-10-01 at 12:00:01,204 about ticket 20480.",
+    "id 550e8400-e29b-41d4-a716-446655440000, commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+    "offset 1700000000000000 of 1700000000000000000 ns",
+    "x = 0.1234567890123456 + 3.14159265358979",
+    "4111 1111 1111 1111 and 4242424242424242 are test cards",
+    "AKIAIOSFODNN7EXAMPLE",
+    "password = os.environ['PASSWORD']",
+    "password: str = Form(...)",
+    "the password is incorrect",
+    "def login(user, password=None): return check(user, password)",
+    "I forgot my password: how do I reset it?",
+    "api_key = get_key()",
+    "api_key = YOUR_API_KEY_GOES_HERE_1",
+    "max_tokens: 4096, token = tokenizer.next()",
+    "use sk-learn-style-names-for-the-classes",
+    "postgres://user:password@localhost/db",
+    "https://example.com/a:b@c",
+    "git@github.com:owner/name.git",
+    "responsibilities and internationalisation",
+    "phone 10 20 30 40 50 60",
+    "192.168.100.200 - - [01/Oct/2026]",
+]
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    assert found(text) == set()
+
+
+def test_labels_paths_and_no_text_of_the_match() -> None:
+    parts = (part("hello"), part("4539 1488 0343 6467", "messages[1].tool_calls[0].arguments", "tool_call"))
+    (finding,) = DETECTORS.scan(parts)
+    assert finding == Finding(
+        detector="card", label=Label.CONFIDENTIAL, path="messages[1].tool_calls[0].arguments", detail=""
+    )
+
+
+def test_secrets_are_restricted() -> None:
+    (finding,) = DETECTORS.scan((part("-----BEGIN PRIVATE KEY-----"),))
+    assert finding.label is Label.RESTRICTED
+
+
+def test_a_number_split_over_the_parts_of_a_message_is_found() -> None:
+    halves = (part("4539 1488", "messages[0].content[0].text"), part(" 0343 6467", "messages[0].content[1].text"))
+    assert [(f.detector, f.path) for f in DETECTORS.scan(halves)] == [("card", "messages[0]")]
+    apart = (part("4539 1488", "messages[0].content"), part(" 0343 6467", "messages[1].content"))
+    assert DETECTORS.scan(apart) == ()
+
+
+def test_text_media_are_read_and_pictures_are_not() -> None:
+    text = base64.b64encode(b"card 4539148803436467").decode()
+    url = f"data:text/plain;name=x;base64,{text}"
+    assert [f.detector for f in DETECTORS.scan((part(url, kind="file"),))] == ["card"]
+    picture = "data:image/png;base64," + "4539148803436467" * 10
+    assert DETECTORS.scan((part(picture, kind="image"),)) == ()
+    assert DETECTORS.scan((part("https://x/4539148803436467.png", kind="image"),)) != ()
+
+
+def test_too_many_candidates_count_as_a_hit() -> None:
+    numbers = "\n".join(f"{1_760_000_000_000 + 7 * n}" for n in range(detect.MAX_CANDIDATES))
+    assert DETECTORS.scan((part(numbers),)) == ()
+    findings = DETECTORS.scan((part(numbers), part("1760000000000", "messages[1].content")))
+    assert {(f.detector, f.path, f.detail) for f in findings} == {
+        (name, "messages[1].content", f"more than {detect.MAX_CANDIDATES} candidates")
+        for name in ("card", "de_steuer_id")
+    }
+
+
+def test_too_much_text_counts_as_the_strictest_hit() -> None:
+    half = "a " * (detect.MAX_SCAN_BYTES // 3)
+    findings = DETECTORS.scan((part(half), part(half), part(half)))
+    assert [(f.detector, f.label) for f in findings] == [("scan", Label.RESTRICTED)]
+
+
+def test_a_check_that_fails_counts_as_the_strictest_hit() -> None:
+    def broken(_data: bytes, _start: int, _end: int) -> bool:
+        raise RecursionError("x" * 99)
+
+    detectors = Detectors(LabelSettings())
+    row = patterns.Detector("card", Label.CONFIDENTIAL, "[0-9]{4}", broken, "")
+    detectors._rows[0] = (row, Label.CONFIDENTIAL, detect._compile(row.pattern))
+    (finding,) = detectors.scan((part("4539148803436467"),))
+    assert finding == Finding(
+        detector="scan", label=Label.RESTRICTED, path="messages[0].content", detail="detector failed: RecursionError"
+    )
+
+
+def test_a_detector_can_be_moved_or_turned_off() -> None:
+    settings = LabelSettings(detectors={"card": "restricted", "iban": "off", "test_card": "internal"})
+    text = part("4539148803436467 DE89370400440532013000")
+    assert [(f.detector, f.label) for f in Detectors(settings).scan((text,))] == [("card", Label.RESTRICTED)]
+    (finding,) = Detectors(settings).scan((part("4111 1111 1111 1111"),))
+    assert (finding.detector, finding.label) == ("test_card", Label.INTERNAL)
+
+
+def test_own_patterns_are_linear_and_named() -> None:
+    settings = LabelSettings(patterns={"project": Pattern(pattern=r"(?i)\bproject (?:aurora|borealis)\b")})
+    (finding,) = Detectors(settings).scan((part("About Project Aurora"),))
+    assert (finding.detector, finding.label) == ("project", Label.CONFIDENTIAL)
+    evil = Detectors(LabelSettings(patterns={"evil": Pattern(pattern="(a+)+$")}))
+    assert evil.scan((part("a" * 100_000 + "b"),)) == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "hint"),
+    [
+        (LabelSettings(detectors={"crad": "off"}), "labels.detectors.crad", 'did you mean "card"'),
+        (LabelSettings(patterns={"p": Pattern(pattern="(")}), "labels.patterns.p.pattern", "missing"),
+        (LabelSettings(patterns={"p": Pattern(pattern="x*")}), "labels.patterns.p.pattern", "everything"),
+        (LabelSettings(patterns={"card": Pattern(pattern="x")}), "labels.patterns.card.pattern", "built-in"),
+        (LabelSettings(patterns={"p": Pattern(pattern=r"(x)\1")}), "labels.patterns.p.pattern", "RE2"),
+    ],
+)
+def test_a_bad_setting_names_its_key(settings: LabelSettings, key: str, hint: str) -> None:
+    with pytest.raises(ConfigError, match="labels") as caught:
+        Detectors(settings)
+    assert caught.value.key == key
+    assert hint in str(caught.value)
+
+
+def test_names_are_unique() -> None:
+    names = [row.name for row in patterns.DETECTORS]
+    assert len(set(names)) == len(names)
+
+
+@given(st.lists(st.text(max_size=200), max_size=4))
+def test_any_text_is_scanned_without_an_error(texts: list[str]) -> None:
+    findings = DETECTORS.scan([part(text, f"messages[0].content[{n}].text") for n, text in enumerate(texts)])
+    assert all("failed" not in finding.detail for finding in findings)
+
+
+def valid_card(head: str) -> str:
+    for check in string.digits:
+        digits = [int(char) for char in reversed(head + check)]
+        total = sum(digits[0::2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])
+        if total % 10 == 0:
+            return head + check
+    raise AssertionError("no check digit")
+
+
+@given(
+    st.from_regex(r"\A5[1-5][0-9]{13}\Z").filter(lambda head: not head.startswith(("5555", "5105", "5200", "5454"))),
+    st.sampled_from(["", " ", "-", ".", "\u2009", "\u2011", "\u200b", "\u00ad "]),
+    st.sampled_from(["", "no ", "x:", "(", "日本"]),
+)
+def test_every_valid_card_number_is_found_however_it_is_spaced(head: str, separator: str, before: str) -> None:
+    number = valid_card(head)
+    text = before + separator.join(number[place : place + 4] for place in range(0, 16, 4)) + "!"
+    assert "card" in found(text)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_text_around_a_key_does_not_hide_it(before: str, after: str) -> None:
+    assert "private_key" in found(before + "\n-----BEGIN EC PRIVATE KEY-----\n" + after)

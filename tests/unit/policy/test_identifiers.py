@@ -1,0 +1,116 @@
+"""Check digits and shapes against published examples, and against single-digit errors."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tierwise.policy import identifiers as ids
+
+Check = Callable[[bytes, int, int], bool]
+
+# Examples that the issuers, standards or their public documentation print.
+VALID: list[tuple[Check, list[str]]] = [
+    (ids.card, ["4539148803436467", "4539 1488 0343 6467", "4539-1488-0343-6467", "3714 496353 98449"]),
+    (ids.iban, ["GB82WEST12345698765432", "DE89 3704 0044 0532 0130 00", "fr1420041010050500013m02606"]),
+    (ids.us_ssn, ["536-22-1234", "219 09 9998"]),
+    (ids.uk_nino, ["AB123456C", "JG 12 13 16 A"]),
+    (ids.es_dni, ["12345678Z", "X1234567L", "Y-1234567-X"]),
+    (ids.it_codice_fiscale, ["RSSMRA85T10A562S", "rss mra 85t10 a562s"]),
+    (ids.fr_nir, ["255081416802538", "2 55 08 14 168 025 38"]),
+    (ids.de_steuer_id, ["86095742719", "47 036 892 816", "65929970489"]),
+    (ids.nl_bsn, ["111222333", "123456782"]),
+    (ids.br_cpf, ["529.982.247-25", "111.444.777-35"]),
+    (ids.in_aadhaar, ["2341 2341 2346", "234123412346"]),
+    (ids.cn_resident_id, ["11010519491231002X", "440524188001010014"]),
+]
+
+
+@pytest.mark.parametrize(("check", "text"), [(check, text) for check, texts in VALID for text in texts])
+def test_published_examples_pass(check: Check, text: str) -> None:
+    data = text.encode()
+    assert check(data, 0, len(data))
+    framed = b"number: " + data + b", thanks"
+    assert check(framed, 8, 8 + len(data))
+
+
+@pytest.mark.parametrize(
+    ("check", "text"),
+    [
+        *((check, text) for check, texts in VALID for text in texts if check not in (ids.us_ssn, ids.uk_nino)),
+    ],
+)
+def test_one_wrong_digit_is_rejected(check: Check, text: str) -> None:
+    last = max(place for place, char in enumerate(text) if char.isdigit())
+    for step in range(1, 10):
+        wrong = text[:last] + str((int(text[last]) + step) % 10) + text[last + 1 :]
+        assert not check(wrong.encode(), 0, len(wrong))
+
+
+@pytest.mark.parametrize(
+    ("check", "text"),
+    [
+        (ids.us_ssn, "000-12-3456"),
+        (ids.us_ssn, "666-12-3456"),
+        (ids.us_ssn, "900-12-3456"),
+        (ids.us_ssn, "536-00-1234"),
+        (ids.us_ssn, "536-22-0000"),
+        (ids.us_ssn, "078-05-1120"),
+        (ids.uk_nino, "QQ123456C"),
+        (ids.uk_nino, "GB123456C"),
+        (ids.cn_resident_id, "110105194913310020"),
+        (ids.in_aadhaar, "2018 2019 2020"),
+        (ids.iban, "ZZ82WEST12345698765432"),
+        (ids.iban, "GB82WEST123456987654321"),
+        (ids.card, "1539148803436467"),
+        (ids.card, "4111111111111111"),
+        (ids.card, "4242 4242 4242 4242"),
+        (ids.card, "4000 0000 0000 9995"),
+        (ids.card, "0.4539148803436467"),
+        (ids.card, "4716-446655440000"),
+    ],
+)
+def test_what_cannot_have_been_issued_is_rejected(check: Check, text: str) -> None:
+    assert not check(text.encode(), 0, len(text))
+
+
+@pytest.mark.parametrize(("check", "text"), [(check, texts[0]) for check, texts in VALID])
+def test_a_number_inside_a_word_is_no_identifier(check: Check, text: str) -> None:
+    data = text.encode() + b"f"
+    assert not check(data, 0, len(data) - 1)
+
+
+def test_known_test_cards_are_told_apart() -> None:
+    for text in (b"4111 1111 1111 1111", b"5555555555554444", b"378282246310005"):
+        assert ids.test_card(text, 0, len(text))
+        assert not ids.card(text, 0, len(text))
+    assert not ids.test_card(b"4539148803436467", 0, 16)
+
+
+def test_a_card_is_found_beside_other_groups() -> None:
+    for text in ("2026-10-01 4539 1488 0343 6467", "4539148803436467 12 2029", "12 345 4539 1488 0343 6467"):
+        assert ids.card(text.encode(), 0, len(text)), text
+
+
+def test_a_run_of_too_many_groups_counts_as_a_card() -> None:
+    run = b"123 " * (ids.MAX_GROUPS + 1)
+    assert ids.card(run, 0, len(run) - 1)
+
+
+def doubled(digit: int) -> int:
+    return digit * 2 - 9 if digit > 4 else digit * 2
+
+
+@given(st.text("0123456789", min_size=1, max_size=24))
+def test_luhn_agrees_with_the_rule_written_out(number: str) -> None:
+    total = 0
+    for place, char in enumerate(reversed(number)):
+        total += doubled(int(char)) if place % 2 else int(char)
+    assert ids.luhn(number.encode()) == (total % 10 == 0)
+
+
+@given(st.binary(max_size=60), st.integers(0, 60), st.sampled_from([ids.card, ids.test_card, ids.iban]))
+def test_any_bytes_are_judged_without_an_error(data: bytes, start: int, check: Check) -> None:
+    start = min(start, len(data))
+    assert check(data, start, len(data)) in (True, False)
