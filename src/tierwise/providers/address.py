@@ -1,0 +1,108 @@
+"""Where does a request go, and with which credentials? `Address` is the value, `Peer` what is derived from it once.
+
+A URL is parsed here and nowhere else, so what is checked is what is connected to.
+Invariant: no text of this module's errors holds a key or the value of a header.
+"""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from tierwise.core.errors import ConfigError
+from tierwise.core.model import Limits
+from tierwise.core.secret import Secret
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_PATH = re.compile(r"/[!-~]*")
+_OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "upgrade", "te"})
+_PORTS = {"http": 80, "https": 443}
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
+    """One server: base URL with the version path, credentials, limits.
+
+    `ca_file` (PEM) replaces the system's trust for a private server; verification is never turned off.
+    `key` is sent as a bearer token; a key that goes elsewhere is a `Secret` among `headers`.
+    """
+
+    url: str
+    key: Secret | None = None
+    headers: tuple[tuple[str, str | Secret], ...] = ()
+    ca_file: str | None = None
+    limits: Limits = Limits()
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be equal for two requests to share a connection."""
+
+    secure: bool
+    host: str
+    port: int
+    key: Secret | None = None
+    ca_file: str | None = None
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A parsed `Address`: whom to connect to, and the constant start of each request's head."""
+
+    origin: Origin
+    prefix: str
+    fields: str
+
+    def head(self, method: str, path: str) -> bytes:
+        """Write the request head for `path` (starts with `/`); a POST's ends where its content length follows."""
+        if not _PATH.fullmatch(path):
+            raise ConfigError(f"request path {path!r} must start with '/' and hold only visible ASCII")
+        tail = "content-type: application/json\r\ncontent-length: " if method == "POST" else "\r\n"
+        return f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.fields}{tail}".encode("latin-1")
+
+
+def parse(address: Address) -> Target:
+    """Check an address and take it apart; raise ConfigError naming what is wrong."""
+    parts, port = _split(address.url)
+    host = parts.hostname or ""
+    try:
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ConfigError(f"{address.url!r}: the host name is not valid") from error
+    secure = parts.scheme == "https"
+    name = f"[{host}]" if ":" in host else host
+    shown = name if port == _PORTS[parts.scheme] else f"{name}:{port}"
+    fields = f"host: {shown}\r\nuser-agent: tierwise\r\naccept-encoding: identity\r\n" + _credentials(address)
+    origin = Origin(secure=secure, host=host, port=port, key=address.key, ca_file=address.ca_file)
+    return Target(origin=origin, prefix=parts.path.rstrip("/"), fields=fields)
+
+
+def _split(url: str) -> tuple[SplitResult, int]:
+    if not url.isprintable() or any(character in url for character in ' \\"<>'):
+        raise ConfigError(f"{url!r}: a URL must not hold spaces, backslashes or control characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{url!r} is not a URL: {error}") from error
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ConfigError(f"{url!r} must start with http:// or https:// and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError("credentials do not belong into a URL; use the endpoint's key")
+    if parts.query or parts.fragment or (parts.path and not _PATH.fullmatch(parts.path)):
+        raise ConfigError(f"{url!r} must end with its path: no query, no fragment, ASCII only")
+    return parts, port if port is not None else _PORTS[parts.scheme]
+
+
+def _credentials(address: Address) -> str:
+    fields: list[tuple[str, str, str | Secret]] = []
+    if address.key is not None:
+        fields.append(("authorization", "Bearer ", address.key))
+    fields += [(name, "", value) for name, value in address.headers]
+    lines = []
+    for name, scheme, value in fields:
+        if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+            raise ConfigError(f"header {name!r} cannot be set")
+        text = value.reveal() if isinstance(value, Secret) else value
+        if not _VALUE.fullmatch(text):
+            raise ConfigError(f"the value of header {name!r} holds a line break or a character outside Latin-1")
+        lines.append(f"{name.lower()}: {scheme}{text}\r\n")
+    return "".join(lines)
