@@ -98,7 +98,7 @@ class Attempt:
             self.held += self._taken(decoder.feed(data) if data else decoder.finish())
             self._done = not data or decoder.finished
             if not whole and self.output_chars and self.output_chars >= gates.hold_back_chars and not self._done:
-                return check_head(gates, self.call, assemble(self.held), model_id=self.hop.model.id)
+                return check_head(gates, assemble(self.held))
         return check_answer(gates, self.call, assemble(self.held), model_id=self.hop.model.id)
 
     async def rest(self) -> AsyncGenerator[Delta, None]:

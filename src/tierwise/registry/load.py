@@ -29,6 +29,8 @@ def load(endpoints: Sequence[EndpointRow], models: Sequence[ModelRow], secret: S
             raise ConfigError(f"two endpoints are named {row.name!r}; names must differ", key="endpoint.name")
         endpoint, problem = _endpoint(row, secret)
         built[row.name] = endpoint
+        if not row.enabled:
+            problem = "it is switched off (enabled = false)"
         if problem:
             unusable[row.name] = problem
     served: dict[str, Model] = {}

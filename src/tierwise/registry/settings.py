@@ -16,10 +16,11 @@ Agreement = Literal["none", "dpa", "baa"]
 
 class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[endpoint]]`. `key` is a reference such as `env:NAME`, never the secret; `file` and the three after it
-    are for the embedded engine only."""
+    are for the embedded engine only. One that is not `enabled` exists, is shown, and is never asked."""
 
     name: str
     kind: str
+    enabled: bool = True
     url: str | None = None
     tier: Tier | None = None
     key: str | None = None

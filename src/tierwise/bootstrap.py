@@ -1,0 +1,254 @@
+"""How do settings become running parts? The only constructor of concrete parts.
+
+Knows every package below; decides nothing. What is opened here is closed here, in the reverse order.
+"""
+
+import os
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import msgspec
+
+from tierwise.config import Document, Settings
+from tierwise.core.errors import ConfigError
+from tierwise.core.label import Tier
+from tierwise.core.model import Endpoint
+from tierwise.economics.budget import Account, window_start
+from tierwise.gateway.facts import Facts
+from tierwise.gateway.gateway import Gateway
+from tierwise.gateway.rules import Rules
+from tierwise.gateway.workflow import Workflow
+from tierwise.ledger.ids import IdSource
+from tierwise.ledger.metrics import Metrics
+from tierwise.ledger.store import Ledger, Reader
+from tierwise.policy.detect import Detectors
+from tierwise.policy.judge import Policy
+from tierwise.providers.address import Address
+from tierwise.providers.discover import Found, discover
+from tierwise.providers.engine import Engine
+from tierwise.providers.transport import Transport
+from tierwise.quality.settings import Gates
+from tierwise.registry.catalog import Catalog
+from tierwise.registry.demonstration import TASK, demonstration
+from tierwise.registry.kinds import kinds, known_models
+from tierwise.registry.load import load as load_catalog
+from tierwise.registry.load import nearest
+from tierwise.registry.settings import EndpointRow, ModelRow
+
+
+class Wired(msgspec.Struct, frozen=True, kw_only=True):
+    """The running parts of one process."""
+
+    settings: Settings
+    rules: Rules
+    gateway: Gateway
+    ledger: Ledger
+    transport: Transport
+    engines: Mapping[str, Engine]
+    metrics: Metrics
+
+
+def rules_from(settings: Settings) -> Rules:
+    """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere."""
+    document = settings.document
+    catalog = load_catalog(document.endpoint, document.model, settings.secret)
+    return Rules(
+        catalog=catalog,
+        policy=Policy(document.labels, document.rule),
+        labels=document.labels,
+        detectors=Detectors(document.labels),
+        workflows=_workflows(document, catalog),
+        budgets=document.budget,
+        fallback=document.fallback,
+        breaker=document.breaker,
+        default_strategy="best" if document.labels.preset == "strongest" else "cheapest_sufficient",
+    )
+
+
+def _workflows(document: Document, catalog: Catalog) -> dict[str, Workflow]:
+    found: dict[str, Workflow] = {}
+    for workflow in document.workflow:
+        if workflow.name in found:
+            raise ConfigError(f"two workflows are named {workflow.name!r}", key="workflow.name")
+        named = [
+            ("candidates", workflow.candidates),
+            ("trusted", workflow.trusted),
+            ("weights", tuple(workflow.weights)),
+        ]
+        named.append(("baseline", (workflow.baseline,) if workflow.baseline else ()))
+        for key, models in named:
+            for model in models:
+                if model not in catalog.models:
+                    raise ConfigError(
+                        f"workflow {workflow.name!r}: {key} names the model {model!r}, which does not exist"
+                        f"{nearest(model, catalog.models)}",
+                        key=f"workflow.{workflow.name}.{key}",
+                    )
+        found[workflow.name] = workflow
+    return found
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Wired]:
+    """Open ledger, transport and gateway; engines start when they are first needed. Everything ends with the block."""
+    rules = rules_from(settings)
+    async with AsyncExitStack() as stack:
+        ledger = await Ledger.open(settings.ledger_path, settings.document.ledger)
+        stack.push_async_callback(ledger.aclose)
+        transport = Transport()
+        stack.push_async_callback(transport.aclose)
+        engines = {
+            endpoint.name: Engine(endpoint.engine, name=endpoint.name)
+            for endpoint in rules.catalog.endpoints.values()
+            if endpoint.engine is not None
+        }
+        for engine in engines.values():
+            stack.push_async_callback(engine.stop)
+        metrics = Metrics()
+        gateway = Gateway(
+            rules,
+            Facts(rules.breaker, await _accounts(rules, ledger)),
+            ledger=ledger,
+            transport=transport,
+            reach=_Reach(engines),
+            new_id=IdSource(time.time_ns, os.urandom).next,
+            observe=metrics.observe,
+        )
+        stack.push_async_callback(gateway.aclose)
+        yield Wired(
+            settings=settings,
+            rules=rules,
+            gateway=gateway,
+            ledger=ledger,
+            transport=transport,
+            engines=engines,
+            metrics=metrics,
+        )
+
+
+def reader(settings: Settings) -> Reader:
+    """Open the ledger for reading only, also beside a running server."""
+    return Reader(settings.ledger_path)
+
+
+class _Reach:
+    """Where an endpoint answers: its configured address, or the engine that has to run for it."""
+
+    def __init__(self, engines: Mapping[str, Engine]) -> None:
+        self._engines = engines
+        self._known: dict[str, Address] = {}
+
+    async def __call__(self, endpoint: Endpoint) -> Address:
+        engine = self._engines.get(endpoint.name)
+        if engine is not None:
+            return await engine.start()
+        address = self._known.get(endpoint.name)
+        if address is None:
+            address = self._known[endpoint.name] = address_of(endpoint)
+        return address
+
+
+def address_of(endpoint: Endpoint) -> Address:
+    """Return where a configured endpoint listens, and with which key."""
+    return Address(url=endpoint.url, key=endpoint.key, ca_file=endpoint.ca_file, limits=endpoint.limits)
+
+
+async def _accounts(rules: Rules, ledger: Ledger) -> list[Account]:
+    now = time.time()
+    found = []
+    for budget in rules.budgets:
+        spent = await ledger.spent_usd(budget.scope, window_start(budget.window, now))
+        found.append(Account(budget, spent=spent, now=now))
+    return found
+
+
+# what exists when nothing was written
+
+
+def shipped_rows() -> tuple[tuple[EndpointRow, ...], tuple[ModelRow, ...], Workflow]:
+    """Return the shipped models as embedded endpoints, and the workflow that they know."""
+    shipped = demonstration()
+    endpoints = tuple(
+        EndpointRow(
+            name=f"embedded-{name}",
+            kind="embedded",
+            file=str(shipped.path(name)),
+            context_tokens=model.context_tokens,
+            threads=1,
+        )
+        for name, model in shipped.models.items()
+    )
+    models = tuple(
+        ModelRow(id=name, endpoint=f"embedded-{name}", context_tokens=model.context_tokens, tasks=(TASK,))
+        for name, model in shipped.models.items()
+    )
+    thresholds = {
+        name: model.threshold_logprob for name, model in shipped.models.items() if model.threshold_logprob is not None
+    }
+    workflow = Workflow(
+        name=TASK,
+        candidates=tuple(shipped.models),
+        strategy="cascade",
+        gates=Gates(min_logprob=thresholds),
+        on_gate_failure="flag",
+    )
+    return endpoints, models, workflow
+
+
+async def discovered(settings: Settings, transport: Transport) -> tuple[Settings, list[str]]:
+    """Fill in what exists where no file says it: the shipped models, servers on this machine, keys that are set.
+
+    Returns the settings to use and what was found, in words. With a file, the settings come back as they are.
+    """
+    if settings.file is not None:
+        return settings, []
+    endpoints, models, workflow = shipped_rows()
+    words = [f"{row.id}: shipped model, embedded, knows only {TASK}" for row in models]
+    found = await discover(transport, [row for row in kinds().values() if row.discover])
+    near = _near(found, taken={row.id for row in models})
+    outside = _outside(settings)
+    words += [f"{row.id}: at {row.endpoint}" for row in near[1]]
+    for row in outside[0]:
+        state = "on" if row.enabled else "off: add --frontier to let calls leave this machine"
+        words.append(f"{row.name}: a key is set ({state})")
+    document = msgspec.structs.replace(
+        settings.document,
+        endpoint=(*endpoints, *near[0], *outside[0]),
+        model=(*models, *near[1], *outside[1]),
+        workflow=(workflow,),
+    )
+    return msgspec.structs.replace(settings, document=document), words
+
+
+def _near(found: Sequence[Found], taken: set[str]) -> tuple[list[EndpointRow], list[ModelRow]]:
+    """Turn servers that listen on this machine into rows."""
+    endpoints, models = [], []
+    for server in found:
+        endpoints.append(EndpointRow(name=server.kind, kind=server.kind, url=server.url, tier=Tier.LOCAL))
+        for model in server.models:
+            name = model.id if model.id not in taken else f"{server.kind}/{model.id}"
+            taken.add(name)
+            models.append(
+                ModelRow(
+                    id=name,
+                    endpoint=server.kind,
+                    served_name=model.id,
+                    context_tokens=model.context_tokens,
+                    capabilities=model.capabilities,
+                )
+            )
+    return endpoints, models
+
+
+def _outside(settings: Settings) -> tuple[list[EndpointRow], list[ModelRow]]:
+    """Turn well-known key variables that are set into rows, switched off unless the user asked for them."""
+    endpoints, models = [], []
+    for kind in kinds().values():
+        if kind.key_env is None or kind.tier is not Tier.FRONTIER or settings.secret(f"env:{kind.key_env}") is None:
+            continue
+        endpoints.append(EndpointRow(name=kind.kind, kind=kind.kind, enabled=settings.frontier))
+        models += [
+            ModelRow(id=known.served_name, endpoint=kind.kind) for known in known_models() if kind.kind in known.kinds
+        ]
+    return endpoints, models

@@ -1,0 +1,1 @@
+"""GOOD ENOUGH?: checks of an answer that need no model."""
