@@ -1,0 +1,390 @@
+"""What does a Chat Completions endpoint answer? Whole or as a stream; what a caller gets of it is `chat_reply`.
+
+Source: OpenAI's published API description (Chat Completions, read 2026-07) and what llama.cpp, vLLM and Ollama send.
+Invariant: an answer is complete only if the endpoint gave a finish reason; none is ever invented.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, ToolCall
+from tierwise.core.errors import BadReply, ProviderError
+from tierwise.core.secret import Secret
+from tierwise.core.usage import Usage
+from tierwise.wires.chat_error import error_in_band, not_an_answer
+from tierwise.wires.sse import MAX_EVENT_BYTES, SseDecoder
+
+MAX_TOKENS = 1_000_000_000
+_MAX_JUNK_BYTES = 64 * 1024
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Token(msgspec.Struct):
+    token: str
+    logprob: float | None
+    bytes: list[int] | None = None
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_Token] | None = None
+    refusal: list[_Token] | None = None
+
+
+class _Message(msgspec.Struct):
+    """A message, or in a stream what is added to it."""
+
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+
+
+class _StreamedChoice(msgspec.Struct):
+    index: int = 0
+    delta: _Message | None = None
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_StreamedChoice] | None = None
+    usage: Any = None
+    model: str | None = None
+    error: Any = None
+
+
+class _WholeChoice(msgspec.Struct):
+    message: _Message
+    index: int = 0
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Whole(msgspec.Struct):
+    choices: list[_WholeChoice] | None = None
+    usage: Any = None
+    model: str | None = None
+    error: Any = None
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_whole = msgspec.json.Decoder(_Whole).decode
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+def decode_answer(body: bytes, *, key: Secret | None = None) -> Answer:
+    """Read an answer that was not streamed. Raises `ProviderError`, mostly `BadReply`, for anything else.
+
+    `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked.
+    """
+    try:
+        whole = _decode_whole(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise not_an_answer(body, key) from None
+    if whole.error:
+        raise error_in_band(whole.error, key)
+    if not whole.choices:
+        raise not_an_answer(body, key)
+    choices = []
+    odd = False
+    for choice in whole.choices:
+        message = choice.message
+        calls_made, calls_odd = _Calls(choice.index).read(message, indexed=False)
+        odd = odd or calls_odd
+        choices.append(
+            Choice(
+                index=choice.index,
+                text=_text(message.content),
+                reasoning=message.reasoning_content or message.reasoning or "",
+                refusal=message.refusal or "",
+                tool_calls=calls_made,
+                tokens=_tokens(choice.logprobs),
+                finish=choice.finish_reason or None,
+            )
+        )
+    raw = _repaired(body, "message", {choice.index: choice.tool_calls for choice in choices}) if odd else body
+    return Answer(choices=tuple(choices), usage=read_usage(whole.usage), served_model=whole.model, raw=raw)
+
+
+class AnswerDecoder:
+    """Feed the bytes of a streamed answer, get deltas.
+
+    What precedes an error in the same bytes is returned first and the error raised by the next call, so that any
+    split of the bytes gives the same deltas; `done` is then already true.
+    """
+
+    def __init__(self, *, key: Secret | None = None, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._sse = SseDecoder(max_event_bytes)
+        self._key = key
+        self._open: dict[int, bool] = {}
+        self._calls: dict[int, _Calls] = {}
+        self._ended = False
+        self._broken: ProviderError | None = None
+        self._head: bytes | None = b""
+
+    @property
+    def finished(self) -> bool:
+        """True once every choice that started has a finish reason; usage may still follow."""
+        return bool(self._open) and not any(self._open.values()) and self._broken is None
+
+    @property
+    def done(self) -> bool:
+        """True once nothing more can come: `[DONE]` was read, or an error."""
+        return self._ended or self._broken is not None
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """Return the deltas that these bytes complete. Raises `ProviderError` for an error or junk in the stream."""
+        if self._broken is not None:
+            raise self._broken
+        if self._ended:
+            return []
+        if self._head is not None:
+            data = self._sniff(data)
+        deltas: list[Delta] = []
+        try:
+            for name, payload in self._sse.feed(data):
+                delta = self._read(name, payload)
+                if delta is not None:
+                    deltas.append(delta)
+        except ProviderError as error:
+            self._broken = error
+            if not deltas:
+                raise
+        return deltas
+
+    def finish(self) -> list[Delta]:
+        """End the stream: return what its end completes. Raises `BadReply` (`upstream_incomplete`) if it was cut."""
+        if self._broken is not None:
+            raise self._broken
+        if self._ended:
+            self._require_finish()
+            return []
+        if self._head is not None:
+            raise not_an_answer(self._head, self._key)
+        deltas: list[Delta] = []
+        for name, payload in self._sse.finish():
+            try:
+                delta = self._read(name, payload)
+            except BadReply:
+                raise _incomplete() from None
+            if delta is not None:
+                deltas.append(delta)
+        self._require_finish()
+        return deltas
+
+    def _sniff(self, data: bytes) -> bytes:
+        """Hold the first bytes back until they show a stream; a whole JSON body or a page is none."""
+        head = (self._head or b"") + data
+        first = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1]
+        if first == b"<" or (first in b"{[" and len(head) > _MAX_JUNK_BYTES):
+            self._broken = not_an_answer(head, self._key)
+            raise self._broken
+        if not first or first in b"{[\xef":
+            self._head = head
+            return b""
+        self._head = None
+        return head
+
+    def _read(self, name: bytes, payload: bytes) -> Delta | None:
+        if self._ended:
+            return None
+        if payload[:6] == b"[DONE]":
+            self._ended = True
+            return None
+        try:
+            chunk = _decode_chunk(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise not_an_answer(payload, self._key) from None
+        if chunk.error or name == b"error":
+            raise error_in_band(chunk.error or _decode(payload), self._key)
+        if chunk.choices is None and chunk.usage is None:
+            raise not_an_answer(payload, self._key)
+        odd = False
+        pieces: list[Piece] = []
+        for choice in chunk.choices or ():
+            piece, piece_odd = self._piece(choice)
+            pieces.append(piece)
+            odd = odd or piece_odd
+        return Delta(
+            raw=_repaired(payload, "delta", {piece.choice: piece.tool_calls for piece in pieces}) if odd else payload,
+            pieces=tuple(pieces),
+            usage=None if chunk.usage is None else read_usage(chunk.usage),
+            served_model=chunk.model,
+        )
+
+    def _piece(self, choice: _StreamedChoice) -> tuple[Piece, bool]:
+        index = choice.index
+        finish = choice.finish_reason or None
+        if finish is not None:
+            self._open[index] = False
+        elif index not in self._open:
+            self._open[index] = True
+        delta = choice.delta
+        if delta is None:
+            return Piece(choice=index, tokens=_tokens(choice.logprobs), finish=finish), False
+        calls: tuple[ToolCall, ...] = ()
+        odd = False
+        if delta.tool_calls or delta.function_call:
+            calls, odd = self._calls.setdefault(index, _Calls(index)).read(delta)
+        piece = Piece(
+            choice=index,
+            text=_text(delta.content),
+            reasoning=delta.reasoning_content or delta.reasoning or "",
+            refusal=delta.refusal or "",
+            tool_calls=calls,
+            tokens=() if choice.logprobs is None else _tokens(choice.logprobs),
+            finish=finish,
+        )
+        return piece, odd
+
+    def _require_finish(self) -> None:
+        if not self.finished:
+            raise _incomplete()
+
+
+class _Calls:
+    """Which tool call a piece belongs to: its id decides, then its index, then what came last.
+
+    Some servers repeat index 0 for each call, leave out index or id, or send arguments as an object.
+    """
+
+    __slots__ = ("_by_id", "_by_index", "_choice", "_last", "_used")
+
+    def __init__(self, choice: int) -> None:
+        self._choice = choice
+        self._by_id: dict[str, int] = {}
+        self._by_index: dict[int, int] = {}
+        self._used: set[int] = set()
+        self._last = -1
+
+    def read(self, message: _Message, *, indexed: bool = True) -> tuple[tuple[ToolCall, ...], bool]:
+        """Return the calls or pieces of calls, and whether the endpoint's own writing of them has to be repaired."""
+        calls: list[ToolCall] = []
+        odd = False
+        for call in message.tool_calls or ():
+            place, new = self._place(call)
+            arguments = call.function.arguments if call.function else None
+            text = arguments if isinstance(arguments, str) else "" if arguments is None else _encode(arguments).decode()
+            made_id = f"call_{self._choice}_{place}" if new and not call.id else call.id or ""
+            odd = odd or (indexed and place != call.index) or made_id != (call.id or "") or isinstance(arguments, dict)
+            name = (call.function.name if call.function else None) or ""
+            calls.append(ToolCall(index=place, id=made_id, name=name, arguments=text))
+        if message.function_call is not None and not calls:
+            called = message.function_call
+            text = called.arguments if isinstance(called.arguments, str) else ""
+            return (ToolCall(name=called.name or "", arguments=text),), False
+        return tuple(calls), odd
+
+    def _place(self, call: _ToolCall) -> tuple[int, bool]:
+        named = call.function is not None and bool(call.function.name)
+        known = self._by_id.get(call.id) if call.id else None
+        if known is None and call.index is not None and not (call.id and named):
+            known = self._by_index.get(call.index)
+        if known is None and call.index is None and not call.id and not named and self._used:
+            known = self._last
+        new = known is None
+        place = self._free(call.index) if known is None else known
+        self._used.add(place)
+        if call.id:
+            self._by_id[call.id] = place
+        if call.index is not None:
+            self._by_index[call.index] = place
+        self._last = place
+        return place, new
+
+    def _free(self, wished: int | None) -> int:
+        if wished is not None and wished not in self._used:
+            return wished
+        return max(self._used, default=-1) + 1
+
+
+def read_usage(value: Any) -> Usage | None:
+    """Sort reported counts into buckets that do not overlap; None where they are missing or cannot be true.
+
+    Prompt counts include cached tokens on this wire. Reasoning tokens are inside the completion count at most
+    endpoints and beside it at some: there they only fit the total when added.
+    """
+    if not isinstance(value, dict):
+        return None
+    prompt, completion = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
+    cached = _detail(value, "prompt_tokens_details", "cached_tokens")
+    written = _detail(value, "prompt_tokens_details", "cache_write_tokens")
+    reasoning = _detail(value, "completion_tokens_details", "reasoning_tokens")
+    if prompt is None or completion is None or cached is None or written is None or reasoning is None:
+        return None
+    if cached + written > prompt:
+        return None
+    beside = reasoning > completion or (reasoning > 0 and value.get("total_tokens") == prompt + completion + reasoning)
+    return Usage(
+        input=prompt - cached - written,
+        cache_read=cached,
+        cache_write=written,
+        output=completion if beside else completion - reasoning,
+        reasoning=reasoning,
+    )
+
+
+def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
+    details = usage.get(group)
+    value = details.get(name) if isinstance(details, dict) else None
+    return 0 if value is None else _count(value)
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
+
+
+def _text(content: str | list[Any] | None) -> str:
+    """Return the text of a content that some endpoints send as blocks."""
+    if isinstance(content, str):
+        return content
+    texts = (block.get("text") for block in content or () if isinstance(block, dict))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _tokens(logprobs: _Logprobs | None) -> tuple[TokenLogprob, ...]:
+    tokens = (logprobs.content or logprobs.refusal) if logprobs else None
+    return tuple(map(_token, tokens)) if tokens else ()
+
+
+def _token(token: _Token) -> TokenLogprob:
+    try:
+        data = token.token.encode() if token.bytes is None else bytes(token.bytes)
+    except ValueError:
+        data = token.token.encode()
+    # llama.cpp writes minus infinity as null; OpenAI's own stand-in for it is -9999.
+    return TokenLogprob(data, -9999.0 if token.logprob is None else token.logprob)
+
+
+def _repaired(payload: bytes, member: str, calls: dict[int, tuple[ToolCall, ...]]) -> bytes:
+    """Write tool calls again as the official clients need them: with index, id and arguments as a string."""
+    tree = _decode(payload)
+    for choice in tree["choices"]:
+        raw_calls = (choice.get(member) or {}).get("tool_calls") or ()
+        for raw, call in zip(raw_calls, calls[choice.get("index", 0)], strict=True):
+            if member == "delta":
+                raw["index"] = call.index
+            raw.setdefault("type", "function")
+            if call.id:
+                raw["id"] = call.id
+            if isinstance(raw.get("function"), dict):
+                raw["function"]["arguments"] = call.arguments
+    return _encode(tree)
+
+
+def _incomplete() -> BadReply:
+    return BadReply("The endpoint's answer broke off before its end.", code="upstream_incomplete")

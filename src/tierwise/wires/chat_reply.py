@@ -1,0 +1,122 @@
+"""What does a Chat Completions caller get? Frames of a stream, whole answers, errors.
+
+Invariant: what an endpoint of the same wire sent is passed on as its own bytes; only usage that was not asked for and
+log-probabilities that only a gate needed are left out.
+"""
+
+import msgspec
+
+from tierwise.core.answer import Answer, Choice, Delta, Piece, ToolCall
+from tierwise.core.call import Call
+from tierwise.core.usage import Usage
+
+_encode = msgspec.json.Encoder().encode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_choices = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+_NULL = msgspec.Raw(b"null")
+
+
+def encode_stream(delta: Delta, call: Call, *, strip_logprobs: bool) -> bytes:
+    """Write one event for the caller; empty when there is nothing in it for the caller."""
+    raw = delta.raw
+    if not raw:
+        raw = _encode(_chunk(delta, call))
+    elif not delta.pieces and not call.include_usage and (delta.usage is not None or b'"usage"' in raw):
+        return b""
+    if strip_logprobs and b'"logprobs"' in raw:
+        raw = _without_logprobs(raw)
+    if b"\n" in raw:
+        raw = raw.replace(b"\n", b"\ndata: ")
+    return b"data: %b\n\n" % raw
+
+
+def stream_end() -> bytes:
+    """Write the event that says that the answer is complete."""
+    return b"data: [DONE]\n\n"
+
+
+def stream_error(body: bytes) -> bytes:
+    """Write an error (a body from `error_body`) into a stream; no end event may follow it."""
+    return b"data: %b\n\n" % body
+
+
+def encode_answer(answer: Answer, *, strip_logprobs: bool) -> bytes:
+    """Write a whole answer for the caller."""
+    if not answer.raw:
+        return _encode(_whole(answer))
+    if strip_logprobs and b'"logprobs"' in answer.raw:
+        return _without_logprobs(answer.raw)
+    return answer.raw
+
+
+def _without_logprobs(raw: bytes) -> bytes:
+    """Set each choice's `logprobs` to null; the bytes of all other members stay."""
+    members = _decode_members(raw)
+    choices = _decode_choices(members["choices"])
+    for choice in choices:
+        if "logprobs" in choice:
+            choice["logprobs"] = _NULL
+    members["choices"] = msgspec.Raw(_encode(choices))
+    return _encode(members)
+
+
+def _chunk(delta: Delta, call: Call) -> dict[str, object]:
+    """Spell a delta that came on another wire."""
+    chunk: dict[str, object] = {
+        "id": "chatcmpl-tierwise",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": delta.served_model or call.model,
+        "choices": [_streamed_choice(piece) for piece in delta.pieces],
+    }
+    if delta.usage is not None and call.include_usage:
+        chunk["usage"] = _usage(delta.usage)
+    return chunk
+
+
+def _streamed_choice(piece: Piece) -> dict[str, object]:
+    calls = [_tool_call(call) | {"index": call.index} for call in piece.tool_calls]
+    shown = {"content": piece.text, "reasoning_content": piece.reasoning, "refusal": piece.refusal, "tool_calls": calls}
+    delta = {name: value for name, value in shown.items() if value}
+    return {"index": piece.choice, "delta": delta, "logprobs": None, "finish_reason": piece.finish}
+
+
+def _whole(answer: Answer) -> dict[str, object]:
+    return {
+        "id": "chatcmpl-tierwise",
+        "object": "chat.completion",
+        "created": 0,
+        "model": answer.served_model or "",
+        "choices": [_whole_choice(choice) for choice in answer.choices],
+        "usage": None if answer.usage is None else _usage(answer.usage),
+    }
+
+
+def _whole_choice(choice: Choice) -> dict[str, object]:
+    message: dict[str, object] = {
+        "role": "assistant",
+        "content": choice.text or None,
+        "refusal": choice.refusal or None,
+    }
+    if choice.reasoning:
+        message["reasoning_content"] = choice.reasoning
+    if choice.tool_calls:
+        message["tool_calls"] = [_tool_call(call) for call in choice.tool_calls]
+    return {"index": choice.index, "message": message, "logprobs": None, "finish_reason": choice.finish}
+
+
+def _tool_call(call: ToolCall) -> dict[str, object]:
+    names = {"id": call.id, "type": "function"} if call.id else {}
+    return names | {"function": ({"name": call.name} if call.name else {}) | {"arguments": call.arguments}}
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    prompt = usage.input + usage.cache_read + usage.cache_write
+    completion = usage.output + usage.reasoning
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }

@@ -1,0 +1,129 @@
+"""What does a Chat Completions caller ask, and what is sent on?
+
+Invariant: the body that is judged is the body that is sent; only the members named in `encode_request` change.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tierwise.core.call import Call, Features, Hints, Part
+from tierwise.core.errors import InvalidCall
+from tierwise.wires.chat_parts import READ_FIELDS, gather
+from tierwise.wires.chat_shape import Request, read_shape
+from tierwise.wires.encoded import EncodedRequest
+from tierwise.wires.hints import PREFIX, read_hints
+from tierwise.wires.schema import check_schemas
+from tierwise.wires.splice import edit, members, parse
+from tierwise.wires.tokens import tokens_upper
+
+WIRE = "chat"
+_encode = msgspec.json.Encoder().encode
+
+
+def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
+    """Read a caller's body. `hints` come from headers and win over those in `metadata`; of two labels the higher.
+
+    Raises `InvalidCall` with `param` and `code`; the text never repeats more than a field's name.
+    """
+    tree = parse(body)
+    request = read_shape(tree)
+    found = gather(request, tree)
+    schema = _answer_schema(request)
+    _check_schemas(request, tree)
+    schema_text = _encode(tree["response_format"]).decode() if request.response_format else ""
+    if schema_text:
+        found.parts.append(Part(kind="schema", path="response_format", text=schema_text))
+    said = [(name, value) for name, value in (request.metadata or {}).items() if name.startswith(PREFIX)]
+    return Call(
+        wire=WIRE,
+        body=body,
+        model=request.model,
+        parts=tuple(found.parts),
+        features=Features(
+            input_tokens_est=found.tokens,
+            schema_tokens_est=tokens_upper(schema_text),
+            max_output_tokens=request.max_completion_tokens or request.max_tokens,
+            tools=len(request.tools or ()),
+            images=found.images,
+            files=found.files,
+            schema=schema is not None,
+            json=request.response_format is not None and request.response_format.type in {"json_object", "json_schema"},
+            stream=bool(request.stream),
+            logprobs=bool(request.logprobs),
+            n=request.n or 1,
+        ),
+        hints=read_hints(said, over=hints, place="metadata.") if said else hints,
+        stream=bool(request.stream),
+        include_usage=bool(request.stream_options and request.stream_options.include_usage),
+        json_schema=schema,
+        tools={tool.function.name: tool.function.parameters or {} for tool in request.tools or () if tool.function},
+    )
+
+
+def encode_request(
+    call: Call, *, served_name: str, stream: bool, ask_usage: bool, ask_logprobs: bool
+) -> EncodedRequest:
+    """Splice what this endpoint needs into the caller's bytes: the served name, usage in the stream, log-probabilities.
+
+    Hints in `metadata` are taken out; nothing else changes.
+    """
+    put: dict[str, bytes] = {"model": _encode(served_name)}
+    drop: set[str] = set()
+    if stream and not call.stream:
+        put["stream"] = b"true"
+    elif call.stream and not stream:
+        drop |= {"stream", "stream_options"}
+    if stream and ask_usage and not call.include_usage:
+        put["stream_options"] = _with_usage(call.body)
+    if ask_logprobs and not call.features.logprobs:
+        put["logprobs"] = b"true"
+    if PREFIX.encode() in call.body or (b"\\u" in call.body and b"metadata" in call.body):
+        _without_hints(call.body, put, drop)
+    return EncodedRequest(path="/chat/completions", body=edit(call.body, put=put, drop=drop))
+
+
+def _answer_schema(request: Request) -> dict[str, Any] | None:
+    wanted = request.response_format
+    if wanted is None:
+        return None
+    if wanted.type == "json_schema" and wanted.json_schema is None:
+        raise InvalidCall(
+            "response_format.json_schema: is required.", param="response_format.json_schema", code="invalid_value"
+        )
+    return wanted.json_schema.schema if wanted.json_schema is not None else wanted.schema
+
+
+def _check_schemas(request: Request, tree: dict[str, Any]) -> None:
+    """Check every place where an engine takes a schema or a pattern, published or its own."""
+    places: list[tuple[str, Any]] = []
+    if request.response_format is not None:
+        places.append(("response_format", tree["response_format"]))
+    for index, tool in enumerate(request.tools or ()):
+        if tool.function is not None and tool.function.parameters:
+            places.append((f"tools[{index}].function.parameters", tool.function.parameters))
+    for name in tree.keys() - READ_FIELDS:
+        value = tree[name]
+        if isinstance(value, (dict, list)):
+            places.append((name[:64], value))
+        elif isinstance(value, str) and name.endswith("regex"):
+            places.append((name[:64], {"pattern": value}))
+    if places:
+        check_schemas(places)
+
+
+def _without_hints(body: bytes, put: dict[str, bytes], drop: set[str]) -> None:
+    span = members(body).get("metadata")
+    metadata = body[span.value : span.end] if span else b"null"
+    names = members(metadata).keys() if metadata != b"null" else ()
+    hints = {name for name in names if name.startswith(PREFIX)}
+    if hints and len(hints) == len(names):
+        drop.add("metadata")
+    elif hints:
+        put["metadata"] = edit(metadata, drop=hints)
+
+
+def _with_usage(body: bytes) -> bytes:
+    span = members(body).get("stream_options")
+    options = body[span.value : span.end] if span else b"null"
+    return edit(b"{}" if options == b"null" else options, put={"include_usage": b"true"})

@@ -1,0 +1,170 @@
+"""Which shape has a Chat Completions request? The types and ranges that are checked before anything is routed.
+
+Source: OpenAI's published API description (Chat Completions, read 2026-07). Fields that are not named here are the
+endpoint's business: they pass unread, but never unseen by the detectors (`chat_parts`).
+"""
+
+import re
+from typing import Annotated, Any, Literal, NoReturn
+
+import msgspec
+from msgspec import Meta
+
+from tierwise.core.errors import InvalidCall
+
+Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
+Stops = Annotated[list[str], Meta(max_length=16)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+
+
+class Function(msgspec.Struct):
+    name: Annotated[str, Meta(min_length=1, max_length=256)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class Tool(msgspec.Struct):
+    type: str
+    function: Function | None = None
+
+
+class CalledFunction(msgspec.Struct):
+    name: str
+    arguments: str
+
+
+class CalledTool(msgspec.Struct):
+    id: str
+    function: CalledFunction | None = None
+
+
+class ImageUrl(msgspec.Struct):
+    url: str
+
+
+class File(msgspec.Struct):
+    file_data: str | None = None
+    filename: str | None = None
+
+
+class Audio(msgspec.Struct):
+    data: str
+
+
+class Block(msgspec.Struct):
+    """One block of a message's content; only the field that `type` names is looked at."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: ImageUrl | None = None
+    file: File | None = None
+    input_audio: Audio | None = None
+
+
+class Message(msgspec.Struct):
+    role: Role
+    content: str | list[Block] | None = None
+    name: str | None = None
+    refusal: str | None = None
+    tool_calls: list[CalledTool] | None = None
+    tool_call_id: str | None = None
+    function_call: CalledFunction | None = None
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class JsonSchema(msgspec.Struct):
+    schema: dict[str, Any]
+
+
+class ResponseFormat(msgspec.Struct):
+    """`schema` beside `type: json_object` is how llama.cpp takes a schema."""
+
+    type: str
+    json_schema: JsonSchema | None = None
+    schema: dict[str, Any] | None = None
+
+
+class Request(msgspec.Struct):
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=10_000)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    n: Annotated[int, Meta(ge=1, le=16)] | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    seed: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    stop: str | Stops | None = None
+    logit_bias: Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=1024)] | None = None
+    tools: Annotated[list[Tool], Meta(max_length=512)] | None = None
+    response_format: ResponseFormat | None = None
+    metadata: dict[str, Any] | None = None
+
+
+_PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_VALUE = re.compile(r"Invalid enum value .*", re.DOTALL)
+
+
+def read_shape(tree: dict[str, Any]) -> Request:
+    """Convert a parsed body. Raises `InvalidCall` whose `param` is the path of the first field that is wrong."""
+    try:
+        request = msgspec.convert(tree, Request)
+    except msgspec.ValidationError as error:
+        _refuse(str(error))
+    if request.stream_options is not None and not request.stream:
+        raise InvalidCall("stream_options is only allowed with stream.", param="stream_options", code="invalid_value")
+    if request.top_logprobs is not None and not request.logprobs:
+        raise InvalidCall("top_logprobs is only allowed with logprobs.", param="top_logprobs", code="invalid_value")
+    if not request.model.isprintable():
+        raise InvalidCall("model has characters that cannot be printed.", param="model", code="invalid_value")
+    _check_order(request.messages)
+    return request
+
+
+def _check_order(messages: list[Message]) -> None:
+    """Refuse messages without content, and tool results that answer nothing."""
+    called: set[str] = set()
+    for index, message in enumerate(messages):
+        if not message.content and message.content != "" and not _may_be_empty(message):
+            what = "is required" if message.content is None else "must not be empty"
+            raise _wrong(f"messages[{index}].content", what)
+        if message.tool_calls:
+            called.update(call.id for call in message.tool_calls)
+        if message.role == "tool" and message.tool_call_id not in called:
+            what = "must answer a tool call of an earlier message" if message.tool_call_id else "is required"
+            raise _wrong(f"messages[{index}].tool_call_id", what)
+
+
+def _may_be_empty(message: Message) -> bool:
+    return (
+        message.content is None
+        and message.role == "assistant"
+        and bool(message.tool_calls or message.function_call or message.refusal)
+    )
+
+
+def _refuse(text: str) -> NoReturn:
+    place = _PLACE.search(text)
+    param = place[1] if place else ""
+    what = text[: place.start()] if place else text
+    missing = _MISSING.match(what)
+    if missing:
+        param = f"{param}.{missing[1]}" if param else missing[1]
+        what = "is required"
+    what = _VALUE.sub("is not one of the values allowed here", what)
+    raise _wrong(param.replace("[...]", "")[:128], what[:1].lower() + what[1:])
+
+
+def _wrong(param: str, what: str) -> InvalidCall:
+    return InvalidCall(f"{param or 'body'}: {what}.", param=param or None, code="invalid_value")

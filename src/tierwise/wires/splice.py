@@ -1,0 +1,143 @@
+"""Is this body JSON that means the same to everybody, and how is one member changed without touching the rest?
+
+`parse` refuses what two readers could read differently (duplicate keys, broken text) or what costs too much.
+It does not know what the members mean. Invariant: `edit` leaves every byte outside the named members as it was.
+"""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tierwise.core.errors import InvalidCall
+
+MAX_DEPTH = 128
+MAX_MEMBERS = 100_000
+MAX_VALUES = 500_000
+
+_decode = msgspec.json.Decoder().decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+_KEY = re.compile(rb'[ \t\r\n,]*+("(?:[^"\\]|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+')
+_HEAD = re.compile(rb"[ \t\r\n]*+\{")
+_DEPTH_STEP = bytes(1 if byte in b"[{" else 255 if byte in b"]}" else 0 for byte in range(256))
+_NOT_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+class Member(NamedTuple):
+    """Where a member lies: `start` of its key, `value` start of its value, `end` of its value."""
+
+    start: int
+    value: int
+    end: int
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object that has exactly one meaning.
+
+    Raises `InvalidCall`: `invalid_encoding`, `invalid_json`, `duplicate_key`, `too_complex` or `invalid_type`.
+    """
+    _check_encoding(body)
+    colons = body.count(b":")
+    if colons + body.count(b"[") >= MAX_DEPTH or len(body) > MAX_VALUES:
+        _check_complexity(body)
+    try:
+        value = _decode(body)
+    except RecursionError:
+        raise _too_complex("it is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidCall(f"The body is not valid JSON: {_reason(error)}.", code="invalid_json") from None
+    if not isinstance(value, dict):
+        raise InvalidCall("The body must be a JSON object.", code="invalid_type")
+    # A duplicate key drops at least one colon when the value is written again; only an escaped colon could add one.
+    if b"\\u003" in body or _encode(value).count(b":") != colons:
+        _refuse_duplicates(body)
+    return value
+
+
+def members(body: bytes) -> dict[str, Member]:
+    """Find the members of a JSON object that `parse` has accepted."""
+    spans: dict[str, Member] = {}
+    head = _HEAD.match(body)
+    place = head.end() if head else 0
+    for name, raw in _decode_members(body).items():
+        key = _KEY.match(body, place)
+        if key is None:
+            raise InvalidCall("The body has a member twice.", code="duplicate_key")
+        place = key.end() + memoryview(raw).nbytes
+        spans[name] = Member(key.start(1), key.end(), place)
+    return spans
+
+
+def edit(body: bytes, *, put: Mapping[str, bytes] = {}, drop: Collection[str] = ()) -> bytes:
+    """Return a copy with members replaced or appended (`put`, values in JSON) and removed (`drop`)."""
+    spans = members(body)
+    first = next(iter(spans.values()), None)
+    last_end = next(reversed(spans.values())).end if spans else body.index(b"{") + 1
+    pieces = [body[: first.start if first else last_end]]
+    gap_start = first.start if first else last_end
+    for name, span in spans.items():
+        if name not in drop:
+            if len(pieces) > 1:
+                pieces.append(body[gap_start : span.start])
+            pieces.append(body[span.start : span.value])
+            pieces.append(put[name] if name in put else body[span.value : span.end])
+        gap_start = span.end
+    for name, value in put.items():
+        if name not in spans:
+            pieces += (b"," if len(pieces) > 1 else b"", _encode(name), b":", value)
+    pieces.append(body[last_end:])
+    return b"".join(pieces)
+
+
+def _check_encoding(body: bytes) -> None:
+    if body[:3] == b"\xef\xbb\xbf" or b"\0" in body[:2]:
+        raise InvalidCall("The body must be UTF-8 without a byte-order mark.", code="invalid_encoding")
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidCall(f"The body is not UTF-8 (byte {error.start}).", code="invalid_encoding") from None
+
+
+def _check_complexity(body: bytes) -> None:
+    """Count members, values and depth outside of strings; needs no valid JSON to be safe."""
+    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if bare.count(b'"') > 2 * MAX_VALUES:
+        raise _too_complex(f"it has more than {MAX_VALUES:,} strings")
+    skeleton = b"".join(bare.split(b'"')[::2])
+    if skeleton.count(b":") > MAX_MEMBERS:
+        raise _too_complex(f"it has more than {MAX_MEMBERS:,} members")
+    if skeleton.count(b",") > MAX_VALUES:
+        raise _too_complex(f"it has more than {MAX_VALUES:,} values")
+    brackets = skeleton.translate(None, _NOT_BRACKET)
+    if len(brackets) > 2 * MAX_MEMBERS:
+        raise _too_complex(f"it has more than {MAX_MEMBERS:,} objects and arrays")
+    steps = memoryview(brackets.translate(_DEPTH_STEP)).cast("b")
+    if max(accumulate(steps), default=0) > MAX_DEPTH:
+        raise _too_complex(f"it is nested deeper than {MAX_DEPTH} levels")
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise InvalidCall(f"The body has the key {name[:64]!r} twice in one object.", code="duplicate_key")
+            seen.add(name)
+
+    json.loads(body, object_pairs_hook=unique)
+
+
+def _too_complex(reason: str) -> InvalidCall:
+    return InvalidCall(f"The body is too complex: {reason}.", code="too_complex")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "invalid text"
+    return str(error).removeprefix("JSON is malformed: ").partition(" - at ")[0] or "malformed"
