@@ -1,6 +1,6 @@
 """What sensitive things stand in the text of a call? Places and detectors, never the matched text.
 
-Does not know ceilings or targets. One RE2 set over each part says which detectors are worth a closer look.
+Does not know ceilings or targets. One automaton over each part says which detectors are worth a closer look.
 Invariant: fails closed. An error, too much text or too many candidates is a finding, not a pass.
 """
 
@@ -19,7 +19,7 @@ from tierwise.core.call import Part
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Label, highest
 from tierwise.policy.patterns import DETECTORS, Detector
-from tierwise.policy.settings import LabelSettings
+from tierwise.policy.settings import LabelSettings, Pattern
 
 MAX_CANDIDATES = 4096
 """Matches of one detector in one call that are checked; more count as a hit."""
@@ -45,17 +45,12 @@ class Detectors:
         self.labels = {row.name: label for row, label in rows}
         self._rows = [(row, label, _compile(row.pattern)) for row, label in rows]
         self._strictest = highest(self.labels.values())
-        options = re2.Options()
-        options.max_mem = _SET_MEMORY_BYTES
-        options.log_errors = False
-        self._set = re2.Set.SearchSet(options)
-        try:
-            for row, _, _ in self._rows:
-                self._set.Add(row.pattern)
-            self._sentinel = self._set.Add(r"\z")  # always matches: its absence means that the set gave up
-            self._set.Compile()
-        except re2.error as error:
-            raise ConfigError("[labels] patterns: too large together; simplify them", key="labels.patterns") from error
+        built_in = {row.name for row in DETECTORS}
+        places = range(len(rows))
+        self._automata = [
+            _Automaton([(rows[place][0].hint, place) for place in places if rows[place][0].name in built_in]),
+            _Automaton([(rows[place][0].hint, place) for place in places if rows[place][0].name not in built_in]),
+        ]
 
     def scan(self, parts: Sequence[Part]) -> tuple[Finding, ...]:
         """Return at most one finding per detector and part, in the order of parts."""
@@ -74,21 +69,51 @@ class Detectors:
         return tuple(findings)
 
     def _scan(self, path: str, data: bytes, left: dict[str, int]) -> Iterator[Finding]:
-        matched: list[int] = self._set.Match(data) or []
-        if len(matched) == 1 and matched[0] == self._sentinel:
-            return
-        if self._sentinel not in matched:
-            yield self._closed(path, "pattern memory exhausted")
-            return
-        for index in sorted(matched):
-            if index != self._sentinel:
-                row, label, pattern = self._rows[index]
+        for automaton in self._automata:
+            matched = automaton.match(data)
+            if matched is None:
+                yield self._closed(path, "pattern memory exhausted")
+                return
+            for place in matched:
+                row, label, pattern = self._rows[place]
                 detail = _hit(row, pattern, data, left)
                 if detail is not None:
                     yield Finding(detector=row.name, label=label, path=path, detail=detail)
 
     def _closed(self, path: str, detail: str) -> Finding:
         return Finding(detector="scan", label=self._strictest, path=path, detail=detail)
+
+
+class _Automaton:
+    """Many hints matched in one pass, each waking the rows that carry it."""
+
+    def __init__(self, hints: Sequence[tuple[str, int]]) -> None:
+        options = re2.Options()
+        options.max_mem = _SET_MEMORY_BYTES
+        options.log_errors = False
+        self._set = re2.Set.SearchSet(options)
+        rows: dict[str, list[int]] = {}
+        for hint, place in hints:
+            rows.setdefault(hint, []).append(place)
+        self._rows = list(rows.values())
+        try:
+            for hint in rows:
+                self._set.Add(hint)
+            self._set.Add(r"\z")  # always matches: its absence means that the set gave up
+            self._set.Compile()
+        except re2.error as error:
+            raise ConfigError("[labels] patterns: too large together; simplify them", key="labels.patterns") from error
+
+    def match(self, data: bytes) -> Sequence[int] | None:
+        """Return the rows to look at, in order; None if the automaton could not finish."""
+        if not self._rows:
+            return ()
+        matched: list[int] = self._set.Match(data) or []
+        if len(self._rows) not in matched:
+            return None
+        if len(matched) == 1:
+            return ()
+        return sorted(place for index in matched if index < len(self._rows) for place in self._rows[index])
 
 
 def fold(text: str) -> bytes:
@@ -187,8 +212,13 @@ def _in_force(settings: LabelSettings) -> list[tuple[Detector, Label]]:
         if wanted is not None and wanted != "off":
             rows.append((row, Label(wanted)))
     for name, own in settings.patterns.items():
-        rows.append((Detector(name, own.label, _checked(name, own.pattern), lambda *_: True, "configured"), own.label))
+        rows.append((_own(name, own), own.label))
     return rows
+
+
+def _own(name: str, own: Pattern) -> Detector:
+    pattern = _checked(name, own.pattern)
+    return Detector(name, own.label, pattern, pattern, lambda *_: True, "configured")
 
 
 def _checked(name: str, pattern: str) -> str:
@@ -208,4 +238,5 @@ def _checked(name: str, pattern: str) -> str:
 def _compile(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = True
     return re2.compile(pattern.encode(), options)

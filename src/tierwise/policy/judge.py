@@ -182,6 +182,6 @@ def _negated(condition: Condition) -> Condition:
 
 
 def _digest(labels: LabelSettings, rules: Sequence[Rule]) -> str:
-    built_in = [(row.name, row.label, row.pattern) for row in DETECTORS]
+    built_in = [(row.name, row.label, row.hint, row.pattern) for row in DETECTORS]
     canonical = msgspec.json.encode([labels, list(rules), built_in], order="sorted")
     return "sha256:" + hashlib.sha256(canonical).hexdigest()

@@ -114,7 +114,7 @@ def reference(
     return True, None, {duty for _, rule in hits for duty in rule.then.obligations}
 
 
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(PRESETS, RULES, st.sampled_from(Label), MAYBE, MAYBE, TARGETS)
 def test_agrees_with_the_reference(
     preset: Any, rules: list[Rule], label: Label, workflow: str | None, key: str | None, target: Target
@@ -126,7 +126,7 @@ def test_agrees_with_the_reference(
     assert bool(judged.reason) is not judged.allowed
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(RULES, st.builds(Rule, when=WHENS, then=THENS), st.integers(0, 6), st.sampled_from(Label), MAYBE, MAYBE, TARGETS)
 def test_a_rule_added_only_denies_more_or_adds_duties(
     rules: list[Rule], extra: Rule, place: int, label: Label, workflow: str | None, key: str | None, target: Target
@@ -138,7 +138,7 @@ def test_a_rule_added_only_denies_more_or_adds_duties(
         assert set(before.obligations) <= set(after.obligations)
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(RULES, st.sampled_from(Label), st.sampled_from(Label), PRESETS, MAYBE, MAYBE, TARGETS)
 def test_a_higher_label_never_permits_more(
     rules: list[Rule],
