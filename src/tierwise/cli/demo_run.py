@@ -26,8 +26,7 @@ from tierwise.core.label import Tier
 from tierwise.core.model import EngineOptions
 from tierwise.evals.cascade import KeptBy, Outcome
 from tierwise.evals.dataset import Dataset, Row
-from tierwise.evals.threshold import Outcome as Fitted
-from tierwise.evals.threshold import fit_thresholds
+from tierwise.evals.threshold import CascadeRow, fit_thresholds
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.workflow import Workflow
 from tierwise.ledger.settings import LedgerSettings
@@ -196,7 +195,7 @@ async def _refit(desk: "_Desk", rows: Sequence[Row], target: float) -> dict[str,
     larger = await desk.ask_all("fit: larger model", rows, LARGER)
     fitted = fit_thresholds(
         [
-            Fitted(
+            CascadeRow(
                 small_right=a.intent == row.label,
                 small_logprob=_known(a),
                 larger_right=b.intent == row.label,

@@ -31,6 +31,7 @@ from tierwise.core.errors import (
     Verdict,
 )
 from tierwise.core.label import Label
+from tierwise.economics.budget import Account
 from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.attempt import Attempt, Reach, told
@@ -280,7 +281,7 @@ class Gateway:
 
     def _reserve(self, run: "_Run", hop: Hop) -> None:
         now = time()
-        done = []
+        done: list[Account] = []
         for account in run.ruling.accounts:
             if not account.reserve(hop.reserve_usd, now):
                 for earlier in done:

@@ -25,7 +25,7 @@ def _tasks(candidate: Candidate, need: Need) -> str | None:
 
 
 def _capability(candidate: Candidate, need: Need) -> str | None:
-    missing = set(need.capabilities - candidate.capabilities)
+    missing: set[str] = set(need.capabilities - candidate.capabilities)
     if candidate.gate_needs_logprobs and "logprobs" not in candidate.capabilities:
         missing.add("logprobs (which a quality gate needs)")
     return f"cannot do {', '.join(sorted(missing))}" if missing else None
