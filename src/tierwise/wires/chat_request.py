@@ -14,7 +14,7 @@ from tierwise.wires.chat_shape import Request, read_shape
 from tierwise.wires.encoded import EncodedRequest
 from tierwise.wires.hints import PREFIX, read_hints
 from tierwise.wires.schema import check_schemas
-from tierwise.wires.splice import edit, members, parse
+from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 
 WIRE = "chat"
@@ -68,6 +68,8 @@ def encode_request(
 
     Hints in `metadata` are taken out; nothing else changes.
     """
+    body = call.body
+    spans = members(body)
     put: dict[str, bytes] = {"model": _encode(served_name)}
     drop: set[str] = set()
     if stream and not call.stream:
@@ -75,12 +77,14 @@ def encode_request(
     elif call.stream and not stream:
         drop |= {"stream", "stream_options"}
     if stream and ask_usage and not call.include_usage:
-        put["stream_options"] = _with_usage(call.body)
+        options = value_of(body, spans, "stream_options")
+        put["stream_options"] = edit(b"{}" if options == b"null" else options, put={"include_usage": b"true"})
     if ask_logprobs and not call.features.logprobs:
         put["logprobs"] = b"true"
-    if PREFIX.encode() in call.body or (b"\\u" in call.body and b"metadata" in call.body):
-        _without_hints(call.body, put, drop)
-    return EncodedRequest(path="/chat/completions", body=edit(call.body, put=put, drop=drop))
+    metadata = value_of(body, spans, "metadata")
+    if metadata != b"null":
+        _without_hints(metadata, put, drop)
+    return EncodedRequest(path="/chat/completions", body=edit(body, put=put, drop=drop, spans=spans))
 
 
 def _answer_schema(request: Request) -> dict[str, Any] | None:
@@ -112,18 +116,10 @@ def _check_schemas(request: Request, tree: dict[str, Any]) -> None:
         check_schemas(places)
 
 
-def _without_hints(body: bytes, put: dict[str, bytes], drop: set[str]) -> None:
-    span = members(body).get("metadata")
-    metadata = body[span.value : span.end] if span else b"null"
-    names = members(metadata).keys() if metadata != b"null" else ()
-    hints = {name for name in names if name.startswith(PREFIX)}
-    if hints and len(hints) == len(names):
+def _without_hints(metadata: bytes, put: dict[str, bytes], drop: set[str]) -> None:
+    spans = members(metadata)
+    hints = {name for name in spans if name.startswith(PREFIX)}
+    if hints and len(hints) == len(spans):
         drop.add("metadata")
     elif hints:
-        put["metadata"] = edit(metadata, drop=hints)
-
-
-def _with_usage(body: bytes) -> bytes:
-    span = members(body).get("stream_options")
-    options = body[span.value : span.end] if span else b"null"
-    return edit(b"{}" if options == b"null" else options, put={"include_usage": b"true"})
+        put["metadata"] = edit(metadata, drop=hints, spans=spans)

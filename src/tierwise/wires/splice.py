@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -22,18 +22,14 @@ _decode = msgspec.json.Decoder().decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
-_KEY = re.compile(rb'[ \t\r\n,]*+("(?:[^"\\]|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+')
+_KEY = re.compile(rb'[ \t\r\n,]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\r\n]*+:[ \t\r\n]*+')
 _HEAD = re.compile(rb"[ \t\r\n]*+\{")
 _DEPTH_STEP = bytes(1 if byte in b"[{" else 255 if byte in b"]}" else 0 for byte in range(256))
 _NOT_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
-class Member(NamedTuple):
-    """Where a member lies: `start` of its key, `value` start of its value, `end` of its value."""
-
-    start: int
-    value: int
-    end: int
+Span = tuple[int, int, int]
+"""Where a member lies: start of its key, start of its value, end of its value."""
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -43,7 +39,7 @@ def parse(body: bytes) -> dict[str, Any]:
     """
     _check_encoding(body)
     colons = body.count(b":")
-    if colons + body.count(b"[") >= MAX_DEPTH or len(body) > MAX_VALUES:
+    if colons + body.count(b"[") >= MAX_DEPTH or (len(body) > MAX_VALUES and body.count(b",") > MAX_VALUES):
         _check_complexity(body)
     try:
         value = _decode(body)
@@ -59,38 +55,50 @@ def parse(body: bytes) -> dict[str, Any]:
     return value
 
 
-def members(body: bytes) -> dict[str, Member]:
+def members(body: bytes) -> dict[str, Span]:
     """Find the members of a JSON object that `parse` has accepted."""
-    spans: dict[str, Member] = {}
+    spans: dict[str, Span] = {}
     head = _HEAD.match(body)
     place = head.end() if head else 0
     for name, raw in _decode_members(body).items():
         key = _KEY.match(body, place)
         if key is None:
             raise InvalidCall("The body has a member twice.", code="duplicate_key")
-        place = key.end() + memoryview(raw).nbytes
-        spans[name] = Member(key.start(1), key.end(), place)
+        value = key.end()
+        place = value + memoryview(raw).nbytes
+        spans[name] = (key.start(1), value, place)
     return spans
 
 
-def edit(body: bytes, *, put: Mapping[str, bytes] = {}, drop: Collection[str] = ()) -> bytes:
-    """Return a copy with members replaced or appended (`put`, values in JSON) and removed (`drop`)."""
-    spans = members(body)
-    first = next(iter(spans.values()), None)
-    last_end = next(reversed(spans.values())).end if spans else body.index(b"{") + 1
-    pieces = [body[: first.start if first else last_end]]
-    gap_start = first.start if first else last_end
-    for name, span in spans.items():
+def value_of(body: bytes, spans: Mapping[str, Span], name: str) -> bytes:
+    """Return the bytes of a member's value; `null` where there is none."""
+    span = spans.get(name)
+    return body[span[1] : span[2]] if span else b"null"
+
+
+def edit(
+    body: bytes,
+    *,
+    put: Mapping[str, bytes] = {},
+    drop: Collection[str] = (),
+    spans: Mapping[str, Span] | None = None,
+) -> bytes:
+    """Return a copy with members replaced or appended (`put`, values in JSON) and removed (`drop`).
+
+    `spans` saves the search when `members` of the same body is at hand.
+    """
+    spans = members(body) if spans is None else spans
+    gap = next(iter(spans.values()))[0] if spans else body.index(b"{") + 1
+    pieces = [body[:gap]]
+    for name, (key, value, end) in spans.items():
         if name not in drop:
-            if len(pieces) > 1:
-                pieces.append(body[gap_start : span.start])
-            pieces.append(body[span.start : span.value])
-            pieces.append(put[name] if name in put else body[span.value : span.end])
-        gap_start = span.end
-    for name, value in put.items():
+            start = gap if len(pieces) > 1 else key
+            pieces += (body[start:value], put[name]) if name in put else (body[start:end],)
+        gap = end
+    for name, added in put.items():
         if name not in spans:
-            pieces += (b"," if len(pieces) > 1 else b"", _encode(name), b":", value)
-    pieces.append(body[last_end:])
+            pieces += (b"," if len(pieces) > 1 else b"", _encode(name), b":", added)
+    pieces.append(body[gap:])
     return b"".join(pieces)
 
 
