@@ -6,6 +6,7 @@ fitted on; on new rows of the same kind about that share is right, on other traf
 Invariant: a threshold that no value satisfies is None, and None keeps nothing.
 """
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -61,7 +62,7 @@ def fit_thresholds(
     """Find the thresholds that keep most while TARGET is met by the small model's kept answers and by all kept ones.
 
     "Met" means that the low end of the Wilson interval at MARGIN_CONFIDENCE reaches TARGET. Of equals, the pair that
-    keeps more on the small model wins. Takes n x n steps: about a second for 1,000 rows.
+    keeps more on the small model wins. A log-probability of minus infinity (unknown) is never kept. Takes n x n steps.
     """
     if not 0 < target < 1:
         raise ValueError(f"target {target} is not between 0 and 1")
@@ -72,6 +73,8 @@ def fit_thresholds(
     right = 0
     for kept in range(len(ordered) + 1):
         right += ordered[kept - 1].small_right if kept else 0
+        if kept and ordered[kept - 1].small_logprob == -math.inf:
+            break
         # A threshold cannot part equal log-probabilities; and a small model that keeps nothing is allowed.
         torn = 0 < kept < len(ordered) and ordered[kept].small_logprob == ordered[kept - 1].small_logprob
         if torn or (kept and right < needed[kept]):
@@ -121,6 +124,8 @@ def _longest(passed_on: Sequence[CascadeRow], kept: int, right: int, needed: Seq
     """Add as many of the larger model's answers, surest first, as the target bears: total kept, and from where on."""
     best, least = kept, None
     for at, row in enumerate(passed_on, 1):
+        if row.larger_logprob == -math.inf:
+            break
         right += row.larger_right
         torn = at < len(passed_on) and passed_on[at].larger_logprob == row.larger_logprob
         if not torn and right >= needed[kept + at]:

@@ -1,6 +1,7 @@
 """Do fitted thresholds keep as much as the aim bears, and never more?"""
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given, settings
@@ -100,6 +101,11 @@ def test_larger_alone_when_small_is_useless() -> None:
 def test_equal_log_probabilities_are_kept_or_left_together() -> None:
     rows = [judged((at < 60, -0.1), (False, -9.0)) for at in range(100)]
     assert fit_thresholds(rows, 0.97).small.logprob is None
+
+
+def test_an_unknown_confidence_is_never_kept() -> None:
+    found = fit_thresholds([judged((True, -math.inf), (True, -math.inf))] * 200, 0.97)
+    assert (found.small.logprob, found.larger.logprob) == (None, None)
 
 
 @pytest.mark.parametrize("target", [0, 1, -0.5, 2])
