@@ -1,3 +1,4 @@
+# ruff: noqa: T201  (a script that prints)
 """How much code stands here, and where is the most of it? Size is printed for every change.
 
 Knows nothing of limits: tests/test_architecture.py holds those.
