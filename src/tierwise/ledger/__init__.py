@@ -1,0 +1,1 @@
+"""WHAT HAPPENED: one durable record for every call, written by one writer, read by anyone."""

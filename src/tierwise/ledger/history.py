@@ -1,0 +1,92 @@
+"""What happened before? Reads of the ledger for an event loop, in one thread of their own.
+
+Works beside a running writer, in this process or another, without waiting for it or holding it up.
+Invariant: the connection cannot write.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from tierwise.core.decision import Decision
+from tierwise.core.errors import StoreError
+from tierwise.ledger import queries, tables
+from tierwise.ledger.queries import Filter
+from tierwise.sqlite.connect import connect_reader, explained
+from tierwise.sqlite.migrate import check
+
+T = TypeVar("T")
+EVERYTHING = Filter()
+
+
+class History:
+    """The records of the ledger at `path`. Every method raises `StoreError` where the file cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reading: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tierwise-ledger-read")
+
+    async def get(self, id_or_prefix: str) -> Decision | None:
+        """Return the decision whose id begins like this, None if there is none; an open one is `pending`.
+
+        `InvalidCall` for fewer than 6 characters, or if several ids begin like this.
+        """
+        return await self._read(lambda db: queries.find(db, id_or_prefix))
+
+    async def latest(self, limit: int, which: Filter = EVERYTHING) -> list[Decision]:
+        """Return the newest decisions that fit, newest first; open ones are not among them."""
+        return await self._read(lambda db: queries.latest(db, limit, which))
+
+    async def iterate(self, which: Filter = EVERYTHING) -> AsyncIterator[Decision]:
+        """Give all decisions that fit, in the order in which they were recorded; holds one page in memory."""
+        after = 0
+        while decisions := await self._read(partial(queries.page, after_seq=after, which=which)):
+            for decision in decisions:
+                yield decision
+            after = decisions[-1].seq or 0
+
+    async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
+        """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
+        return await self._read(lambda db: queries.spent_usd(db, since_ts, scope))
+
+    async def count(self) -> int:
+        """Return how many decisions are recorded; open ones are not counted."""
+        return await self._read(queries.count)
+
+    async def close(self) -> None:
+        """Close the file. What is being read is finished first."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
+
+    def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with explained(self._path):
+                return question(self._connected())
+        except StoreError:
+            self._disconnect()  # a later question begins afresh
+            raise
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._reading is None:
+            db = connect_reader(self._path)
+            try:
+                check(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
+            except BaseException:
+                db.close()
+                raise
+            self._reading = db
+        return self._reading
+
+    def _disconnect(self) -> None:
+        db, self._reading = self._reading, None
+        if db is not None:
+            db.close()

@@ -1,0 +1,118 @@
+"""What do the ledger's tables say? Every question that is asked of them, on a connection that cannot write.
+
+SQL is put together from this module's own words only; values are always bound.
+Invariant: each question sees one state of the ledger and is read to its end, so it never holds back a checkpoint.
+"""
+
+import sqlite3
+from decimal import Decimal
+
+import msgspec
+
+from tierwise.core.decision import Decision, Outcome
+from tierwise.core.errors import InvalidCall
+from tierwise.core.label import Tier
+from tierwise.ledger.encode import decode_decision, decode_intent
+from tierwise.ledger.tables import PICO
+
+MIN_PREFIX = 6
+PAGE_ROWS = 256
+# Sorts behind every character of an id.
+_BEHIND = "{"
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records? All that are set must fit; `since_ts` is Unix seconds, compared with the record's `ts`."""
+
+    since_ts: float = 0.0
+    workflow: str | None = None
+    tier: Tier | None = None
+    outcome: Outcome | None = None
+
+
+def find(db: sqlite3.Connection, id_or_prefix: str) -> Decision | None:
+    """Return the one decision whose id is or begins like this, as far as it is known if it is still open.
+
+    `InvalidCall` when fewer than 6 characters are given or several ids begin like this.
+    """
+    prefix = id_or_prefix.lower()
+    if len(prefix) < MIN_PREFIX:
+        raise InvalidCall(f"{id_or_prefix!a}: give at least {MIN_PREFIX} characters of the id", param="id")
+    sql = (
+        "SELECT seq, id, record FROM records WHERE id >= ?1 AND id < ?2 "
+        "UNION ALL SELECT NULL, id, record FROM intents WHERE id >= ?1 AND id < ?2 LIMIT 2"
+    )
+    found = db.execute(sql, (prefix, prefix + _BEHIND)).fetchall()
+    if not found:
+        return None
+    if len(found) > 1:
+        raise InvalidCall(
+            f"{id_or_prefix!a}: several ids begin like this, among them {found[0][1]} and {found[1][1]}", param="id"
+        )
+    seq, _, record = found[0]
+    if seq is None:
+        return decode_intent(record).decision("pending", "the outcome is still open")
+    return _numbered(seq, record)
+
+
+def latest(db: sqlite3.Connection, limit: int, which: Filter) -> list[Decision]:
+    """Return the newest decisions that fit, newest first."""
+    where, values = _where(which)
+    sql = f"SELECT seq, record FROM records INDEXED BY records_ts WHERE {where} ORDER BY ts DESC, seq DESC LIMIT ?"  # noqa: S608
+    return [_numbered(*row) for row in db.execute(sql, (*values, limit))]
+
+
+def page(db: sqlite3.Connection, after_seq: int, which: Filter) -> list[Decision]:
+    """Return the next decisions that fit, in the order in which they were recorded; empty when there are no more."""
+    where, values = _where(which)
+    if after_seq == 0 and which.since_ts > 0:
+        sql = "SELECT min(seq) FROM records INDEXED BY records_ts WHERE ts >= ?"
+        after_seq = (db.execute(sql, (which.since_ts,)).fetchone()[0] or 1) - 1
+    sql = f"SELECT seq, record FROM records NOT INDEXED WHERE seq > ? AND {where} ORDER BY seq LIMIT ?"  # noqa: S608
+    return [_numbered(*row) for row in db.execute(sql, (after_seq, *values, PAGE_ROWS))]
+
+
+def spent_usd(db: sqlite3.Connection, since_ts: float, scope: str) -> Decimal:
+    """Add up what calls from this time on cost. `scope` is `all`, `workflow:NAME` or `key:NAME`.
+
+    Interrupted calls count with their whole reservation, as nobody knows what they cost.
+    """
+    condition, values = _scope(scope)
+    # Two sums, since one of picodollars alone would overflow 64 bits at 9.2 million dollars.
+    sums = "coalesce(sum(cost_picousd / 1000000), 0), coalesce(sum(cost_picousd % 1000000), 0)"
+    sql = f"SELECT {sums} FROM records WHERE cost_picousd > 0 AND ts >= ? AND {condition}"  # noqa: S608
+    micros, rest = db.execute(sql, (since_ts, *values)).fetchone()
+    return Decimal(micros * 1_000_000 + rest).scaleb(-PICO).normalize() + 0
+
+
+def count(db: sqlite3.Connection) -> int:
+    """Return how many records there are."""
+    number: int = db.execute("SELECT count(*) FROM records").fetchone()[0]
+    return number
+
+
+def _where(which: Filter) -> tuple[str, list[object]]:
+    conditions: list[str] = ["ts >= ?"]
+    values: list[object] = [which.since_ts]
+    for column, value in (("workflow", which.workflow), ("tier", which.tier), ("outcome", which.outcome)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(str(value))
+    return " AND ".join(conditions), values
+
+
+def _scope(scope: str) -> tuple[str, tuple[str, ...]]:
+    kind, _, name = scope.partition(":")
+    match kind:
+        case "all":
+            return "1", ()
+        case "workflow":
+            return "workflow = ?", (name,)
+        case "key":
+            return "key_id = ?", (name,)
+        case _:
+            raise ValueError(f"no such scope of spending: {scope!a}")
+
+
+def _numbered(seq: int, record: bytes) -> Decision:
+    return msgspec.structs.replace(decode_decision(record), seq=seq)

@@ -1,0 +1,109 @@
+"""What is promised of a call's record? `Store` is what the gateway and the commands may ask; `Ledger` is SQLite.
+
+Invariants: `intent` and `outcome` return only when the row is durable; a row that was handed over is written even if
+its caller is cancelled; a failed write is a `StoreError` for everyone who waited for it, never a row lost in silence.
+"""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol, Self
+
+from tierwise.core.decision import Decision
+from tierwise.core.errors import StoreError
+from tierwise.ledger.history import EVERYTHING, History
+from tierwise.ledger.intent import Intent
+from tierwise.ledger.queries import Filter
+from tierwise.ledger.settings import LedgerSettings
+from tierwise.ledger.tables import intent_row, record_row
+from tierwise.ledger.writer import Options, Prune, Stop, Writer
+
+
+class Store(Protocol):
+    """What any ledger can do. Every method raises `StoreError` where the store cannot do it now."""
+
+    async def intent(self, intent: Intent) -> None:
+        """Return when the intent is durable. No byte may go upstream before."""
+
+    async def outcome(self, decision: Decision) -> int:
+        """Return the record's number when it is durable; closes the intent of the same id, if there is one.
+
+        Recording the same decision twice gives the same number; another record for the same id is refused.
+        """
+
+    async def get(self, id_or_prefix: str) -> Decision | None: ...
+
+    async def latest(self, limit: int, which: Filter = EVERYTHING) -> list[Decision]: ...
+
+    def iterate(self, which: Filter = EVERYTHING) -> AsyncIterator[Decision]: ...
+
+    async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal: ...
+
+    async def count(self) -> int: ...
+
+    async def prune(self, before_ts: float) -> int:
+        """Delete the records from before this Unix time; return how many there were."""
+
+    async def close(self) -> None: ...
+
+
+class Ledger(History):
+    """The one writer of the ledger at `path`. Belongs to the event loop in which it was opened."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        super().__init__(path)
+        self._writer = Writer(path, options)
+        self._closed = False
+        self.interrupted = 0
+
+    @classmethod
+    async def open(cls, path: Path, settings: LedgerSettings | None = None, options: Options | None = None) -> Self:
+        """Open the ledger, creating it where missing; close the intents that a dead process left open.
+
+        `settings` gives durability and retention (its `path` is not read here); `options` is for tests of limits.
+        `StoreError` where another process writes to it, or the file cannot be used.
+        """
+        settings = settings or LedgerSettings()
+        ledger = cls(path, options or Options(durability=settings.durability, retention_days=settings.retention_days))
+        ledger.interrupted = await ledger._writer.open()
+        return ledger
+
+    @property
+    def pending_rows(self) -> int:
+        """How many rows wait for the disk."""
+        return self._writer.pending_rows
+
+    async def intent(self, intent: Intent) -> None:
+        """Return when the intent is durable. No byte may go upstream before."""
+        self._check_open()
+        await self._writer.write(intent_row(intent))
+
+    async def outcome(self, decision: Decision) -> int:
+        """Return the record's number when it is durable; closes the intent of the same id, if there is one.
+
+        Recording the same decision twice gives the same number; another record for the same id is refused.
+        """
+        self._check_open()
+        return await self._writer.write(record_row(decision))
+
+    async def prune(self, before_ts: float) -> int:
+        """Delete the records from before this Unix time; return how many there were. Writes go on meanwhile."""
+        self._check_open()
+        return await self._writer.ask(Prune(before_ts))
+
+    async def close(self) -> None:
+        """Commit what is queued and close the file; intents that are still open stay so."""
+        if not self._closed:
+            self._closed = True
+            await super().close()  # first, so that the writer is the last to close and folds its log into the file
+            await self._writer.ask(Stop())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self._path}: the ledger is closed")

@@ -1,0 +1,175 @@
+"""How do the ledger's rows lie in SQLite, and how are they written? The only SQL that changes anything.
+
+`intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
+Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
+`sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
+Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+
+from tierwise.core.decision import Decision
+from tierwise.core.errors import StoreError
+from tierwise.ledger.encode import decode_intent, encode_decision, encode_intent
+from tierwise.ledger.intent import Intent
+
+APPLICATION_ID = 0x5477_6C67  # "Twlg"
+
+# Amounts are whole picodollars: every price with up to six decimals per million tokens is exact, and 64 bits reach
+# 9.2 million dollars a record.
+PICO = 12
+_MAX_PICOUSD = (1 << 63) - 1
+
+MIGRATIONS = (
+    """
+    CREATE TABLE intents (id TEXT PRIMARY KEY, ts REAL NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE records (
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL, ts REAL NOT NULL, workflow TEXT, key_id TEXT, tier TEXT,
+        outcome TEXT NOT NULL, cost_picousd INTEGER, record BLOB NOT NULL
+    );
+    CREATE UNIQUE INDEX records_id ON records (id);
+    CREATE INDEX records_ts ON records (ts);
+    CREATE INDEX records_cost ON records (ts, workflow, key_id, cost_picousd) WHERE cost_picousd > 0;
+    CREATE TABLE pruned (last_seq INTEGER NOT NULL, before_ts REAL NOT NULL, records INTEGER NOT NULL);
+    CREATE VIEW entries AS
+        SELECT seq, id, ts, workflow, key_id, tier, outcome, cost_picousd, record FROM records;
+    CREATE TRIGGER entries_intent INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL BEGIN
+        INSERT INTO intents VALUES (NEW.id, NEW.ts, NEW.record);
+    END;
+    CREATE TRIGGER entries_record INSTEAD OF INSERT ON entries WHEN NEW.seq IS NOT NULL BEGIN
+        INSERT INTO records VALUES (NEW.seq, NEW.id, NEW.ts, NEW.workflow, NEW.key_id, NEW.tier, NEW.outcome,
+            NEW.cost_picousd, NEW.record);
+        DELETE FROM intents WHERE id = NEW.id;
+    END;
+    """,
+)
+
+# id, ts, workflow, key_id, tier, outcome (None for an intent), cost_picousd, record
+Row = tuple[str, float, str | None, str | None, str | None, str | None, int | None, bytes]
+_ID, _OUTCOME, _RECORD = 0, 5, 7
+
+STATEMENT_ROWS = 64
+_INSERT = tuple(
+    f"INSERT INTO entries VALUES {','.join(['(?,?,?,?,?,?,?,?,?)'] * count)}"  # noqa: S608  # nothing from outside
+    for count in range(STATEMENT_ROWS + 1)
+)
+_PRUNE_ROWS = 500
+
+
+def intent_row(intent: Intent) -> Row:
+    """Return the row of an intent; `StoreError` where it cannot be encoded."""
+    return (intent.id, intent.ts, None, None, None, None, None, encode_intent(intent))
+
+
+def record_row(decision: Decision, charged_usd: Decimal | None = None) -> Row:
+    """Return the row of an outcome. `charged_usd` counts as spent where the record's own cost is unknown."""
+    cost = charged_usd if decision.total_cost_usd is None else decision.total_cost_usd
+    return (
+        decision.id,
+        decision.ts,
+        decision.workflow,
+        decision.key_id,
+        tier_of(decision),
+        decision.outcome,
+        None if cost is None else picousd(cost),
+        encode_decision(decision),
+    )
+
+
+def tier_of(decision: Decision) -> str | None:
+    """Return the tier of the last attempt, else that of the chosen candidate, else None."""
+    if decision.attempts:
+        return decision.attempts[-1].tier.value
+    chosen = (candidate.tier.value for candidate in decision.candidates if candidate.model == decision.chosen)
+    return next(chosen, None)
+
+
+def picousd(amount_usd: Decimal) -> int:
+    """Return the amount in picodollars; a fraction of one rounds up, against the budget."""
+    try:
+        whole = int(amount_usd.scaleb(PICO).to_integral_value(ROUND_CEILING))
+    except (ArithmeticError, ValueError) as error:
+        raise StoreError(f"an amount of {amount_usd} US dollars cannot be recorded") from error
+    if abs(whole) > _MAX_PICOUSD:
+        raise StoreError(f"an amount of {amount_usd} US dollars cannot be recorded")
+    return whole
+
+
+def last_seq(db: sqlite3.Connection) -> int:
+    """Return the highest number that a record has or had, 0 for none."""
+    sql = "SELECT max(coalesce((SELECT max(seq) FROM records), 0), coalesce((SELECT max(last_seq) FROM pruned), 0))"
+    last: int = db.execute(sql).fetchone()[0]
+    return last
+
+
+def insert(db: sqlite3.Connection, rows: Sequence[Row], seq: int) -> list[int]:
+    """Commit all rows or none, and return their numbers: from `seq` + 1 on for records, 0 for intents."""
+    seqs: list[int] = []
+    flat: list[object] = []
+    for row in rows:
+        record = row[_OUTCOME] is not None
+        seq += record
+        seqs.append(seq if record else 0)
+        flat.append(seq if record else None)
+        flat += row
+    if len(rows) <= STATEMENT_ROWS:
+        db.execute(_INSERT[len(rows)], flat)
+        return seqs
+    with _transaction(db):
+        for start in range(0, len(rows), STATEMENT_ROWS):
+            count = min(STATEMENT_ROWS, len(rows) - start)
+            db.execute(_INSERT[count], flat[start * 9 : (start + count) * 9])
+    return seqs
+
+
+def recorded_seq(db: sqlite3.Connection, row: Row) -> int | None:
+    """Return the number under which exactly this row already stands (0 for an intent), None if it does not."""
+    if row[_OUTCOME] is None:
+        found = db.execute("SELECT 0 FROM intents WHERE id = ? AND record = ?", (row[_ID], row[_RECORD])).fetchone()
+    else:
+        found = db.execute("SELECT seq FROM records WHERE id = ? AND record = ?", (row[_ID], row[_RECORD])).fetchone()
+    return None if found is None else found[0]
+
+
+def interrupt(db: sqlite3.Connection) -> int:
+    """Close every open intent as an `interrupted` record and return how many there were.
+
+    What such a call cost is unknown, so its record says null; for budgets its whole reservation counts as spent.
+    """
+    closed = 0
+    while found := db.execute("SELECT record FROM intents ORDER BY ts, id LIMIT ?", (STATEMENT_ROWS,)).fetchall():
+        intents = [decode_intent(record) for (record,) in found]
+        reason = "the process ended before the outcome was known"
+        rows = [record_row(intent.decision("interrupted", reason), intent.reserved_usd) for intent in intents]
+        insert(db, rows, last_seq(db))
+        closed += len(rows)
+    return closed
+
+
+def prune(db: sqlite3.Connection, before_ts: float) -> int:
+    """Delete some of the records from before this Unix time and return how many; 0 when none is left."""
+    with _transaction(db):
+        last = last_seq(db)
+        sql = "DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE ts < ? LIMIT ?)"
+        deleted = db.execute(sql, (before_ts, _PRUNE_ROWS)).rowcount
+        if deleted:
+            db.execute("INSERT INTO pruned VALUES (?, ?, ?)", (last, before_ts, deleted))
+    return deleted
+
+
+class _transaction:  # noqa: N801  # reads as a statement
+    """`BEGIN IMMEDIATE` … `COMMIT`, rolled back on any exception."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")

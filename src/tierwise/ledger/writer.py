@@ -1,0 +1,244 @@
+"""How does a row become durable? One thread takes everything that is queued and commits it at once (group commit).
+
+Knows rows and futures, not decisions. It waits for nothing but work: a lone row is committed immediately, and under
+load a batch is what arrived while the one before it went to the disk.
+Invariant: a row's future is resolved after its commit, or fails; a failed write leaves the thread ready for the next.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tierwise.core.errors import StoreError
+from tierwise.ledger import tables
+from tierwise.ledger.lock import WriterLock
+from tierwise.ledger.tables import Row
+from tierwise.sqlite.connect import Durability, connect_writer, explained
+from tierwise.sqlite.migrate import migrate
+
+MAX_BATCH_ROWS = 1024
+# SQLite checkpoints by itself when its log has this many pages; an idle writer does it before, out of everybody's way.
+CHECKPOINT_PAGES = 4000
+IDLE_S = 1.0
+PRUNE_EVERY_S = 3600.0
+DAY_S = 86_400
+
+Future = asyncio.Future[int]
+Result = int | StoreError
+T = TypeVar("T")
+
+
+class Prune:
+    """A request to delete the records from before a time; it goes back into the queue until none is left."""
+
+    def __init__(self, before_ts: float) -> None:
+        self.before_ts, self.deleted = before_ts, 0
+
+
+class Stop:
+    """A request to close the file and end, behind everything that was queued before."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How the writer treats the file, and how much may wait for it before a call is refused."""
+
+    durability: Durability = "full"
+    retention_days: int | None = None
+    max_pending_rows: int = 10_000
+    max_pending_bytes: int = 64 * 1024 * 1024
+
+
+Request = Row | Prune | Stop
+Item = tuple[Request, Future | None]
+
+
+class Writer(threading.Thread):
+    """The one thread that writes. `run` is the thread; the rest is for the event loop in which it was made."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        super().__init__(name="tierwise-ledger", daemon=True)
+        self.pending_rows = self.pending_bytes = 0
+        self._path, self._options = path, options
+        self._loop = asyncio.get_running_loop()
+        self._opened: Future = self._loop.create_future()
+        self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._set_aside: Item | None = None
+        self._db: sqlite3.Connection | None = None
+        self._inode = self._seq = 0
+        self._checkpointed = True
+        self._prune_at = 0.0
+
+    async def open(self) -> int:
+        """Start; return how many intents of dead processes were closed. `StoreError` if the file cannot be used."""
+        self.start()
+        return await self._opened
+
+    def write(self, row: Row) -> Future:
+        """Queue the row; the future gives the record's number, or 0 for an intent. `StoreError` if too much waits."""
+        size = len(row[-1])
+        options = self._options
+        if self.pending_rows >= options.max_pending_rows or self.pending_bytes + size > options.max_pending_bytes:
+            raise StoreError(f"{self._path}: overloaded: {self.pending_rows} rows wait for the disk")
+        self.pending_rows += 1
+        self.pending_bytes += size
+        return self.ask(row)
+
+    def ask(self, request: Request) -> Future:
+        """Queue the request; for a `Prune` the future gives the number of records that were deleted."""
+        future = self._loop.create_future()
+        self._queue.put((request, future))
+        return future
+
+    def run(self) -> None:
+        """Open, work until told to stop, close."""
+        lock = self._guarded(self._lock)
+        if isinstance(lock, StoreError):
+            self._tell(_resolve, self._opened, lock)
+            return
+        stopped: Future | None = None
+        try:
+            opened = self._guarded(lambda: tables.interrupt(self._connected()))
+            self._tell(_resolve, self._opened, opened)
+            while stopped is None and not isinstance(opened, StoreError):
+                stopped = self._round()
+        finally:
+            self._disconnect()
+            lock.release()
+            self._tell(_resolve, stopped, 0)
+
+    def _round(self) -> Future | None:
+        """Do the next thing, or wait for it; return the future of the request to stop, if that was it."""
+        items = self._take()
+        match items:
+            case []:
+                self._tidy()
+            case [(Stop(), future)]:
+                return future
+            case [(Prune() as request, future)]:
+                self._prune(request, future)
+            case _:
+                rows = [item[0] for item in items]
+                results = self._guarded(lambda: self._insert(rows))  # type: ignore[arg-type]  # only rows are left
+                if isinstance(results, StoreError):
+                    results = [results] * len(items)
+                self._checkpointed = False
+                self._tell(self._settle, items, results)
+        return None
+
+    def _take(self) -> list[Item]:
+        """Wait for work; return all rows that are queued, or one other request, or nothing when it is time to tidy."""
+        if self._set_aside is not None:
+            other, self._set_aside = self._set_aside, None
+            return [other]
+        wait_s = PRUNE_EVERY_S if self._options.retention_days else None
+        try:
+            items = [self._queue.get(timeout=wait_s if self._checkpointed else IDLE_S)]
+        except queue.Empty:
+            return []
+        while isinstance(items[-1][0], tuple) and len(items) < MAX_BATCH_ROWS and not self._queue.empty():
+            items.append(self._queue.get_nowait())
+        if len(items) > 1 and not isinstance(items[-1][0], tuple):
+            self._set_aside = items.pop()
+        return items
+
+    def _insert(self, rows: Sequence[Row]) -> list[Result]:
+        db = self._connected()
+        try:
+            seqs: list[Result] = list(tables.insert(db, rows, self._seq))
+        except sqlite3.IntegrityError as error:
+            if len(rows) > 1:  # one of them is at fault: it must not take the others with it
+                return [self._insert([row])[0] for row in rows]
+            known = tables.recorded_seq(db, rows[0])
+            return [StoreError(f"call {rows[0][0]} already has a record: {error}") if known is None else known]
+        self._seq += sum(1 for seq in seqs if seq)
+        return seqs
+
+    def _prune(self, request: Prune, future: Future | None) -> None:
+        deleted = self._guarded(lambda: tables.prune(self._connected(), request.before_ts))
+        if isinstance(deleted, StoreError):
+            self._tell(_resolve, future, deleted)
+        elif deleted:
+            request.deleted += deleted
+            self._queue.put((request, future))
+        else:
+            self._tell(_resolve, future, request.deleted)
+
+    def _tidy(self) -> None:
+        """Checkpoint after work; start to prune when that is due."""
+        if not self._checkpointed:
+            self._guarded(lambda: self._connected().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone())
+            self._checkpointed = True
+        days = self._options.retention_days
+        if days is not None and time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_EVERY_S
+            self._queue.put((Prune(time.time() - days * DAY_S), None))
+
+    def _lock(self) -> WriterLock:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return WriterLock(self._path)
+
+    def _connected(self) -> sqlite3.Connection:
+        """Return the open connection, opened anew after a failure or when the file was moved away under us."""
+        if self._db is not None:
+            with suppress(FileNotFoundError):
+                if self._path.stat().st_ino == self._inode:
+                    return self._db
+            self._disconnect()
+        db = connect_writer(self._path, self._options.durability)
+        try:
+            db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            migrate(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
+            self._seq = tables.last_seq(db)
+            self._inode = self._path.stat().st_ino
+        except BaseException:
+            db.close()
+            raise
+        self._db = db
+        return db
+
+    def _disconnect(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            with suppress(sqlite3.Error):
+                db.close()
+
+    def _guarded(self, work: Callable[[], T]) -> T | StoreError:
+        """Do the work; on any failure drop the connection, so that the next work begins with a fresh one."""
+        try:
+            with explained(self._path):
+                return work()
+        except StoreError as error:
+            self._disconnect()
+            return error
+        except Exception as error:  # the edge of the thread: whoever waits must hear of it, whatever it is
+            self._disconnect()
+            return StoreError(f"{self._path}: {error!r}")
+
+    def _settle(self, items: Sequence[Item], results: Sequence[Result]) -> None:
+        """Resolve a batch. Runs in the event loop, once a batch."""
+        for (request, future), result in zip(items, results, strict=True):
+            self.pending_rows -= 1
+            self.pending_bytes -= len(request[-1])  # type: ignore[index]  # only rows come here
+            _resolve(future, result)
+
+    def _tell(self, call: Callable[..., None], *arguments: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more, but what is written is written
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+
+def _resolve(future: Future | None, result: Result) -> None:
+    """Give a waiter its result, each its own exception; one that was cancelled meanwhile wants none."""
+    if future is None or future.done():
+        return
+    if isinstance(result, StoreError):
+        future.set_exception(StoreError(str(result)))
+    else:
+        future.set_result(result)
