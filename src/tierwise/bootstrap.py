@@ -19,9 +19,10 @@ from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
+from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.metrics import Metrics
-from tierwise.ledger.store import Ledger, Reader
+from tierwise.ledger.store import Ledger
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.providers.address import Address
@@ -95,7 +96,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
     rules = rules_from(settings)
     async with AsyncExitStack() as stack:
         ledger = await Ledger.open(settings.ledger_path, settings.document.ledger)
-        stack.push_async_callback(ledger.aclose)
+        stack.push_async_callback(ledger.close)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         engines = {
@@ -127,9 +128,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         )
 
 
-def reader(settings: Settings) -> Reader:
+def reader(settings: Settings) -> History:
     """Open the ledger for reading only, also beside a running server."""
-    return Reader(settings.ledger_path)
+    return History(settings.ledger_path)
 
 
 class _Reach:
@@ -158,7 +159,7 @@ async def _accounts(rules: Rules, ledger: Ledger) -> list[Account]:
     now = time.time()
     found = []
     for budget in rules.budgets:
-        spent = await ledger.spent_usd(budget.scope, window_start(budget.window, now))
+        spent = await ledger.spent_usd(window_start(budget.window, now), budget.scope)
         found.append(Account(budget, spent=spent, now=now))
     return found
 

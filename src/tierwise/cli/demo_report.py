@@ -5,6 +5,7 @@ Invariant: every figure was measured in this run, or is said to be the recipe's,
 
 import math
 import shlex
+import textwrap
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -129,12 +130,15 @@ def show(ran: Ran, console: Console) -> None:
     else:
         say(f"  {w.left:6.1%}  need review: frontier is not configured, so nothing was sent there")
     say(_accuracies(w))
-    say("[dim]Cascade: a message left over counts with the larger model's withheld answer. Random: the same\n"
-        "share passed on blindly, in expectation. Intervals are 95 %, Wilson.[/dim]")  # fmt: skip
+    say(
+        "[dim]Cascade: a message left over counts with the larger model's withheld answer.\n"
+        "Random: the same share passed on blindly, in expectation.[/dim]"
+    )
     _latency(ran, console)
     _cost(ran, console)
     say("\n[bold]Three decisions, in words[/bold]")
     for decision in _examples(ran):
+        say()
         _tell(decision, console)
     say("\n[bold]What may not leave, does not[/bold]")
     for story in ran.stories:
@@ -163,7 +167,7 @@ def _set_up(ran: Ran, console: Console) -> None:
     else:
         say("  Thresholds: the recipe's, fitted on its own validation part")
     if len(ran.messages) < 500:
-        say("  That is few: read the intervals, not the points. More: tierwise demo --data FILE")
+        say("  That is few: read the intervals, not the points. More: --data FILE")
 
 
 def _of(value: Share) -> str:
@@ -205,12 +209,12 @@ def _cost(ran: Ran, console: Console) -> None:
         return
     console.print(
         f"\n[bold]Cost per 1,000 messages[/bold] at the price of {price.model}: "
-        f"${price.price.input_usd_per_mtok} in, ${price.price.output_usd_per_mtok} out per\nmillion tokens"
-        f" ({price.price.as_of}). A price for the same tokens, not a claim of quality."
+        f"\n${price.price.input_usd_per_mtok} in, ${price.price.output_usd_per_mtok} out per million tokens"
+        f" ({price.price.as_of}); a price for the same tokens,\nnot a claim of quality"
     )
     console.print(f"  all of them sent there          ${price.all_usd:.4f}")
     console.print(f"  only what is left sent there    ${price.left_usd:.4f}   (local and self_hosted: unmetered)")
-    console.print(f"[dim]Source: {price.price.source}.[/dim]")
+    console.print(f"[dim]Price: {price.price.source}.[/dim]")
 
 
 def _examples(ran: Ran) -> list[Decision]:
@@ -225,13 +229,13 @@ def _examples(ran: Ran) -> list[Decision]:
 
 def _tell(decision: Decision, console: Console) -> None:
     for line in told(decision):
-        console.print(line, highlight=False, markup=False)
+        console.print(textwrap.fill(line, console.width, subsequent_indent=" " * 8), highlight=False, markup=False)
 
 
 def told(decision: Decision) -> Iterator[str]:
     """Say a decision in words: the label and who set it, every candidate with its reason, what came of it."""
     sources = ", ".join(s.source + (f" at {s.detail}" if s.detail else "") for s in decision.label.sources)
-    yield f"\n  {decision.id}: label {decision.label.value} (by {sources})"
+    yield f"  {decision.id}: label {decision.label.value} (by {sources})"
     tried = {a.model: a for a in decision.attempts}
     for candidate in decision.candidates:
         attempt = tried.get(candidate.model)
@@ -261,8 +265,8 @@ def _next(ran: Ran, console: Console) -> None:
     say("  export OPENAI_BASE_URL=http://127.0.0.1:7373/v1 OPENAI_API_KEY=unused", highlight=False)
     say(f"  and ask for the model auto:{TASK}", highlight=False)
     say(
-        "\nThe shipped models know 77 intents of bank customers and cannot chat. For free text this\n"
-        "machine needs one of: Ollama or LM Studio running (found by itself), a GGUF file named in\n"
-        "tierwise.toml, or a key: see `tierwise init`.",
+        "\nThe shipped models know 77 intents of bank customers and cannot chat. For free\n"
+        "text this machine needs one of: Ollama or LM Studio running (found by itself),\n"
+        "a GGUF file named in tierwise.toml, or a key. `tierwise init` helps.",
         highlight=False,
     )

@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from tierwise.providers.engine import Engine
-from tierwise.quality.confidence import confidence
-from tierwise.quality.settings import Gates
 
 from tierwise import bootstrap
 from tierwise.config import Document, Settings
@@ -30,6 +27,9 @@ from tierwise.evals.threshold import CascadeRow, fit_thresholds
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.workflow import Workflow
 from tierwise.ledger.settings import LedgerSettings
+from tierwise.providers.engine import Engine
+from tierwise.quality.confidence import confidence
+from tierwise.quality.settings import Gates
 from tierwise.registry.demonstration import TASK, demonstration, intent_schema
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.wires import chat
@@ -39,8 +39,8 @@ ALONE = f"{TASK}-alone"
 SERVER_KEY = "TIERWISE_DEMO_SERVER_KEY"
 REFIT_ROWS = 500
 AT_ONCE = 2
-CARD_MESSAGE = "My card 4556 7375 8689 9855 was charged twice for the same coffee"
-KEY_MESSAGE = "Why was my transfer declined? My access key is AKIAZ7Q2M4X9K3PLW6TB"
+CARD_MESSAGE = "The ATM swallowed my card 4556 7375 8689 9855, how do I get it back?"
+KEY_MESSAGE = "I forgot my passcode, can I reset it? My key: AKIAZ7Q2M4X5K3PLW6TB"
 
 Progress = Callable[[str, int, int], None]
 

@@ -30,7 +30,7 @@ def load(endpoints: Sequence[EndpointRow], models: Sequence[ModelRow], secret: S
         endpoint, problem = _endpoint(row, secret)
         built[row.name] = endpoint
         if not row.enabled:
-            problem = "it is switched off (enabled = false)"
+            problem = "switched off (enabled = false)"
         if problem:
             unusable[row.name] = problem
     served: dict[str, Model] = {}

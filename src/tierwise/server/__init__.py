@@ -1,0 +1,1 @@
+"""HTTP: the wires that callers speak, in front of the gateway."""
