@@ -106,7 +106,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         }
         for engine in engines.values():
             stack.push_async_callback(engine.stop)
-        metrics = Metrics()
+        metrics = Metrics(lambda: ledger.pending_rows)
         gateway = Gateway(
             rules,
             Facts(rules.breaker, await _accounts(rules, ledger)),
@@ -114,7 +114,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             transport=transport,
             reach=_Reach(engines),
             new_id=IdSource(time.time_ns, os.urandom).next,
-            observe=metrics.observe,
+            observe=metrics.count,
         )
         stack.push_async_callback(gateway.aclose)
         yield Wired(

@@ -10,7 +10,7 @@ import os
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from decimal import Decimal
-from time import monotonic, time
+from time import monotonic, perf_counter, time
 from typing import Any, Protocol
 
 import msgspec
@@ -89,7 +89,7 @@ class Gateway:
         transport: Transport,
         reach: Reach,
         new_id: Callable[[], str],
-        observe: Callable[[Decision], None] = lambda _decision: None,
+        observe: Callable[[Decision, float], None] = lambda _decision, _duration_s: None,
     ) -> None:
         self.rules, self.facts = rules, facts
         self._ledger, self._transport, self._reach = ledger, transport, reach
@@ -109,9 +109,10 @@ class Gateway:
         Raises the CallRejected kinds, AllAttemptsFailed, GateFailed, a ProviderError that stops, or StoreError; each
         carries the record as `decision`. Cancelling settles the record as cancelled.
         """
+        started = perf_counter()
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session)
-        run = _Run(self._rule(call), call)
+        run = _Run(self._rule(call), call, started)
         try:
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
@@ -326,7 +327,7 @@ class Gateway:
     ) -> Decision:
         decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
         await self._ledger.outcome(decision)
-        self._observe(decision)
+        self._observe(decision, perf_counter() - run.started)
         return decision
 
     def _baseline(self, run: "_Run") -> Decimal | None:
@@ -355,10 +356,10 @@ class Gateway:
 class _Run:
     """One call under way."""
 
-    __slots__ = ("attempts", "call", "flagged", "gates", "on_gate_failure", "ruling")
+    __slots__ = ("attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "started")
 
-    def __init__(self, ruling: Ruling, call: Call) -> None:
-        self.ruling, self.call = ruling, call
+    def __init__(self, ruling: Ruling, call: Call, started: float) -> None:
+        self.ruling, self.call, self.started = ruling, call, started
         workflow = ruling.workflow
         self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
