@@ -19,36 +19,50 @@ Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 
 
 class Function(msgspec.Struct):
+    """A function that the model may call; `parameters` is its JSON schema."""
+
     name: Annotated[str, Meta(min_length=1, max_length=256)]
     description: str | None = None
     parameters: dict[str, Any] | None = None
 
 
 class Tool(msgspec.Struct):
+    """An entry of `tools`; kinds other than `function` pass unread."""
+
     type: str
     function: Function | None = None
 
 
 class CalledFunction(msgspec.Struct):
+    """A call in a message; `arguments` is JSON in a string."""
+
     name: str
     arguments: str
 
 
 class CalledTool(msgspec.Struct):
+    """An entry of `tool_calls`."""
+
     id: str
     function: CalledFunction | None = None
 
 
 class ImageUrl(msgspec.Struct):
+    """A picture, by address or inline."""
+
     url: str
 
 
 class File(msgspec.Struct):
+    """A file, inline or by an id that the endpoint knows."""
+
     file_data: str | None = None
     filename: str | None = None
 
 
 class Audio(msgspec.Struct):
+    """A sound, in base64."""
+
     data: str
 
 
@@ -64,6 +78,8 @@ class Block(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
+    """One turn of the conversation."""
+
     role: Role
     content: str | list[Block] | None = None
     name: str | None = None
@@ -74,10 +90,14 @@ class Message(msgspec.Struct):
 
 
 class StreamOptions(msgspec.Struct):
+    """Options of a stream."""
+
     include_usage: bool | None = None
 
 
 class JsonSchema(msgspec.Struct):
+    """The schema that the answer has to fit."""
+
     schema: dict[str, Any]
 
 
@@ -90,6 +110,8 @@ class ResponseFormat(msgspec.Struct):
 
 
 class Request(msgspec.Struct):
+    """The body, as far as it is read by name."""
+
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     messages: Annotated[list[Message], Meta(min_length=1, max_length=10_000)]
     stream: bool | None = None

@@ -6,12 +6,13 @@ Invariant: no name is resolved and no connection is opened here.
 
 import ipaddress
 import re
-import socket
 
 from tierwise.core.errors import InvalidCall
 
 _WEB = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@\\:\[\]%]+)(?::\d{1,5})?(?:[/?#][^\s\\]*)?", re.IGNORECASE)
 _INSIDE = re.compile(r"(?:.*\.)?(?:localhost|local|internal|localdomain|home\.arpa)\.?", re.IGNORECASE)
+_NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)\.?")
+"""A last label that is a number makes readers take the host for an IPv4 address: 2130706433, 0x7f.1, 0177.0.0.1."""
 
 
 def check_url(url: str, param: str) -> None:
@@ -30,10 +31,7 @@ def _public(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        try:  # what C libraries take for an address too: 2130706433, 0x7f.1, 0177.0.0.1
-            address = ipaddress.ip_address(socket.inet_aton(host))
-        except (OSError, ValueError):
-            return True
+        return _NUMERIC.fullmatch(host) is None
     inner = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (inner or address).is_global
 

@@ -1,0 +1,85 @@
+"""What should go wrong this time? The `Script` of one request and the grammar that writes it into a model's name.
+
+    scripted-1?fault=error&status=503&times=2
+
+asks for status 503 twice for this very name, then for ordinary answers. Knows neither sockets nor answers.
+Invariant: a name that does not fit the grammar is an error, never an ordinary answer.
+"""
+
+from typing import Literal, get_args
+from urllib.parse import parse_qsl
+
+import msgspec
+
+Fault = Literal[
+    "none",
+    # instead of an answer
+    "error",
+    "rate_limit",
+    "context",
+    "hang",
+    "redirect",
+    "html",
+    "empty_body",
+    "bad_json",
+    "wrong_type",
+    "in_band_error",
+    # an answer that comes badly
+    "slow_first",
+    "slow_chunks",
+    "cut",
+    "drop",
+    "reset",
+    "wrong_length",
+    "close_kept",
+    "huge_line",
+    "no_done",
+    "no_finish",
+    # an answer that is bad
+    "empty_content",
+    "loop",
+    "truncation",
+    "no_usage",
+    "refusal",
+    "bad_tool_arguments",
+    "broken_schema",
+    "low_logprobs",
+]
+FAULTS: frozenset[str] = frozenset(get_args(Fault))
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one request is answered.
+
+    `times` limits a fault in a model's name to the first requests with that name, 0 means always. `after` is the
+    number of content chunks before a fault in the middle of a stream. `status` goes with `error`; `retry_after` is sent
+    as it stands (seconds, a date or anything). `delay_ms` goes with the slow faults, `size` (bytes) with `huge_line`.
+    `text` is the answer itself, in place of the echo.
+    """
+
+    fault: Fault = "none"
+    times: int = 0
+    after: int = 1
+    status: int = 500
+    retry_after: str | None = None
+    delay_ms: int = 200
+    size: int = 9 * 1024 * 1024
+    text: str | None = None
+
+
+ORDINARY = Script()
+
+
+def read_script(model: str) -> tuple[str, Script]:
+    """Split a model's name into the plain name and the script behind its question mark.
+
+    Raises ValueError that names what is wrong.
+    """
+    name, mark, query = model.partition("?")
+    if not mark:
+        return name, ORDINARY
+    try:
+        values = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
+        return name, msgspec.convert(values, Script, strict=False)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ValueError(f"the script behind {name!r} is wrong: {error}") from None

@@ -1,0 +1,184 @@
+"""The scripted upstream: a real server on loopback whose answers, bills and faults can be computed beforehand.
+
+`async with ScriptedUpstream() as up`, or `with ScriptedUpstream.in_thread() as up` in a program without a loop.
+Invariant: nothing is random and nothing depends on the clock but the pauses that a script asks for.
+"""
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tierwise.testing import payloads
+from tierwise.testing.connection import Connection, Received
+from tierwise.testing.faults import ORDINARY, Script, read_script
+from tierwise.testing.steps import Steps, plain, refusal, steps_for
+
+START_TIMEOUT_S = 10.0
+
+_decode = msgspec.json.Decoder().decode
+
+
+class ScriptedUpstream:
+    """A server that speaks Chat Completions; `url` ends with the version path.
+
+    With a `key` it wants that bearer token. It keeps every request in `received` and counts `connections`.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        key: str | None = None,
+        models: tuple[str, ...] = ("scripted-1",),
+        context_tokens: int = 8192,
+    ) -> None:
+        self.host, self.port = host, port
+        self.models, self.context_tokens = models, context_tokens
+        self.received: list[Received] = []
+        self.connections = 0
+        self._key = key
+        self._scripts: deque[Script] = deque()
+        self._used: Counter[str] = Counter()
+        self._open: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL to configure a client with."""
+        return f"http://{self.host}:{self.port}/v1"
+
+    @property
+    def asked(self) -> list[Received]:
+        """The requests for an answer, without those for the list of models."""
+        return [request for request in self.received if request.method == "POST"]
+
+    @property
+    def cancelled(self) -> int:
+        """How many answers were not finished because the client went away."""
+        return sum(request.cancelled for request in self.received)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All tokens read for answers, as a bill would show them."""
+        return sum(request.prompt_tokens for request in self.received)
+
+    @property
+    def completion_tokens(self) -> int:
+        """All tokens written, as a bill would show them."""
+        return sum(request.completion_tokens for request in self.received)
+
+    def script(self, *scripts: Script) -> None:
+        """Answer the next requests by these scripts, one each; they come before what a model's name says."""
+        self._scripts.extend(scripts)
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connection, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for connection in list(self._open):
+            connection.close()
+        await self._server.wait_closed()
+
+    async def serve(self) -> None:
+        """Answer until cancelled."""
+        async with self:
+            await asyncio.get_running_loop().create_future()
+
+    @classmethod
+    @contextmanager
+    def in_thread(cls, **options: Any) -> Iterator[Self]:
+        """Run a server in a thread of its own; the options are those of the class."""
+        upstream = cls(**options)
+        started = threading.Event()
+        stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+        async def run() -> None:
+            async with upstream:
+                ended = asyncio.Event()
+                stop.append((asyncio.get_running_loop(), ended))
+                started.set()
+                await ended.wait()
+
+        thread = threading.Thread(target=asyncio.run, args=(run(),), name="scripted-upstream", daemon=True)
+        thread.start()
+        if not started.wait(START_TIMEOUT_S):
+            raise TimeoutError("the scripted upstream did not start")
+        try:
+            yield upstream
+        finally:
+            loop, ended = stop[0]
+            loop.call_soon_threadsafe(ended.set)
+            thread.join(START_TIMEOUT_S)
+
+    def _connection(self) -> Connection:
+        self.connections += 1
+        return Connection(self.connections, self._answer, self._open)
+
+    def _answer(self, request: Received) -> Steps:
+        self.received.append(request)
+        path = urlsplit(request.path).path
+        if self._key is not None and request.key != self._key:
+            return refusal(401, "Wrong or missing key.", "invalid_api_key")
+        if request.method == "GET" and path == "/v1/models":
+            return plain(200, payloads.models(self.models, self.context_tokens))
+        if path != "/v1/chat/completions":
+            return refusal(404, "No such path.", "unknown_url")
+        if request.method != "POST":
+            return refusal(405, "Only POST.", "method_not_allowed")
+        return self._complete(request.body)
+
+    def _complete(self, body: bytes) -> Steps:
+        try:
+            request = _decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return refusal(400, "The body is not JSON.", "invalid_json")
+        fault = _shape_fault(request)
+        if fault is not None:
+            return fault
+        try:
+            model, script = read_script(request["model"])
+        except ValueError as error:
+            return refusal(400, str(error), "bad_script")
+        if model not in self.models:
+            return refusal(404, f"The model {model!r} does not exist.", "model_not_found")
+        script = self._next_script(request["model"], script)
+        try:
+            steps = steps_for(request, model, script, len(self.received))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            return refusal(400, f"The scripted model cannot read this request: {error!r}.", "invalid_value")
+        if steps.prompt_tokens > self.context_tokens:
+            return refusal(400, f"More than {self.context_tokens} tokens.", "context_length_exceeded")
+        return steps
+
+    def _next_script(self, name: str, script: Script) -> Script:
+        if self._scripts:
+            return self._scripts.popleft()
+        self._used[name] += 1
+        return ORDINARY if script.times and self._used[name] > script.times else script
+
+
+def _shape_fault(request: Any) -> Steps | None:
+    """Refuse what a real server would refuse too, as far as the rules of the answer depend on it."""
+    if not isinstance(request, Mapping) or not isinstance(request.get("model"), str):
+        return refusal(400, "model must be a string.", "invalid_value")
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(m, Mapping) for m in messages):
+        return refusal(400, "messages must be a list of objects.", "invalid_value")
+    if request.get("stream_options") is not None and not request.get("stream"):
+        return refusal(400, "stream_options is only allowed with stream.", "invalid_value")
+    metadata = request.get("metadata")
+    if isinstance(metadata, Mapping) and any(name.startswith("x-tierwise-") for name in metadata):
+        return refusal(400, "metadata holds hints for a gateway.", "invalid_value")
+    return None
