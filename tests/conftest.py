@@ -1,6 +1,6 @@
 """What holds for every test: only this machine is reachable, and nothing of the user's environment leaks in.
 
-An audit hook sees every connection and name look-up through Python's sockets before it happens (uvloop's own are not seen).
+An audit hook sees every connection and look-up through Python's sockets before it happens (uvloop's own are not seen).
 Invariant: a test that reaches for anything but loopback fails, whatever catches the exception in between.
 """
 

@@ -1,0 +1,240 @@
+"""Do the documents tell the truth? Commands, options, settings, blocks and links are held against what exists.
+
+A block after a line `<!-- run -->` is executed, in an empty folder, with the installed command on the path.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import click
+import msgspec
+import pytest
+import typer
+
+from tests.architecture.tree import ROOT
+from tests.documents import commands
+from tests.documents.markdown import Block, Document
+from tierwise import cli, config
+from tierwise.core.errors import ConfigError
+
+SHELL = ("sh", "bash", "shell", "console")
+RUN_LIMIT_S = 60
+# Paths of one person's machine and hosts of registries: neither belongs here. Written so as not to match.
+PRIVATE = re.compile(r"/[w]ork/|/[r]oot/|/[h]ome/\w|/[U]sers/\w|[p]ypi\.o|[p]ythonhosted|[n]pmjs")
+TEXT = (".py", ".md", ".toml", ".txt", ".json", ".html", ".css", ".js", ".c", "")
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[Document]:
+    places = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.md"), *ROOT.glob("recipes/**/*.md")]
+    return [Document.read(path, ROOT) for path in sorted(places)]
+
+
+@pytest.fixture(scope="module")
+def tierwise() -> click.Command:
+    return typer.main.get_command(cli.app)
+
+
+def blocks(documents: Iterable[Document], *languages: str) -> Iterator[Block]:
+    return (block for document in documents for block in document.blocks if block.language in languages)
+
+
+def test_the_documents_are_there(documents: list[Document]) -> None:
+    expected = {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "AGENTS.md"}
+    assert expected <= {document.file for document in documents}
+
+
+def test_every_block_names_its_language(documents: list[Document]) -> None:
+    bare = [str(block) for document in documents for block in document.blocks if not block.language]
+    assert not bare, "write ```text for what no rule reads: " + ", ".join(bare)
+
+
+def test_every_command_and_option_exists(documents: list[Document], tierwise: click.Command) -> None:
+    shell = [(str(block), block.text) for block in blocks(documents, *SHELL)]
+    for document in documents:
+        shell += [(f"{document.file}:{line}", code) for line, code in document.inline_code() if is_call(code)]
+    wrong = [
+        f"{where}: {problem}"
+        for where, text in shell
+        for words in commands.calls(text)
+        if (problem := commands.unknown(words, tierwise))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def is_call(code: str) -> bool:
+    """Say whether inline code calls Tierwise or a script of the project."""
+    return re.match(r"(\./)?scripts/|tierwise ", code) is not None
+
+
+def test_every_script_exists(documents: list[Document]) -> None:
+    text = [(str(block), block.text) for block in blocks(documents, *SHELL)]
+    text += [
+        (d.file, code) for d in documents for _, code in d.inline_code() if is_call(code) and not set("{*…") & set(code)
+    ]
+    missing = [f"{where}: {s}" for where, shell in text for s in commands.scripts(shell) if not (ROOT / s).exists()]
+    assert not missing, "\n".join(missing)
+
+
+def test_every_configuration_block_loads(documents: list[Document]) -> None:
+    wrong = []
+    for block in blocks(documents, "toml"):
+        try:
+            config.parse(block.text, str(block))
+        except ConfigError as error:
+            wrong.append(f"{block}: {error}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_variable_exists(documents: list[Document]) -> None:
+    known = {"TIERWISE_HOME", "TIERWISE_CONFIG", *variables()}
+    wrong = [
+        f"{document.file}: {name}"
+        for document in documents
+        for name in sorted(set(re.findall(r"\bTIERWISE_[A-Z_]+\b", document.text)) - known)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def variables() -> set[str]:
+    """Name the variable of each plain value of a section that is not a list of rows."""
+    default = msgspec.to_builtins(config.Document())
+    return {f"TIERWISE_{section}_{key}".upper() for section, t in default.items() if isinstance(t, dict) for key in t}
+
+
+def test_every_json_block_parses(documents: list[Document]) -> None:
+    wrong = []
+    for block in blocks(documents, "json"):
+        try:
+            json.loads(block.text)
+        except ValueError as error:
+            wrong.append(f"{block}: {error}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_python_block_compiles(documents: list[Document]) -> None:
+    for block in blocks(documents, "python"):
+        compile(block.text, str(block), "exec")
+
+
+def test_every_block_marked_to_run_does(documents: list[Document], tmp_path: Path) -> None:
+    marked = [block for block in blocks(documents, *SHELL, "python") if block.run]
+    failed = [
+        f"{block}:\n{said}" for place, block in enumerate(marked) if (said := execute(block, tmp_path / str(place)))
+    ]
+    assert not failed, "\n".join(failed)
+
+
+def execute(block: Block, folder: Path) -> str | None:
+    """Run a block in a new folder; what it said if it failed, else None."""
+    folder.mkdir(parents=True)
+    program = [sys.executable, "-c"] if block.language == "python" else ["sh", "-euc"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        [*program, block.text],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=RUN_LIMIT_S,
+        check=False,
+    )
+    return None if done.returncode == 0 else f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+
+
+def test_every_link_inside_the_project_resolves(documents: list[Document]) -> None:
+    wrong = [
+        f"{document.file}:{line}: {link}"
+        for document in documents
+        for line, link in document.links()
+        if not resolves(document, link)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def resolves(document: Document, link: str) -> bool:
+    """Say whether a relative link has its file and its heading; links to the outside are not followed."""
+    if re.match(r"[a-z]+:", link):
+        return True
+    place, _, anchor = unquote(link).partition("#")
+    target = (ROOT / document.file).parent / place if place else ROOT / document.file
+    if not target.resolve().is_relative_to(ROOT) or not target.exists():
+        return False
+    return not anchor or target.suffix != ".md" or anchor in Document.read(target.resolve(), ROOT).anchors
+
+
+def test_nothing_names_one_persons_machine() -> None:
+    folders = ("src", "tests", "docs", "scripts", "requirements", "recipes", "benchmarks", ".ci")
+    files = [*ROOT.glob("*.*"), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in files
+        if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if PRIVATE.search(line)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+# Would each of these notice?
+
+SAMPLE = """# A page
+
+Run `tierwise show ID --jsn` and see [there](nowhere.md) or [above](#a-page).
+
+<!-- run -->
+```sh
+exit 3
+```
+"""
+
+
+@pytest.fixture
+def sample() -> Document:
+    return Document("SAMPLE.md", SAMPLE)
+
+
+def test_a_document_is_read_as_written(sample: Document) -> None:
+    (block,) = sample.blocks
+    assert (block.line, block.language, block.text, block.run) == (6, "sh", "exit 3\n", True)
+    assert list(sample.links()) == [(3, "nowhere.md"), (3, "#a-page")]
+    assert list(sample.inline_code()) == [(3, "tierwise show ID --jsn")]
+    assert [resolves(Document("README.md", SAMPLE), link) for link in ("nowhere.md", "LICENSE", "#no-such")] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_failing_block_is_noticed(sample: Document, tmp_path: Path) -> None:
+    assert "exit 3" in (execute(sample.blocks[0], tmp_path / "a") or "")
+    assert execute(Block("a.md", 1, "python", "import tierwise"), tmp_path / "b") is None
+
+
+@pytest.mark.parametrize(
+    ("shell", "expected"),
+    [
+        ("KEY=x tierwise serve --port 1 > log 2>&1 &", [["serve", "--port", "1"]]),
+        ("cat x | .venv/bin/tierwise ask - # why", [["ask", "-"]]),
+        ("scripts/demo --json && tierwise log \\\n --limit 3", [["demo", "--json"], ["log", "--limit", "3"]]),
+        ("pip install tierwise\necho 'tierwise nothing'", []),
+    ],
+)
+def test_calls_are_found_in_shell(shell: str, expected: list[list[str]]) -> None:
+    assert list(commands.calls(shell)) == expected
+
+
+def test_an_unknown_command_or_option_is_noticed() -> None:
+    log = click.Command("log", params=[click.Option(["--limit"]), click.Option(["--json/--text"])])
+    group = click.Group("tierwise", commands={"log": log})
+    assert commands.unknown(["log", "[--limit", "N]", "--json"], group) is None
+    assert commands.unknown(["log", "--help"], group) is None
+    assert commands.unknown(["log", "--limt=3"], group) == "log has no option --limt=3"
+    assert commands.unknown(["lgo"], group) == "tierwise has no command lgo"
