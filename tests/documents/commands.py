@@ -32,7 +32,8 @@ def scripts(shell: str) -> Iterator[str]:
 def _simple_commands(shell: str) -> Iterator[list[str]]:
     for line in shell.replace("\\\n", " ").splitlines():
         words: list[str] = []
-        lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=True)
+        without_numbers = re.sub(r"(?<=\s)\d(?=[<>])", "", line.removeprefix("$ "))
+        lexer = shlex.shlex(without_numbers, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         for token in [*lexer, ";"]:
             if token not in SEPARATORS:
@@ -47,8 +48,6 @@ def _without_redirects(words: list[str]) -> list[str]:
     kept: list[str] = []
     skip = False
     for word in words:
-        if word in REDIRECTS and kept and kept[-1].isdigit():
-            kept.pop()
         if not skip and word not in REDIRECTS:
             kept.append(word)
         skip = word in REDIRECTS
