@@ -1,30 +1,43 @@
 """What can be wrong with an answer? One small pure function for each thing.
 
 A check gets one choice and returns what it saw, in numbers and places, or None. It never repeats the answer's text.
+Those of schemas raise `CannotCheck` for a schema that is not understood here.
 """
 
 import json
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 from tierwise.core.answer import Choice
 from tierwise.core.call import Call
-from tierwise.quality.schema import CannotCheck, problem
+from tierwise.quality.schema import problem
 
-LOOP_TIMES = 8
-LOOP_CHARS = 120
-LOOP_TAIL = 2_000
+LOOP_TAIL = 4_000
+"""Characters at the end of an answer in which a loop is looked for."""
+LOOP_CHARS = 80
+"""What a loop covers at least."""
+LONG_UNIT = 40
+"""From this length on a unit that comes `LONG_TIMES` times in a row is a loop; a shorter one must come `TIMES`."""
+TIMES, LONG_TIMES = 8, 5
+_RULERS = " \n\t-=_*#.|"
+SLACK_TOKENS = 4
+"""By so many tokens servers differ in what they count towards a limit."""
 
 _CANNOT = r"i (?:can['’]?t|cannot|can not|am unable to|won['’]?t) "
 _DECLINES = r"(?:help|assist|do that|provide|answer|comply|fulfill|continue)"
-# How refusals begin, in English, German, French and Spanish. Conservative: only the first words count.
+# How refusals begin, in eight languages. Conservative: only the first words count.
 _REFUSAL = re.compile(
     rf"\s*(?:(?:i['’]?m (?:really |very )?sorry|sorry)[,.]?\s*(?:but )?)?(?:{_CANNOT}{_DECLINES}"
     r"|as an ai(?: language model)?[, ]"
     r"|i['’]?m (?:not able|unable) to (?:help|assist|provide|answer)"
     r"|(?:es )?tut mir leid[,.]?.{0,20}(?:kann ich|ich kann).{0,40}nicht"
+    r"|(?:ik kan|het spijt me[,.]?.{0,20}ik kan).{0,30}niet (?:mee |bij )?(?:helpen|beantwoorden)"
     r"|je (?:suis désolée?|regrette).{0,30}je ne peux pas"
-    r"|lo siento[,.]?.{0,20}no puedo)",
+    r"|lo siento[,.]?.{0,20}no puedo (?:ayudar|responder|proporcionar|hacer)"
+    r"|mi dispiace[,.]?.{0,20}non posso (?:aiutar|risponder|fornir|far)"
+    r"|(?:desculpe|sinto muito|lamento)[,.]?.{0,20}não posso (?:ajudar|responder|fornecer|fazer)"
+    r"|(?:很?抱歉|对不起)[，,].{0,8}(?:无法|不能)(?:提供|回答|帮助|协助)"
+    r"|申し訳(?:ありません|ございません)が.{0,30}(?:できません|できかねます))",
     re.IGNORECASE,
 )
 
@@ -36,11 +49,21 @@ def empty(choice: Choice) -> str | None:
     return "no text and no tool call"
 
 
-def truncated(choice: Choice, call: Call) -> str | None:
-    """Cut off, other than by the caller's own limit: that is a normal answer."""
-    if choice.finish == "length" and call.features.max_output_tokens is None:
-        return f"cut off after {len(choice.text)} characters by the model's own limit"
-    return None
+def cut_by_caller(choice: Choice, call: Call, used_tokens: int | None) -> bool:
+    """Return whether the caller's own limit ended the answer: a normal answer, however incomplete.
+
+    `used_tokens` is what the answer took, where that is known: an answer that stopped well below the limit was cut by
+    something else.
+    """
+    limit = call.features.max_output_tokens
+    if choice.finish != "length" or limit is None:
+        return False
+    return used_tokens is None or used_tokens + SLACK_TOKENS >= limit
+
+
+def truncated(choice: Choice) -> str | None:
+    """Cut off by the model's or the server's own limit."""
+    return f"cut off after {len(choice.text)} characters" if choice.finish == "length" else None
 
 
 def refused(choice: Choice) -> str | None:
@@ -53,36 +76,28 @@ def refused(choice: Choice) -> str | None:
 
 
 def repeated(choice: Choice) -> str | None:
-    """A loop at the end: a unit of up to `LOOP_CHARS` characters, `LOOP_TIMES` times over and more than a line long."""
+    """A loop at the end: one unit over and over, up to where the answer stops."""
     tail = choice.text[-LOOP_TAIL:]
-    last = len(tail)
-    for period in range(1, min(LOOP_CHARS, last // LOOP_TIMES) + 1):
-        span = max(period * LOOP_TIMES, 80)
-        if span > last:
+    for period in range(1, len(tail) // LONG_TIMES + 1):
+        if tail[-1] != tail[-1 - period]:
             continue
-        unit = tail[last - period :]
-        if unit.strip(" \n\t-=_*#.|") and tail[last - span :] == (unit * (span // period + 1))[-span:]:
+        span = max(period * (LONG_TIMES if period >= LONG_UNIT else TIMES), LOOP_CHARS)
+        if span <= len(tail) and tail[-span:-period] == tail[period - span :] and tail[-period:].strip(_RULERS):
             return f"the last {span} characters repeat a unit of {period}"
     return None
 
 
 def not_json(choice: Choice) -> str | None:
     """Not one JSON value. A tool call instead of text is another matter."""
-    if choice.tool_calls or choice.refusal:
-        return None
-    try:
-        json.loads(choice.text)
-    except (ValueError, RecursionError):
-        return f"{len(choice.text)} characters that are not JSON"
-    return None
+    return None if choice.tool_calls or choice.refusal else _parsed(choice.text)[1]
 
 
 def off_schema(choice: Choice, schema: dict[str, Any]) -> str | None:
     """JSON that does not fit the schema the caller asked for."""
     if choice.tool_calls or choice.refusal:
         return None
-    broken = not_json(choice)
-    return broken or _fits(json.loads(choice.text), schema)
+    value, broken = _parsed(choice.text)
+    return broken or problem(value, schema)
 
 
 def bad_tool_arguments(choice: Choice, tools: dict[str, dict[str, Any]]) -> str | None:
@@ -90,13 +105,12 @@ def bad_tool_arguments(choice: Choice, tools: dict[str, dict[str, Any]]) -> str 
     for place, tool in enumerate(choice.tool_calls):
         if tool.name not in tools:
             return f"tool call {place} names a tool that was not offered"
-        try:
-            arguments = json.loads(tool.arguments or "{}")
-        except (ValueError, RecursionError):
+        arguments, broken = _parsed(tool.arguments or "{}")
+        if broken is not None:
             return f"the arguments of tool call {place} are not JSON"
         if not isinstance(arguments, dict):
             return f"the arguments of tool call {place} are not an object"
-        wrong = _fits(arguments, tools[tool.name])
+        wrong = problem(arguments, tools[tool.name])
         if wrong is not None:
             return f"the arguments of tool call {place} do not fit: {wrong}"
     return None
@@ -111,8 +125,13 @@ def unsure(confidence: float | None, threshold: float) -> str | None:
     )
 
 
-def _fits(value: Any, schema: dict[str, Any]) -> str | None:
+def _parsed(text: str) -> tuple[Any, str | None]:
+    """Return the JSON value, or what is wrong. NaN and Infinity are not JSON."""
     try:
-        return problem(value, schema)
-    except CannotCheck as error:
-        return f"the schema cannot be checked here ({error}); switch this gate off for it"
+        return json.loads(text, parse_constant=_no_constant), None
+    except (ValueError, RecursionError):
+        return None, f"{len(text)} characters that are not JSON"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)

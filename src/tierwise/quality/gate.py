@@ -1,8 +1,11 @@
 """May this answer be handed over? Runs the checks that are on, in the order from cheap to telling.
 
-Pure; the first check that fails names the result.
+Pure; the first check that fails names the result. A schema that cannot be checked here does not fail an answer (no
+model could mend that), but it is not among the checks passed, and the detail says why.
 Invariant: every choice of an answer passes, or the answer does not.
 """
+
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -11,7 +14,10 @@ from tierwise.core.call import Call
 from tierwise.core.decision import GateRecord
 from tierwise.quality import checks
 from tierwise.quality.confidence import confidence
+from tierwise.quality.schema import CannotCheck
 from tierwise.quality.settings import Gates
+
+Check = Callable[[Choice], str | None]
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +38,14 @@ def needs_logprobs(gates: Gates, model_id: str) -> bool:
     return threshold(gates, model_id) is not None
 
 
-def needs_whole(gates: Gates, call: Call) -> bool:
-    """Say whether a stream must be held back to its end: some check can judge only the whole answer."""
+def needs_whole(gates: Gates, call: Call, *, model_id: str | None = None) -> bool:
+    """Say whether a stream must be held back to its end: some check can judge only the whole answer.
+
+    With `model_id`, a threshold that names only other models does not count.
+    """
+    sure = gates.min_logprob is not None if model_id is None else needs_logprobs(gates, model_id)
     asked = (gates.schema and call.json_schema is not None) or (gates.json and call.features.json)
-    return bool(asked or gates.min_logprob is not None or (gates.tool_arguments and call.tools))
+    return bool(asked or sure or (gates.tool_arguments and call.tools))
 
 
 def check_answer(gates: Gates, call: Call, answer: Answer, *, model_id: str) -> GateResult:
@@ -45,50 +55,66 @@ def check_answer(gates: Gates, call: Call, answer: Answer, *, model_id: str) -> 
     schema = call.json_schema is not None or call.features.json
     sure = [confidence(choice, schema=schema) for choice in answer.choices]
     least = None if any(value is None for value in sure) else min(value for value in sure if value is not None)
-    passed: list[str] = []
-    for choice, value in zip(answer.choices, sure, strict=True):
-        passed = []
-        for name, detail in _findings(gates, call, choice, value, model_id):
+    used = _used_tokens(answer)
+    passed: dict[str, None] = {}
+    unchecked: dict[str, str] = {}
+    for place, (choice, value) in enumerate(zip(answer.choices, sure, strict=True)):
+        own_cut = checks.cut_by_caller(choice, call, used)
+        for name, check in _in_force(gates, call, choice, value, model_id, own_cut=own_cut):
+            try:
+                detail = check(choice)
+            except CannotCheck as error:
+                unchecked[name] = str(error)
+                continue
             if detail is not None:
-                return GateResult(record=GateRecord(name=name, verdict="fail", detail=detail), confidence=least)
-            passed.append(name)
-    return GateResult(record=GateRecord(name=",".join(passed) or "none", verdict="pass"), confidence=least)
+                where = f"choice {place}: " if len(answer.choices) > 1 else ""
+                return GateResult(record=GateRecord(name=name, verdict="fail", detail=where + detail), confidence=least)
+            passed[name] = None
+    names = ",".join(name for name in passed if name not in unchecked) or "none"
+    reasons = "; ".join(f"{name} could not be checked: {why}" for name, why in unchecked.items())
+    return GateResult(record=GateRecord(name=names, verdict="pass", detail=reasons), confidence=least)
 
 
 def check_head(gates: Gates, head: Answer) -> GateResult:
     """Check the held-back beginning of a stream for what can be seen in it."""
     for choice in head.choices:
-        for name, on, detail in (
+        for name, on, check in (
             ("refusal", gates.refusal, checks.refused),
             ("repetition", gates.repetition, checks.repeated),
         ):
-            seen = detail(choice) if on else None
+            seen = check(choice) if on else None
             if seen is not None:
                 return GateResult(record=GateRecord(name=name, verdict="fail", detail=seen))
     return GateResult(record=GateRecord(name="head", verdict="pass", detail="the rest was passed on as it came"))
 
 
-def _findings(
-    gates: Gates, call: Call, choice: Choice, sure: float | None, model_id: str
-) -> list[tuple[str, str | None]]:
-    found: list[tuple[str, str | None]] = []
+def _used_tokens(answer: Answer) -> int | None:
+    """Return what the one choice took, where the endpoint said so."""
+    usage = answer.usage
+    if usage is None or usage.estimated or len(answer.choices) != 1:
+        return None
+    return usage.output + usage.reasoning or None
+
+
+def _in_force(
+    gates: Gates, call: Call, choice: Choice, sure: float | None, model_id: str, *, own_cut: bool
+) -> Iterator[tuple[str, Check]]:
+    """Yield the checks that apply. An answer that the caller's limit cut may be anything but whole, as was asked."""
     if gates.refusal:
-        found.append(("refusal", checks.refused(choice)))
-    if gates.empty:
-        found.append(("empty", checks.empty(choice)))
-    if gates.truncated:
-        found.append(("truncated", checks.truncated(choice, call)))
-    # An answer that the caller's own limit cut may be anything but whole, and that is what was asked for.
-    own_cut = choice.finish == "length" and call.features.max_output_tokens is not None
-    if gates.schema and call.json_schema is not None and not own_cut:
-        found.append(("schema", checks.off_schema(choice, call.json_schema)))
+        yield "refusal", checks.refused
+    if gates.empty and not own_cut:
+        yield "empty", checks.empty
+    if gates.truncated and not own_cut:
+        yield "truncated", checks.truncated
+    schema = call.json_schema
+    if gates.schema and schema is not None and not own_cut:
+        yield "schema", lambda said: checks.off_schema(said, schema)
     elif gates.json and call.features.json and not own_cut:
-        found.append(("json", checks.not_json(choice)))
+        yield "json", checks.not_json
     if gates.tool_arguments and choice.tool_calls and not own_cut:
-        found.append(("tool_arguments", checks.bad_tool_arguments(choice, call.tools)))
+        yield "tool_arguments", lambda said: checks.bad_tool_arguments(said, call.tools)
     if gates.repetition:
-        found.append(("repetition", checks.repeated(choice)))
+        yield "repetition", checks.repeated
     least = threshold(gates, model_id)
     if least is not None:
-        found.append(("min_logprob", checks.unsure(sure, least)))
-    return found
+        yield "min_logprob", lambda _said: checks.unsure(sure, least)

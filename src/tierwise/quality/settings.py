@@ -1,6 +1,7 @@
 """Which checks must an answer pass before it is handed over? The table `gates` of a workflow.
 
-Invariant: a check that is on and fails withholds the answer; a check that cannot be made is never taken as passed.
+Invariant: a check that is on and fails withholds the answer; one that cannot be made is recorded as not made, never as
+passed.
 """
 
 import msgspec

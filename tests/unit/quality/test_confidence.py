@@ -41,6 +41,22 @@ def test_names_do_not_count_and_numbers_and_constants_do() -> None:
     assert confidence(said, schema=True) == pytest.approx(-0.75)
 
 
+def test_an_empty_string_is_the_decision_to_close_at_once() -> None:
+    assert confidence(choice(('{"a":', -1.0), ('"', -2.0), ('"', -4.0), ("}", -8.0)), schema=True) == -4.0
+    assert confidence(choice(('{"a":', -1.0), ('""', -4.0), ("}", -8.0)), schema=True) == -4.0
+
+
+def test_log_probabilities_that_do_not_spell_the_answer_are_no_confidence() -> None:
+    for tokens in ((), (("{", -0.1),), (("something else", -0.1),), (('{"a": 1}', math.nan),)):
+        said = Choice(text='{"a": 1}', tokens=tuple(TokenLogprob(text.encode(), value) for text, value in tokens))
+        assert confidence(said, schema=True) is None
+
+
+def test_a_mark_of_the_end_among_the_tokens_does_no_harm() -> None:
+    said = Choice(text='{"a": 1}', tokens=(TokenLogprob(b'{"a": 1', -0.5), TokenLogprob(b"}</s>", -3.0)))
+    assert confidence(said, schema=True) == -0.5
+
+
 def test_other_text_is_a_mean_and_nothing_is_none() -> None:
     assert confidence(choice(("a", -1.0), ("b", -3.0)), schema=False) == pytest.approx(-2.0)
     assert confidence(Choice(text="a"), schema=True) is None
@@ -64,6 +80,8 @@ def test_byte_tokens_count_exactly_the_bytes_of_leaves(value: Any) -> None:
             return sum(map(leaf_bytes, item.values()))
         if isinstance(item, list):
             return sum(map(leaf_bytes, item))
+        if item == "":
+            return 1  # its closing quote
         return len(json.dumps(item, ensure_ascii=False).encode()) - (2 if isinstance(item, str) else 0)
 
     def leaves(item: Any) -> int:
