@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
+from tierwise.core.label import Label
 from tierwise.ledger import queries, tables
 from tierwise.ledger.queries import Filter
 from tierwise.sqlite.connect import connect_reader, explained
@@ -54,6 +55,10 @@ class History:
     async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: queries.spent_usd(db, since_ts, scope))
+
+    async def session_label(self, key_id: str | None, session: str) -> Label | None:
+        """Return the highest label that the key's session has carried, None if the session is new."""
+        return await self._read(lambda db: queries.session_label(db, key_id, session))
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

@@ -11,7 +11,7 @@ import msgspec
 
 from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import InvalidCall
-from tierwise.core.label import Tier
+from tierwise.core.label import Label, Tier, highest
 from tierwise.ledger.encode import decode_decision, decode_intent
 from tierwise.ledger.tables import PICO
 
@@ -83,6 +83,17 @@ def spent_usd(db: sqlite3.Connection, since_ts: float, scope: str) -> Decimal:
     sql = f"SELECT {sums} FROM records WHERE cost_picousd > 0 AND ts >= ? AND {condition}"  # noqa: S608
     micros, rest = db.execute(sql, (since_ts, *values)).fetchone()
     return Decimal(micros * 1_000_000 + rest).scaleb(-PICO).normalize() + 0
+
+
+def session_label(db: sqlite3.Connection, key_id: str | None, session: str) -> Label | None:
+    """Return the highest label of the key's calls in this session, open ones included; None if there were none."""
+    sql = (
+        "SELECT DISTINCT label FROM records WHERE session = ?1 AND key_id IS ?2 UNION "
+        "SELECT json_extract(record, '$.label.value') FROM intents "
+        "WHERE json_extract(record, '$.session') = ?1 AND json_extract(record, '$.key_id') IS ?2"
+    )
+    labels = [Label(label) for (label,) in db.execute(sql, (session, key_id))]
+    return highest(labels) if labels else None
 
 
 def count(db: sqlite3.Connection) -> int:

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
+from tierwise.core.label import Label
 from tierwise.ledger.history import EVERYTHING, History
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.queries import Filter
@@ -31,20 +32,29 @@ class Store(Protocol):
         Recording the same decision twice gives the same number; another record for the same id is refused.
         """
 
-    async def get(self, id_or_prefix: str) -> Decision | None: ...
+    async def get(self, id_or_prefix: str) -> Decision | None:
+        """Return the decision whose id begins like this, None if there is none; an open one is `pending`."""
 
-    async def latest(self, limit: int, which: Filter = EVERYTHING) -> list[Decision]: ...
+    async def latest(self, limit: int, which: Filter = EVERYTHING) -> list[Decision]:
+        """Return the newest decisions that fit, newest first."""
 
-    def iterate(self, which: Filter = EVERYTHING) -> AsyncIterator[Decision]: ...
+    def iterate(self, which: Filter = EVERYTHING) -> AsyncIterator[Decision]:
+        """Give all decisions that fit, in the order in which they were recorded."""
 
-    async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal: ...
+    async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
+        """Add up what calls from this Unix time on cost; `scope` is that of a budget."""
 
-    async def count(self) -> int: ...
+    async def session_label(self, key_id: str | None, session: str) -> Label | None:
+        """Return the highest label that the key's session has carried, None if the session is new."""
+
+    async def count(self) -> int:
+        """Return how many decisions are recorded."""
 
     async def prune(self, before_ts: float) -> int:
         """Delete the records from before this Unix time; return how many there were."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Make durable what is on its way, then let go of the store."""
 
 
 class Ledger(History):

@@ -26,33 +26,37 @@ MIGRATIONS = (
     """
     CREATE TABLE intents (id TEXT PRIMARY KEY, ts REAL NOT NULL, record BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE records (
-        seq INTEGER PRIMARY KEY, id TEXT NOT NULL, ts REAL NOT NULL, workflow TEXT, key_id TEXT, tier TEXT,
-        outcome TEXT NOT NULL, cost_picousd INTEGER, record BLOB NOT NULL
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL, ts REAL NOT NULL, workflow TEXT, key_id TEXT, session TEXT,
+        label TEXT NOT NULL, tier TEXT, outcome TEXT NOT NULL, cost_picousd INTEGER, record BLOB NOT NULL
     );
     CREATE UNIQUE INDEX records_id ON records (id);
     CREATE INDEX records_ts ON records (ts);
     CREATE INDEX records_cost ON records (ts, workflow, key_id, cost_picousd) WHERE cost_picousd > 0;
+    CREATE INDEX records_session ON records (session, key_id, label) WHERE session IS NOT NULL;
     CREATE TABLE pruned (last_seq INTEGER NOT NULL, before_ts REAL NOT NULL, records INTEGER NOT NULL);
     CREATE VIEW entries AS
-        SELECT seq, id, ts, workflow, key_id, tier, outcome, cost_picousd, record FROM records;
+        SELECT seq, id, ts, workflow, key_id, session, label, tier, outcome, cost_picousd, record FROM records;
     CREATE TRIGGER entries_intent INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL BEGIN
         INSERT INTO intents VALUES (NEW.id, NEW.ts, NEW.record);
     END;
     CREATE TRIGGER entries_record INSTEAD OF INSERT ON entries WHEN NEW.seq IS NOT NULL BEGIN
-        INSERT INTO records VALUES (NEW.seq, NEW.id, NEW.ts, NEW.workflow, NEW.key_id, NEW.tier, NEW.outcome,
-            NEW.cost_picousd, NEW.record);
+        INSERT INTO records VALUES (NEW.seq, NEW.id, NEW.ts, NEW.workflow, NEW.key_id, NEW.session, NEW.label,
+            NEW.tier, NEW.outcome, NEW.cost_picousd, NEW.record);
         DELETE FROM intents WHERE id = NEW.id;
     END;
     """,
 )
 
-# id, ts, workflow, key_id, tier, outcome (None for an intent), cost_picousd, record
-Row = tuple[str, float, str | None, str | None, str | None, str | None, int | None, bytes]
-_ID, _OUTCOME, _RECORD = 0, 5, 7
+# id, ts, workflow, key_id, session, label, tier, outcome (None for an intent), cost_picousd, record
+Row = tuple[
+    str, float, str | None, str | None, str | None, str | None, str | None, str | None, int | None, bytes
+]  # fmt: skip
+_ID, _OUTCOME, _RECORD = 0, 7, 9
+_COLUMNS = 11
 
 STATEMENT_ROWS = 64
 _INSERT = tuple(
-    f"INSERT INTO entries VALUES {','.join(['(?,?,?,?,?,?,?,?,?)'] * count)}"  # noqa: S608  # nothing from outside
+    f"INSERT INTO entries VALUES {','.join(['(?,?,?,?,?,?,?,?,?,?,?)'] * count)}"  # noqa: S608  # only places
     for count in range(STATEMENT_ROWS + 1)
 )
 _PRUNE_ROWS = 500
@@ -60,7 +64,7 @@ _PRUNE_ROWS = 500
 
 def intent_row(intent: Intent) -> Row:
     """Return the row of an intent; `StoreError` where it cannot be encoded."""
-    return (intent.id, intent.ts, None, None, None, None, None, encode_intent(intent))
+    return (intent.id, intent.ts, None, None, None, None, None, None, None, encode_intent(intent))
 
 
 def record_row(decision: Decision, charged_usd: Decimal | None = None) -> Row:
@@ -71,6 +75,8 @@ def record_row(decision: Decision, charged_usd: Decimal | None = None) -> Row:
         decision.ts,
         decision.workflow,
         decision.key_id,
+        decision.session,
+        decision.label.value.value,
         tier_of(decision),
         decision.outcome,
         None if cost is None else picousd(cost),
@@ -120,7 +126,7 @@ def insert(db: sqlite3.Connection, rows: Sequence[Row], seq: int) -> list[int]:
     with _transaction(db):
         for start in range(0, len(rows), STATEMENT_ROWS):
             count = min(STATEMENT_ROWS, len(rows) - start)
-            db.execute(_INSERT[count], flat[start * 9 : (start + count) * 9])
+            db.execute(_INSERT[count], flat[start * _COLUMNS : (start + count) * _COLUMNS])
     return seqs
 
 
