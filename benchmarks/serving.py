@@ -1,0 +1,73 @@
+"""How is a gateway started beside its upstream, for as long as a measurement takes? Shared by the benchmarks.
+
+Every process that is started here is ended here, by its id. All traffic stays on loopback.
+"""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TIERWISE = str(Path(sys.executable).parent / "tierwise")
+START_LIMIT_S = 20.0
+END_LIMIT_S = 15.0
+POLL_S = 0.01
+
+
+def free_port() -> int:
+    """Name a port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def configuration(upstream_url: str, models: Sequence[str], kind: str = "openai_compatible") -> str:
+    """Write the configuration of a gateway with one self-hosted endpoint and these models."""
+    rows = [f'[[endpoint]]\nname = "upstream"\nkind = "{kind}"\ntier = "self_hosted"\nurl = "{upstream_url}"']
+    rows += [f'[[model]]\nid = "{model}"\nendpoint = "upstream"\ncontext_tokens = 32768' for model in models]
+    return "\n\n".join(rows) + "\n"
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Give a process what it needs and nothing of the user's settings or keys."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "HOME": str(home), "TIERWISE_HOME": str(home), "NO_COLOR": "1"}
+
+
+def start(command: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own; what it says goes to the log."""
+    with log.open("ab") as out:
+        return subprocess.Popen(command, env=dict(environ), stdout=out, stderr=out, start_new_session=True)
+
+
+def wait_ready(process: subprocess.Popen[bytes], port: int, path: str, log: Path) -> float:
+    """Wait until a GET answers 200; the seconds that took. Exits with the log when it never does."""
+    began = time.monotonic()
+    while time.monotonic() - began < START_LIMIT_S and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("GET", path)
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return time.monotonic() - began
+        except (OSError, http.client.HTTPException):
+            time.sleep(POLL_S)
+        finally:
+            connection.close()
+    end(process)
+    sys.exit(f"{process.args!r} did not become ready on port {port}; it said:\n{log.read_text()[-2000:]}")
+
+
+def end(process: subprocess.Popen[bytes], sign: signal.Signals = signal.SIGTERM) -> None:
+    """Signal the process and wait; one that stays is killed with its group."""
+    if process.poll() is None:
+        process.send_signal(sign)
+    try:
+        process.wait(END_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
