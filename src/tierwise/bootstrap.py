@@ -19,6 +19,7 @@ from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
+from tierwise.hardware.admit import admit
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.metrics import Metrics
@@ -100,7 +101,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         engines = {
-            endpoint.name: Engine(endpoint.engine, name=endpoint.name)
+            endpoint.name: Engine(endpoint.engine, name=endpoint.name, transport=transport, admit=admit)
             for endpoint in rules.catalog.endpoints.values()
             if endpoint.engine is not None
         }

@@ -26,8 +26,10 @@ from tierwise.evals.dataset import Dataset, Row
 from tierwise.evals.threshold import CascadeRow, fit_thresholds
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.workflow import Workflow
+from tierwise.hardware.admit import admit
 from tierwise.ledger.settings import LedgerSettings
 from tierwise.providers.engine import Engine
+from tierwise.providers.transport import Transport
 from tierwise.quality.confidence import confidence
 from tierwise.quality.settings import Gates
 from tierwise.registry.demonstration import TASK, demonstration, intent_schema
@@ -101,9 +103,9 @@ async def run(settings: Settings, dataset: Dataset, *, frontier: str, frontier_o
     shipped = demonstration()
     folder = settings.home / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    server = Engine(
-        EngineOptions(file=str(shipped.path(LARGER)), context_tokens=512, slots=AT_ONCE, threads=1), name="own-server"
-    )
+    transport = Transport()
+    options = EngineOptions(file=str(shipped.path(LARGER)), context_tokens=512, slots=AT_ONCE, threads=1)
+    server = Engine(options, name="own-server", transport=transport, admit=admit)
     try:
         address = await server.start()
         if address.key is None:
@@ -125,6 +127,7 @@ async def run(settings: Settings, dataset: Dataset, *, frontier: str, frontier_o
             stories = await _stories(desk)
     finally:
         await server.stop()
+        await transport.aclose()
     config = _write_config(folder, thresholds)
     return Ran(
         dataset=dataset,
