@@ -1,4 +1,4 @@
-"""For tests of your own application: an upstream whose answers, bills and faults can be computed, and a frozen clock."""
+"""For tests of your own application: an upstream whose answers, bills and faults you can compute; a frozen clock."""
 
 from tierwise.testing.clock import FrozenClock
 from tierwise.testing.connection import Received

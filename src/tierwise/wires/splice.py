@@ -45,8 +45,10 @@ def parse(body: bytes) -> dict[str, Any]:
         value = _decode(body)
     except RecursionError:
         raise _too_complex("it is nested too deeply") from None
+    except msgspec.ValidationError:  # without a type to fit, only a number can be out of range
+        raise InvalidCall("A number is out of range.", param=_unreadable(body), code="invalid_value") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidCall(f"The body is not valid JSON: {_reason(error)}.", code="invalid_json") from None
+        raise InvalidCall(f"The body is not valid JSON: {_reason(error, body)}.", code="invalid_json") from None
     if not isinstance(value, dict):
         raise InvalidCall("The body must be a JSON object.", code="invalid_type")
     # A duplicate key drops at least one colon when the value is written again; only an escaped colon could add one.
@@ -123,8 +125,8 @@ def _check_complexity(body: bytes) -> None:
     if skeleton.count(b",") > MAX_VALUES:
         raise _too_complex(f"it has more than {MAX_VALUES:,} values")
     brackets = skeleton.translate(None, _NOT_BRACKET)
-    if len(brackets) > 2 * MAX_MEMBERS:
-        raise _too_complex(f"it has more than {MAX_MEMBERS:,} objects and arrays")
+    if len(brackets) > 2 * MAX_VALUES:
+        raise _too_complex(f"it has more than {MAX_VALUES:,} objects and arrays")
     steps = memoryview(brackets.translate(_DEPTH_STEP)).cast("b")
     if max(accumulate(steps), default=0) > MAX_DEPTH:
         raise _too_complex(f"it is nested deeper than {MAX_DEPTH} levels")
@@ -145,7 +147,21 @@ def _too_complex(reason: str) -> InvalidCall:
     return InvalidCall(f"The body is too complex: {reason}.", code="too_complex")
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "invalid text"
-    return str(error).removeprefix("JSON is malformed: ").partition(" - at ")[0] or "malformed"
+def _unreadable(body: bytes) -> str | None:
+    """Find the member whose value cannot be represented."""
+    try:
+        for name, raw in _decode_members(body).items():
+            try:
+                _decode(raw)
+            except msgspec.ValidationError:
+                return name[:64]
+    except msgspec.DecodeError:
+        pass
+    return None
+
+
+def _reason(error: Exception, body: bytes) -> str:
+    text = str(error).removeprefix("JSON is malformed: ")
+    if "truncated" in text and body.rstrip()[-1:] == b"}":
+        return "an escape is incomplete"
+    return text
