@@ -1,165 +1,230 @@
-"""How is a GGUF file served on this machine? A child process with llama.cpp, spoken to over loopback HTTP.
+"""Where does the embedded model answer? `Engine` starts a llama.cpp server in a child process when it is first needed.
 
-Started when first needed, by one caller for all; started again after a crash, with a growing pause.
-Invariant: the child's key and port never leave the pipe; end of pipe ends the child, so it is never left behind.
+It knows neither routing nor what a model can do. Whether a file may be loaded is decided by the function it is given.
+Invariant: at most one child at a time, started once for any number of callers; a crash is followed by a pause that
+doubles, never by a busy loop.
 """
 
 import asyncio
 import contextlib
-import json
+import importlib.util
 import secrets
-import sys
-from collections import deque
 from collections.abc import Callable
-from time import monotonic
+from pathlib import Path
 from typing import Literal
 
-from tierwise.core.errors import ConfigError, Overloaded, Unreachable, Verdict
+import msgspec
+
+from tierwise.core.errors import ConfigError, Overloaded, ProviderError, TierwiseError
 from tierwise.core.model import EngineOptions, Limits
 from tierwise.core.secret import Secret
-from tierwise.providers.address import Address
-
-START_TIMEOUT_S = 300.0
-STOP_TIMEOUT_S = 5.0
-PAUSE_S = 1.0
-MAX_PAUSE_S = 60.0
-DEFAULT_CONTEXT_TOKENS = 4096
-STDERR_LINES = 40
+from tierwise.providers.child import Child, Report
+from tierwise.providers.transport import Address, Transport
 
 State = Literal["stopped", "starting", "ready", "failed"]
-Check = Callable[[EngineOptions], None]
+Admit = Callable[[EngineOptions], EngineOptions]
+
+_MISSING = "the embedded engine is not installed: run pip install 'tierwise[embedded]'"
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How long things may take, and how soon they are done again. A pause doubles up to its maximum and starts anew
+    after the engine has been well for `steady_s`."""
+
+    start_timeout_s: float = 300.0
+    health_every_s: float = 15.0
+    health_timeout_s: float = 5.0
+    health_strikes: int = 3
+    first_pause_s: float = 0.5
+    max_pause_s: float = 60.0
+    steady_s: float = 60.0
+
+
+def installed() -> bool:
+    """Say whether the extra `embedded` is there, without loading it."""
+    return importlib.util.find_spec("xllamacpp") is not None
 
 
 class Engine:
-    """One embedded model. `check` looks at the file beforehand and raises ConfigError: the engine gives no reason."""
+    """One model file served by one child process.
 
-    def __init__(self, options: EngineOptions, *, name: str, check: Check = lambda _options: None) -> None:
-        self.options, self.name = options, name
+    `admit` fills in context and threads or raises ConfigError; it may block and is run in a thread.
+    `state` and `reason` say how it is, `context_tokens` what each slot has once it is ready.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        *,
+        name: str,
+        transport: Transport,
+        admit: Admit,
+        limits: Limits | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.name, self.options = name, options
         self.state: State = "stopped"
         self.reason = ""
-        self._check = check
-        self._child: asyncio.subprocess.Process | None = None
+        self.context_tokens: int | None = None
+        self._transport, self._admit, self._limits = transport, admit, limits or Limits()
+        self._pace = pace or Pace()
+        self._file = Path(options.file).absolute()
         self._address: Address | None = None
+        self._child: Child | None = None
         self._starting: asyncio.Task[Address] | None = None
-        self._watching: list[asyncio.Task[None]] = []
-        self._said: deque[str] = deque(maxlen=STDERR_LINES)
-        self._pause_s = 0.0
+        self._watching: asyncio.Task[None] | None = None
+        self._error: TierwiseError | None = None
+        self._crashes = 0
         self._not_before = 0.0
 
-    async def start(self) -> Address:
-        """Return where the engine answers, starting it if need be. Callers at the same time share one start.
+    @property
+    def pid(self) -> int | None:
+        """Process number of the child, None while there is none."""
+        return None if self._child is None else self._child.pid
 
-        Raises ConfigError for a file or an installation that cannot work, Overloaded while it rests after a crash.
+    async def start(self) -> Address:
+        """Return where the model answers, starting the engine first if need be; all callers share one start.
+
+        Raises:
+            ConfigError: the file cannot be loaded here, or the extra is missing.
+            Overloaded: it crashed a moment ago; `retry_after_s` says when it may be started again.
         """
         if self._address is not None:
             return self._address
         if self._starting is None:
-            wait = self._not_before - monotonic()
-            if wait > 0:
-                raise Overloaded(
-                    f"the engine {self.name} ended unexpectedly ({self.reason}); it is started again in {wait:.1f} s",
-                    retry_after_s=wait,
-                    verdict=Verdict.NEXT,
-                )
-            self._starting = asyncio.create_task(self._launch())
+            loop = asyncio.get_running_loop()
+            pause = self._not_before - loop.time()
+            if pause > 0:
+                raise self._unavailable(pause)
+            self._starting = loop.create_task(self._start())
             self._starting.add_done_callback(self._started)
         return await asyncio.shield(self._starting)
 
     async def stop(self) -> None:
-        """End the child and wait for its end."""
-        if self._starting is not None:
-            self._starting.cancel()
-            with contextlib.suppress(BaseException):
-                await self._starting
-        child, self._child, self._address = self._child, None, None
-        for task in self._watching:
-            task.cancel()
-        if child is not None and child.returncode is None:
-            if child.stdin is not None:
-                child.stdin.close()
-            try:
-                await asyncio.wait_for(child.wait(), STOP_TIMEOUT_S)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    child.kill()
-                await child.wait()
-        await asyncio.gather(*self._watching, return_exceptions=True)
-        self._watching = []
-        self.state = "stopped"
+        """End the child process; a later `start` starts a new one."""
+        for task in (self._starting, self._watching):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, TierwiseError):
+                    await task
+        child, self._child, self._watching = self._child, None, None
+        self._address = None
+        if child is not None:
+            await child.end()
+        self.state, self.reason = "stopped", ""
 
-    def _started(self, task: "asyncio.Task[Address]") -> None:
-        self._starting = None
-        if not task.cancelled() and task.exception() is not None:
-            self.state, self.reason = "failed", str(task.exception())
+    async def healthy(self) -> bool:
+        """Ask the running engine whether it is well."""
+        if self._address is None:
+            return False
+        root = Address(url=self._address.url.removesuffix("/v1"))  # no key: a pool apart from the calls'
+        deadline = asyncio.get_running_loop().time() + self._pace.health_timeout_s
+        try:
+            return (await self._transport.get(root, "/health", deadline=deadline)).status == 200
+        except ProviderError:
+            return False
 
-    async def _launch(self) -> Address:
-        self.state = "starting"
-        self._check(self.options)
-        key = secrets.token_urlsafe(24)
-        child = self._child = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", "tierwise.providers.engine_child",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={"LC_ALL": "C.UTF-8"},
-            start_new_session=True,
-        )  # fmt: skip
-        self._watching = [asyncio.create_task(self._listen(child))]
-        wanted = {
-            "name": self.name,
-            "file": self.options.file,
-            "slots": self.options.slots,
-            "threads": self.options.threads,
-            "context_tokens": self.options.context_tokens or DEFAULT_CONTEXT_TOKENS,
+    # start
+
+    async def _start(self) -> Address:
+        self.state, self.reason = "starting", ""
+        try:
+            options = await asyncio.to_thread(self._admit, self.options)
+            return await self._launch(options)
+        except asyncio.CancelledError:
+            self.state = "stopped"
+            raise
+        except OSError as error:
+            failure = Overloaded(f"engine {self.name} cannot be started: {error.strerror}", code="engine_failed")
+            self._failed(failure)
+            raise failure from error
+        except TierwiseError as error:
+            self._failed(error)
+            raise
+
+    async def _launch(self, options: EngineOptions) -> Address:
+        key = secrets.token_urlsafe(32)
+        connections = min(2 * options.slots, self._limits.max_connections)
+        orders = {
+            "file": str(self._file),
+            "name": self._file.stem,
+            "slots": options.slots,
+            "context_tokens": options.context_tokens,
+            "threads": options.threads,
+            "http_threads": connections + 4,  # a kept connection occupies one, and so does a health check
             "key": key,
         }
-        port = await self._port(child, json.dumps(wanted).encode() + b"\n")
-        self._watching.append(asyncio.create_task(self._watch(child)))
-        limits = Limits(connect_timeout_s=2.0)
-        self._address = Address(url=f"http://127.0.0.1:{port}/v1", key=Secret(key), limits=limits)
-        self.state, self.reason = "ready", ""
-        return self._address
-
-    async def _port(self, child: asyncio.subprocess.Process, wanted: bytes) -> int:
-        if child.stdin is None or child.stdout is None:
-            raise Unreachable("the engine's pipes are missing")
+        child = await Child.spawn(orders)
         try:
-            child.stdin.write(wanted)
-            line = await asyncio.wait_for(child.stdout.readline(), START_TIMEOUT_S)
-            answer = json.loads(line) if line else {"error": f"it ended at once; it said: {self._last_words()}"}
+            port = await self._port(child)
+            limits = msgspec.structs.replace(self._limits, max_connections=connections)
+            address = Address(url=f"http://127.0.0.1:{port}/v1", key=Secret(key), limits=limits)
+            await self._greet(address)
+        except BaseException:
+            await child.end()
+            raise
+        self._child, self._address = child, address
+        self.context_tokens = options.context_tokens
+        self.state = "ready"
+        self._watching = asyncio.create_task(self._watch(child))
+        return address
+
+    async def _port(self, child: Child) -> int:
+        try:
+            async with asyncio.timeout(self._pace.start_timeout_s):
+                report = await child.report()
         except TimeoutError:
-            answer = {"error": f"it was not ready within {START_TIMEOUT_S:.0f} s"}
-        except (ValueError, OSError) as error:
-            answer = {"error": str(error)}
-        if "port" in answer:
-            return int(answer["port"])
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
-        self._rest()
-        if answer["error"] == "missing_extra":
-            raise ConfigError(
-                "the embedded engine is not installed: pip install 'tierwise[embedded]'", key="endpoint.kind"
-            )
-        raise ConfigError(
-            f"the engine cannot serve {self.options.file}: {answer['error']}; it said: {self._last_words()}",
-            key="endpoint.file",
-        )
+            report = Report(error="died", detail=f"it was not ready after {self._pace.start_timeout_s:g} s")
+        if report.port is not None:
+            return report.port
+        if report.error == "no_engine":
+            raise ConfigError(_MISSING)
+        await child.end()  # then all of its words are here
+        words = child.last_words() or report.detail
+        raise ConfigError(f"the engine could not load {self.options.file}: {words}", file=self.options.file)
 
-    async def _listen(self, child: asyncio.subprocess.Process) -> None:
-        """Keep the last lines that the engine prints."""
-        while child.stderr is not None and (chunk := await child.stderr.read(4096)):
-            self._said.extend(chunk.decode("utf-8", "replace").splitlines())
+    async def _greet(self, address: Address) -> None:
+        """Make sure that what listens there is our engine: it knows our key."""
+        deadline = asyncio.get_running_loop().time() + self._pace.health_timeout_s
+        exchange = await self._transport.get(address, "/models", deadline=deadline)
+        if exchange.status != 200:
+            raise Overloaded(f"engine {self.name} does not answer as it should", status=exchange.status)
 
-    async def _watch(self, child: asyncio.subprocess.Process) -> None:
-        """Notice the end of the child, so that the next call starts it again."""
-        code = await child.wait()
-        if self._child is child:
-            self._child = self._address = None
-            self.state, self.reason = "failed", f"exit code {code}"
-            self._rest()
+    def _started(self, task: asyncio.Task[Address]) -> None:
+        self._starting = None
+        if not task.cancelled():
+            task.exception()  # read, so that a start whose callers have all gone leaves no warning
 
-    def _rest(self) -> None:
-        self._pause_s = min(max(self._pause_s * 2, PAUSE_S), MAX_PAUSE_S)
-        self._not_before = monotonic() + self._pause_s
+    # afterwards
 
-    def _last_words(self) -> str:
-        return " | ".join(list(self._said)[-3:])[-300:] or "nothing"
+    async def _watch(self, child: Child) -> None:
+        loop = asyncio.get_running_loop()
+        since, strikes = loop.time(), 0
+        ended = asyncio.create_task(child.ended())
+        try:
+            while not ended.done():
+                await asyncio.wait((ended,), timeout=self._pace.health_every_s)
+                strikes = 0 if ended.done() or await self.healthy() else strikes + 1
+                if strikes >= self._pace.health_strikes:
+                    child.kill()
+            how = await ended
+        finally:
+            ended.cancel()
+        self._child = self._address = None
+        await child.end()
+        if loop.time() - since >= self._pace.steady_s:
+            self._crashes = 0
+        text = f"engine {self.name} ended unexpectedly ({how}): {child.last_words()}".removesuffix(": ")
+        self._failed(Overloaded(text, code="engine_crashed"))
+
+    def _failed(self, error: TierwiseError) -> None:
+        self._crashes += 1
+        pause = min(self._pace.max_pause_s, self._pace.first_pause_s * 2 ** min(self._crashes - 1, 16))
+        self._not_before = asyncio.get_running_loop().time() + pause
+        self._error, self.reason, self.state = error, str(error), "failed"
+
+    def _unavailable(self, pause: float) -> TierwiseError:
+        if isinstance(self._error, ConfigError):
+            return ConfigError(str(self._error), file=self._error.file, key=self._error.key)
+        text = f"engine {self.name} is restarted in {pause:.1f} s; it failed: {self.reason}"
+        return Overloaded(text, code="engine_restarting", retry_after_s=pause)
