@@ -18,7 +18,7 @@ from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
 from tierwise.ledger import queries, tables
 from tierwise.ledger.queries import Filter
-from tierwise.sqlite.connect import connect_reader, explained
+from tierwise.sqlite.connect import connect_reader, explained, inode
 from tierwise.sqlite.migrate import check
 
 T = TypeVar("T")
@@ -31,6 +31,7 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reading: sqlite3.Connection | None = None
+        self._inode = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tierwise-ledger-read")
 
     async def get(self, id_or_prefix: str) -> Decision | None:
@@ -81,14 +82,15 @@ class History:
             raise
 
     def _connected(self) -> sqlite3.Connection:
-        if self._reading is None:
+        if self._reading is None or inode(self._path) != self._inode:
+            self._disconnect()
             db = connect_reader(self._path)
             try:
                 check(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
             except BaseException:
                 db.close()
                 raise
-            self._reading = db
+            self._reading, self._inode = db, inode(self._path)
         return self._reading
 
     def _disconnect(self) -> None:

@@ -21,7 +21,7 @@ from tierwise.core.errors import StoreError
 from tierwise.ledger import tables
 from tierwise.ledger.lock import WriterLock
 from tierwise.ledger.tables import Row
-from tierwise.sqlite.connect import Durability, connect_writer, explained
+from tierwise.sqlite.connect import Durability, connect_writer, explained, inode
 from tierwise.sqlite.migrate import migrate
 
 MAX_BATCH_ROWS = 1024
@@ -188,16 +188,15 @@ class Writer(threading.Thread):
     def _connected(self) -> sqlite3.Connection:
         """Return the open connection, opened anew after a failure or when the file was moved away under us."""
         if self._db is not None:
-            with suppress(FileNotFoundError):
-                if self._path.stat().st_ino == self._inode:
-                    return self._db
+            if inode(self._path) == self._inode:
+                return self._db
             self._disconnect()
         db = connect_writer(self._path, self._options.durability)
         try:
             db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             migrate(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
             self._seq = tables.last_seq(db)
-            self._inode = self._path.stat().st_ino
+            self._inode = inode(self._path)
         except BaseException:
             db.close()
             raise

@@ -70,6 +70,14 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         return db
 
 
+def inode(path: Path) -> int:
+    """Return which file stands at the path now, 0 for none; a connection stays with its file when that is moved."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite or the file system raises inside into a `StoreError` that says what to do."""
