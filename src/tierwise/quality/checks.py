@@ -19,6 +19,7 @@ LOOP_CHARS = 80
 LONG_UNIT = 40
 """From this length on a unit that comes `LONG_TIMES` times in a row is a loop; a shorter one must come `TIMES`."""
 TIMES, LONG_TIMES = 8, 5
+_SUFFIX_CHARS = 16
 _RULERS = " \n\t-=_*#.|"
 SLACK_TOKENS = 4
 """By so many tokens servers differ in what they count towards a limit."""
@@ -78,12 +79,19 @@ def refused(choice: Choice) -> str | None:
 def repeated(choice: Choice) -> str | None:
     """A loop at the end: one unit over and over, up to where the answer stops."""
     tail = choice.text[-LOOP_TAIL:]
-    for period in range(1, len(tail) // LONG_TIMES + 1):
-        if tail[-1] != tail[-1 - period]:
-            continue
+    if len(tail) < LOOP_CHARS:
+        return None
+    end = tail[-_SUFFIX_CHARS:]
+    # A period can only be where the last characters stood before.
+    place = tail.rfind(end, 0, -1)
+    while place >= 0:
+        period = len(tail) - len(end) - place
+        if period * LONG_TIMES > len(tail):
+            return None
         span = max(period * (LONG_TIMES if period >= LONG_UNIT else TIMES), LOOP_CHARS)
         if span <= len(tail) and tail[-span:-period] == tail[period - span :] and tail[-period:].strip(_RULERS):
             return f"the last {span} characters repeat a unit of {period}"
+        place = tail.rfind(end, 0, place + len(end) - 1)
     return None
 
 

@@ -110,7 +110,7 @@ def _scalar(value: Any, schema: dict[str, Any], at: str) -> Iterator[str]:
     types = schema.get("type")
     if types is not None and not any(_is(value, name) for name in ([types] if isinstance(types, str) else types)):
         yield f"{at}: not of type {types if isinstance(types, str) else ' or '.join(types)}"
-    if "enum" in schema and _frozen(value) not in map(_frozen, schema["enum"]):
+    if "enum" in schema and not _among(value, schema["enum"]):
         yield f"{at}: not one of the {len(schema['enum'])} allowed values"
     if "const" in schema and _frozen(value) != _frozen(schema["const"]):
         yield f"{at}: not the one allowed value"
@@ -159,6 +159,11 @@ def _is(value: Any, name: str) -> bool:
     if known is None:
         raise CannotCheck("a type that is not one of JSON's")
     return known(value)
+
+
+def _among(value: Any, allowed: list[Any]) -> bool:
+    """Return whether a value is in an enum; texts, the usual case, need no stand-in."""
+    return value in allowed if isinstance(value, str) else _frozen(value) in map(_frozen, allowed)
 
 
 def _frozen(value: Any) -> Hashable:

@@ -111,16 +111,10 @@ def test_alternatives_within_alternatives_end_and_are_not_passed_in_silence() ->
         problem(value, schema)
 
 
-KEYWORDS = [
-    "type",
-    "enum",
-    "const",
-    "properties",
-    "required",
-    "additionalProperties",
-    "patternProperties",
-    "items",
+KEYWORDS = ["type", "enum", "const", "properties", "required", "additionalProperties", "patternProperties", "a"]
+KEYWORDS += [
     "prefixItems",
+    "items",
     "minimum",
     "maxLength",
     "multipleOf",
@@ -129,7 +123,6 @@ KEYWORDS = [
     "oneOf",
     "not",
     "$ref",
-    "a",
 ]
 JSON = st.recursive(
     st.none()
