@@ -180,7 +180,7 @@ class AnswerDecoder:
             try:
                 delta = self._read(name, payload)
             except BadReply:
-                raise _incomplete() from None
+                break  # the event was cut off; whether that matters is up to the finish reasons
             if delta is not None:
                 deltas.append(delta)
         self._require_finish()

@@ -5,7 +5,6 @@ numbers, and the bytes of pictures, sounds and binary files, which are counted i
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -36,6 +35,10 @@ _FORBIDDEN = frozenset((
 # fmt: on
 _MESSAGE = frozenset(("role", "content", "name", "refusal", "tool_calls", "tool_call_id"))
 _BLOCK = frozenset(("type", "text", "refusal", "image_url", "file", "input_audio"))
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
+_BLANK = re.compile(r"\s+")
+_SNIFFED = 4096
+"""So many characters of base64 show whether it is text."""
 _PLAIN_KEY = re.compile(r"[a-z_]{1,64}")
 _PRICE = re.compile(
     r".*_(?:cost|price)_per_.*|.*_usd_per_.*|(?:input|output|prompt|completion|cache\w*)_(?:cost|price).*"
@@ -91,7 +94,7 @@ def _message(found: Gathered, path: str, message: Message, raw: Mapping[str, Any
     elif content:
         for index, (block, raw_block) in enumerate(zip(content, raw["content"], strict=True)):
             _block(found, f"{path}.content[{index}]", block, raw_block, kind, role)
-    if len(raw) == 2:
+    if len(raw) == 2 and content is not None:
         return
     found.add("name", f"{path}.name", message.name or "", role)
     found.add("name", f"{path}.tool_call_id", message.tool_call_id or "", role)
@@ -179,15 +182,26 @@ def _unescaped(call: Mapping[str, Any]) -> str:
 
 
 def _shown(data: str) -> tuple[str, int]:
-    """Return what can be read of a URL or file, and how many bytes cannot; encoded text is decoded."""
-    head, comma, payload = data.partition(",")
-    if head[:5].lower() != "data:" or not comma:
-        return (data, 0) if "://" in data[:16] else ("", len(data) * 3 // 4)
-    if not head.endswith(";base64"):
+    """Return what can be read of a URL or of a file's data, and how many bytes cannot; text in base64 is decoded."""
+    head, comma, payload = data.partition(",") if data[:5].lower() == "data:" else ("", "", data)
+    if (head and not head.lower().endswith(";base64")) or not _BASE64.fullmatch(payload):
         return data, 0
-    if re.match(r"data:(?:text/|application/(?:json|xml|yaml|csv))", head, re.IGNORECASE):
-        try:
-            return f"{head}\n{base64.b64decode(payload, validate=True).decode(errors='replace')}", 0
-        except (binascii.Error, ValueError):
-            return data, 0
-    return head[:128], len(payload) * 3 // 4
+    if _is_text(payload[:_SNIFFED]):
+        return head + comma + _from_base64(payload).decode(errors="replace"), 0
+    return (head[:128], len(payload) * 3 // 4) if len(data) > _SNIFFED else (data, 0)
+
+
+def _is_text(payload: str) -> bool:
+    """Say whether this beginning of base64 decodes to text; its last character may be cut."""
+    data = _from_base64(payload)
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start >= max(len(data) - 3, 1)
+    return b"\0" not in data
+
+
+def _from_base64(payload: str) -> bytes:
+    plain = _BLANK.sub("", payload).rstrip("=").replace("-", "+").replace("_", "/")
+    whole = plain[: len(plain) - (len(plain) % 4 == 1)]  # one character alone is no byte
+    return base64.b64decode(whole + "=" * (-len(whole) % 4))

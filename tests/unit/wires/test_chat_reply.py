@@ -1,0 +1,95 @@
+"""What leaves for the caller: the endpoint's own bytes, but for what the caller did not ask for."""
+
+import json
+from typing import Any
+
+from tierwise.core.answer import Answer, Choice, Delta, Piece, ToolCall, assemble
+from tierwise.core.call import Call, Features
+from tierwise.core.usage import Usage
+from tierwise.wires.chat_answer import AnswerDecoder, decode_answer
+from tierwise.wires.chat_reply import encode_answer, encode_stream, stream_end, stream_error
+
+RAW = b'{"id":"c", "choices":[{"index":0,"delta":{"content":"x"},"logprobs":null,"finish_reason":null}],"usage":null}'
+WITH_LOGPROBS = RAW.replace(b"null,", b'{"content":[{"token":"x","logprob":-1.50,"bytes":[120]}]} ,', 1)
+USAGE = b'{"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
+
+
+def call(**more: Any) -> Call:
+    return Call(wire="chat", body=b"", model="m", parts=(), features=Features(input_tokens_est=1), stream=True, **more)
+
+
+def delta(raw: bytes) -> Delta:
+    [made] = AnswerDecoder().feed(b"data: " + raw + b"\n\n")
+    return made
+
+
+def test_the_payload_passes_unchanged() -> None:
+    assert encode_stream(delta(RAW), call(), strip_logprobs=False) == b"data: " + RAW + b"\n\n"
+    assert encode_stream(delta(WITH_LOGPROBS), call(), strip_logprobs=False) == b"data: " + WITH_LOGPROBS + b"\n\n"
+
+
+def test_usage_is_hidden_from_who_did_not_ask() -> None:
+    assert encode_stream(delta(USAGE), call(), strip_logprobs=False) == b""
+    assert encode_stream(delta(USAGE), call(include_usage=True), strip_logprobs=True) == b"data: " + USAGE + b"\n\n"
+    absurd = USAGE.replace(b"1,", b"-1,")
+    assert encode_stream(delta(absurd), call(), strip_logprobs=False) == b""
+
+
+def test_an_empty_list_of_choices_is_not_always_usage() -> None:
+    filtered = b'{"choices":[],"prompt_filter_results":[]}'
+    assert encode_stream(delta(filtered), call(), strip_logprobs=False) == b"data: " + filtered + b"\n\n"
+
+
+def test_logprobs_that_only_a_gate_wanted_are_taken_out() -> None:
+    frame = encode_stream(delta(WITH_LOGPROBS), call(), strip_logprobs=True)
+    assert json.loads(frame[6:]) == json.loads(RAW)
+
+
+def test_lines_inside_of_a_payload_stay_one_event() -> None:
+    raw = json.dumps(json.loads(RAW), indent=1).encode()
+    frame = encode_stream(Delta(raw=raw, pieces=(Piece(text="x"),)), call(), strip_logprobs=False)
+    assert frame.endswith(b"\n\n")
+    [again] = AnswerDecoder().feed(frame)
+    assert again.raw == raw
+
+
+def test_the_end_and_an_error() -> None:
+    assert stream_end() == b"data: [DONE]\n\n"
+    assert stream_error(b'{"error":{}}') == b'data: {"error":{}}\n\n'
+
+
+def test_a_whole_answer_passes_unchanged() -> None:
+    raw = b'{"choices":[{"message":{"content":"x"},"finish_reason":"stop","logprobs":{"content":[]}, "z":1.0e0}]}'
+    assert encode_answer(decode_answer(raw), strip_logprobs=False) == raw
+    stripped = encode_answer(decode_answer(raw), strip_logprobs=True)
+    assert stripped == raw.replace(b'{"content":[]}, ', b"null,")
+
+
+TOOLS = (ToolCall(id="a", name="f", arguments='{"x":1}'),)
+
+
+def test_deltas_of_another_wire_are_spelled_out() -> None:
+    deltas = [
+        Delta(pieces=(Piece(text="a", reasoning="r"),), served_model="s"),
+        Delta(pieces=(Piece(tool_calls=TOOLS),)),
+        Delta(pieces=(Piece(tool_calls=(ToolCall(arguments=" "),), refusal="no"), Piece(choice=1, text="b"))),
+        Delta(pieces=(Piece(finish="tool_calls"), Piece(choice=1, finish="stop"))),
+        Delta(usage=Usage(input=3, cache_read=2, output=1, reasoning=4)),
+    ]
+    asked = call(include_usage=True)
+    decoder = AnswerDecoder()
+    data = b"".join(encode_stream(part, asked, strip_logprobs=False) for part in deltas) + stream_end()
+    assert assemble([*decoder.feed(data), *decoder.finish()]) == assemble(deltas)
+
+
+def test_an_answer_of_another_wire_is_spelled_out() -> None:
+    answer = Answer(
+        choices=(
+            Choice(text="a", reasoning="r", finish="stop"),
+            Choice(index=1, tool_calls=TOOLS, refusal="n", finish="x"),
+        ),
+        usage=Usage(input=3, cache_read=2, output=1, reasoning=4),
+        served_model="s",
+    )
+    again = decode_answer(encode_answer(answer, strip_logprobs=False))
+    assert (again.choices, again.usage, again.served_model) == (answer.choices, answer.usage, answer.served_model)
