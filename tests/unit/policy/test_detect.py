@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from tierwise.core.call import Part, PartKind
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Label
-from tierwise.policy import detect, patterns
+from tierwise.policy import detect
 from tierwise.policy.detect import Detectors, Finding
+from tierwise.policy.patterns import DETECTORS as ROWS
+from tierwise.policy.patterns import Detector
 from tierwise.policy.settings import LabelSettings, Pattern
 
 DETECTORS = Detectors(LabelSettings())
@@ -165,7 +167,7 @@ def test_a_check_that_fails_counts_as_the_strictest_hit() -> None:
         raise RecursionError("x" * 99)
 
     detectors = Detectors(LabelSettings())
-    row = patterns.Detector("card", Label.CONFIDENTIAL, "", "[0-9]{4}", broken, "")
+    row = Detector("card", Label.CONFIDENTIAL, "", "[0-9]{4}", broken, "")
     detectors._rows[0] = (row, Label.CONFIDENTIAL, detect._compile(row.pattern))
     (finding,) = detectors.scan((part("4539148803436467"),))
     assert finding == Finding(
@@ -208,7 +210,7 @@ def test_a_bad_setting_names_its_key(chosen: LabelSettings, key: str, hint: str)
 
 @pytest.mark.parametrize(("name", "text"), HITS)
 def test_a_hint_wakes_wherever_its_pattern_matches(name: str, text: str) -> None:
-    row = next(row for row in patterns.DETECTORS if row.name == name)
+    row = next(row for row in ROWS if row.name == name)
     data = detect.fold(text)
     assert detect._compile(row.pattern).search(data) is not None
     assert detect._compile(row.hint).search(data) is not None
@@ -221,7 +223,7 @@ ALPHABET = st.sampled_from([*("0123456789" * 3 + "AXZabLMT .-\n"), "ssn", "cpf",
 @given(st.lists(ALPHABET, min_size=8, max_size=120).map("".join))
 def test_no_hint_is_narrower_than_its_pattern(text: str) -> None:
     data = text.encode()
-    for row in patterns.DETECTORS:
+    for row in ROWS:
         if detect._compile(row.pattern).search(data) is not None:
             assert detect._compile(row.hint).search(data) is not None, row.name
 
@@ -234,7 +236,7 @@ def test_digits_at_random_cost_no_more_than_their_length_allows() -> None:
 
 
 def test_names_are_unique() -> None:
-    names = [row.name for row in patterns.DETECTORS]
+    names = [row.name for row in ROWS]
     assert len(set(names)) == len(names)
 
 

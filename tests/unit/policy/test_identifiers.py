@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise.policy import identifiers as ids
+import tierwise.policy.identifiers as ids
 
 Check = Callable[[bytes, int, int], bool]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tierwise.core.answer import Answer, Choice, TokenLogprob, ToolCall
 from tierwise.core.call import Call, Features
 from tierwise.core.usage import Usage
-from tierwise.quality import checks
+from tierwise.quality.checks import LONG_TIMES, LOOP_CHARS, TIMES, repeated
 from tierwise.quality.gate import check_answer, check_head, needs_logprobs, needs_whole, threshold
 from tierwise.quality.settings import Gates
 
@@ -173,15 +173,15 @@ def test_the_choice_that_failed_is_named_and_the_least_confidence_counts() -> No
 
 @given(st.text(alphabet="ab c\n", min_size=1, max_size=60), st.integers(1, 60), st.text(max_size=40))
 def test_every_loop_is_found_and_is_one(unit: str, times: int, before: str) -> None:
-    said = checks.repeated(Choice(text=before + unit * times))
-    enough = times >= checks.TIMES and len(unit) * times >= checks.LOOP_CHARS + len(unit)
+    said = repeated(Choice(text=before + unit * times))
+    enough = times >= TIMES and len(unit) * times >= LOOP_CHARS + len(unit)
     if enough and unit.strip():
         assert said is not None
     if said is not None:
         *_, span, _repeat, _a, _unit, _of, period = said.replace(" characters", "").split()
         text, size, step = before + unit * times, int(span), int(period)
         assert text[-size:][:-step] == text[-size:][step:]
-        assert size >= min(checks.TIMES * step, max(checks.LONG_TIMES * step, checks.LOOP_CHARS))
+        assert size >= min(TIMES * step, max(LONG_TIMES * step, LOOP_CHARS))
 
 
 def test_every_choice_must_pass() -> None:
