@@ -103,16 +103,24 @@ class Writer(threading.Thread):
         if isinstance(lock, StoreError):
             self._tell(_resolve, self._opened, lock)
             return
-        stopped: Future | None = None
+        waiting: Future | None = self._opened
+        result: Result = 0
         try:
-            opened = self._guarded(lambda: tables.interrupt(self._connected()))
-            self._tell(_resolve, self._opened, opened)
-            while stopped is None and not isinstance(opened, StoreError):
-                stopped = self._round()
+            result = self._guarded(lambda: tables.interrupt(self._connected()))
+            if not isinstance(result, StoreError):
+                self._tell(_resolve, self._opened, result)
+                waiting, result = self._work(), 0
         finally:
             self._disconnect()
             lock.release()
-            self._tell(_resolve, stopped, 0)
+            self._tell(_resolve, waiting, result)
+
+    def _work(self) -> Future:
+        """Do one thing after the other until told to stop; return the future of that request."""
+        stopped: Future | None = None
+        while stopped is None:
+            stopped = self._round()
+        return stopped
 
     def _round(self) -> Future | None:
         """Do the next thing, or wait for it; return the future of the request to stop, if that was it."""
@@ -138,7 +146,11 @@ class Writer(threading.Thread):
         if self._set_aside is not None:
             other, self._set_aside = self._set_aside, None
             return [other]
-        wait_s = PRUNE_EVERY_S if self._options.retention_days else None
+        days = self._options.retention_days
+        if days is not None and time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_EVERY_S
+            return [(Prune(time.time() - days * DAY_S), None)]
+        wait_s = PRUNE_EVERY_S if days is not None else None
         try:
             items = [self._queue.get(timeout=wait_s if self._checkpointed else IDLE_S)]
         except queue.Empty:
@@ -172,14 +184,10 @@ class Writer(threading.Thread):
             self._tell(_resolve, future, request.deleted)
 
     def _tidy(self) -> None:
-        """Checkpoint after work; start to prune when that is due."""
+        """Fold the log into the file after work, so that nobody has to wait for it later."""
         if not self._checkpointed:
             self._guarded(lambda: self._connected().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone())
             self._checkpointed = True
-        days = self._options.retention_days
-        if days is not None and time.monotonic() >= self._prune_at:
-            self._prune_at = time.monotonic() + PRUNE_EVERY_S
-            self._queue.put((Prune(time.time() - days * DAY_S), None))
 
     def _lock(self) -> WriterLock:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -190,6 +198,9 @@ class Writer(threading.Thread):
         if self._db is not None:
             if inode(self._path) == self._inode:
                 return self._db
+            # The log did not move along: what it holds goes into the file that did, wherever that is now.
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._disconnect()
         db = connect_writer(self._path, self._options.durability)
         try:
