@@ -4,8 +4,6 @@ It joins header, machine and fit; the engine takes it as a function, so that it 
 Invariant: what it returns names a readable file, a context and a thread count; everything else is a ConfigError.
 """
 
-from pathlib import Path
-
 import msgspec
 
 from tierwise.core.errors import ConfigError
@@ -42,7 +40,7 @@ def admit(options: EngineOptions, here: Machine | None = None) -> EngineOptions:
 
 def _header(file: str) -> Header:
     try:
-        header = read_gguf(Path(file))
+        header = read_gguf(file)
     except Unreadable as error:
         raise ConfigError(f"{file} cannot be loaded: {error}. Name a complete GGUF file.", file=file) from error
     except OSError as error:

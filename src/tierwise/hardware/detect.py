@@ -33,8 +33,9 @@ def machine(folder: Path | None = None, root: Path = Path("/")) -> Machine:
     )
 
 
-def read_gguf(file: Path) -> Header:
+def read_gguf(name: str | Path) -> Header:
     """Read the header of a model file. Raises OSError and Unreadable."""
+    file = Path(name)
     if not file.is_file():  # a pipe or a device would block, a folder cannot be read
         raise Unreadable("it is not a file" if file.exists() else "there is no such file")
     with file.open("rb") as source:

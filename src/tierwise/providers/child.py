@@ -75,7 +75,7 @@ class Child:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if line:
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
                 return msgspec.json.decode(line, type=Report)
         return Report(error="died", detail=f"it ended while loading ({await self.ended()})")
 

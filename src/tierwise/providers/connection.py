@@ -98,19 +98,23 @@ class Connection(asyncio.Protocol):
     # what the exchange calls
 
     def heard(self) -> None:
+        """Restart the limit on silence."""
         self._watch(self._limits.idle_timeout_s, "idle_timeout")
 
     def hold(self) -> None:
+        """Stop reading until `resume`; the silence is then ours and has no limit but the deadline."""
         if self._transport is not None and not self.closed:
             self._transport.pause_reading()
-        self._watch(math.inf, "total_timeout")  # the silence is ours
+        self._watch(math.inf, "total_timeout")
 
     def resume(self) -> None:
+        """Read again."""
         if self._transport is not None and not self.closed:
             self._transport.resume_reading()
             self.heard()
 
     def finished(self, reusable: bool) -> None:
+        """Go back to the pool, or close."""
         self._exchange = None
         transport = self._transport
         if not reusable or self.closed or transport is None or transport.get_write_buffer_size():
@@ -124,6 +128,7 @@ class Connection(asyncio.Protocol):
         self._owner.keep(self)
 
     def abort(self) -> None:
+        """Close at once."""
         self.closed = True
         self._exchange = None
         if self._transport is not None:

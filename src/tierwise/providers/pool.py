@@ -81,6 +81,7 @@ class Pool:
     # what a connection calls
 
     def keep(self, connection: Connection) -> None:
+        """Give the connection to whoever waits longest, or keep it idle."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -89,6 +90,7 @@ class Pool:
         self._idle.append(connection)
 
     def gone(self, connection: Connection) -> None:
+        """Count it as closed and let the next one open its own."""
         self._members.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)

@@ -114,7 +114,7 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
 
     async def wait(condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
-            while not condition():  # noqa: ASYNC110 - the condition may lie in a server's bookkeeping
+            while not condition():
                 await asyncio.sleep(0.002)
 
     return wait
