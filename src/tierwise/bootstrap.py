@@ -3,16 +3,19 @@
 Knows every package below; decides nothing. What is opened here is closed here, in the reverse order.
 """
 
+import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
 
 import msgspec
 
 from tierwise.config import Document, Settings
-from tierwise.core.errors import ConfigError
-from tierwise.core.label import Tier
+from tierwise.core.decision import Decision
+from tierwise.core.errors import ConfigError, StoreError
+from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account, window_start
 from tierwise.gateway.facts import Facts
@@ -22,12 +25,13 @@ from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
+from tierwise.ledger.intent import Intent
 from tierwise.ledger.metrics import Metrics
 from tierwise.ledger.store import Ledger
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.providers.address import Address
-from tierwise.providers.discover import Found, discover
+from tierwise.providers.discover import Found, discover, inspect
 from tierwise.providers.engine import Engine
 from tierwise.providers.transport import Transport
 from tierwise.quality.settings import Gates
@@ -37,6 +41,10 @@ from tierwise.registry.kinds import kinds, known_models
 from tierwise.registry.load import load as load_catalog
 from tierwise.registry.load import nearest
 from tierwise.registry.settings import EndpointRow, ModelRow
+from tierwise.server.app import App
+from tierwise.server.keys import key
+
+T = TypeVar("T")
 
 
 class Wired(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,13 +87,13 @@ def _workflows(document: Document, catalog: Catalog) -> dict[str, Workflow]:
             ("weights", tuple(workflow.weights)),
         ]
         named.append(("baseline", (workflow.baseline,) if workflow.baseline else ()))
-        for key, models in named:
+        for field, models in named:
             for model in models:
                 if model not in catalog.models:
                     raise ConfigError(
-                        f"workflow {workflow.name!r}: {key} names the model {model!r}, which does not exist"
+                        f"workflow {workflow.name!r}: {field} names the model {model!r}, which does not exist"
                         f"{nearest(model, catalog.models)}",
-                        key=f"workflow.{workflow.name}.{key}",
+                        key=f"workflow.{workflow.name}.{field}",
                     )
         found[workflow.name] = workflow
     return found
@@ -129,9 +137,68 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         )
 
 
-def reader(settings: Settings) -> History:
-    """Open the ledger for reading only, also beside a running server."""
-    return History(settings.ledger_path)
+def dry_gateway(settings: Settings) -> Gateway:
+    """Return a gateway that can only decide: it has no ledger and reaches nobody."""
+    rules = rules_from(settings)
+    new_id = IdSource(time.time_ns, os.urandom).next
+    facts = Facts(rules.breaker, ())
+    return Gateway(rules, facts, ledger=_NoLedger(), transport=Transport(), reach=_Reach({}), new_id=new_id)
+
+
+def application(wired: Wired) -> App:
+    """Return the HTTP application in front of the gateway."""
+    document = wired.settings.document
+    keys = []
+    for row in document.key:
+        secret = wired.settings.secret(row.secret)
+        if secret is None:
+            raise ConfigError(f"key {row.name!r}: its secret {row.secret} is not set", key="key.secret")
+        keys.append(key(row.name, secret, row.expires))
+
+    def ready() -> str | None:
+        catalog = wired.gateway.rules.catalog
+        usable = any(m.endpoint not in catalog.unusable for m in catalog.models.values())
+        return None if usable else "no endpoint can be asked"
+
+    return App(
+        wired.gateway,
+        decisions=wired.ledger,
+        keys=keys,
+        settings=document.server,
+        metrics=wired.metrics.render,
+        ready=ready,
+    )
+
+
+def reader(settings: Settings) -> History | None:
+    """Open the ledger for reading only, also beside a running server; None where nothing was recorded yet."""
+    return History(settings.ledger_path) if settings.ledger_path.exists() else None
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's one coroutine on the fast event loop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+class _NoLedger:
+    """Refuses: a dry run that would record something is a mistake."""
+
+    async def intent(self, intent: Intent) -> object:
+        """Refuse."""
+        raise StoreError("a dry run records nothing")
+
+    async def outcome(self, decision: Decision) -> object:
+        """Refuse."""
+        raise StoreError("a dry run records nothing")
+
+    async def session_label(self, key_id: str | None, session: str) -> Label | None:
+        """Know no sessions."""
+        return None
 
 
 class _Reach:
@@ -221,6 +288,42 @@ async def discovered(settings: Settings, transport: Transport) -> tuple[Settings
         workflow=(workflow,),
     )
     return msgspec.structs.replace(settings, document=document), words
+
+
+async def looked_around(settings: Settings) -> Settings:
+    """Return the settings with what exists filled in."""
+    return (await looked_around_told(settings))[0]
+
+
+async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
+    """Return the settings with what exists filled in, and what was found, in words."""
+    if settings.file is not None:
+        return settings, []
+    transport = Transport()
+    try:
+        return await discovered(settings, transport)
+    finally:
+        await transport.aclose()
+
+
+async def reachable(endpoint: Endpoint, unusable: str | None) -> tuple[bool, str]:
+    """Ask an endpoint whether it is there, without calling a model; returns that and words for people."""
+    if unusable is not None:
+        return False, unusable
+    if endpoint.engine is not None:
+        try:
+            admitted = await asyncio.to_thread(admit, endpoint.engine)
+        except ConfigError as error:
+            return False, str(error)
+        return True, f"{admitted.file}, starts when first asked"
+    transport = Transport()
+    try:
+        found = await inspect(transport, address_of(endpoint), kinds()[endpoint.kind])
+    finally:
+        await transport.aclose()
+    latency = f" in {found.latency_ms:.0f} ms" if found.latency_ms is not None else ""
+    count = f", {len(found.models)} models" if found.models is not None else ""
+    return found.reachable, f"{endpoint.url} answered{latency}{count}" if found.reachable else found.detail
 
 
 def _near(found: Sequence[Found], taken: set[str]) -> tuple[list[EndpointRow], list[ModelRow]]:

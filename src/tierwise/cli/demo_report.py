@@ -5,8 +5,7 @@ Invariant: every figure was measured in this run, or is said to be the recipe's,
 
 import math
 import shlex
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tierwise.cli import telling
 from tierwise.cli.demo_run import LARGER, SMALL, Ran
 from tierwise.core.decision import Decision
 from tierwise.core.usage import Price
@@ -137,8 +137,9 @@ def show(ran: Ran, console: Console) -> None:
     _latency(ran, console)
     _cost(ran, console)
     say("\n[bold]Three decisions, in words[/bold]")
+    texts = {message.decision.id: message.row.text for message in ran.messages}
     for decision in _examples(ran):
-        say()
+        say(f"\n“{escape(texts[decision.id])}”", highlight=False)
         _tell(decision, console)
     say("\n[bold]What may not leave, does not[/bold]")
     for story in ran.stories:
@@ -228,26 +229,7 @@ def _examples(ran: Ran) -> list[Decision]:
 
 
 def _tell(decision: Decision, console: Console) -> None:
-    for line in told(decision):
-        console.print(textwrap.fill(line, console.width, subsequent_indent=" " * 8), highlight=False, markup=False)
-
-
-def told(decision: Decision) -> Iterator[str]:
-    """Say a decision in words: the label and who set it, every candidate with its reason, what came of it."""
-    sources = ", ".join(s.source + (f" at {s.detail}" if s.detail else "") for s in decision.label.sources)
-    yield f"  {decision.id}: label {decision.label.value} (by {sources})"
-    tried = {a.model: a for a in decision.attempts}
-    for candidate in decision.candidates:
-        attempt = tried.get(candidate.model)
-        if attempt is None:
-            why = f"excluded by {candidate.excluded_by}: {candidate.reason}" if not candidate.allowed else "not needed"
-        elif attempt.gate is not None and attempt.gate.verdict == "fail":
-            why = f"asked, passed on: {attempt.gate.detail or attempt.gate.name}"
-        else:
-            sure = f", confidence {math.exp(attempt.confidence):.0%}" if attempt.confidence is not None else ""
-            why = f"answered{sure}" if attempt.error is None else attempt.error
-        yield f"    {candidate.model:14} {candidate.tier:12} {why}"
-    yield f"    → {decision.outcome}" + (f" by {_answerer(decision)}" if decision.outcome == "answered" else "")
+    console.print(telling.wrapped(telling.short(decision), console.width), highlight=False, markup=False)
 
 
 def _answerer(decision: Decision) -> str | None:

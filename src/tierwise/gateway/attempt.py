@@ -88,7 +88,7 @@ class Attempt:
     async def _head(self, exchange: Exchange, gates: Gates) -> GateResult:
         """Hold the stream back until the gates have seen enough of it, or all of it."""
         decoder = self._decoder = chat.AnswerDecoder()
-        whole = needs_whole(gates, self.call)
+        whole = needs_whole(gates, self.call, model_id=self.hop.model.id)
         weight = 0
         while not self._done:
             data = await exchange.read_some()

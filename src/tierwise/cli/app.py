@@ -1,0 +1,116 @@
+"""Which commands are there, and what becomes of their errors? The table of commands and of exit codes.
+
+Each command's module is imported when its name is given, so that a quick command stays quick.
+Exit: 0 done; 1 a check is negative; 2 wrong use or configuration; 3 no endpoint may serve this; 4 every attempt failed.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from tierwise.core.errors import CallRejected, ConfigError, InvalidCall, StoreError, TierwiseError
+
+# name: (module, function, what stands in the list)
+COMMANDS = {
+    "demo": ("demo", "demo", "The main job, end to end, on the shipped models."),
+    "init": ("init", "init", "Look at this machine and write a starter tierwise.toml."),
+    "doctor": ("doctor", "doctor", "Check everything; one line each, with the mend."),
+    "serve": ("serve", "serve", "Start the gateway."),
+    "ask": ("ask", "ask", "One request through the gateway."),
+    "route": ("route", "route", "The decision, without asking any model."),
+    "log": ("decisions", "log", "Decisions, newest first."),
+    "show": ("decisions", "show", "One decision, whole."),
+    "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
+    "models": ("models", "models", "Models: tier, context, price, tasks."),
+    "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
+    "config": ("config", "app", "What is configured, and where each value comes from."),
+}
+DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4
+
+
+class Commands(TyperGroup):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        found: Any = getattr(importlib.import_module(f"tierwise.cli.{module}"), name)
+        if isinstance(found, typer.Typer):
+            return get_command(found)
+        single = typer.Typer(add_completion=False)
+        single.command(name=cmd_name)(found)
+        return get_command(single)
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Each task handled by the right intelligence tier: local, self-hosted, frontier.",
+    epilog="Start with: tierwise demo",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tierwise {version('tierwise')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _wanted: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code."""
+    try:
+        code = get_command(app).main(list(arguments), prog_name="tierwise", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.Exit as ended:
+        return ended.exit_code
+    except typer.TyperException as error:
+        sys.stderr.write(f"tierwise: {error}\n")
+        return WRONG
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has gone; nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return DONE
+    except TierwiseError as error:
+        sys.stderr.write(f"tierwise: {error}\n")
+        if error.decision is not None:
+            sys.stderr.write(f"decision: {error.decision.id}\n")
+        return exit_code(error)
+    except OSError as error:
+        sys.stderr.write(f"tierwise: {error.strerror or error}: {error.filename or ''}\n")
+        return WRONG
+    return code if isinstance(code, int) else DONE
+
+
+def exit_code(error: TierwiseError) -> int:
+    """Return the exit code for an error."""
+    match error:
+        case InvalidCall() | ConfigError() | StoreError():
+            return WRONG
+        case CallRejected():
+            return NOBODY
+        case _:
+            return FAILED

@@ -1,0 +1,70 @@
+"""The command `tierwise ask`: one request through the gateway; the answer on stdout, the why on stderr."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierwise import bootstrap, config
+from tierwise.cli.calls import decoded, hints, request
+from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
+from tierwise.core.call import Call
+from tierwise.core.decision import Decision
+
+
+def ask(
+    text: Annotated[str, typer.Argument(help="The message; - reads it from standard input.")],
+    model: Annotated[str, typer.Option(help="auto, auto:WORKFLOW, tier:TIER or a model's id.")] = "auto",
+    workflow: Annotated[str | None, typer.Option(help="The workflow that the call belongs to.")] = None,
+    label: Annotated[str | None, typer.Option(help="public, internal, confidential or restricted.")] = None,
+    session: Annotated[str | None, typer.Option(help="A session; it keeps its highest label.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="Ask for JSON that fits this schema.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it comes.")] = False,
+    file: ConfigFile = None,
+    frontier: Frontier = False,
+    as_json: Json = False,
+) -> None:
+    """Send one request through the gateway.
+
+    Beside a running server of the same ledger the request goes to that server.
+
+    Examples:  tierwise ask "my card was swallowed" --model auto:banking77  ·  tierwise ask - --label restricted < note
+    """
+    settings = config.load(file, flags={"frontier": frontier})
+    call = decoded(request(text, model, schema=schema, stream=stream and not as_json), hints(workflow, label, session))
+    answer, decision = bootstrap.run(_ask(settings, call))
+    if as_json:
+        print_json({"answer": answer, "decision": decision})
+        return
+    if not call.stream:
+        print(answer)
+    _why(decision)
+
+
+async def _ask(settings: config.Settings, call: Call) -> tuple[str, Decision]:
+    found = await bootstrap.looked_around(settings)
+    async with bootstrap.opened(found) as wired:
+        reply = await wired.gateway.handle(call)
+        if reply.answer is not None:
+            choice = reply.answer.choices[0]
+            return choice.text or "\n".join(f"{t.name}({t.arguments})" for t in choice.tool_calls), reply.decision
+        parts = []
+        if reply.deltas is not None:
+            async for delta in reply.deltas:
+                for piece in delta.pieces:
+                    parts.append(piece.text)
+                    sys.stdout.write(piece.text)
+                    sys.stdout.flush()
+            sys.stdout.write("\n")
+        await wired.gateway.aclose()
+        recorded = await wired.ledger.get(reply.decision.id)
+        return "".join(parts), recorded or reply.decision
+
+
+def _why(decision: Decision) -> None:
+    last = decision.attempts[-1]
+    cost = "unmetered" if decision.total_cost_usd is None else f"${decision.total_cost_usd:f}"
+    say(f"— {last.model} at {last.endpoint} ({last.tier}), label {decision.label.value}, cost {cost}")
+    say(f"  {decision.reason}")
+    say(f"  tierwise show {decision.id}")

@@ -1,0 +1,42 @@
+"""How does a command make a call out of what was typed? Text and options to the request that a client would send."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tierwise.core.call import Call, Hints
+from tierwise.core.errors import ConfigError, InvalidCall
+from tierwise.core.label import Label
+from tierwise.wires import chat
+
+MAX_REQUEST_BYTES = 32 * 1024 * 1024
+
+
+def request(text: str, model: str, *, schema: Path | None = None, stream: bool = False) -> bytes:
+    """Return a Chat Completions body for one message. `-` reads the message from standard input."""
+    if text == "-":
+        text = sys.stdin.read(MAX_REQUEST_BYTES)
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}]}
+    if schema is not None:
+        try:
+            parsed = msgspec.json.decode(schema.read_bytes())
+        except (OSError, msgspec.DecodeError) as error:
+            raise ConfigError(f"{schema} is not a readable JSON schema: {error}", file=str(schema)) from error
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": parsed}}
+    if stream:
+        body["stream"] = True
+    return msgspec.json.encode(body)
+
+
+def hints(workflow: str | None, label: str | None, session: str | None = None) -> Hints:
+    """Return the hints that options state."""
+    if label is not None and label not in tuple(Label):
+        raise InvalidCall(f"--label {label!r}: one of {', '.join(Label)}", param="--label")
+    return Hints(workflow=workflow, label=Label(label) if label else None, session=session)
+
+
+def decoded(body: bytes, given: Hints) -> Call:
+    """Decode a body as the server does."""
+    return chat.decode_request(body, given)

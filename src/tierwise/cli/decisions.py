@@ -1,0 +1,84 @@
+"""The commands `tierwise log` and `tierwise show`: what was decided, and what came of it."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from tierwise import bootstrap, config
+from tierwise.cli.options import ConfigFile, Json, Since, print_json, since_ts, table
+from tierwise.core.decision import Decision
+from tierwise.core.errors import InvalidCall
+from tierwise.core.label import Tier
+from tierwise.ledger.queries import Filter
+
+
+def log(
+    since: Since = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 20,
+    workflow: Annotated[str | None, typer.Option(help="Of this workflow only.")] = None,
+    tier: Annotated[Tier | None, typer.Option(help="Whose last attempt was on this tier.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="answered, flagged, review, refused, failed, broken, …")] = None,
+    file: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """List decisions, newest first; also beside a running server.
+
+    Examples:  tierwise log --since 1h  ·  tierwise log --outcome refused --json
+    """
+    which = Filter(since_ts=since_ts(since), workflow=workflow, tier=tier, outcome=outcome)  # type: ignore[arg-type]
+    found = asyncio.run(_latest(config.load(file), limit, which))
+    if as_json:
+        print_json(found)
+    elif not found:
+        print('No decisions are recorded here yet. Make one: tierwise ask "hello", or tierwise demo')
+    else:
+        print(table(("decision", "when (UTC)", "label", "outcome", "tier", "model"), [_row(d) for d in found]))
+
+
+def show(
+    ident: Annotated[str, typer.Argument(metavar="ID", help="The decision's id, or its first six characters or more.")],
+    file: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Tell one decision whole: label, candidates, attempts, gates, cost.
+
+    Example:  tierwise show 01m7y10kz5d0
+    """
+    from tierwise.cli import telling
+
+    decision = asyncio.run(_get(config.load(file), ident))
+    if decision is None:
+        raise InvalidCall(f"there is no decision {ident!r} in this ledger; `tierwise log` lists them", param="ID")
+    if as_json:
+        print_json(decision)
+    else:
+        print(telling.wrapped(telling.whole(decision)))
+
+
+def _row(decision: Decision) -> tuple[str, ...]:
+    last = decision.attempts[-1] if decision.attempts else None
+    when = datetime.fromtimestamp(decision.ts, UTC).strftime("%m-%d %H:%M:%S")
+    tier, model = (last.tier.value, last.model) if last else ("–", decision.requested_model)
+    return (decision.id, when, decision.label.value, decision.outcome, tier, model)
+
+
+async def _latest(settings: config.Settings, limit: int, which: Filter) -> list[Decision]:
+    history = bootstrap.reader(settings)
+    if history is None:
+        return []
+    try:
+        return await history.latest(limit, which)
+    finally:
+        await history.close()
+
+
+async def _get(settings: config.Settings, ident: str) -> Decision | None:
+    history = bootstrap.reader(settings)
+    if history is None:
+        return None
+    try:
+        return await history.get(ident)
+    finally:
+        await history.close()

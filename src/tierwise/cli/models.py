@@ -1,0 +1,86 @@
+"""The commands `tierwise models` and `tierwise endpoints`: what exists."""
+
+import asyncio
+from typing import Any
+
+from tierwise import bootstrap, config
+from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, table
+from tierwise.gateway.rules import Rules
+
+
+def models(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> None:
+    """List models: tier, endpoint, context, price, tasks.
+
+    Example:  tierwise models --json
+    """
+    rules = asyncio.run(_rules(config.load(file, flags={"frontier": frontier})))
+    rows = [_model(rules, name) for name in rules.catalog.models]
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        print("No models. `tierwise init` looks at this machine and writes a configuration.")
+    else:
+        head = ("model", "tier", "endpoint", "context", "price in/out", "notes")
+        print(table(head, [_told(row) for row in rows]))
+
+
+def endpoints(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> None:
+    """List endpoints and ask each that can be asked whether it answers. No model is called.
+
+    Example:  tierwise endpoints
+    """
+    rows = asyncio.run(_endpoints(config.load(file, flags={"frontier": frontier})))
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        print("No endpoints. `tierwise init` looks at this machine and writes a configuration.")
+    else:
+        told = [(r["endpoint"], r["tier"], r["kind"], "yes" if r["usable"] else "no", r["detail"]) for r in rows]
+        print(table(("endpoint", "tier", "kind", "usable", "detail"), told))
+
+
+async def _rules(settings: config.Settings) -> Rules:
+    return bootstrap.rules_from(await bootstrap.looked_around(settings))
+
+
+def _model(rules: Rules, name: str) -> dict[str, Any]:
+    model = rules.catalog.models[name]
+    endpoint = rules.catalog.endpoints[model.endpoint]
+    return {
+        "model": model.id,
+        "served_name": model.served_name,
+        "tier": endpoint.tier,
+        "endpoint": endpoint.name,
+        "context_tokens": model.context_tokens,
+        "capabilities": sorted(model.capabilities),
+        "tasks": model.tasks,
+        "price": model.price,
+        "unusable": rules.catalog.unusable.get(endpoint.name),
+    }
+
+
+def _told(row: dict[str, Any]) -> tuple[str, ...]:
+    price = row["price"]
+    cost = f"${price.input_usd_per_mtok}/${price.output_usd_per_mtok}" if price else "unmetered"
+    notes = [f"knows only {', '.join(row['tasks'])}"] if row["tasks"] else []
+    notes += [row["unusable"]] if row["unusable"] else []
+    context = "?" if row["context_tokens"] is None else str(row["context_tokens"])
+    return (row["model"], row["tier"].value, row["endpoint"], context, cost, "; ".join(notes))
+
+
+async def _endpoints(settings: config.Settings) -> list[dict[str, Any]]:
+    found = bootstrap.rules_from(await bootstrap.looked_around(settings)).catalog
+    checks = [bootstrap.reachable(endpoint, found.unusable.get(name)) for name, endpoint in found.endpoints.items()]
+    states = await asyncio.gather(*checks)
+    return [
+        {
+            "endpoint": e.name,
+            "kind": e.kind,
+            "tier": e.tier,
+            "url": e.url or None,
+            "region": e.region,
+            "usable": usable,
+            "detail": detail,
+        }
+        for e, (usable, detail) in zip(found.endpoints.values(), states, strict=True)
+    ]

@@ -1,0 +1,57 @@
+"""The command `tierwise serve`: the gateway."""
+
+from typing import Annotated
+
+import typer
+
+from tierwise import bootstrap, config
+from tierwise.cli.options import ConfigFile, Frontier, say
+from tierwise.core.label import Tier
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = None,
+    file: ConfigFile = None,
+    frontier: Frontier = False,
+) -> None:
+    """Start the gateway. Ctrl-C stops it after what is under way; a second Ctrl-C at once.
+
+    Examples:  tierwise serve  ·  tierwise serve --port 7474 --config tierwise.toml
+    """
+    settings = config.load(file, flags={"server.host": host, "server.port": port, "frontier": frontier})
+    bootstrap.run(_serve(settings))
+
+
+async def _serve(settings: config.Settings) -> None:
+    from tierwise.server.run import serve as listen
+
+    found, words = await bootstrap.looked_around_told(settings)
+    for line in words:
+        say(f"  found  {line}")
+    async with bootstrap.opened(found) as wired:
+        server = found.document.server
+
+        def ready(host: str, port: int) -> None:
+            _hello(wired, host, port)
+
+        await listen(bootstrap.application(wired), server, keyed=bool(found.document.key), ready=ready)
+    say("stopped")
+
+
+def _hello(wired: bootstrap.Wired, host: str, port: int) -> None:
+    catalog = wired.rules.catalog
+    say(f"Tierwise listens on http://{host}:{port}, ledger {wired.settings.ledger_path}")
+    for tier in Tier:
+        usable = [
+            m.id
+            for m in catalog.models.values()
+            if catalog.endpoints[m.endpoint].tier is tier and m.endpoint not in catalog.unusable
+        ]
+        say(f"  {tier:12} {', '.join(usable) or 'nothing'}")
+    if not any(not m.tasks and m.endpoint not in catalog.unusable for m in catalog.models.values()):
+        say("  No general model yet: `auto` needs Ollama or LM Studio running, a GGUF, or a key (`tierwise init`).")
+    say("Point a client here:")
+    say(f"  export OPENAI_BASE_URL=http://{host}:{port}/v1")
+    say(f"  export OPENAI_API_KEY={'YOUR_KEY' if wired.settings.document.key else 'unused'}")
+    say("Stop with Ctrl-C.")

@@ -1,0 +1,108 @@
+"""How is a decision told to a person? Lines of words, the same everywhere.
+
+Pure: takes a decision, gives lines. Invariant: no content of a call is in them, as none is in a decision.
+"""
+
+import math
+import textwrap
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision
+
+WIDTH = 80
+
+
+def short(decision: Decision) -> Iterator[str]:
+    """Say the label and who set it, every candidate with its reason, what came of it."""
+    sources = ", ".join(s.source + (f" at {s.detail}" if s.detail else "") for s in decision.label.sources)
+    yield f"  {decision.id}: label {decision.label.value} (by {sources})"
+    tried = {attempt.model: attempt for attempt in decision.attempts}
+    for candidate in decision.candidates:
+        yield f"    {candidate.model:14} {candidate.tier:12} {fate(candidate, tried.get(candidate.model))}"
+    last = decision.attempts[-1].model if decision.attempts else None
+    by = f" by {last}" if last and decision.outcome in ("answered", "flagged") else ""
+    yield f"    → {decision.outcome}{by}"
+
+
+def fate(candidate: CandidateRecord, attempt: AttemptRecord | None) -> str:
+    """Say what became of one candidate."""
+    if attempt is None:
+        if not candidate.allowed:
+            return f"excluded by {candidate.excluded_by}: {candidate.reason}"
+        return "not needed" if candidate.score else candidate.reason
+    if attempt.gate is not None and attempt.gate.verdict == "fail":
+        return f"asked, passed on by the gate {attempt.gate.name}: {attempt.gate.detail}"
+    if attempt.error is not None:
+        return f"asked, failed: {attempt.error}"
+    sure = f", confidence {math.exp(attempt.confidence):.0%}" if attempt.confidence is not None else ""
+    return f"answered{sure}"
+
+
+def whole(decision: Decision) -> Iterator[str]:
+    """Tell everything about a decision."""
+    when = datetime.fromtimestamp(decision.ts, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    yield f"Decision {decision.id}" + (f", number {decision.seq}" if decision.seq else "")
+    yield f"  {when}, outcome {decision.outcome}" + (f": {decision.error}" if decision.error else "")
+    asked = f"  asked for {decision.requested_model}"
+    yield asked + (f", workflow {decision.workflow}" if decision.workflow else "") + f", strategy {decision.strategy}"
+    features = decision.features
+    wanted = [f"at most {features.input_tokens_est} tokens in"]
+    wanted += [f"at most {features.max_output_tokens} out"] if features.max_output_tokens else []
+    wanted += [what for what, on in (("streamed", features.stream), ("as JSON of a schema", features.schema)) if on]
+    wanted += [f"{features.tools} tools"] if features.tools else []
+    yield "  " + ", ".join(wanted)
+    yield f"Label {decision.label.value}"
+    for source in decision.label.sources:
+        yield f"  {source.label} by {source.source}" + (f" at {source.detail}" if source.detail else "")
+    yield "Candidates"
+    for candidate in decision.candidates:
+        place = "–" if candidate.score is None else f"{int(candidate.score) + 1}."
+        cost = f", about ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
+        why = candidate.reason if candidate.allowed else f"excluded by {candidate.excluded_by}: {candidate.reason}"
+        yield f"  {place:3} {candidate.model} ({candidate.tier}, {candidate.endpoint}{cost}): {why}"
+    if not decision.candidates:
+        yield "  none"
+    if decision.attempts:
+        yield "Attempts"
+    for number, attempt in enumerate(decision.attempts, 1):
+        yield from _attempt(number, attempt)
+    if decision.reason:
+        yield f"Reason: {decision.reason}"
+    if decision.obligations:
+        yield f"Duties: {', '.join(decision.obligations)}"
+    if decision.dropped:
+        yield f"Dropped: {', '.join(decision.dropped)}"
+    cost = "unmetered" if decision.total_cost_usd is None else f"${decision.total_cost_usd:f}"
+    baseline = f"; at the baseline ${decision.baseline_cost_usd:f}" if decision.baseline_cost_usd is not None else ""
+    yield f"Cost: {cost}{baseline}"
+    digests = (decision.policy_digest[:23], decision.price_digest, decision.registry_digest)
+    yield "Under policy {}, prices {}, registry {}".format(*digests)
+
+
+def _attempt(number: int, attempt: AttemptRecord) -> Iterator[str]:
+    took = f" in {attempt.duration_ms:.1f} ms" if attempt.duration_ms is not None else ""
+    served = f" (served as {attempt.served_model})" if attempt.served_model not in (None, attempt.model) else ""
+    yield f"  {number}. {attempt.model} at {attempt.endpoint}{served}{took}: {attempt.verdict}"
+    if attempt.error:
+        yield f"     {attempt.error}"
+    if attempt.gate is not None:
+        detail = f": {attempt.gate.detail}" if attempt.gate.detail else ""
+        yield f"     gates {attempt.gate.name} {attempt.gate.verdict}{detail}"
+    if attempt.confidence is not None:
+        yield f"     confidence {math.exp(attempt.confidence):.1%} (log-probability {attempt.confidence:.3f})"
+    if attempt.usage is not None:
+        usage, estimated = attempt.usage, " (estimated)" if attempt.usage.estimated else ""
+        read = usage.input + usage.cache_read + usage.cache_write
+        yield f"     {read} tokens in, {usage.output + usage.reasoning} out{estimated}"
+    cost = f"${attempt.cost_usd:f}" if attempt.cost_usd is not None else attempt.cost_reason or "unknown"
+    yield f"     cost {cost}"
+
+
+def wrapped(lines: Iterator[str], width: int = WIDTH) -> str:
+    """Fit lines to the width, continuing each under its own beginning."""
+    found = []
+    for line in lines:
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        found.append(textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False))
+    return "\n".join(found)

@@ -1,0 +1,339 @@
+"""HTTP in front of the gateway: a bare ASGI application. Routes, reads, answers; decides nothing.
+
+Routes on the raw path, so no header and no encoding can shift it.
+Invariant: a body is read only up to its limit; when the caller leaves, the upstream is left; a broken stream never
+looks finished: it ends with the wire's error event and without `[DONE]`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from tierwise.core.call import Call, Hints
+from tierwise.core.decision import Decision
+from tierwise.core.errors import TierwiseError
+from tierwise.gateway.gateway import Gateway, Reply
+from tierwise.ledger.encode import encode_decision
+from tierwise.server import anthropic
+from tierwise.server.errors import INVALID, Failure, failure
+from tierwise.server.keys import Key, identify
+from tierwise.server.settings import ServerSettings
+from tierwise.wires import chat
+from tierwise.wires.hints import PREFIX, read_hints
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+Route = Callable[[dict[bytes, bytes], str | None, Receive, Send], Awaitable[None]]
+
+JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
+EVENTS: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+HINT = PREFIX.encode()
+MAX_HEADER_CHARS = 400
+LATER = frozenset({b"/v1/responses", b"/v1/embeddings"})
+_log = logging.getLogger("tierwise.server")
+
+
+class Decisions(Protocol):
+    """Where recorded decisions are looked up."""
+
+    async def get(self, id_or_prefix: str) -> Decision | None:
+        """Return one decision."""
+
+
+class Left(Exception):
+    """The caller closed the connection."""
+
+
+class Rejected(Exception):
+    """The request cannot be served, for a reason of HTTP."""
+
+    def __init__(self, failed: Failure, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(failed.message)
+        self.failed, self.headers = failed, headers
+
+
+class App:
+    """The ASGI application. `ready` says why the gateway cannot serve, None when it can."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        decisions: Decisions,
+        keys: Sequence[Key],
+        settings: ServerSettings,
+        metrics: Callable[[], bytes],
+        ready: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._gateway, self._decisions, self._keys = gateway, decisions, tuple(keys)
+        self._settings, self._metrics, self._ready = settings, metrics, ready
+        self._routes: dict[
+            bytes, dict[str, Callable[[dict[bytes, bytes], str | None, Receive, Send], Awaitable[None]]]
+        ] = {
+            b"/v1/chat/completions": {"POST": self._chat},
+            b"/v1/route": {"POST": self._route},
+            b"/v1/models": {"GET": self._models},
+            b"/metrics": {"GET": self._show_metrics},
+        }
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            headers[name] = value if name not in headers else headers[name] + b", " + value
+        try:
+            await self._serve(scope["method"], scope["raw_path"], headers, receive, send)
+        except Left:
+            return
+        except Rejected as rejected:
+            await _fail(send, rejected.failed, rejected.headers)
+        except TierwiseError as error:
+            await _fail(send, failure(error), _decision_headers(error.decision))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            _log.exception("a request failed unexpectedly")
+            await _fail(send, failure(error))
+
+    async def _serve(self, method: str, path: bytes, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        if path == b"/healthz":
+            return await _send(send, 200, b'{"status":"ok"}')
+        if path == b"/readyz":
+            why = self._ready()
+            body = msgspec.json.encode({"status": "ok" if why is None else "not ready", "reason": why})
+            return await _send(send, 200 if why is None else 503, body)
+        key_id, denied = identify(self._keys, headers)
+        if denied is not None:
+            raise Rejected(denied)
+        if path in anthropic.ROUTES:
+            return await _send(send, 404, anthropic.not_yet())
+        methods = self._routes.get(path)
+        if methods is None and path.startswith(b"/v1/decisions/") and path.count(b"/") == 3:
+            methods = {"GET": self._decision(path.rpartition(b"/")[2].decode("latin-1"))}
+        if methods is None:
+            later = " yet; use POST /v1/chat/completions" if path in LATER else ""
+            text = f"there is nothing at this address{later}"
+            raise Rejected(Failure(status=404, type=INVALID, code="unknown_url", message=text))
+        serve = methods.get(method)
+        if serve is None:
+            allowed = ", ".join(methods)
+            wrong = Failure(
+                status=405, type=INVALID, code="method_not_allowed", message=f"only {allowed} is allowed here"
+            )
+            raise Rejected(wrong, (b"allow", allowed.encode()))
+        return await serve(headers, key_id, receive, send)
+
+    # routes
+
+    async def _chat(self, headers: dict[bytes, bytes], key_id: str | None, receive: Receive, send: Send) -> None:
+        call = await self._call(headers, key_id, receive)
+        reply = await _unless_left(self._gateway.handle(call), receive)
+        head = _decision_headers(reply.decision) + ([(b"x-tierwise-gate", b"failed")] if reply.gate_failed else [])
+        if reply.answer is not None:
+            body = chat.encode_answer(reply.answer, strip_logprobs=reply.strip_logprobs)
+            return await _send(send, 200, body, head)
+        return await self._stream(call, reply, head, receive, send)
+
+    async def _stream(self, call: Call, reply: Reply, head: Headers, receive: Receive, send: Send) -> None:
+        deltas = reply.deltas
+        if deltas is None:
+            raise TypeError("a reply with neither answer nor deltas")
+        watcher = _watch(receive)
+        limit_s = self._settings.write_timeout_s
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": EVENTS + head})
+            try:
+                async for delta in deltas:
+                    frame = chat.encode_stream(delta, call, strip_logprobs=reply.strip_logprobs)
+                    if frame:
+                        async with asyncio.timeout(limit_s):
+                            await send({"type": "http.response.body", "body": frame, "more_body": True})
+                last = chat.stream_end()
+            except TierwiseError as error:
+                last = chat.stream_error(_error_body(failure(error)))
+            except (TimeoutError, asyncio.CancelledError):
+                raise
+            except Exception as error:
+                _log.exception("a stream failed unexpectedly")
+                last = chat.stream_error(_error_body(failure(error)))
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+        except asyncio.CancelledError:
+            if not watcher.done():
+                raise
+        except TimeoutError:
+            _log.warning("a caller stopped reading; its stream was ended")
+            raise Left from None
+        finally:
+            watcher.cancel()
+            await deltas.aclose()
+
+    async def _route(self, headers: dict[bytes, bytes], key_id: str | None, receive: Receive, send: Send) -> None:
+        decision = self._gateway.route(await self._call(headers, key_id, receive))
+        await _send(send, 200, encode_decision(decision), _decision_headers(decision))
+
+    async def _models(self, _headers: dict[bytes, bytes], _key_id: str | None, _receive: Receive, send: Send) -> None:
+        rules = self._gateway.rules
+        rows: list[dict[str, Any]] = [_model_row("auto", "tierwise")]
+        rows += [_model_row(f"auto:{name}", "tierwise") for name in rules.workflows]
+        for model in rules.catalog.models.values():
+            endpoint = rules.catalog.endpoints[model.endpoint]
+            facts = {
+                "tier": endpoint.tier, "endpoint": endpoint.name, "context_tokens": model.context_tokens,
+                "capabilities": sorted(model.capabilities), "tasks": model.tasks,
+                "unusable": rules.catalog.unusable.get(endpoint.name),
+            }  # fmt: skip
+            rows.append(_model_row(model.id, endpoint.name) | {"tierwise": facts})
+        await _send(send, 200, msgspec.json.encode({"object": "list", "data": rows}))
+
+    def _decision(self, wanted: str) -> Callable[..., Awaitable[None]]:
+        async def show(_headers: dict[bytes, bytes], key_id: str | None, _receive: Receive, send: Send) -> None:
+            found = await self._decisions.get(wanted)
+            # Another key's decision is answered as a missing one, so that ids cannot be probed.
+            if found is None or (self._keys and found.key_id != key_id):
+                text = f"there is no decision {wanted[:64]!a}"
+                raise Rejected(Failure(status=404, type=INVALID, code="not_found", message=text))
+            await _send(send, 200, encode_decision(found))
+
+        return show
+
+    async def _show_metrics(
+        self, _headers: dict[bytes, bytes], _key_id: str | None, _receive: Receive, send: Send
+    ) -> None:
+        await _send(send, 200, self._metrics(), kind=(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"))
+
+    # reading
+
+    async def _call(self, headers: dict[bytes, bytes], key_id: str | None, receive: Receive) -> Call:
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind != b"application/json":
+            text = "send the request as content-type application/json"
+            raise Rejected(Failure(status=415, type=INVALID, code="unsupported_media_type", message=text))
+        if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+            text = "compressed requests are not accepted"
+            raise Rejected(Failure(status=415, type=INVALID, code="unsupported_media_type", message=text))
+        body = await self._body(headers, receive)
+        named = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in headers.items() if n.startswith(HINT)]
+        call = chat.decode_request(body, read_hints(named) if named else Hints())
+        return call if key_id is None else msgspec.structs.replace(call, key_id=key_id)
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        most = self._settings.max_body_bytes
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > most:
+            raise Rejected(_too_large(most), (b"connection", b"close"))
+        first = await self._part(receive)
+        if not first.get("more_body"):
+            body: bytes = first.get("body", b"")
+            return body
+        parts, size, part = [], 0, first
+        async with asyncio.timeout(self._settings.body_timeout_s):
+            while True:
+                chunk: bytes = part.get("body", b"")
+                size += len(chunk)
+                if size > most:
+                    raise Rejected(_too_large(most), (b"connection", b"close"))
+                parts.append(chunk)
+                if not part.get("more_body"):
+                    return b"".join(parts)
+                part = await self._part(receive)
+
+    async def _part(self, receive: Receive) -> Message:
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_s):
+                part = await receive()
+        except TimeoutError:
+            slow = Failure(
+                status=408, type=INVALID, code="request_timeout", message="the request's body came too slowly"
+            )
+            raise Rejected(slow, (b"connection", b"close")) from None
+        if part["type"] == "http.disconnect":
+            raise Left
+        return part
+
+
+async def _unless_left(work: Awaitable[Reply], receive: Receive) -> Reply:
+    """Await the work; it is cancelled when the caller closes the connection first."""
+    watcher = _watch(receive)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if watcher.done():
+            raise Left from None
+        raise
+    finally:
+        watcher.cancel()
+
+
+def _watch(receive: Receive) -> "asyncio.Future[None]":
+    """Cancel the current task when the caller closes the connection; to be cancelled when that no longer matters."""
+    task = asyncio.current_task()
+    watcher = asyncio.ensure_future(_left(receive))
+    if task is not None:
+        watcher.add_done_callback(lambda done: None if done.cancelled() else task.cancel())
+    return watcher
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _too_large(most: int) -> Failure:
+    text = f"the body is larger than {most} bytes"
+    return Failure(status=413, type=INVALID, code="request_too_large", message=text)
+
+
+def _model_row(name: str, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+
+
+def _decision_headers(decision: Decision | None) -> Headers:
+    if decision is None:
+        return []
+    ident = decision.id.encode()
+    head = [(b"x-tierwise-decision", ident), (b"x-request-id", ident)]
+    last = decision.attempts[-1] if decision.attempts else None
+    if last is not None:
+        head.append((b"x-tierwise-tier", last.tier.encode()))
+        head.append((b"x-tierwise-endpoint", _line(last.endpoint)))
+        head.append((b"x-tierwise-model", _line(last.served_model or last.model)))
+        head.append((b"x-tierwise-attempts", b"%d" % len(decision.attempts)))
+    if decision.reason:
+        head.append((b"x-tierwise-reason", _line(decision.reason)))
+    if decision.dropped:
+        head.append((b"x-tierwise-dropped", _line(",".join(decision.dropped))))
+    if decision.total_cost_usd is not None and decision.outcome != "pending":
+        head.append((b"x-tierwise-cost-usd", f"{decision.total_cost_usd:f}".encode()))
+    return head
+
+
+def _line(text: str) -> bytes:
+    """Return one printable ASCII line, so that no name can split a header or end it."""
+    return text[:MAX_HEADER_CHARS].encode("ascii", "replace").translate(_PRINTABLE)
+
+
+_PRINTABLE = bytes(code if 32 <= code < 127 else 63 for code in range(256))
+
+
+def _error_body(failed: Failure) -> bytes:
+    return chat.error_body(failed.message, failed.type, failed.param, failed.code)
+
+
+async def _fail(send: Send, failed: Failure, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    head = [*more, (b"x-should-retry", b"true" if failed.retry else b"false")]
+    if failed.retry_after_s is not None:
+        head.append((b"retry-after", b"%d" % failed.retry_after_s))
+    await _send(send, failed.status, _error_body(failed), head)
+
+
+async def _send(send: Send, status: int, body: bytes, head: Headers = [], kind: tuple[bytes, bytes] = JSON) -> None:  # noqa: B006 never changed
+    headers = [kind, (b"content-length", b"%d" % len(body)), *head]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
