@@ -79,6 +79,8 @@ def read_script(model: str) -> tuple[str, Script]:
     if not mark:
         return name, ORDINARY
     try:
+        if not query:
+            raise ValueError("nothing stands behind the question mark")
         values = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
         return name, msgspec.convert(values, Script, strict=False)
     except (ValueError, msgspec.ValidationError) as error:
