@@ -49,8 +49,8 @@ def _what(results: Figures, product: Figures) -> str:
 
 Two very small language models (Llama architecture) that name what a bank customer wants: one of
 {len(product["labels"])} intents, as `{{"intent": "NAME"}}` bound to a JSON schema, with log-probabilities. They know
-these {len(product["labels"])} intents and cannot chat. They were trained from scratch on one CPU core; nothing was
-downloaded. They exist to show routing between tiers on real messages, not as the best way to do this task.
+these {len(product["labels"])} intents and cannot chat. They were trained from scratch on one CPU core, from no other
+model's weights. They exist to show routing between tiers on real messages, not as the best way to do this task.
 
 {table}
 
@@ -97,8 +97,9 @@ whatever it scored.
 
 {table}
 
-{_size(results)} Take the pair as two tiers of a mechanism, not as a weak and a strong model. A classic classifier on the
-same split is in the last row; where it is better, use it.
+{_size(results)}
+Take the pair as two tiers of a mechanism, not as a weak and a strong model. A classic classifier on the same split is
+in the last row; where it is better, use it.
 
 The recipe's tokenizer and the runtime's agree in length on {agree["agree"]:,} of {agree["n"]:,} messages."""
 
@@ -119,8 +120,8 @@ def _size(results: Figures) -> str:
         for seeds in results["models"].values()
     )
     return (
-        f"**What size buys**, mean over the seeds: {'; '.join(steps)}. Seeds of one size differ by up to "
-        f"{100 * spread:.1f} points."
+        f"**What size buys**, mean over the seeds: {'; '.join(steps)}.\n"
+        f"Seeds of one size differ by up to {100 * spread:.1f} points, so beyond the middle size little is to be had."
     )
 
 
@@ -166,8 +167,9 @@ a left row with the larger model's withheld answer; "random" passes on the same 
 
 {_table(head, rows)}
 
-{_verdict(results)} The rule was fixed on *validation* before *report* was looked at and
-not changed afterwards. The aim is an aim: on other traffic nothing is promised."""
+{_verdict(results)}
+The rule was fixed on *validation* before *report* was looked at and not changed afterwards.
+The aim is an aim: on other traffic nothing is promised."""
 
 
 def _verdict(results: Figures) -> str:
@@ -176,8 +178,8 @@ def _verdict(results: Figures) -> str:
     apart = sum(not figure["interval"][0] <= TARGET <= figure["interval"][1] for figure in kept)
     return (
         f"**Aimed at {_pc(TARGET, 0)}, measured {_pc(min(f['accuracy'] for f in kept))} to "
-        f"{_pc(max(f['accuracy'] for f in kept))}**: {below} of {len(kept)} seeds came out below the aim, and the interval of "
-        f"{apart} leaves it out."
+        f"{_pc(max(f['accuracy'] for f in kept))}**: {below} of {len(kept)} seeds came out below the aim, "
+        f"and the interval of {apart} leaves it out."
     )
 
 
@@ -217,8 +219,8 @@ def _own(results: Figures, _: Figures) -> str:
 
 {own["small"]["n"]} messages written for this package, none from the data set: small {_share(own["small"])}, larger
 {_share(own["larger"])}; of the kept ones {_share(own["cascade"]["kept"])} right, {_pc(own["cascade"]["left"])} left.
-They were written and labelled without looking at answers, by someone who knows the intents' names rather than the
-customers, so they are other traffic than the data set: the figures show what that does."""
+They were written from the intents' names and labelled without looking at answers, so they are other traffic than the
+data set: the figures show what that does."""
 
 
 def _limits(_: Figures, product: Figures) -> str:
