@@ -26,10 +26,10 @@ _BLOCKS: Final = {  # type of tensor: elements in a block, bytes of a block
     26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17),
     40: (64, 36), 41: (128, 18),
 }  # fmt: skip
-_WANTED: Final = frozenset({
-    "general.architecture", "general.name", "general.alignment", "split.count", "context_length", "block_count",
-    "embedding_length", "feed_forward_length", "vocab_size", "attention.head_count", "attention.head_count_kv",
-    "attention.key_length", "attention.value_length",
+_GENERAL: Final = frozenset({"general.architecture", "general.name", "general.alignment", "split.count"})
+_OWN: Final = frozenset({  # entries that carry the name of the architecture in front
+    "context_length", "block_count", "embedding_length", "feed_forward_length", "vocab_size", "attention.head_count",
+    "attention.head_count_kv", "attention.key_length", "attention.value_length",
 })  # fmt: skip
 _VOCABULARY, _TEMPLATE = "tokenizer.ggml.tokens", "tokenizer.chat_template"
 
@@ -99,19 +99,20 @@ def _read(window: "_Window", size_bytes: int) -> Header:
     architecture = facts.text("general.architecture")
     if not architecture:
         raise Unreadable("its header names no architecture")
+    own = f"{architecture}."
     return Header(
         version=version,
         architecture=architecture,
         name=facts.text("general.name"),
-        context_tokens=facts.number("context_length"),
-        blocks=facts.number("block_count"),
-        embedding=facts.number("embedding_length"),
-        feed_forward=facts.largest("feed_forward_length"),
-        heads=facts.largest("attention.head_count"),
-        heads_kv=facts.numbers("attention.head_count_kv"),
-        key_length=facts.number("attention.key_length"),
-        value_length=facts.number("attention.value_length"),
-        vocabulary=facts.number(_VOCABULARY) or facts.number("vocab_size"),
+        context_tokens=facts.number(own + "context_length"),
+        blocks=facts.number(own + "block_count"),
+        embedding=facts.number(own + "embedding_length"),
+        feed_forward=facts.largest(own + "feed_forward_length"),
+        heads=facts.largest(own + "attention.head_count"),
+        heads_kv=facts.numbers(own + "attention.head_count_kv"),
+        key_length=facts.number(own + "attention.key_length"),
+        value_length=facts.number(own + "attention.value_length"),
+        vocabulary=facts.number(_VOCABULARY) or facts.number(own + "vocab_size"),
         chat_template=_TEMPLATE in facts.values,
         parts=facts.number("split.count") or 1,
         tensors=tensors,
@@ -123,7 +124,7 @@ def _read(window: "_Window", size_bytes: int) -> Header:
 
 
 class _Facts:
-    """The entries that are wanted. Keys of the architecture are kept without its name."""
+    """The entries that are wanted, by their full keys."""
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
@@ -155,10 +156,10 @@ def _read_facts(window: "_Window", entries: int) -> _Facts:
             _read_value(window, keep=False)
             facts.values[key] = True
         else:
-            short = key if key in _WANTED else key.partition(".")[2]
-            value = _read_value(window, keep=short in _WANTED)
-            if short in _WANTED:
-                facts.values[short] = value
+            wanted = key in _GENERAL or key.partition(".")[2] in _OWN
+            value = _read_value(window, keep=wanted)
+            if wanted:
+                facts.values[key] = value
     return facts
 
 
