@@ -28,6 +28,8 @@ MAX_BATCH_ROWS = 1024
 # SQLite checkpoints by itself when its log has this many pages; an idle writer does it before, out of everybody's way.
 CHECKPOINT_PAGES = 4000
 IDLE_S = 1.0
+# Looking whether the file is still there gives up the GIL, so not every batch does it.
+LOOK_EVERY_S = 0.25
 PRUNE_EVERY_S = 3600.0
 DAY_S = 86_400
 
@@ -74,7 +76,7 @@ class Writer(threading.Thread):
         self._db: sqlite3.Connection | None = None
         self._inode = self._seq = 0
         self._checkpointed = True
-        self._prune_at = 0.0
+        self._prune_at = self._look_at = 0.0
 
     async def open(self) -> int:
         """Start; return how many intents of dead processes were closed. `StoreError` if the file cannot be used."""
@@ -196,6 +198,10 @@ class Writer(threading.Thread):
     def _connected(self) -> sqlite3.Connection:
         """Return the open connection, opened anew after a failure or when the file was moved away under us."""
         if self._db is not None:
+            now = time.monotonic()
+            if now < self._look_at:
+                return self._db
+            self._look_at = now + LOOK_EVERY_S
             if inode(self._path) == self._inode:
                 return self._db
             # The log did not move along: what it holds goes into the file that did, wherever that is now.

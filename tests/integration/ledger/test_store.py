@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 
+from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
 from tierwise.ledger.history import History

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import given
-from tests.unit.ledger.samples import DECISIONS, a_decision, an_intent
 
+from tests.unit.ledger.samples import DECISIONS, a_decision, an_intent
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Tier

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from prometheus_client.parser import text_string_to_metric_families
-from tests.unit.ledger.samples import a_decision
 
+from tests.unit.ledger.samples import a_decision
 from tierwise.core.decision import AttemptRecord, GateRecord
 from tierwise.core.label import Tier
 from tierwise.ledger.metrics import MAX_ENDPOINTS, Metrics

@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 
+from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 from tierwise.core.call import Features
 from tierwise.core.decision import AttemptRecord, Decision, Labelled
 from tierwise.core.errors import InvalidCall

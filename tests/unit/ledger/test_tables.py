@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.ledger.samples import a_decision, an_id, an_intent
 
+from tests.unit.ledger.samples import a_decision, an_id, an_intent
 from tierwise.core.decision import CandidateRecord
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Tier
