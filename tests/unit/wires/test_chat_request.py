@@ -173,3 +173,46 @@ def test_every_other_byte_stays(more: dict[str, Any], text: str, stream: bool) -
         assert value_of(edited, new, name) == value_of(raw, old, name)
     again = decode_request(edited)
     assert encode_request(again, served_name="served", stream=stream, ask_usage=True, ask_logprobs=True).body == edited
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**40) | st.floats() | TEXT,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "text", "role", "content", "url", "function", "name", "id", "$ref", "pattern", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+NAMES = st.sampled_from(
+    [
+        "model", "messages", "stream", "stream_options", "tools", "tool_choice", "response_format", "metadata", "stop",
+        "logit_bias", "n", "functions", "user", "x",
+    ]
+)  # fmt: skip
+
+
+@given(st.dictionaries(NAMES, JUNK, max_size=6), st.lists(JUNK, max_size=3))
+def test_whatever_comes_is_a_call_or_an_invalid_call(more: dict[str, Any], messages: list[Any]) -> None:
+    for raw in (
+        json.dumps(more).encode(),
+        body(**more),
+        body(messages=[{"role": "user", "content": messages}, *messages]),
+    ):
+        try:
+            call = decode_request(raw)
+        except InvalidCall as error:
+            assert error.status == 400
+        else:
+            encode_request(call, served_name="s", stream=True, ask_usage=True, ask_logprobs=True)
+
+
+@given(st.binary(max_size=100))
+def test_bytes_that_are_no_json_are_an_invalid_call(raw: bytes) -> None:
+    with pytest.raises(InvalidCall):
+        decode_request(raw)
