@@ -18,7 +18,7 @@ from tierwise.core.errors import ConfigError
 from tierwise.economics.price import expected_cost_usd
 from tierwise.evals.dataset import Dataset, read
 from tierwise.registry.demonstration import demonstration
-from tierwise.registry.kinds import known_model, known_models
+from tierwise.registry.kinds import kinds, known_models, priced
 from tierwise.wires.tokens import tokens_upper
 
 # What a message costs beyond its text where the list of intents is sent along as a schema.
@@ -46,7 +46,7 @@ def demo(
     """
     settings = config.load(file)
     dataset = _dataset(data, limit)
-    if known_model("openai", frontier_model) is None:
+    if priced(frontier_model) is None:
         known = ", ".join(row.served_name for row in known_models())
         raise ConfigError(f"no price is known for {frontier_model!r}; there are {known}", key="--frontier-model")
     if frontier:
@@ -85,11 +85,12 @@ def _dataset(data: Path | None, limit: int | None) -> Dataset:
 
 def _agree(settings: config.Settings, dataset: Dataset, model: str, *, yes: bool) -> None:
     """Estimate what an outside model could cost, and ask. Raises ConfigError where no key is set or nobody agrees."""
-    if settings.secret("env:OPENAI_API_KEY") is None:
-        raise ConfigError("--frontier needs a key: set OPENAI_API_KEY, or leave the option out", key="--frontier")
-    known = known_model("openai", model)
+    known = priced(model)
     if known is None or known.price is None:
         raise ConfigError(f"no price is known for {model!r}", key="--frontier-model")
+    variable = kinds()[known.kinds[0]].key_env
+    if settings.secret(f"env:{variable}") is None:
+        raise ConfigError(f"--frontier needs a key: set {variable}, or leave the option out", key="--frontier")
     schema = tokens_upper(" ".join(demonstration().labels))
     tokens = sum(tokens_upper(row.text) + schema for row in dataset.rows)
     most = expected_cost_usd(known.price, tokens, INTENT_TOKENS * len(dataset.rows))

@@ -23,7 +23,7 @@ from tierwise.economics.price import cost_usd
 from tierwise.evals.calibrate import probability
 from tierwise.evals.cascade import Share, Worth, worth
 from tierwise.registry.demonstration import TASK, demonstration
-from tierwise.registry.kinds import known_model
+from tierwise.registry.kinds import priced
 
 WIDTH = 80
 THOUSAND = Decimal(1000)
@@ -45,7 +45,7 @@ def measured(ran: Ran) -> Worth:
 
 def money(ran: Ran) -> Money | None:
     """Price the messages' tokens at the named frontier model; None where its price is not known."""
-    known = known_model("openai", ran.frontier)
+    known = priced(ran.frontier)
     if known is None or known.price is None:
         return None
     costs = []

@@ -33,6 +33,7 @@ from tierwise.providers.transport import Transport
 from tierwise.quality.confidence import confidence
 from tierwise.quality.settings import Gates
 from tierwise.registry.demonstration import TASK, demonstration, intent_schema
+from tierwise.registry.kinds import engine_server, priced
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.wires import chat
 
@@ -166,8 +167,13 @@ def _document(folder: Path, url: str, frontier: str, *, frontier_on: bool) -> Do
         slots=AT_ONCE,
         threads=1,
     )
-    larger = EndpointRow(name="own-server", kind="llamacpp", tier=Tier.SELF_HOSTED, url=url, key=f"env:{SERVER_KEY}")
-    outside = EndpointRow(name="outside", kind="openai", enabled=frontier_on)
+    larger = EndpointRow(
+        name="own-server", kind=engine_server().kind, tier=Tier.SELF_HOSTED, url=url, key=f"env:{SERVER_KEY}"
+    )
+    known = priced(frontier)
+    if known is None:
+        raise ConfigError(f"no price is known for {frontier!r}", key="--frontier-model")
+    outside = EndpointRow(name="outside", kind=known.kinds[0], enabled=frontier_on)
     document = Document(
         endpoint=(small, larger, outside),
         model=(

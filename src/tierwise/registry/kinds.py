@@ -18,7 +18,8 @@ from tierwise.core.usage import Price
 class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of endpoint. `url` and `port` are where such a server usually listens; `key_env` is the variable in
     which its users usually keep their key; `embedded` marks the engine that this process starts itself; `grammar` says
-    that a schema binds the decoder and costs no prompt tokens. `tier` None: the user must say where it runs."""
+    that a schema binds the decoder and costs no prompt tokens; `engine_server` marks the kind that the embedded engine
+    is when it runs as a server of its own. `tier` None: the user must say where it runs."""
 
     kind: str
     wire: str
@@ -30,6 +31,7 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     embedded: bool = False
     discover: bool = False
     grammar: bool = False
+    engine_server: bool = False
     capabilities: tuple[Capability, ...] = ()
     source: str = ""
     as_of: str = ""
@@ -63,6 +65,16 @@ def known_models() -> tuple[KnownModel, ...]:
 def known_model(kind: str, served_name: str) -> KnownModel | None:
     """Return the row of a model as served by endpoints of this kind, if there is one."""
     return next((row for row in known_models() if row.served_name == served_name and kind in row.kinds), None)
+
+
+def priced(served_name: str) -> KnownModel | None:
+    """Return the first row of that name which has a price, whoever serves it."""
+    return next((row for row in known_models() if row.served_name == served_name and row.price is not None), None)
+
+
+def engine_server() -> KindRow:
+    """Return the kind of a server that runs the same engine as the embedded one."""
+    return next(row for row in kinds().values() if row.engine_server)
 
 
 def _rows(name: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import contextlib
 from decimal import Decimal
 
 import pytest
-from tests.integration.gateway.conftest import Build, text_of
 
+from tests.integration.gateway.conftest import Build, text_of
 from tierwise.core.call import Hints
 from tierwise.core.errors import (
     AllAttemptsFailed,
