@@ -4,7 +4,10 @@ Invariant: every figure was measured in this run, or is said to be the recipe's,
 """
 
 import math
+import os
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -236,14 +239,22 @@ def _answerer(decision: Decision) -> str | None:
     return decision.attempts[-1].model if decision.attempts and decision.outcome in ("answered", "flagged") else None
 
 
+def _command() -> str:
+    """Return how this very program can be called again from here."""
+    called = Path(sys.argv[0])
+    if shutil.which("tierwise") == str(called.absolute()) or called.name != "tierwise":
+        return "tierwise"
+    return shlex.quote(os.path.relpath(called))
+
+
 def _next(ran: Ran, console: Console) -> None:
     say = console.print
-    config = shlex.quote(str(ran.config))
+    config, command = shlex.quote(str(ran.config)), _command()
     example = _examples(ran)[0].id if _examples(ran) else ran.stories[0].decision.id
     say("\n[bold]See a whole decision[/bold]")
-    console.print(f"  tierwise show {example} --config {config}", soft_wrap=True, highlight=False)
+    console.print(f"  {command} show {example} --config {config}", soft_wrap=True, highlight=False)
     say("[bold]Point a client here[/bold]: start the gateway, then set two variables")
-    console.print(f"  tierwise serve --config {config}", soft_wrap=True, highlight=False)
+    console.print(f"  {command} serve --config {config}", soft_wrap=True, highlight=False)
     say("  export OPENAI_BASE_URL=http://127.0.0.1:7373/v1 OPENAI_API_KEY=unused", highlight=False)
     say(f"  and ask for the model auto:{TASK}", highlight=False)
     say(
