@@ -31,7 +31,9 @@ TOOLS = [
 PLAIN = json.dumps({"model": "auto", "messages": MESSAGES, "temperature": 0.2, "max_tokens": 200}).encode()
 STREAMED = json.dumps({"model": "auto", "messages": MESSAGES, "stream": True}).encode()
 WITH_TOOLS = json.dumps({"model": "auto", "messages": MESSAGES, "tools": TOOLS}).encode()
-LARGE = json.dumps({"model": "auto", "messages": [{"role": "user", "content": 'a line\n of "text" ' * 1000}] * 50}).encode()
+LARGE = json.dumps(
+    {"model": "auto", "messages": [{"role": "user", "content": 'a line\n of "text" ' * 1000}] * 50}
+).encode()
 
 CHUNK = (
     b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"small",'

@@ -124,7 +124,7 @@ class AnswerDecoder:
     """Feed the bytes of a streamed answer, get deltas.
 
     What precedes an error in the same bytes is returned first and the error raised by the next call, so that any
-    split of the bytes gives the same deltas; `done` is then already true.
+    split of the bytes gives the same deltas.
     """
 
     def __init__(self, *, key: Secret | None = None, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -138,13 +138,16 @@ class AnswerDecoder:
 
     @property
     def finished(self) -> bool:
-        """True once every choice that started has a finish reason; usage may still follow."""
-        return bool(self._open) and not any(self._open.values()) and self._broken is None
+        """True once the answer is whole and nothing more can come: reading may stop.
+
+        That is `[DONE]`, or the end of the stream, after a finish reason for every choice that started. The reasons
+        alone do not end it: usage may follow, and a further choice.
+        """
+        return self._ended and self._reasons_given and self._broken is None
 
     @property
-    def done(self) -> bool:
-        """True once nothing more can come: `[DONE]` was read, or an error."""
-        return self._ended or self._broken is not None
+    def _reasons_given(self) -> bool:
+        return bool(self._open) and not any(self._open.values())
 
     def feed(self, data: bytes) -> list[Delta]:
         """Return the deltas that these bytes complete. Raises `ProviderError` for an error or junk in the stream."""
@@ -183,6 +186,7 @@ class AnswerDecoder:
                 break  # the event was cut off; whether that matters is up to the finish reasons
             if delta is not None:
                 deltas.append(delta)
+        self._ended = True
         self._require_finish()
         return deltas
 
@@ -252,7 +256,7 @@ class AnswerDecoder:
         return piece, odd
 
     def _require_finish(self) -> None:
-        if not self.finished:
+        if not self._reasons_given:
             raise _incomplete()
 
 

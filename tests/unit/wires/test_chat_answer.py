@@ -161,7 +161,6 @@ def test_an_error_after_content_is_raised_after_the_content() -> None:
     decoder = AnswerDecoder()
     deltas = decoder.feed(chunk({"content": "x"}) + event({"error": {"message": "x", "code": "rate_limit_exceeded"}}))
     assert [delta.pieces[0].text for delta in deltas] == ["x"]
-    assert decoder.done
     for again in (lambda: decoder.feed(b""), decoder.finish):
         with pytest.raises(RateLimited):
             again()
@@ -172,15 +171,32 @@ def test_an_error_event_without_an_error_member() -> None:
     assert isinstance(error, Overloaded)
 
 
-def test_done_says_that_nothing_more_comes() -> None:
+def test_finished_says_that_nothing_more_comes() -> None:
     decoder = AnswerDecoder()
     decoder.feed(chunk({"content": "x"}) + chunk(finish="stop"))
-    assert (decoder.finished, decoder.done) == (True, False)
+    assert not decoder.finished, "usage and further choices may follow"
     usage = decoder.feed(event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}))
     assert usage[0].usage == Usage(input=1, output=1)
+    decoder.feed(chunk({"content": "y"}, index=1) + chunk(finish="stop", index=1))
+    assert not decoder.finished
     decoder.feed(DONE)
-    assert (decoder.finished, decoder.done) == (True, True)
+    assert decoder.finished
     assert decoder.feed(b"anything") == decoder.finish() == []
+
+
+def test_the_end_of_the_stream_finishes_too() -> None:
+    decoder = AnswerDecoder()
+    decoder.feed(chunk({"content": "x"}) + chunk(finish="stop"))
+    assert decoder.finish() == []
+    assert decoder.finished
+
+
+def test_done_without_a_reason_is_not_finished() -> None:
+    decoder = AnswerDecoder()
+    decoder.feed(chunk({"content": "x"}) + DONE)
+    assert not decoder.finished
+    with pytest.raises(BadReply):
+        decoder.finish()
 
 
 def test_an_event_without_end_is_refused() -> None:
