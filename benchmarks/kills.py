@@ -2,7 +2,7 @@
 
 Clients ask without pause, half of them streaming, and note the decision of each answer that arrived whole; the gateway
 gets SIGKILL at random instants and is started again. Afterwards the ledger is read through `tierwise log`.
-Exit 0: every noted decision stands there once, with an outcome, and nothing is left open.
+Exit 0: every noted decision stands there once as answered, nothing is left open, and each restarted gateway answers.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from serving import POLL_S, TIERWISE, configuration, end, environment, free_port
 
 MODEL = "scripted-1"
 DECISION = "x-tierwise-decision"
+LISTED = 100_000
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Clients:
     port: int
     answered: list[str] = field(default_factory=list)
     cut: int = 0
+    stalled: int = 0
     refused: collections.Counter[int] = field(default_factory=collections.Counter)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -107,6 +109,7 @@ def measure(options: argparse.Namespace, home: Path) -> int:
             deadline = time.monotonic() + 10
             while len(clients.answered) == answered and time.monotonic() < deadline:
                 time.sleep(POLL_S)
+            clients.stalled += len(clients.answered) == answered
             time.sleep(instants.uniform(0, options.longest_s))
             end(gateway, signal.SIGKILL)
             gateway = start(serve, environ, log)
@@ -128,7 +131,7 @@ def measure(options: argparse.Namespace, home: Path) -> int:
 
 def recorded(config: Path, environ: dict[str, str]) -> dict[str, list[str]]:
     """Read the outcomes of every decision, through the command that a user would use."""
-    command = [TIERWISE, "log", "--config", str(config), "--json", "--limit", "100000000"]
+    command = [TIERWISE, "log", "--config", str(config), "--json", "--limit", str(LISTED)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"tierwise log failed with {done.returncode}:\n{done.stderr}")
@@ -136,6 +139,8 @@ def recorded(config: Path, environ: dict[str, str]) -> dict[str, list[str]]:
     listed = json.loads(done.stdout)
     for decision in listed["decisions"] if isinstance(listed, dict) else listed:
         outcomes[decision["id"]].append(decision["outcome"])
+    if sum(map(len, outcomes.values())) >= LISTED:
+        sys.exit(f"more than the {LISTED} decisions that `tierwise log` lists at once: take a smaller --longest-s")
     return outcomes
 
 
@@ -152,13 +157,14 @@ def verdict(
         "answered_recorded_twice": sum(len(outcomes.get(id_, ())) > 1 for id_ in noted),
         "answered_recorded_otherwise": sum(outcomes.get(id_) not in ([], None, ["answered"]) for id_ in noted),
         "left_open": sum("pending" in found for found in outcomes.values()),
-        "cut_by_a_kill": clients.cut,
         "refused": dict(clients.refused),
+        "lives_without_an_answer": clients.stalled,
+        "cut_by_a_kill": clients.cut,
         "recorded": len(outcomes),
         "outcomes": dict(collections.Counter(outcome for found in outcomes.values() for outcome in found)),
         "restart_s_median": round(sorted(restarts)[len(restarts) // 2], 3) if restarts else None,
     }
-    wrong = [name for name in figures if name.startswith(("answered_", "left_")) and figures[name]]
+    wrong = [name for name in figures if name.startswith(("answered_", "left_", "refused", "lives_")) and figures[name]]
     held = bool(noted) and not wrong
     if options.json:
         print(json.dumps({**figures, "held": held}))

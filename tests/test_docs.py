@@ -10,9 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
-import click
 import msgspec
 import pytest
 import typer
@@ -20,7 +20,8 @@ import typer
 from tests.architecture.tree import ROOT
 from tests.documents import commands
 from tests.documents.markdown import Block, Document
-from tierwise import cli, config
+from tierwise import config
+from tierwise.cli.app import app
 from tierwise.core.errors import ConfigError
 
 SHELL = ("sh", "bash", "shell", "console")
@@ -37,8 +38,8 @@ def documents() -> list[Document]:
 
 
 @pytest.fixture(scope="module")
-def tierwise() -> click.Command:
-    return typer.main.get_command(cli.app)
+def tierwise() -> Any:
+    return typer.main.get_command(app)
 
 
 def blocks(documents: Iterable[Document], *languages: str) -> Iterator[Block]:
@@ -55,7 +56,7 @@ def test_every_block_names_its_language(documents: list[Document]) -> None:
     assert not bare, "write ```text for what no rule reads: " + ", ".join(bare)
 
 
-def test_every_command_and_option_exists(documents: list[Document], tierwise: click.Command) -> None:
+def test_every_command_and_option_exists(documents: list[Document], tierwise: Any) -> None:
     shell = [(str(block), block.text) for block in blocks(documents, *SHELL)]
     for document in documents:
         shell += [(f"{document.file}:{line}", code) for line, code in document.inline_code() if is_call(code)]
@@ -231,9 +232,15 @@ def test_calls_are_found_in_shell(shell: str, expected: list[list[str]]) -> None
     assert list(commands.calls(shell)) == expected
 
 
+def log(limit: int = 3, json: bool = False) -> None:
+    """A command of a sample application."""
+
+
 def test_an_unknown_command_or_option_is_noticed() -> None:
-    log = click.Command("log", params=[click.Option(["--limit"]), click.Option(["--json/--text"])])
-    group = click.Group("tierwise", commands={"log": log})
+    sample = typer.Typer(name="tierwise")
+    sample.callback()(lambda: None)
+    sample.command("log")(log)
+    group = typer.main.get_command(sample)
     assert commands.unknown(["log", "[--limit", "N]", "--json"], group) is None
     assert commands.unknown(["log", "--help"], group) is None
     assert commands.unknown(["log", "--limt=3"], group) == "log has no option --limt=3"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from tests.architecture.drawing import Drawing
 from tests.architecture.tree import PACKAGE, Module, Violation, first_party
 
-# What acts: none of it in a pure package, but for the two edges that the architecture names.
+# What acts: none of it in a pure package, but for the edges that the architecture names.
 EFFECTS = frozenset(
     {
         "asyncio",
@@ -45,7 +45,7 @@ EFFECTS = frozenset(
     }
 )
 HARMLESS_PARTS = ("urllib.parse", "os.path")
-NAMED_EDGES = ("registry.load", "hardware.detect")
+NAMED_EDGES = ("registry.load", "registry.kinds", "registry.demonstration", "hardware.detect")
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 
@@ -134,7 +134,8 @@ def purity(modules: Iterable[Module], drawing: Drawing) -> Iterator[Violation]:
         if module.package not in drawing.pure or module.name in NAMED_EDGES:
             continue
         for imported in module.imports:
-            if imported.target.split(".")[0] in EFFECTS and not imported.target.startswith(HARMLESS_PARTS):
+            acts = imported.target.split(".")[0] in EFFECTS or imported.target.startswith("importlib")
+            if acts and not imported.target.startswith(HARMLESS_PARTS):
                 yield module.at(imported.line, f"{imported.target} in the pure package {module.package}")
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("open", "input"):

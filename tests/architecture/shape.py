@@ -85,10 +85,8 @@ def _parameters(function: Function) -> list[str]:
 
 
 def _is_command(module: Module, function: Function) -> bool:
-    """A function that Typer turns into a command: its parameters are the command's options, a published interface."""
-    return module.package == "cli" and any(
-        "command" in ast.unparse(d) or "callback" in ast.unparse(d) for d in function.decorator_list
-    )
+    """A function that becomes a command: its parameters are the command's options, a published interface."""
+    return module.package == "cli" and function in module.tree.body and "typer." in ast.unparse(function.args)
 
 
 def header(module: Module) -> Iterator[Violation]:

@@ -49,6 +49,8 @@ class Module:
     def package(self) -> str:
         """The row entry that it belongs to: `core`, `config`, `apps.wiki`."""
         parts = self.name.split(".")
+        if parts[0] == "__main__":
+            return "cli"
         return ".".join(parts[:2]) if parts[0] == "apps" else parts[0]
 
     def at(self, node: ast.AST | int, rule: str) -> Violation:

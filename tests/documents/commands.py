@@ -4,8 +4,9 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import PurePath
+from typing import Any
 
-import click
+from typer.core import TyperGroup
 
 SEPARATORS = frozenset({"|", "||", "&&", ";", "&", "(", ")", "|&"})
 REDIRECTS = frozenset({">", ">>", "<", ">&", "<<", "<<<", "&>"})
@@ -56,16 +57,18 @@ def _without_redirects(words: list[str]) -> list[str]:
     return kept
 
 
-def unknown(words: list[str], command: click.Command) -> str | None:
-    """Say what of a call does not exist, or None. Brackets and ellipses of a synopsis are not words."""
-    context = click.Context(command)
-    options = set(command.get_help_option_names(context))
+def unknown(words: list[str], command: Any) -> str | None:
+    """Say what of a call does not exist, or None. `command` is what Typer makes of the application.
+
+    Brackets and ellipses of a synopsis are not words.
+    """
+    options = {"--help"}
     for word in (stripped for raw in words if (stripped := raw.strip("[]…."))):
         options |= {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-        if word.startswith("-") and word.partition("=")[0] not in options:
+        if word.startswith("-") and word != "-" and word.partition("=")[0] not in options:
             return f"{command.name} has no option {word}"
-        if not word.startswith("-") and isinstance(command, click.Group):
-            child = command.get_command(context, word)
+        if not word.startswith("-") and isinstance(command, TyperGroup):
+            child = command.get_command(None, word)
             if child is None:
                 return f"{command.name} has no command {word}"
             command = child
