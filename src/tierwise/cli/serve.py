@@ -34,6 +34,10 @@ async def _serve(settings: config.Settings) -> None:
 
         def ready(host: str, port: int) -> None:
             _hello(wired, host, port)
+            # What is wired lives as long as the process; looking at it again and again costs each request.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 20)
 
         await listen(bootstrap.application(wired), server, keyed=bool(found.document.key), ready=ready)
     say("stopped")

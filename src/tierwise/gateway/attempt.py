@@ -12,6 +12,7 @@ from tierwise.core.call import Call
 from tierwise.core.decision import AttemptRecord, GateRecord
 from tierwise.core.errors import BadReply, ProviderError, TierwiseError
 from tierwise.core.model import Endpoint
+from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.economics.price import cost_usd
 from tierwise.gateway.decide import Hop
@@ -70,8 +71,9 @@ class Attempt:
         try:
             if exchange.status != 200:
                 body = await exchange.read_all()
-                raise chat.error_from(exchange.status, exchange.headers, body, time())
-            result = await (self._whole(exchange, gates) if not call.stream else self._head(exchange, gates))
+                raise chat.error_from(exchange.status, exchange.headers, body, time(), key=address.key)
+            key = address.key
+            result = await (self._head(exchange, gates, key) if call.stream else self._whole(exchange, gates, key))
         finally:
             self.first_byte_ms = exchange.first_byte_ms
             if not call.stream:
@@ -79,15 +81,15 @@ class Attempt:
         self.gate, self.confidence = result.record, result.confidence
         return result
 
-    async def _whole(self, exchange: Exchange, gates: Gates) -> GateResult:
-        answer = self.answer = chat.decode_answer(await exchange.read_all())
+    async def _whole(self, exchange: Exchange, gates: Gates, key: Secret | None) -> GateResult:
+        answer = self.answer = chat.decode_answer(await exchange.read_all(), key=key)
         self.usage, self.served_model = answer.usage, answer.served_model
         self.output_chars = sum(len(choice.text) for choice in answer.choices)
         return check_answer(gates, self.call, answer, model_id=self.hop.model.id)
 
-    async def _head(self, exchange: Exchange, gates: Gates) -> GateResult:
+    async def _head(self, exchange: Exchange, gates: Gates, key: Secret | None) -> GateResult:
         """Hold the stream back until the gates have seen enough of it, or all of it."""
-        decoder = self._decoder = chat.AnswerDecoder()
+        decoder = self._decoder = chat.AnswerDecoder(key=key)
         whole = needs_whole(gates, self.call, model_id=self.hop.model.id)
         weight = 0
         while not self._done:

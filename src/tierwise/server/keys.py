@@ -4,6 +4,7 @@ Invariant: keys are compared by SHA-256 in constant time; without keys only this
 which a page in a browser is not: its Host and Origin give it away.
 """
 
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -57,15 +58,26 @@ def _denied(message: str) -> Failure:
 
 
 def _from_elsewhere(headers: Mapping[bytes, bytes]) -> Failure | None:
-    host = headers.get(b"host", b"").decode("latin-1")
-    if not _loopback(urlsplit(f"//{host}").hostname if not set(host) & set("/?#@\\% ") else None):
+    return _elsewhere(headers.get(b"host", b""), headers.get(b"origin"))
+
+
+@functools.lru_cache(maxsize=64)
+def _elsewhere(host_header: bytes, origin: bytes | None) -> Failure | None:
+    host = host_header.decode("latin-1")
+    if set(host) & set("/?#@\\% ") or not _loopback(_hostname(f"//{host}")):
         text = "this gateway serves this machine only: the Host must be a loopback name"
         return Failure(status=400, type=INVALID, code="invalid_host", message=text)
-    origin = headers.get(b"origin")
-    if origin is not None and not _loopback(urlsplit(origin.decode("latin-1")).hostname):
+    if origin is not None and not _loopback(_hostname(origin.decode("latin-1"))):
         text = "pages of other origins may not use this gateway"
         return Failure(status=403, type=PERMISSION, code="origin_not_allowed", message=text)
     return None
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _loopback(host: str | None) -> bool:
