@@ -35,8 +35,8 @@ class Connection(asyncio.Protocol):
     """One TCP or TLS connection of a pool."""
 
     __slots__ = (
-        "_code", "_deadline", "_exchange", "_limit_at", "_limit_s", "_limits", "_loop", "_owner", "_timer", "_timer_at",
-        "_transport", "closed", "idle_since", "made", "used",
+        "_code", "_deadline", "_exchange", "_held", "_limit_at", "_limit_s", "_limits", "_loop", "_owner", "_timer",
+        "_timer_at", "_transport", "closed", "idle_since", "made", "used",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner) -> None:
@@ -47,14 +47,14 @@ class Connection(asyncio.Protocol):
         self._timer_at = self._limit_at = self._deadline = math.inf
         self._limit_s, self._code = 0.0, ""
         self._limits = Limits()
-        self.made = self.closed = self.used = False
+        self.made = self.closed = self.used = self._held = False
         self.idle_since = 0.0
 
-    def begin(self, payload: bytes, limits: Limits, deadline: float, stream: bool) -> Exchange:
-        """Write a request and return the exchange that its answer will fill. `deadline` is of the loop's clock."""
+    def begin(self, payload: bytes, limits: Limits, now: float, deadline: float, stream: bool) -> Exchange:
+        """Write a request and return the exchange that its answer will fill. Times are of the loop's clock."""
         exchange = self._exchange = Exchange(self._loop, self, limits, stream)
         self._limits, self._deadline = limits, deadline
-        self._watch(limits.first_byte_timeout_s, "first_byte_timeout")
+        self._watch(now, limits.first_byte_timeout_s, "first_byte_timeout")
         if self._transport is None or self.closed:
             self._exchange = None
             exchange.lost(None)
@@ -99,17 +99,19 @@ class Connection(asyncio.Protocol):
 
     def heard(self) -> None:
         """Restart the limit on silence."""
-        self._watch(self._limits.idle_timeout_s, "idle_timeout")
+        self._watch(self._loop.time(), self._limits.idle_timeout_s, "idle_timeout")
 
     def hold(self) -> None:
         """Stop reading until `resume`; the silence is then ours and has no limit but the deadline."""
         if self._transport is not None and not self.closed:
             self._transport.pause_reading()
-        self._watch(math.inf, "total_timeout")
+        self._held = True
+        self._watch(0.0, math.inf, "total_timeout")
 
     def resume(self) -> None:
         """Read again."""
         if self._transport is not None and not self.closed:
+            self._held = False
             self._transport.resume_reading()
             self.heard()
 
@@ -120,7 +122,8 @@ class Connection(asyncio.Protocol):
         if not reusable or self.closed or transport is None or transport.get_write_buffer_size():
             self.abort()
             return
-        if not transport.is_reading():
+        if self._held:
+            self._held = False
             transport.resume_reading()
         self.used = True
         self.idle_since = self._loop.time()
@@ -136,8 +139,8 @@ class Connection(asyncio.Protocol):
 
     # limits
 
-    def _watch(self, limit_s: float, code: str) -> None:
-        when = self._loop.time() + limit_s
+    def _watch(self, now: float, limit_s: float, code: str) -> None:
+        when = now + limit_s
         if when > self._deadline:
             when, code = self._deadline, "total_timeout"
         self._limit_at, self._limit_s, self._code = when, limit_s, code

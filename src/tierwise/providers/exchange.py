@@ -87,10 +87,17 @@ class Exchange:
 
     async def opened(self) -> None:
         """Wait for the head of the answer, or for the whole of it where it is not streamed."""
-        while not (self.complete or (self._stream and self._head_done)):
-            if self._error is not None:
+        while True:
+            if self._error is not None and not (self._stream and self._buffer):
                 raise self._error
-            await self._wait()
+            if self.complete or (self._stream and self._head_done):
+                return
+            waiter = self._waiter = self._loop.create_future()
+            try:
+                await waiter
+            except BaseException:
+                self.release()
+                raise
 
     async def read_some(self) -> bytes:
         """Return the bytes that have come, waiting for at least one; b"" at the end."""
@@ -99,7 +106,12 @@ class Exchange:
                 raise self._error
             if self.complete:
                 return b""
-            await self._wait()
+            waiter = self._waiter = self._loop.create_future()
+            try:
+                await waiter
+            except BaseException:
+                self.release()
+                raise
         chunks, self._buffer, self._buffered = self._buffer, [], 0
         if self._paused:
             self._paused = False
@@ -109,6 +121,9 @@ class Exchange:
 
     async def read_all(self) -> bytes:
         """Return the rest of the body, at most `limits.max_answer_bytes`."""
+        if self.complete:  # the usual case: nothing to wait for
+            parts, self._buffer = self._buffer, []
+            return parts[0] if len(parts) == 1 else b"".join(parts)
         parts = []
         while part := await self.read_some():
             parts.append(part)
@@ -116,6 +131,7 @@ class Exchange:
 
     def release(self) -> None:
         """Be done with it: a complete answer's connection is kept already, any other is closed."""
+        self._waiter = None
         if self._line is not None:
             line, self._line, self._parser = self._line, None, None
             self._error = self._error or BadReply("the answer was not read to its end", code="upstream_incomplete")
@@ -150,7 +166,7 @@ class Exchange:
 
     def fail(self, error: ProviderError) -> None:
         """End with an error and close the connection; what had come before stays readable."""
-        self._error = error
+        self._error, self.complete = error, False
         self._parser = None
         if self._line is not None:
             line, self._line = self._line, None
@@ -253,12 +269,3 @@ class Exchange:
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
-
-    async def _wait(self) -> None:
-        waiter = self._waiter = self._loop.create_future()
-        try:
-            await waiter
-        except BaseException:
-            self._waiter = None
-            self.release()
-            raise

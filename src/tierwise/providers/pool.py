@@ -25,18 +25,15 @@ class Pool:
         self._members: set[Connection] = set()
         self._lost: asyncio.Future[None] | None = None
         self._closed = False
+        self.clock = loop.time
         self.cap = cap
         self.open = 0
 
-    def time(self) -> float:
-        """Return the loop's clock."""
-        return self._loop.time()
-
-    def take(self) -> Connection | None:
+    def take(self, now: float) -> Connection | None:
         """Return an idle connection, the one used last, or None."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.closed and self._loop.time() - connection.idle_since < KEEP_IDLE_S:
+            if not connection.closed and now - connection.idle_since < KEEP_IDLE_S:
                 return connection
             connection.abort()
         return None

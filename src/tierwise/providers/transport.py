@@ -6,7 +6,9 @@ answers like any other. Invariant: a request is sent twice only if a kept connec
 
 import asyncio
 import ssl
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from tierwise.core.errors import ConfigError, TimedOut, Unreachable
 from tierwise.core.model import Limits
@@ -41,7 +43,9 @@ class Transport:
         self._trust: dict[str | None, ssl.SSLContext] = {}
         self._closed = False
 
-    async def post(self, address: Address, path: str, body: bytes, *, deadline: float, stream: bool) -> Exchange:
+    def post(
+        self, address: Address, path: str, body: bytes, *, deadline: float, stream: bool
+    ) -> Coroutine[Any, Any, Exchange]:
         """Send a JSON body; return when the answer's head has come (streamed) or all of it (not streamed).
 
         `deadline` is absolute, in the loop's time, and covers the whole exchange; limits of the address apply too.
@@ -54,13 +58,13 @@ class Transport:
         """
         peer = self._peers.get(address) or self._peer(address)
         head = peer.posts.get(path) or _write_head(peer.target, "POST", path, peer.posts)
-        return await self._send(peer, b"%b%d\r\n\r\n%b" % (head, len(body), body), deadline, stream)
+        return self._send(peer, b"%b%d\r\n\r\n%b" % (head, len(body), body), deadline, stream)
 
-    async def get(self, address: Address, path: str, *, deadline: float) -> Exchange:
+    def get(self, address: Address, path: str, *, deadline: float) -> Coroutine[Any, Any, Exchange]:
         """Fetch `path` whole; raises as `post` does."""
         peer = self._peers.get(address) or self._peer(address)
         head = peer.gets.get(path) or _write_head(peer.target, "GET", path, peer.gets)
-        return await self._send(peer, head, deadline, False)
+        return self._send(peer, head, deadline, False)
 
     async def aclose(self) -> None:
         """Close every connection; requests under way fail, later ones are refused."""
@@ -73,20 +77,21 @@ class Transport:
 
     async def _send(self, peer: _Peer, payload: bytes, deadline: float, stream: bool) -> Exchange:
         limits, pool = peer.limits, peer.pool
-        now = pool.time()
+        clock = pool.clock
+        now = clock()
         deadline = min(deadline, now + limits.total_timeout_s)
         if deadline <= now:
             raise TimedOut("no time was left for the request", code="total_timeout")
-        connection = pool.take() or await pool.connect(limits, deadline)
+        connection = pool.take(now) or await pool.connect(limits, deadline)
         reused = connection.used
-        exchange = connection.begin(payload, limits, deadline, stream)
+        exchange = connection.begin(payload, limits, clock(), deadline, stream)
         try:
             await exchange.opened()
         except Unreachable:
             if not reused or exchange.started:
                 raise
             connection = await pool.connect(limits, deadline)
-            exchange = connection.begin(payload, limits, deadline, stream)
+            exchange = connection.begin(payload, limits, clock(), deadline, stream)
             await exchange.opened()
         return exchange
 
