@@ -25,8 +25,9 @@ from tierwise.sqlite.connect import Durability, connect_writer, explained, inode
 from tierwise.sqlite.migrate import migrate
 
 MAX_BATCH_ROWS = 1024
-# SQLite checkpoints by itself when its log has this many pages; an idle writer does it before, out of everybody's way.
-CHECKPOINT_PAGES = 4000
+# SQLite checkpoints by itself when its log has this many pages (4 MiB); larger ones stall a batch for longer, measured
+# with benchmarks/ledger.py. An idle writer does it before, out of everybody's way.
+CHECKPOINT_PAGES = 1000
 IDLE_S = 1.0
 # Looking whether the file is still there gives up the GIL, so not every batch does it.
 LOOK_EVERY_S = 0.25

@@ -107,3 +107,15 @@ def test_a_locked_database_names_the_cause(tmp_path: Path) -> None:
         two.execute("BEGIN IMMEDIATE")
     one.close()
     two.close()
+
+
+def test_a_reader_works_in_a_read_only_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    writer = connect_writer(folder / "x.db")
+    writer.execute("CREATE TABLE t (x)")
+    writer.close()
+    folder.chmod(0o555)
+    reader = connect_reader(folder / "x.db")
+    assert reader.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    reader.close()
+    folder.chmod(0o755)
