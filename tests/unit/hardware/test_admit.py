@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.hardware.files import LLAMA, STRING, TENSORS, TINY, U32, gguf
 
+from tests.unit.hardware.files import LLAMA, STRING, TENSORS, TINY, U32, gguf
 from tierwise.core.errors import ConfigError
 from tierwise.core.model import EngineOptions
 from tierwise.hardware.admit import admit

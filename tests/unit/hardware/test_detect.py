@@ -4,8 +4,8 @@ import hashlib
 import sys
 
 import pytest
-from tests.unit.hardware.files import TINY
 
+from tests.unit.hardware.files import TINY
 from tierwise.hardware.detect import digest, linux_memory, machine, read_gguf, vm_stat_available
 from tierwise.hardware.gguf import Unreadable
 

@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.hardware.files import ARRAY, F32, I32, LLAMA, STRING, TENSORS, TINY, U32, U64, gguf, text
 
+from tests.unit.hardware.files import ARRAY, F32, I32, LLAMA, STRING, TENSORS, TINY, U32, U64, gguf, text
 from tierwise.hardware.gguf import MAX_ARRAY, MAX_ENTRIES, Header, Unreadable, read_header
 
 
