@@ -1,5 +1,6 @@
 """The command `tierwise serve`: the gateway."""
 
+import gc
 from typing import Annotated
 
 import typer
