@@ -109,7 +109,7 @@ class Writer(threading.Thread):
         waiting: Future | None = self._opened
         result: Result = 0
         try:
-            result = self._guarded(lambda: tables.interrupt(self._connected()))
+            result = self._guarded(self._interrupt)
             if not isinstance(result, StoreError):
                 self._tell(_resolve, self._opened, result)
                 waiting, result = self._work(), 0
@@ -117,6 +117,13 @@ class Writer(threading.Thread):
             self._disconnect()
             lock.release()
             self._tell(_resolve, waiting, result)
+
+    def _interrupt(self) -> int:
+        """Close what a dead process left open; the numbers that this uses up must be counted."""
+        db = self._connected()
+        closed = tables.interrupt(db)
+        self._seq = tables.last_seq(db)
+        return closed
 
     def _work(self) -> Future:
         """Do one thing after the other until told to stop; return the future of that request."""
