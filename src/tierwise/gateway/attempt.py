@@ -4,6 +4,7 @@ Knows neither the order of trial nor the ledger. Joins the wire with the transpo
 Invariant: nothing is handed on before the gates have passed what they can see; the exchange is always released.
 """
 
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from time import perf_counter, time
 
@@ -33,8 +34,9 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_sent", "answer", "call", "confidence", "duration_ms", "error",
-        "first_byte_ms", "gate", "held", "hop", "output_chars", "served_model", "started", "usage", "verdict",
+        "_decoder", "_done", "_exchange", "_sent", "admitted", "answer", "call", "confidence", "duration_ms", "error",
+        "first_byte_ms", "gate", "held", "hop", "output_chars", "released", "reserved", "served_model", "started",
+        "usage", "verdict",
     )  # fmt: skip
 
     def __init__(self, hop: Hop, call: Call) -> None:
@@ -51,6 +53,7 @@ class Attempt:
         self.error: TierwiseError | None = None
         self.verdict = "cancelled"
         self.output_chars = 0
+        self.admitted = self.reserved = self.released = False
         self._exchange: Exchange | None = None
         self._decoder: chat.AnswerDecoder | None = None
         self._done = False
@@ -105,9 +108,9 @@ class Attempt:
 
     async def rest(self) -> AsyncGenerator[Delta, None]:
         """Yield what was held back, then what still comes. Raises ProviderError where the stream breaks."""
-        for delta in self.held:
+        held, self.held = self.held, []
+        for delta in held:
             yield delta
-        self.held = []
         exchange, decoder = self._exchange, self._decoder
         if exchange is None or decoder is None:
             return
@@ -116,6 +119,18 @@ class Attempt:
             for delta in self._taken(decoder.feed(data) if data else decoder.finish()):
                 yield delta
             self._done = not data or decoder.finished
+
+    async def read_to_end(self) -> None:
+        """Hold back what still comes, so that a withheld answer is whole; a break leaves it as far as it came."""
+        if self.answer is not None:
+            return
+        whole = []
+        with contextlib.suppress(ProviderError):
+            async for delta in self.rest():
+                whole.append(delta)
+                if self.output_chars > MAX_HELD_BYTES:
+                    break
+        self.held, self._done = whole, True
 
     def _taken(self, deltas: list[Delta]) -> list[Delta]:
         for delta in deltas:

@@ -163,6 +163,7 @@ def _need(ask: Ask, workflow: Workflow | None, accounts: Sequence[Account], left
         max_cost_usd=min(limits, default=None),
         money_left_usd=left,
         metered_allowed=not any(account.over_soft_limit() for account in accounts),
+        spent_out=any(a.budget.on_limit == "reject" and a.left(ask.ts) <= 0 for a in accounts),
         latency_ms=workflow.latency_ms if workflow else None,
     )
 

@@ -6,6 +6,7 @@ policy is asked again on every hop; before the first content anything may be tri
 """
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -26,6 +27,7 @@ from tierwise.core.errors import (
     Overloaded,
     PolicyDenied,
     ProviderError,
+    StoreError,
     StreamBroken,
     TierwiseError,
     Verdict,
@@ -113,13 +115,16 @@ class Gateway:
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session)
         run = _Run(self._rule(call), call, started)
+        if call.hints.session is not None:
+            self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
         try:
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
             await self._ledger.intent(run.intent())
             reply = await self._laps(run)
         except asyncio.CancelledError:
-            self._later(self._settle(run, "cancelled"))
+            if not run.settling:
+                self._later(self._settle(run, "cancelled"))
             raise
         except TierwiseError as error:
             error.decision = await self._failed(run, error)
@@ -148,35 +153,44 @@ class Gateway:
         attempt = Attempt(hop, run.call)
         run.attempts.append(attempt)
         breaker = self.facts.breaker(hop.model.id)
-        admitted = reserved = False
+        live = False
         try:
             self._judge_again(run, hop)
-            admitted = breaker.admit(monotonic())
-            if not admitted:
+            attempt.admitted = breaker.admit(monotonic())
+            if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
             self._reserve(run, hop)
-            reserved = True
+            attempt.reserved = True
             result = await attempt.run(self._transport, self._reach, run.gates, deadline)
             if result.record.verdict == "fail":
+                if run.on_gate_failure != "fail":
+                    await attempt.read_to_end()
                 raise GateFailed(
                     f"the answer of {hop.model.id} failed the gate {result.record.name}: {result.record.detail}",
                     gate=result.record.name,
                     detail=result.record.detail,
                 )
+            attempt.verdict = Verdict.OK
+            live = run.call.stream
         except (ProviderError, GateFailed, ConfigError, PolicyDenied, BudgetExceeded) as error:
             attempt.error = error
             attempt.verdict = error.verdict if isinstance(error, ProviderError) else Verdict.NEXT
             if isinstance(error, GateFailed):
                 attempt.verdict = "escalate"
         finally:
-            if attempt.error is not None or attempt.answer is not None or not attempt.held:
-                attempt.close()
-                self._report(attempt, admitted=admitted)
-                if reserved:
-                    self._settle_money(run, attempt)
-        if attempt.error is None:
-            attempt.verdict = Verdict.OK
+            if not live:
+                self._release(run, attempt)
         return attempt, attempt.error
+
+    def _release(self, run: "_Run", attempt: Attempt) -> None:
+        """Let go of an attempt, once: its connection, its place at the breaker, its reservation."""
+        if attempt.released:
+            return
+        attempt.released = True
+        attempt.close()
+        self._report(attempt)
+        if attempt.reserved:
+            self._settle_money(run, attempt)
 
     async def _commit(self, run: "_Run", attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
@@ -186,13 +200,16 @@ class Gateway:
             return Reply(decision=decision, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged)
         decision = run.decision("pending")
         deltas = self._deltas(run, attempt)
+        # A generator that was never begun would not clean up when it is closed: begin it.
+        await anext(deltas)
         return Reply(decision=decision, deltas=deltas, strip_logprobs=strip, gate_failed=run.flagged)
 
     async def _deltas(self, run: "_Run", attempt: Attempt) -> AsyncGenerator[Delta, None]:
-        """Pass a committed stream on; settle it however it ends."""
+        """Pass a committed stream on, after an empty beginning; settle it however it ends."""
         outcome: Outcome = "cancelled"
         broken: ProviderError | None = None
         try:
+            yield Delta()
             async for delta in attempt.rest():
                 yield delta
             outcome = run.good_outcome
@@ -200,13 +217,9 @@ class Gateway:
             outcome, broken, attempt.error = "broken", error, error
             attempt.verdict = Verdict.STOP
         finally:
-            attempt.close()
-            if outcome != "cancelled":
-                self._report(attempt, admitted=True)
-            else:
+            if outcome == "cancelled":
                 attempt.verdict = "cancelled"
-                self.facts.breaker(attempt.hop.model.id).abandoned()
-            self._settle_money(run, attempt)
+            self._release(run, attempt)
             if outcome == "cancelled":
                 self._later(self._settle(run, outcome))
         await self._settle(run, outcome)
@@ -253,16 +266,13 @@ class Gateway:
 
     def _label(self, call: Call, pool: Pool) -> Labelled:
         rules, session = self.rules, call.hints.session
-        label = label_call(
+        return label_call(
             rules.labels,
             caller=call.hints.label,
             workflow=pool.workflow.label if pool.workflow else None,
             session=self.facts.session_label(call.key_id, session) if session else None,
             findings=rules.detectors.scan(call.parts),
         )
-        if session:
-            self.facts.stick(call.key_id, session, label.value)
-        return label
 
     async def _recall(self, key_id: str | None, session: str) -> None:
         """Fetch the label of a session that an earlier process has seen."""
@@ -301,15 +311,15 @@ class Gateway:
             for account in run.ruling.accounts:
                 account.settle(attempt.hop.reserve_usd, cost, time())
 
-    def _report(self, attempt: Attempt, *, admitted: bool) -> None:
+    def _report(self, attempt: Attempt) -> None:
         """Tell the breaker how the endpoint did, and keep its latency."""
-        if not admitted:
+        if not attempt.admitted:
             return
         model, error = attempt.hop.model.id, attempt.error
         breaker = self.facts.breaker(model)
         if error is not None and harms_endpoint(error):
             breaker.failed(monotonic(), error.retry_after_s if isinstance(error, ProviderError) else None)
-        elif attempt.answer is not None or attempt.output_chars or error is not None:
+        elif error is not None or attempt.verdict != "cancelled":
             breaker.succeeded()
             if attempt.duration_ms is not None and (error is None or isinstance(error, GateFailed)):
                 self.facts.measured(model, attempt.duration_ms)
@@ -325,6 +335,7 @@ class Gateway:
     async def _settle(
         self, run: "_Run", outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
     ) -> Decision:
+        run.settling = True
         decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
         await self._ledger.outcome(decision)
         self._observe(decision, perf_counter() - run.started)
@@ -341,7 +352,9 @@ class Gateway:
         """Finish a record outside a cancelled task."""
 
         async def settle() -> None:
-            await settling
+            # There is nobody left to be told; an intent that stays open is closed as interrupted at the next start.
+            with contextlib.suppress(StoreError):
+                await settling
 
         task = asyncio.create_task(settle())
         self._settling.add(task)
@@ -356,7 +369,7 @@ class Gateway:
 class _Run:
     """One call under way."""
 
-    __slots__ = ("attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "started")
+    __slots__ = ("attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling", "started")
 
     def __init__(self, ruling: Ruling, call: Call, started: float) -> None:
         self.ruling, self.call, self.started = ruling, call, started
@@ -364,7 +377,7 @@ class _Run:
         self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
         self.attempts: list[Attempt] = []
-        self.flagged = False
+        self.flagged = self.settling = False
 
     @property
     def good_outcome(self) -> Outcome:
@@ -416,6 +429,7 @@ class _Run:
             before,
             attempts=attempts,
             chosen=last.model if last else before.chosen,
+            obligations=self.attempts[-1].hop.obligations if last else before.obligations,
             reason=reason,
             outcome=outcome,
             error=error or (last.error if last and outcome in ("broken", "failed") else None),

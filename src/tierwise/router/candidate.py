@@ -41,7 +41,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """What the call asks of whoever serves it. `money_left_usd` None means that no budget binds."""
+    """What the call asks of whoever serves it. `money_left_usd` None means that no budget binds; `spent_out` that one
+    which rejects at its limit has reached it."""
 
     tasks: tuple[str, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
@@ -50,6 +51,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     max_cost_usd: Decimal | None = None
     money_left_usd: Decimal | None = None
     metered_allowed: bool = True
+    spent_out: bool = False
     latency_ms: float | None = None
 
 

@@ -44,6 +44,8 @@ def _price(candidate: Candidate, _need: Need) -> str | None:
 
 
 def _budget(candidate: Candidate, need: Need) -> str | None:
+    if need.spent_out:
+        return "a budget that rejects at its limit is spent"
     worst = candidate.worst_cost_usd
     if worst is None or not candidate.metered:
         return None

@@ -323,6 +323,40 @@ def test_a_caller_who_leaves_cancels_the_upstream_and_is_recorded(house: Build, 
     run(scene())
 
 
+def test_a_stream_that_nobody_begins_to_read_is_settled_too(house: Build) -> None:
+    async def scene() -> None:
+        budget = Budget(scope="all", limit_usd=Decimal(1))
+        async with house(served={"far": "scripted-far?fault=slow_chunks&delay_ms=20"}, budget=(budget,)) as h:
+            reply = await h.ask("one two three four five six", stream=True)
+            assert reply.deltas is not None
+            await reply.deltas.aclose()
+            await h.gateway.aclose()
+            assert (await h.recorded(reply.decision.id)).outcome == "cancelled"
+            assert h.gateway.facts.accounts[0].reserved == 0
+
+    run(scene())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_flagged_answer_is_whole_and_paid_once(house: Build, stream: bool) -> None:
+    async def scene() -> None:
+        budget = Budget(scope="all", limit_usd=Decimal(1))
+        gates = Gates(refusal=True, hold_back_chars=10)
+        workflow = Workflow(name="w", candidates=("far",), on_gate_failure="flag", gates=gates)
+        async with house(served={"far": "scripted-far?fault=refusal"}, workflow=(workflow,), budget=(budget,)) as h:
+            reply = await h.ask(model="auto:w", stream=stream)
+            assert reply.gate_failed
+            if reply.deltas is not None:
+                parts = [piece.refusal async for delta in reply.deltas for piece in delta.pieces]
+                assert "".join(parts) == "I cannot help with that."
+            record = await h.recorded(reply.decision.id)
+            assert record.outcome == "flagged"
+            account = h.gateway.facts.accounts[0]
+            assert (account.reserved, account.spent) == (0, record.total_cost_usd)
+
+    run(scene())
+
+
 def test_a_failing_endpoint_rests_and_comes_back(house: Build) -> None:
     async def scene() -> None:
         from tierwise.fallback.breaker import BreakerSettings

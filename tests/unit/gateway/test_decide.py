@@ -169,6 +169,13 @@ def test_budgets_take_metered_models_out_and_leave_the_others() -> None:
     assert order(rule_on(ask("auto", Hints(max_cost_usd=Decimal("0.0001"))))) == ["mid", "near"]
 
 
+def test_at_its_limit_a_budget_rejects_or_downgrades_as_it_says() -> None:
+    out = Budget(scope="all", limit_usd=Decimal(1))
+    assert isinstance(rule_on(ask(), known=facts(out, spent="1")).refusal, BudgetExceeded)
+    soft = Budget(scope="all", limit_usd=Decimal(1), on_limit="downgrade")
+    assert order(rule_on(ask(), known=facts(soft, spent="1"))) == ["mid", "near"]
+
+
 def test_rules_deny_and_bring_duties() -> None:
     outside = Rule(when=When(region_not="eu"), then=Then(deny=True), name="eu")
     assert order(rule_on(ask(), in_force=rules(outside)))[0] == "mid"
