@@ -103,7 +103,10 @@ async def run(settings: Settings, dataset: Dataset, *, frontier: str, frontier_o
     """Set up, fit where there is enough data, run the messages through the cascade and each model, tell the stories."""
     shipped = demonstration()
     folder = settings.home / "demo"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be made ({error.strerror}); set TIERWISE_HOME to another folder") from error
     transport = Transport()
     options = EngineOptions(file=str(shipped.path(LARGER)), context_tokens=512, slots=AT_ONCE, threads=1)
     server = Engine(options, name="own-server", transport=transport, admit=admit)
