@@ -228,34 +228,29 @@ class App:
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > most:
             raise Rejected(_too_large(most), (b"connection", b"close"))
-        first = await self._part(receive)
-        if not first.get("more_body"):
-            body: bytes = first.get("body", b"")
-            return body
-        parts, size, part = [], 0, first
-        async with asyncio.timeout(self._settings.body_timeout_s):
-            while True:
-                chunk: bytes = part.get("body", b"")
-                size += len(chunk)
-                if size > most:
-                    raise Rejected(_too_large(most), (b"connection", b"close"))
-                parts.append(chunk)
-                if not part.get("more_body"):
-                    return b"".join(parts)
-                part = await self._part(receive)
-
-    async def _part(self, receive: Receive) -> Message:
         try:
             async with asyncio.timeout(self._settings.body_timeout_s):
-                part = await receive()
+                return await _read(receive, most)
         except TimeoutError:
-            slow = Failure(
-                status=408, type=INVALID, code="request_timeout", message="the request's body came too slowly"
-            )
+            text = "the request's body came too slowly"
+            slow = Failure(status=408, type=INVALID, code="request_timeout", message=text)
             raise Rejected(slow, (b"connection", b"close")) from None
+
+
+async def _read(receive: Receive, most: int) -> bytes:
+    """Read the body up to its limit."""
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        part = await receive()
         if part["type"] == "http.disconnect":
             raise Left
-        return part
+        parts.append(part.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise Rejected(_too_large(most), (b"connection", b"close"))
+        more = part.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _unless_left(work: Awaitable[Reply], receive: Receive) -> Reply:
