@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from tierwise.config import Document, Settings
+from tierwise.core.answer import Answer
+from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
-from tierwise.core.errors import ConfigError, StoreError
+from tierwise.core.errors import ConfigError, StoreError, Unreachable
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account, window_start
@@ -23,6 +25,7 @@ from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.ledger.encode import decode_decision
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
@@ -43,6 +46,7 @@ from tierwise.registry.load import nearest
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.app import App
 from tierwise.server.keys import key
+from tierwise.wires import chat
 
 T = TypeVar("T")
 
@@ -316,6 +320,32 @@ async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
     transport = Transport()
     try:
         return await discovered(settings, transport)
+    finally:
+        await transport.aclose()
+
+
+async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Answer, Decision] | None:
+    """Send a request to the gateway that already runs on the configured port; None where no Tierwise answers there.
+
+    Raises ProviderError as that gateway answers with an error.
+    """
+    server, transport = settings.document.server, Transport()
+    said = {"workflow": hints.workflow, "label": hints.label, "session": hints.session}
+    headers = tuple((f"x-tierwise-{name}", str(value)) for name, value in said.items() if value is not None)
+    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
+    address = Address(url=f"http://{server.host}:{server.port}/v1", key=secret, headers=headers)
+    deadline = asyncio.get_running_loop().time() + settings.document.fallback.total_timeout_s
+    try:
+        exchange = await transport.post(address, "/chat/completions", body, deadline=deadline, stream=False)
+        answer, ident = await exchange.read_all(), exchange.headers.get(b"x-tierwise-decision")
+        if ident is None:
+            return None
+        if exchange.status != 200:
+            raise chat.error_from(exchange.status, exchange.headers, answer, time.time())
+        record = await transport.get(address, f"/decisions/{ident.decode()}", deadline=deadline)
+        return chat.decode_answer(answer), decode_decision(await record.read_all())
+    except Unreachable:
+        return None
     finally:
         await transport.aclose()
 

@@ -122,3 +122,13 @@ def test_a_taken_port_and_an_open_host_are_refused_with_the_mend(installed: Inst
     other = Installed(installed.home.with_name("other"))
     assert "--port" in other.run("serve", "--port", port, code=2).stderr
     assert "[[key]]" in other.run("serve", "--host", "0.0.0.0", code=2).stderr
+
+
+def test_beside_a_running_server_ask_goes_to_it(installed: Installed, serve: Serve) -> None:
+    port = serve().rpartition(":")[2]
+    installed.environment["TIERWISE_SERVER_PORT"] = port
+    asked = ("ask", "The ATM swallowed my card", "--model", "auto:banking77")
+    assert installed.run(*asked).stdout.strip() == '{"intent": "card_swallowed"}'
+    assert installed.json("log", "--limit", "1")[0]["outcome"] == "answered"
+    installed.environment["TIERWISE_SERVER_PORT"] = "1"
+    assert "already writes to this ledger" in installed.run(*asked, code=2).stderr

@@ -9,8 +9,11 @@ import typer
 from tierwise import bootstrap, config
 from tierwise.cli.calls import decoded, hints, request
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
+from tierwise.core.answer import Answer
 from tierwise.core.call import Call
 from tierwise.core.decision import Decision
+from tierwise.core.errors import StoreError
+from tierwise.wires import chat
 
 
 def ask(
@@ -32,7 +35,8 @@ def ask(
     Examples:  tierwise ask "my card was swallowed" --model auto:banking77  ·  tierwise ask - --label restricted < note
     """
     settings = config.load(file, flags={"frontier": frontier})
-    call = decoded(request(text, model, schema=schema, stream=stream and not as_json), hints(workflow, label, session))
+    body = request(text, model, schema=schema, stream=stream and not as_json)
+    call = decoded(body, hints(workflow, label, session))
     answer, decision = bootstrap.run(_ask(settings, call))
     if as_json:
         print_json({"answer": answer, "decision": decision})
@@ -43,12 +47,33 @@ def ask(
 
 
 async def _ask(settings: config.Settings, call: Call) -> tuple[str, Decision]:
+    try:
+        return await _ask_here(settings, call)
+    except StoreError as error:
+        if error.decision is not None:
+            raise
+        # The ledger has one writer: a server that runs already is asked instead.
+        whole = chat.encode_request(call, served_name=call.model, stream=False, ask_usage=False, ask_logprobs=False)
+        served = await bootstrap.ask_server(settings, whole.body, call.hints)
+        if served is None:
+            raise
+        text = _text(served[0])
+        if call.stream:
+            print(text)
+        return text, served[1]
+
+
+def _text(answer: Answer) -> str:
+    choice = answer.choices[0]
+    return choice.text or "\n".join(f"{tool.name}({tool.arguments})" for tool in choice.tool_calls)
+
+
+async def _ask_here(settings: config.Settings, call: Call) -> tuple[str, Decision]:
     found = await bootstrap.looked_around(settings)
     async with bootstrap.opened(found) as wired:
         reply = await wired.gateway.handle(call)
         if reply.answer is not None:
-            choice = reply.answer.choices[0]
-            return choice.text or "\n".join(f"{t.name}({t.arguments})" for t in choice.tool_calls), reply.decision
+            return _text(reply.answer), reply.decision
         parts = []
         if reply.deltas is not None:
             async for delta in reply.deltas:
