@@ -23,14 +23,14 @@ CASES = [
     (errors.BadReply("x", code="upstream_too_large"), 502, "upstream_too_large", True),
     (errors.GateFailed("x", gate="empty", detail=""), 502, "quality_gate", False),
     (errors.GateFailed("x", gate="empty", detail="", queued=True), 502, "queued_for_review", False),
-    (errors.StoreError("/home/somebody/ledger.sqlite is full"), 503, "audit_unavailable", True),
+    (errors.StoreError("/srv/somebody/ledger.sqlite is full"), 503, "audit_unavailable", True),
     (
         errors.AllAttemptsFailed("x", errors=[errors.TimedOut("a"), errors.RateLimited("b")]),
         429,
         "rate_limit_exceeded",
         True,
     ),
-    (RuntimeError("secret at /home/somebody"), 500, "internal_error", False),
+    (RuntimeError("secret at /srv/somebody"), 500, "internal_error", False),
 ]
 
 
