@@ -16,7 +16,7 @@ from tierwise.config import Document, Settings
 from tierwise.core.answer import Answer
 from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
-from tierwise.core.errors import ConfigError, StoreError, Unreachable
+from tierwise.core.errors import ConfigError, InvalidCall, ProviderError, Refused, StoreError, Unauthorized
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account, window_start
@@ -44,10 +44,11 @@ from tierwise.registry.kinds import kinds, known_models
 from tierwise.registry.load import load as load_catalog
 from tierwise.registry.load import nearest
 from tierwise.registry.settings import EndpointRow, ModelRow
-from tierwise.server.app import App
+from tierwise.server.app import HEALTHY, App
 from tierwise.server.keys import key
 from tierwise.wires import chat
 
+HEALTH_TIMEOUT_S = 2.0
 T = TypeVar("T")
 
 
@@ -327,27 +328,45 @@ async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
 async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Answer, Decision] | None:
     """Send a request to the gateway that already runs on the configured port; None where no Tierwise answers there.
 
-    Raises ProviderError as that gateway answers with an error.
+    Raises InvalidCall or ProviderError as that gateway answers with an error, with its decision where there is one.
     """
     server, transport = settings.document.server, Transport()
+    base = f"http://{f'[{server.host}]' if ':' in server.host else server.host}:{server.port}"
     said = {"workflow": hints.workflow, "label": hints.label, "session": hints.session}
     headers = tuple((f"x-tierwise-{name}", str(value)) for name, value in said.items() if value is not None)
     secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
-    address = Address(url=f"http://{server.host}:{server.port}/v1", key=secret, headers=headers)
-    deadline = asyncio.get_running_loop().time() + settings.document.fallback.total_timeout_s
+    address = Address(url=f"{base}/v1", key=secret, headers=headers)
+    now = asyncio.get_running_loop().time()
+    deadline = now + settings.document.fallback.total_timeout_s
     try:
+        # Neither message nor key is for a stranger who listens there.
+        if not await _healthy(transport, base, now + HEALTH_TIMEOUT_S):
+            return None
         exchange = await transport.post(address, "/chat/completions", body, deadline=deadline, stream=False)
         answer, ident = await exchange.read_all(), exchange.headers.get(b"x-tierwise-decision")
-        if ident is None:
-            return None
-        if exchange.status != 200:
-            raise chat.error_from(exchange.status, exchange.headers, answer, time.time())
-        record = await transport.get(address, f"/decisions/{ident.decode()}", deadline=deadline)
-        return chat.decode_answer(answer), decode_decision(await record.read_all())
-    except Unreachable:
-        return None
+        decision = None
+        if ident is not None:
+            record = await transport.get(address, f"/decisions/{ident.decode()}", deadline=deadline)
+            decision = decode_decision(await record.read_all()) if record.status == 200 else None
+        if exchange.status != 200 or decision is None:
+            failed = chat.error_from(exchange.status, exchange.headers, answer, time.time())
+            text = str(failed).replace("The endpoint", "The running gateway", 1)
+            unasked = decision is None and isinstance(failed, Refused | Unauthorized)
+            error = InvalidCall(text) if unasked else type(failed)(text)
+            error.decision = decision
+            raise error
+        return chat.decode_answer(answer), decision
     finally:
         await transport.aclose()
+
+
+async def _healthy(transport: Transport, base: str, deadline: float) -> bool:
+    """Say whether a Tierwise answers there."""
+    try:
+        exchange = await transport.get(Address(url=base), "/healthz", deadline=deadline)
+        return await exchange.read_all() == HEALTHY
+    except ProviderError:
+        return False
 
 
 async def reachable(endpoint: Endpoint, unusable: str | None) -> tuple[bool, str]:
@@ -367,7 +386,10 @@ async def reachable(endpoint: Endpoint, unusable: str | None) -> tuple[bool, str
         await transport.aclose()
     latency = f" in {found.latency_ms:.0f} ms" if found.latency_ms is not None else ""
     count = f", {len(found.models)} models" if found.models is not None else ""
-    return found.reachable, f"{endpoint.url} answered{latency}{count}" if found.reachable else found.detail
+    return (
+        found.reachable,
+        f"{endpoint.url} answered{latency}{count}" if found.reachable else f"{endpoint.url}: {found.detail}",
+    )
 
 
 def _near(found: Sequence[Found], taken: set[str]) -> tuple[list[EndpointRow], list[ModelRow]]:

@@ -4,7 +4,9 @@ Each command's module is imported when its name is given, so that a quick comman
 Exit: 0 done; 1 a check is negative; 2 wrong use or configuration; 3 no endpoint may serve this; 4 every attempt failed.
 """
 
+import difflib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tierwise.core.errors import CallRejected, ConfigError, InvalidCall, StoreError, TierwiseError
+from tierwise.core.errors import CallRejected, ConfigError, InvalidCall, ProviderError, StoreError, TierwiseError
 
 # name: (module, function, what stands in the list)
 COMMANDS = {
@@ -46,13 +48,22 @@ class Commands(TyperGroup):
         """Import and return a command."""
         if cmd_name not in COMMANDS:
             return None
-        module, name, _ = COMMANDS[cmd_name]
+        module, name, told = COMMANDS[cmd_name]
         found: Any = getattr(importlib.import_module(f"tierwise.cli.{module}"), name)
-        if isinstance(found, typer.Typer):
-            return get_command(found)
-        single = typer.Typer(add_completion=False)
-        single.command(name=cmd_name)(found)
-        return get_command(single)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False)
+            found.command(name=cmd_name)(function)
+        command = get_command(found)
+        command.name, command.short_help = cmd_name, told
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; for a name that is none, say the nearest."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"there is no command {args[0]!r}{hint} `tierwise --help` lists them")
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(
@@ -80,29 +91,41 @@ def _root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
+    # A closed stdout or stderr is None: what would be said there is dropped.
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
     try:
         code = get_command(app).main(list(arguments), prog_name="tierwise", standalone_mode=False)
         sys.stdout.flush()
     except typer.Exit as ended:
         return ended.exit_code
     except typer.TyperException as error:
-        sys.stderr.write(f"tierwise: {error}\n")
+        # Without any argument the help was shown, and nothing is left to say.
+        sys.stderr.write(f"tierwise: {text}\n" if (text := error.format_message().strip()) else "")
         return WRONG
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # The reader of a pipe has gone; nothing is left to say, not even at exit.
+    except (BrokenPipeError, SystemExit):
+        # The reader of a pipe has gone (Typer exits then); nothing is left to say, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return DONE
     except TierwiseError as error:
-        sys.stderr.write(f"tierwise: {error}\n")
+        sys.stderr.write(f"tierwise: {_place(error)}{error}\n")
         if error.decision is not None:
             sys.stderr.write(f"decision: {error.decision.id}\n")
         return exit_code(error)
     except OSError as error:
-        sys.stderr.write(f"tierwise: {error.strerror or error}: {error.filename or ''}\n")
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"tierwise: {where}{error.strerror or error}\n")
         return WRONG
     return code if isinstance(code, int) else DONE
+
+
+def _place(error: TierwiseError) -> str:
+    """Say whose error it is, where an endpoint failed."""
+    if not isinstance(error, ProviderError) or error.decision is None or not error.decision.attempts:
+        return ""
+    last = error.decision.attempts[-1]
+    return f"{last.model} at {last.endpoint}: "
 
 
 def exit_code(error: TierwiseError) -> int:
@@ -111,6 +134,9 @@ def exit_code(error: TierwiseError) -> int:
         case InvalidCall() | ConfigError() | StoreError():
             return WRONG
         case CallRejected():
+            return NOBODY
+        case _ if error.decision is not None and error.decision.outcome == "refused":
+            # A running gateway was asked: its refusals come over HTTP.
             return NOBODY
         case _:
             return FAILED

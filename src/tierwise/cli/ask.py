@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tierwise import bootstrap, config
+from tierwise.cli import telling
 from tierwise.cli.calls import decoded, hints, request
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
 from tierwise.core.answer import Answer
@@ -30,7 +31,8 @@ def ask(
 ) -> None:
     """Send one request through the gateway.
 
-    Beside a running server of the same ledger the request goes to that server.
+    Beside a running server of the same ledger the request goes to that server;
+    if that listens on a port of its own, set TIERWISE_SERVER_PORT.
 
     Examples:  tierwise ask "my card was swallowed" --model auto:banking77  ·  tierwise ask - --label restricted < note
     """
@@ -90,6 +92,5 @@ async def _ask_here(settings: config.Settings, call: Call) -> tuple[str, Decisio
 def _why(decision: Decision) -> None:
     last = decision.attempts[-1]
     cost = "unmetered" if decision.total_cost_usd is None else f"${decision.total_cost_usd:f}"
-    say(f"— {last.model} at {last.endpoint} ({last.tier}), label {decision.label.value}, cost {cost}")
-    say(f"  {decision.reason}")
-    say(f"  tierwise show {decision.id}")
+    told = f"— {last.model} at {last.endpoint} ({last.tier}), label {decision.label.value}, cost {cost}"
+    say(telling.wrapped(iter((told, f"  {decision.reason}", f"  tierwise show {decision.id}"))))

@@ -18,12 +18,16 @@ def request(text: str, model: str, *, schema: Path | None = None, stream: bool =
     """Return a Chat Completions body for one message. `-` reads the message from standard input."""
     if text == "-":
         text = sys.stdin.read(MAX_REQUEST_BYTES)
+    if not text.strip():
+        raise InvalidCall("the message is empty: nothing is asked", param="TEXT")
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}]}
     if schema is not None:
         try:
             parsed = msgspec.json.decode(schema.read_bytes())
-        except (OSError, msgspec.DecodeError) as error:
-            raise ConfigError(f"{schema} is not a readable JSON schema: {error}", file=str(schema)) from error
+        except OSError as error:
+            raise ConfigError(f"{schema} cannot be read: {error.strerror}", file=str(schema)) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{schema} is not JSON: {error}", file=str(schema)) from error
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": parsed}}
     if stream:
         body["stream"] = True

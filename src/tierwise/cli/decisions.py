@@ -2,13 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Json, Since, print_json, since_ts, table
-from tierwise.core.decision import Decision
+from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Tier
 from tierwise.ledger.queries import Filter
@@ -27,12 +27,15 @@ def log(
 
     Examples:  tierwise log --since 1h  ·  tierwise log --outcome refused --json
     """
+    if outcome is not None and outcome not in get_args(Outcome):
+        raise InvalidCall(f"--outcome {outcome!r}: one of {', '.join(get_args(Outcome))}", param="--outcome")
     which = Filter(since_ts=since_ts(since), workflow=workflow, tier=tier, outcome=outcome)  # type: ignore[arg-type]
     found = asyncio.run(_latest(config.load(file), limit, which))
     if as_json:
         print_json(found)
     elif not found:
-        print('No decisions are recorded here yet. Make one: tierwise ask "hello", or tierwise demo')
+        filtered = any((since, workflow, tier, outcome))
+        print("No decision matches." if filtered else "No decisions are recorded here yet. Make some: tierwise demo")
     else:
         print(table(("decision", "when (UTC)", "label", "outcome", "tier", "model"), [_row(d) for d in found]))
 

@@ -5,6 +5,8 @@ Knows how to ask and how to say; what is done is in `demo_run`, how it is told i
 
 import asyncio
 import contextlib
+import csv
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import msgspec
 import typer
 
 from tierwise import config
+from tierwise.cli.options import say
 from tierwise.core.errors import ConfigError
 from tierwise.economics.price import expected_cost_usd
 from tierwise.evals.dataset import Dataset, read
@@ -34,13 +37,14 @@ def demo(
     ] = False,
     frontier_model: Annotated[str, typer.Option(help="Whose price is named, and who is asked.")] = "gpt-6.1-sol",
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the estimated cost beforehand.")] = False,
-    file: Annotated[Path | None, typer.Option("--config", help="Take [server] and the home from this file.")] = None,
+    file: Annotated[Path | None, typer.Option("--config", help="Checked; the demo has rules of its own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Route real messages to the right tier, and show why.
 
-    Starts two small shipped models, sends each message to the smaller one first, and passes it on where the answer is
-    not sure enough. Nothing leaves this machine unless you say --frontier.
+    Starts two small shipped models, sends each message to the smaller one first,
+    and passes it on where the answer is not sure enough. Nothing leaves this
+    machine unless you say --frontier.
 
     Examples:  tierwise demo  ·  tierwise demo --data messages.csv --out rows.jsonl  ·  tierwise demo --json
     """
@@ -51,8 +55,8 @@ def demo(
         raise ConfigError(f"no price is known for {frontier_model!r}; there are {known}", key="--frontier-model")
     if frontier:
         _agree(settings, dataset, frontier_model, yes=yes)
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigError(f"{out} cannot be written: there is no folder {out.absolute().parent}", key="--out")
+    if out is not None:
+        _check_writable(out)
     from tierwise.cli import demo_report, demo_run
 
     with _progress() as progress:
@@ -66,14 +70,28 @@ def demo(
         return
     from rich.console import Console
 
-    demo_report.show(
-        ran, Console(width=min(demo_report.WIDTH, Console().width) if sys.stdout.isatty() else demo_report.WIDTH)
-    )
+    # Rendered whole first: rich ends the process by itself where the reader of a pipe has gone.
+    page, terminal = io.StringIO(), sys.stdout.isatty()
+    width = min(demo_report.WIDTH, Console().width) if terminal else demo_report.WIDTH
+    demo_report.show(ran, Console(file=page, width=width, force_terminal=terminal))
+    sys.stdout.write(page.getvalue())
+
+
+def _check_writable(out: Path) -> None:
+    """Find out before the work whether its rows can be written."""
+    try:
+        with out.open("ab"):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}; name another file", key="--out") from error
 
 
 def _dataset(data: Path | None, limit: int | None) -> Dataset:
     shipped = demonstration()
-    dataset = read(data or shipped.messages, shipped.labels)
+    try:
+        dataset = read(data or shipped.messages, shipped.labels)
+    except csv.Error as error:
+        raise ConfigError(f"{data} is not readable as CSV: {error}; is a quote left open?", file=str(data)) from error
     if data is None:
         dataset = msgspec.structs.replace(dataset, name="the package's own example messages")
     if limit is not None and limit < len(dataset.rows):
@@ -112,12 +130,13 @@ def _progress() -> Iterator["Progressing"]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:20}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         yield Progressing(bars)
 
 
 class Progressing:
-    """Turns `(what, done, total)` into bars."""
+    """Turns `(what, done, total)` into bars; off a terminal, into one line when each begins."""
 
     def __init__(self, bars: object) -> None:
         self._bars, self._tasks = bars, dict[str, int]()
@@ -129,4 +148,6 @@ class Progressing:
             return
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total)
+            if self._bars.disable:
+                say(f"  {what}: {total:,} messages")
         self._bars.update(TaskID(self._tasks[what]), completed=done)

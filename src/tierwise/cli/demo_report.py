@@ -212,7 +212,7 @@ def _cost(ran: Ran, console: Console) -> None:
         console.print(f"\nNo price is known for {ran.frontier}, so no cost is shown.")
         return
     console.print(
-        f"\n[bold]Cost per 1,000 messages[/bold] at the price of {price.model}: "
+        f"\n[bold]Cost per 1,000 messages[/bold] at the price of {price.model}:"
         f"\n${price.price.input_usd_per_mtok} in, ${price.price.output_usd_per_mtok} out per million tokens"
         f" ({price.price.as_of}); a price for the same tokens,\nnot a claim of quality"
     )

@@ -5,11 +5,12 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from tierwise import bootstrap, config
+from tierwise.cli import telling
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.core.errors import ConfigError, TierwiseError
 from tierwise.hardware.detect import machine
@@ -38,11 +39,15 @@ def doctor(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = 
     if as_json:
         print_json(found)
     else:
-        for finding in found:
-            print(f"{'✓' if finding.well else '✗'} {finding.what}: {finding.detail}")
-            if not finding.well and finding.mend:
-                print(f"    → {finding.mend}")
+        print(telling.wrapped(_told(found)))
     return 0 if all(finding.well for finding in found) else 1
+
+
+def _told(found: list[Finding]) -> Iterator[str]:
+    for finding in found:
+        yield f"{'✓' if finding.well else '✗'} {finding.what}: {finding.detail}"
+        if not finding.well and finding.mend:
+            yield f"    → {finding.mend}"
 
 
 async def _examine(load: Callable[[], config.Settings]) -> list[Finding]:

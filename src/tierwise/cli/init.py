@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import Frontier, say
+from tierwise.cli.options import Frontier, Json, print_json, say
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.registry.kinds import kinds, known_models
@@ -19,6 +19,7 @@ def init(
     file: Annotated[Path, typer.Option("--config", help="Where to write it.")] = Path(config.FILE),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     frontier: Frontier = False,
+    as_json: Json = False,
 ) -> None:
     """Look at this machine and write a starter tierwise.toml with comments.
 
@@ -34,8 +35,13 @@ def init(
         say(f"  found  {line}")
     text = starter(found.document.endpoint, found.document.model, frontier=frontier)
     config.parse(text, str(file))
-    file.write_text(text, "utf-8")
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}; --config writes elsewhere") from error
     say(f"wrote {file}; check it with: tierwise doctor --config {file}")
+    if as_json:
+        print_json({"file": str(file.absolute()), "found": words})
 
 
 def starter(endpoints: tuple[EndpointRow, ...], models: tuple[ModelRow, ...], *, frontier: bool) -> str:

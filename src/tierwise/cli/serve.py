@@ -1,12 +1,14 @@
 """The command `tierwise serve`: the gateway."""
 
 import gc
+import os
+import sys
 from typing import Annotated
 
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import ConfigFile, Frontier, say
+from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
 from tierwise.core.label import Tier
 
 
@@ -15,16 +17,19 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = None,
     file: ConfigFile = None,
     frontier: Frontier = False,
+    as_json: Json = False,
 ) -> None:
     """Start the gateway. Ctrl-C stops it after what is under way; a second Ctrl-C at once.
+
+    With --json its address, process id and ledger stand on stdout as soon as it listens.
 
     Examples:  tierwise serve  ·  tierwise serve --port 7474 --config tierwise.toml
     """
     settings = config.load(file, flags={"server.host": host, "server.port": port, "frontier": frontier})
-    bootstrap.run(_serve(settings))
+    bootstrap.run(_serve(settings, as_json=as_json))
 
 
-async def _serve(settings: config.Settings) -> None:
+async def _serve(settings: config.Settings, *, as_json: bool) -> None:
     from tierwise.server.run import serve as listen
 
     found, words = await bootstrap.looked_around_told(settings)
@@ -35,6 +40,9 @@ async def _serve(settings: config.Settings) -> None:
 
         def ready(host: str, port: int) -> None:
             _hello(wired, host, port)
+            if as_json:
+                print_json({"url": f"http://{host}:{port}/v1", "pid": os.getpid(), "ledger": str(found.ledger_path)})
+                sys.stdout.flush()
             # What is wired lives as long as the process; looking at it again and again costs each request.
             gc.collect()
             gc.freeze()

@@ -102,7 +102,12 @@ def _attempt(number: int, attempt: AttemptRecord) -> Iterator[str]:
 def wrapped(lines: Iterator[str], width: int = WIDTH) -> str:
     """Fit lines to the width, continuing each under its own beginning."""
     found = []
-    for line in lines:
+    for raw in lines:
+        # Errors quote what upstreams say: nothing in it may steer a terminal.
+        line = "".join(c if c.isprintable() else "�" for c in raw)
         indent = " " * (len(line) - len(line.lstrip()) + 4)
-        found.append(textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False))
+        # A path or a name stays in one piece, to be copied.
+        found.append(
+            textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+        )
     return "\n".join(found)

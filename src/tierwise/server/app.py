@@ -33,6 +33,7 @@ Route = Callable[[dict[bytes, bytes], str | None, Receive, Send], Awaitable[None
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 EVENTS: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 HINT = PREFIX.encode()
+HEALTHY = b'{"status":"ok"}'
 MAX_HEADER_CHARS = 400
 LATER = frozenset({b"/v1/responses", b"/v1/embeddings"})
 _log = logging.getLogger("tierwise.server")
@@ -104,7 +105,7 @@ class App:
 
     async def _serve(self, method: str, path: bytes, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         if path == b"/healthz":
-            return await _send(send, 200, b'{"status":"ok"}')
+            return await _send(send, 200, HEALTHY)
         if path == b"/readyz":
             why = self._ready()
             body = msgspec.json.encode({"status": "ok" if why is None else "not ready", "reason": why})
