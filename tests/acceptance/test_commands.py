@@ -163,6 +163,25 @@ def test_exit_codes_of_a_call(installed: Installed, upstream: ScriptedUpstream, 
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_what_is_not_text(installed: Installed) -> None:
+    for shell, told in (
+        ("ask $'a \\xff' --model small", "not text"),
+        ("ask hi --session $'\\xe9' --model small", "not text"),
+        ("show $'\\xff\\xff\\xff\\xff\\xff\\xff'", "not text"),
+        ("route - --model small <<< $'a\\xff'", "not UTF-8 text (byte 1)"),
+        ("route - --model small <&-", "closed"),
+        ("route - --model small < <(head -c 40000000 /dev/zero)", "larger than 32 MiB"),
+    ):
+        line = f"'{COMMAND}' {shell}"
+        done = subprocess.run(
+            ["bash", "-c", line], env=installed.environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), shell
+        assert told in done.stderr
+    installed.environment["PYTHONIOENCODING"] = "ascii"
+    assert "\\u2713 home" in installed.run("doctor").stdout
+
+
 def test_a_starter_file_loads_and_is_not_overwritten(installed: Installed, tmp_path: Path) -> None:
     path = tmp_path / "new.toml"
     told = installed.json("init", "--config", str(path))

@@ -93,6 +93,13 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     # A closed stdout or stderr is None: what would be said there is dropped.
     sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets its number.
+            stream.reconfigure(errors="backslashreplace")
+    if odd := next((word for word in arguments if not word.isascii() and not _is_text(word)), None):
+        sys.stderr.write(f"tierwise: {odd!r} is not text in this terminal's encoding ({sys.getfilesystemencoding()})\n")
+        return WRONG
     try:
         code = get_command(app).main(list(arguments), prog_name="tierwise", standalone_mode=False)
         sys.stdout.flush()
@@ -118,6 +125,11 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"tierwise: {where}{error.strerror or error}\n")
         return WRONG
     return code if isinstance(code, int) else DONE
+
+
+def _is_text(word: str) -> bool:
+    """Say whether an argument could be decoded; bytes that could not stand in it as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _place(error: TierwiseError) -> str:

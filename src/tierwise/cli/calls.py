@@ -17,7 +17,7 @@ MAX_REQUEST_BYTES = 32 * 1024 * 1024
 def request(text: str, model: str, *, schema: Path | None = None, stream: bool = False) -> bytes:
     """Return a Chat Completions body for one message. `-` reads the message from standard input."""
     if text == "-":
-        text = sys.stdin.read(MAX_REQUEST_BYTES)
+        text = _standard_input()
     if not text.strip():
         raise InvalidCall("the message is empty: nothing is asked", param="TEXT")
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}]}
@@ -32,6 +32,18 @@ def request(text: str, model: str, *, schema: Path | None = None, stream: bool =
     if stream:
         body["stream"] = True
     return msgspec.json.encode(body)
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise InvalidCall("standard input is closed", param="TEXT")
+    raw = sys.stdin.buffer.read(MAX_REQUEST_BYTES + 1)
+    if len(raw) > MAX_REQUEST_BYTES:
+        raise InvalidCall(f"the message is larger than {MAX_REQUEST_BYTES // 1024**2} MiB", param="TEXT", status=413)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidCall(f"standard input is not UTF-8 text (byte {error.start})", param="TEXT") from error
 
 
 def hints(workflow: str | None, label: str | None, session: str | None = None) -> Hints:

@@ -119,7 +119,7 @@ def _agree(settings: config.Settings, dataset: Dataset, model: str, *, yes: bool
     )
     if yes:
         return
-    if not sys.stdin.isatty() or not typer.confirm("Send them?", err=True):
+    if sys.stdin is None or not sys.stdin.isatty() or not typer.confirm("Send them?", err=True):
         raise ConfigError("nothing was sent: agree at the prompt, or say --yes", key="--frontier")
 
 
