@@ -5,6 +5,7 @@ Invariant: no traceback, path or secret leaves; an unknown exception says nothin
 """
 
 import math
+from pathlib import PurePath
 
 import msgspec
 
@@ -85,7 +86,9 @@ def failure(error: BaseException) -> Failure:
         case ProviderError():
             return _upstream(error)
         case ConfigError():
-            return Failure(status=503, type=SERVER, code="misconfigured", message=str(error))
+            # Who calls may be somebody else than who may see this machine's folders.
+            text = str(error) if error.file is None else str(error).replace(error.file, PurePath(error.file).name)
+            return Failure(status=503, type=SERVER, code="misconfigured", message=text)
         case TierwiseError():
             return Failure(status=500, type=SERVER, code="internal_error", message=str(error))
         case _:
@@ -93,7 +96,8 @@ def failure(error: BaseException) -> Failure:
 
 
 def _upstream(error: ProviderError) -> Failure:
-    text = f"the endpoint failed, not Tierwise: {error}"
+    refused = isinstance(error, Refused | ContextTooLong)
+    text = f"the endpoint {'refused the request' if refused else 'failed'}, not Tierwise: {error}"
     wait = error.retry_after_s
     after = None if wait is None else max(1, min(math.ceil(wait), MAX_RETRY_AFTER_S))
     match error:

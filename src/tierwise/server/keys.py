@@ -17,6 +17,8 @@ import msgspec
 from tierwise.core.secret import Secret
 from tierwise.server.errors import INVALID, PERMISSION, Failure
 
+_MISSHAPEN = frozenset(b"/?#@\\% ,")
+
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """A caller's key: its name in records, and the hash of its text."""
@@ -33,8 +35,11 @@ def key(name: str, secret: Secret, expires: datetime | None) -> Key:
 
 def identify(keys: Sequence[Key], headers: Mapping[bytes, bytes]) -> tuple[str | None, Failure | None]:
     """Return the key's name, or why the caller is not served. Without keys nobody is asked for one."""
+    host = headers.get(b"host", b"")
     if not keys:
-        return None, _from_elsewhere(headers)
+        return None, _elsewhere(host, headers.get(b"origin"))
+    if not host or _misshapen(host):
+        return None, _wrong_host("the Host must be one name or address, with or without a port")
     bearer = headers.get(b"authorization", b"")
     given = bearer[7:].strip() if bearer[:7].lower() == b"bearer " else b""
     plain = headers.get(b"x-api-key", b"").strip()
@@ -57,16 +62,19 @@ def _denied(message: str) -> Failure:
     return Failure(status=401, type=INVALID, code="invalid_api_key", message=message)
 
 
-def _from_elsewhere(headers: Mapping[bytes, bytes]) -> Failure | None:
-    return _elsewhere(headers.get(b"host", b""), headers.get(b"origin"))
+def _wrong_host(message: str) -> Failure:
+    return Failure(status=400, type=INVALID, code="invalid_host", message=message)
+
+
+def _misshapen(host: bytes) -> bool:
+    return not _MISSHAPEN.isdisjoint(host)
 
 
 @functools.lru_cache(maxsize=64)
 def _elsewhere(host_header: bytes, origin: bytes | None) -> Failure | None:
     host = host_header.decode("latin-1")
-    if set(host) & set("/?#@\\% ") or not _loopback(_hostname(f"//{host}")):
-        text = "this gateway serves this machine only: the Host must be a loopback name"
-        return Failure(status=400, type=INVALID, code="invalid_host", message=text)
+    if _misshapen(host_header) or not _loopback(_hostname(f"//{host}")):
+        return _wrong_host("this gateway serves this machine only: the Host must be a loopback name")
     if origin is not None and not _loopback(_hostname(origin.decode("latin-1"))):
         text = "pages of other origins may not use this gateway"
         return Failure(status=403, type=PERMISSION, code="origin_not_allowed", message=text)

@@ -1,28 +1,30 @@
-"""How is the application put on a socket? uvicorn, with the limits that it lacks.
+"""How is the application put on a socket, and how does it end? uvicorn, with the ending that it lacks.
 
-Invariant: without keys the socket is a loopback one; a header block is bounded in bytes, fields and time; SIGTERM
-drains, a second one ends at once.
+Knows no routes; the limits of a connection are in `connection`.
+Invariant: without keys the socket is a loopback one; SIGTERM drains, a second one ends at once, and either way every
+request under way is told so and settled before `serve` returns.
 """
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import logging
 import signal
 import socket
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tierwise.core.errors import ConfigError
 from tierwise.server.app import App
+from tierwise.server.connection import bounded
 from tierwise.server.settings import ServerSettings
 
-MAX_FIELDS = 100
-MAX_TARGET_BYTES = 8 * 1024
 BACKLOG = 1024
+# What cancelled requests get to send their last words and to settle.
+ENDING_S = 2.0
 
 
 def listen(settings: ServerSettings, *, keyed: bool) -> socket.socket:
@@ -33,53 +35,92 @@ def listen(settings: ServerSettings, *, keyed: bool) -> socket.socket:
             " 127.0.0.1",
             key="server.host",
         )
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
         listener.listen(BACKLOG)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(
-                f"port {settings.port} is taken, perhaps by another `tierwise serve`; stop it, or give another:"
-                f" --port {settings.port + 1}",
-                key="server.port",
-            ) from error
-        raise ConfigError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", key="server"
-        ) from error
+        listener.close()
+        raise _not_listening(settings, error) from error
     listener.setblocking(False)
     return listener
+
+
+def _not_listening(settings: ServerSettings, error: OSError) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        other = settings.port + 1 if settings.port < 65535 else 0
+        return ConfigError(
+            f"port {settings.port} is taken, perhaps by another `tierwise serve`; stop it, or give another:"
+            f" --port {other}",
+            key="server.port",
+        )
+    return ConfigError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", key="server")
 
 
 async def serve(
     app: App, settings: ServerSettings, *, keyed: bool, ready: Callable[[str, int], None] = lambda _host, _port: None
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then let what is under way finish within `drain_s`."""
+    """Serve until SIGINT or SIGTERM, then let what is under way finish within `drain_s`.
+
+    `ready` is called with host and port once connections are accepted. Raises ConfigError where the port is not free.
+    """
     listener = listen(settings, keyed=keyed)
-    server = uvicorn.Server(_config(app, settings))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     host, port = listener.getsockname()[:2]
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        server.force_exit = server.should_exit
-        server.should_exit = True
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop)
     try:
-        serving = asyncio.create_task(server._serve([listener]))
-        while not server.started and not serving.done():  # noqa: ASYNC110 uvicorn offers no event
-            await asyncio.sleep(0.01)
-        if server.started:
-            ready(host, port)
-        await serving
+        await Server(app, settings, lambda: ready(host, port)).serve(sockets=[listener])
     finally:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(name)
         listener.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server with our signals and an ending that waits for what it cancelled."""
+
+    def __init__(self, app: App, settings: ServerSettings, ready: Callable[[], None] = lambda: None) -> None:
+        super().__init__(_config(app, settings))
+        self._ready = ready
+
+    def stop(self) -> None:
+        """Drain; asked a second time, end at once."""
+        if self.should_exit:
+            self.force_exit = True
+            for task in self.server_state.tasks:
+                task.cancel()
+            asyncio.get_running_loop().call_later(ENDING_S, self._abort)
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM while serving, where this thread may."""
+        loop = asyncio.get_running_loop()
+        taken = []
+        if threading.current_thread() is threading.main_thread():
+            for name in (signal.SIGINT, signal.SIGTERM):
+                with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C then ends at once
+                    loop.add_signal_handler(name, self.stop)
+                    taken.append(name)
+        try:
+            yield
+        finally:
+            for name in taken:
+                loop.remove_signal_handler(name)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, then say so."""
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain; then let requests that were cancelled because they took too long send their last words."""
+        await super().shutdown(sockets)
+        if self.server_state.tasks:
+            await asyncio.wait(set(self.server_state.tasks), timeout=ENDING_S)
+        await asyncio.sleep(0)  # the last words leave with the next turn of the loop
+        self._abort()
+
+    def _abort(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def _config(app: App, settings: ServerSettings) -> uvicorn.Config:
@@ -91,90 +132,13 @@ def _config(app: App, settings: ServerSettings) -> uvicorn.Config:
         lifespan="off",
         interface="asgi3",
         access_log=False,
-        log_level=logging.WARNING,
+        log_level=logging.ERROR,
         log_config=None,
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=max(1, int(settings.idle_timeout_s)),
         timeout_graceful_shutdown=max(1, int(settings.drain_s)),
     )
-
-
-class Bounded(HttpToolsProtocol):
-    """uvicorn's protocol with bounded heads, targets and numbers of connections. `limits` is set by `bounded`."""
-
-    limits = ServerSettings()
-    _head_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
-    _head_done = False
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        peer = transport.get_extra_info("socket")
-        if peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6):
-            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if len(self.connections) > self.limits.max_connections:
-            self._refuse(b"503 Service Unavailable")
-            return
-        self._head_timer = self.loop.call_later(self.limits.header_timeout_s, self._slow)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
-            return
-        if not self._head_done:
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if not self._head_done and self._head_bytes > self.limits.max_header_bytes and not self.transport.is_closing():
-            self._refuse(b"431 Request Header Fields Too Large")
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head_done, self._head_bytes = False, 0
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.limits.header_timeout_s, self._slow)
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        if len(self.url) > MAX_TARGET_BYTES and not self.transport.is_closing():
-            self._refuse(b"414 URI Too Long")
-
-    def on_headers_complete(self) -> None:
-        self._head_done = True
-        self._stop_timer()
-        if self.transport.is_closing():
-            return
-        size = sum(len(name) + len(value) for name, value in self.headers)
-        if len(self.headers) > MAX_FIELDS or size > self.limits.max_header_bytes:
-            self._refuse(b"431 Request Header Fields Too Large")
-            return
-        super().on_headers_complete()
-
-    def _slow(self) -> None:
-        self._head_timer = None
-        if not self.transport.is_closing():
-            if self._head_bytes:
-                self._refuse(b"408 Request Timeout")
-            else:
-                self.transport.close()
-
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _refuse(self, status: bytes) -> None:
-        self._stop_timer()
-        self.transport.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
-        self.transport.close()
-
-
-def bounded(settings: ServerSettings) -> type[Bounded]:
-    """Return the protocol for these limits."""
-    return type("Bounded", (Bounded,), {"limits": settings})
 
 
 def _is_loopback(host: str) -> bool:

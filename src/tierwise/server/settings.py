@@ -4,23 +4,28 @@ Every limit has a name and a unit. Invariant: without keys the host is a loopbac
 """
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Size = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the gateway listens and what it bears."""
+    """Where the gateway listens and what it bears. Port 0 takes a free one."""
 
     host: str = "127.0.0.1"
-    port: int = 7373
-    max_body_bytes: int = 32 * 1024 * 1024
-    max_header_bytes: int = 64 * 1024
-    max_connections: int = 2048
-    header_timeout_s: float = 10.0
-    body_timeout_s: float = 60.0
-    idle_timeout_s: float = 75.0
-    write_timeout_s: float = 60.0
-    drain_s: float = 30.0
+    port: Port = 7373
+    max_body_bytes: Size = 32 * 1024 * 1024
+    max_header_bytes: Size = 64 * 1024
+    max_connections: Size = 2048
+    header_timeout_s: Seconds = 10.0
+    body_timeout_s: Seconds = 60.0
+    idle_timeout_s: Seconds = 75.0
+    write_timeout_s: Seconds = 60.0
+    drain_s: Seconds = 30.0
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

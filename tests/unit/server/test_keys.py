@@ -24,7 +24,7 @@ GIVEN = [
 
 @pytest.mark.parametrize(("headers", "name", "status"), GIVEN)
 def test_keys(headers: dict[bytes, bytes], name: str | None, status: int | None) -> None:
-    found, failed = identify(KEYS, headers)
+    found, failed = identify(KEYS, {b"host": b"gateway.example"} | headers)
     assert (found, failed.status if failed else None) == (name, status)
     assert failed is None or "key-" not in failed.message.replace("x-api-key", "")
 
