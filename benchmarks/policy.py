@@ -43,7 +43,7 @@ def scans() -> None:
 
 
 def judgements() -> None:
-    endpoint = Endpoint(name="house", kind="vllm", wire="chat", tier=Tier.SELF_HOSTED, region="eu")
+    endpoint = Endpoint(name="house", kind="vllm", wires=("chat",), tier=Tier.SELF_HOSTED, region="eu")
     target = Target(endpoint, Model(id="m", endpoint="house", served_name="m"))
     for count in (0, 10, 100):
         rules = [

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from tierwise.core.call import Hints
 from tierwise.wires import chat
 from tierwise.wires.splice import parse
+from tierwise.wires.wire import Recipient
 
 MESSAGES = [
     {"role": "system", "content": "You sort the messages of bank customers. " * 10},
@@ -74,26 +75,27 @@ def main() -> None:
         measure(f"parse, {name}", lambda body=body: parse(body), len(body))
         measure(f"decode_request, {name}", lambda body=body: chat.decode_request(body, Hints()), len(body))
         measure(
-            f"encode_request, {name}",
-            lambda call=call: chat.encode_request(
-                call, served_name="small", stream=False, ask_usage=True, ask_logprobs=False
-            ),
+            f"splice_request, {name}",
+            lambda call=call: chat.splice_request(call, Recipient(endpoint="e", served_name="small", stream=False)),
             len(body),
         )
     call = chat.decode_request(STREAMED, Hints())
     measure(
-        "encode_request, streamed with usage",
-        lambda: chat.encode_request(call, served_name="small", stream=True, ask_usage=True, ask_logprobs=True),
+        "splice_request, streamed with usage",
+        lambda: chat.splice_request(call, Recipient(endpoint="e", served_name="small", stream=True, logprobs=True)),
         len(STREAMED),
     )
     for name, chunk, strip in (("text", CHUNK, False), ("log-probabilities stripped", LOGPROBS, True)):
         decoder = chat.AnswerDecoder()
+        writer = chat.AnswerWriter(call, strip_logprobs=strip)
 
-        def step(decoder: chat.AnswerDecoder = decoder, chunk: bytes = chunk, strip: bool = strip) -> None:
+        def step(
+            decoder: chat.AnswerDecoder = decoder, writer: chat.AnswerWriter = writer, chunk: bytes = chunk
+        ) -> None:
             for delta in decoder.feed(chunk):
-                chat.encode_stream(delta, call, strip_logprobs=strip)
+                writer.write(delta)
 
-        measure(f"feed and encode_stream, {name}", step, len(chunk))
+        measure(f"feed and write, {name}", step, len(chunk))
     measure("decode_answer", lambda: chat.decode_answer(ANSWER), len(ANSWER))
 
 

@@ -47,6 +47,7 @@ from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.app import HEALTHY, App
 from tierwise.server.keys import key
 from tierwise.wires import chat
+from tierwise.wires.error import error_from
 
 HEALTH_TIMEOUT_S = 2.0
 T = TypeVar("T")
@@ -239,7 +240,14 @@ class _Reach:
 
 def address_of(endpoint: Endpoint) -> Address:
     """Return where a configured endpoint listens, and with which key."""
-    return Address(url=endpoint.url, key=endpoint.key, ca_file=endpoint.ca_file, limits=endpoint.limits)
+    bearer = endpoint.key_header == "authorization"
+    return Address(
+        url=endpoint.url,
+        key=endpoint.key if bearer else None,
+        headers=() if bearer or endpoint.key is None else ((endpoint.key_header, endpoint.key),),
+        ca_file=endpoint.ca_file,
+        limits=endpoint.limits,
+    )
 
 
 async def _accounts(rules: Rules, ledger: Ledger) -> list[Account]:
@@ -349,7 +357,7 @@ async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Ans
             record = await transport.get(address, f"/decisions/{ident.decode()}", deadline=deadline)
             decision = decode_decision(await record.read_all()) if record.status == 200 else None
         if exchange.status != 200 or decision is None:
-            failed = chat.error_from(exchange.status, exchange.headers, answer, time.time())
+            failed = error_from(exchange.status, exchange.headers, answer, time.time())
             text = str(failed).replace("The endpoint", "The running gateway", 1)
             unasked = decision is None and isinstance(failed, Refused | Unauthorized)
             error = InvalidCall(text) if unasked else type(failed)(text)

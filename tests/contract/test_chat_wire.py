@@ -15,6 +15,7 @@ from tierwise.core.usage import Usage
 from tierwise.testing.faults import FAULTS, Script
 from tierwise.testing.steps import Steps, steps_for
 from tierwise.wires import chat
+from tierwise.wires.error import error_from
 
 NOW = 1_700_000_000.0
 ASKED = (
@@ -35,6 +36,11 @@ def named(recording: Recording) -> str:
     return recording.name
 
 
+def written(body: bytes, *, strip_logprobs: bool = False) -> list[bytes]:
+    writer = chat.answer_writer(call(), origin="there", strip_logprobs=strip_logprobs)
+    return [writer.write(delta) for delta in deltas_of([body])]
+
+
 @pytest.mark.parametrize("recording", STREAMS, ids=named)
 class TestStreams:
     def test_the_meaning(self, recording: Recording) -> None:
@@ -50,20 +56,20 @@ class TestStreams:
         assert content.index(True) == recording.content_at
 
     def test_the_caller_gets_the_endpoints_own_payloads(self, recording: Recording) -> None:
-        frames = [chat.encode_stream(delta, call(), strip_logprobs=False) for delta in deltas_of([recording.body])]
+        frames = written(recording.body)
         text = recording.body.replace(b"\r\n", b"\n")
         payloads = [line.removeprefix(b"data:").lstrip() for line in text.split(b"\n") if line.startswith(b"data:")]
         assert frames == [b"data: " + payload + b"\n\n" for payload in payloads if payload != b"[DONE]"]
 
     def test_what_the_caller_gets_means_the_same(self, recording: Recording) -> None:
-        frames = [chat.encode_stream(delta, call(), strip_logprobs=False) for delta in deltas_of([recording.body])]
-        assert assemble(deltas_of([*frames, chat.stream_end()])) == recording.answer
+        frames = written(recording.body)
+        assert assemble(deltas_of([*frames, b"data: [DONE]\n\n"])) == recording.answer
 
     def test_stripped_of_logprobs_all_else_is_there(self, recording: Recording) -> None:
-        frames = [chat.encode_stream(delta, call(), strip_logprobs=True) for delta in deltas_of([recording.body])]
+        frames = written(recording.body, strip_logprobs=True)
         choices = tuple(msgspec.structs.replace(choice, tokens=()) for choice in recording.answer.choices)
         expected = msgspec.structs.replace(recording.answer, choices=choices)
-        assert assemble(deltas_of([*frames, chat.stream_end()])) == expected
+        assert assemble(deltas_of([*frames, b"data: [DONE]\n\n"])) == expected
 
     def test_cut_before_the_last_finish_reason_it_is_incomplete(self, recording: Recording) -> None:
         last = max(match.start() for match in re.finditer(rb'"finish_reason":\s*"', recording.body))
@@ -76,8 +82,8 @@ class TestStreams:
 def test_whole_answers(recording: Recording) -> None:
     answer = chat.decode_answer(recording.body)
     assert msgspec.structs.replace(answer, raw=b"") == recording.answer
-    assert chat.encode_answer(answer, strip_logprobs=False) == recording.body
-    stripped = json.loads(chat.encode_answer(answer, strip_logprobs=True))
+    assert chat.encode_answer(answer, call(), origin="", strip_logprobs=False) == recording.body
+    stripped = json.loads(chat.encode_answer(answer, call(), origin="", strip_logprobs=True))
     original = json.loads(recording.body)
     for choice in original["choices"]:
         if "logprobs" in choice:
@@ -123,7 +129,7 @@ def read(steps: Steps, *, stream: bool) -> Answer:
         headers = {
             name.lower(): value for name, _, value in (line.partition(b": ") for line in head.split(b"\r\n")[1:])
         }
-        raise chat.error_from(steps.status, headers, body, NOW)
+        raise error_from(steps.status, headers, body, NOW)
     return assemble(deltas_of([body])) if stream else chat.decode_answer(body)
 
 

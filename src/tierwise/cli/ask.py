@@ -15,6 +15,7 @@ from tierwise.core.call import Call
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.wires import chat
+from tierwise.wires.wire import Recipient
 
 
 def ask(
@@ -55,7 +56,7 @@ async def _ask(settings: config.Settings, call: Call) -> tuple[str, Decision]:
         if error.decision is not None:
             raise
         # The ledger has one writer: a server that runs already is asked instead.
-        whole = chat.encode_request(call, served_name=call.model, stream=False, ask_usage=False, ask_logprobs=False)
+        whole = chat.splice_request(call, Recipient(endpoint="", served_name=call.model, stream=False))
         served = await bootstrap.ask_server(settings, whole.body, call.hints)
         if served is None:
             raise

@@ -4,7 +4,8 @@ Invariant: `assemble` of the deltas of a streamed answer equals the answer of th
 role markers, pings and usage are not content, so nothing is committed by them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -28,27 +29,41 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """What one event adds to one choice. `finish` is the upstream's own reason, never invented."""
+    """What one event adds to one choice.
+
+    `finish` is the upstream's reason in one vocabulary (`stop`, `length`, `tool_calls`, `content_filter`, else as it
+    came), never invented; `stop_sequence` is the one that ended the answer, where the upstream says. `seal` ends the
+    reasoning before it, or, without any, stands for reasoning that is hidden: what this endpoint wants to see again,
+    as its own wire writes it.
+    """
 
     choice: int = 0
     text: str = ""
     reasoning: str = ""
+    seal: str = ""
     refusal: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tokens: tuple[TokenLogprob, ...] = ()
     finish: str | None = None
+    stop_sequence: str | None = None
 
     @property
     def content(self) -> bool:
         """True if this piece carries anything that a caller would see as answer."""
-        return bool(self.text or self.reasoning or self.refusal or self.tool_calls)
+        return bool(self.text or self.reasoning or self.refusal or self.tool_calls or self.seal)
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of an answer. `raw` is the upstream's own payload, passed on unchanged to a caller of the same wire."""
+    """One event of an answer.
+
+    `raw` is the upstream's own payload and `event` its name, passed on unchanged to a caller of the same wire.
+    `foreign` names what only that wire can express and a caller of another does not get.
+    """
 
     raw: bytes = b""
+    event: str = ""
     pieces: tuple[Piece, ...] = ()
+    foreign: tuple[str, ...] = ()
     usage: Usage | None = None
     served_model: str | None = None
 
@@ -71,12 +86,42 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete answer. `raw` is the upstream's body where it was not streamed."""
+    """A complete answer. `raw` is the upstream's body where it was not streamed; `foreign` as in `Delta`.
+
+    `ordered` keeps the pieces of an answer whose order says more than the choices (text between tool calls, seals).
+    """
 
     choices: tuple[Choice, ...] = ()
     usage: Usage | None = None
     served_model: str | None = None
     raw: bytes = b""
+    ordered: tuple[Piece, ...] = ()
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The answer as pieces in order, as its stream would have brought them."""
+        return self.ordered or tuple(_spelled_out(self.choices))
+
+
+def whole(pieces: Iterable[Piece], **more: Any) -> Answer:
+    """Make the answer that these pieces spell, their order kept; `more` are further fields of `Answer`."""
+    ordered = tuple(pieces)
+    return msgspec.structs.replace(assemble([Delta(pieces=ordered)]), ordered=ordered, **more)
+
+
+def _spelled_out(choices: Iterable[Choice]) -> Iterator[Piece]:
+    for choice in choices:
+        index = choice.index
+        if choice.reasoning:
+            yield Piece(choice=index, reasoning=choice.reasoning)
+        if choice.text:
+            yield Piece(choice=index, text=choice.text)
+        if choice.refusal:
+            yield Piece(choice=index, refusal=choice.refusal)
+        if choice.tool_calls:
+            yield Piece(choice=index, tool_calls=choice.tool_calls)
+        yield Piece(choice=index, tokens=choice.tokens, finish=choice.finish)
 
 
 def assemble(deltas: Iterable[Delta]) -> Answer:

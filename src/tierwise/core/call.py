@@ -51,10 +51,15 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     logprobs: bool = False
     n: int = 1
+    embeddings: bool = False
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of a caller, decoded once. `json_schema` and `tools` are parsed JSON, for the gates."""
+    """One request of a caller, decoded once. `json_schema` and `tools` are parsed JSON, for the gates.
+
+    `answers` are the ids of the tool calls whose results end the request: it continues a tool loop. `headers` are
+    those of the caller that an endpoint of the same wire understands. `inherited` is the label of stored state.
+    """
 
     wire: str
     body: bytes
@@ -66,4 +71,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool = False
     json_schema: dict[str, Any] | None = None
     tools: dict[str, dict[str, Any]] = {}
+    answers: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    inherited: Label | None = None
     key_id: str | None = None

@@ -18,7 +18,7 @@ Outcome = Literal[
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Who set which label, and where: `caller`, `workflow`, `default`, `session` or `detector:card`."""
+    """Who set which label, and where: `caller`, `workflow`, `default`, `session`, `stored` or `detector:card`."""
 
     source: str
     label: Label
@@ -66,6 +66,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     tier: Tier
     started: float
+    wire: str | None = None
     served_model: str | None = None
     first_byte_ms: float | None = None
     duration_ms: float | None = None

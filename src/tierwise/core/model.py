@@ -12,7 +12,9 @@ from tierwise.core.label import Tier
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Price
 
-Capability = Literal["stream", "tools", "images", "files", "schema", "json", "logprobs", "n", "audio"]
+Capability = Literal[
+    "stream", "tools", "images", "files", "schema", "json", "logprobs", "n", "audio", "thinking", "embeddings"
+]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,14 +38,16 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One server that speaks one wire. `url` carries the version path and is empty for the embedded engine.
+    """One server. `url` carries the version path and is empty for the embedded engine.
 
-    `grammar` is true where a schema binds the decoder and is not read as part of the prompt.
+    `wires` are the wire formats that it speaks, the one to prefer first: a caller's own wire is taken before any other.
+    `context_wire` is the one that alone sets the context length. `grammar` is true where a schema binds the decoder
+    and is not read as part of the prompt. `key_header` carries the key, as a bearer token where it is `authorization`.
     """
 
     name: str
     kind: str
-    wire: str
+    wires: tuple[str, ...]
     tier: Tier
     url: str = ""
     key: Secret | None = None
@@ -57,6 +61,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     engine: EngineOptions | None = None
     grammar: bool = False
+    context_wire: str | None = None
+    key_header: str = "authorization"
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """What came of asking one endpoint? One lap: connect, send, decode, hold back, gate.
 
-Knows neither the order of trial nor the ledger. Joins the wire with the transport, and is the only place that does.
+Knows neither the order of trial nor the ledger. Joins the wires with the transport, and is the only place that does.
 Invariant: nothing is handed on before the gates have passed what they can see; the exchange is always released.
 """
 
@@ -8,42 +8,53 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from time import perf_counter, time
 
+import msgspec
+
 from tierwise.core.answer import Answer, Delta, assemble
-from tierwise.core.call import Call
 from tierwise.core.decision import AttemptRecord, GateRecord
-from tierwise.core.errors import BadReply, ProviderError, TierwiseError
+from tierwise.core.errors import BadReply, GateFailed, ProviderError, TierwiseError
 from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.economics.price import cost_usd
+from tierwise.gateway.asking import Asking, Repair, Spoken
 from tierwise.gateway.decide import Hop
 from tierwise.providers.address import Address
 from tierwise.providers.exchange import Exchange
 from tierwise.providers.transport import Transport
 from tierwise.quality.gate import GateResult, check_answer, check_head, needs_logprobs, needs_whole
 from tierwise.quality.settings import Gates
-from tierwise.wires import chat
+from tierwise.wires.error import error_from
+from tierwise.wires.instruct import bare_json
+from tierwise.wires.known import ENDPOINTS
+from tierwise.wires.wire import AnswerReader
 
 Reach = Callable[[Endpoint], Awaitable[Address]]
 # What a held-back stream may weigh before it is refused: gates that need the whole answer wait for no more than this.
 MAX_HELD_BYTES = 8 * 1024 * 1024
 ROUGH_CHARS_PER_TOKEN = 4
+UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))
 
 
 class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_sent", "admitted", "answer", "call", "confidence", "duration_ms", "error",
-        "first_byte_ms", "gate", "held", "hop", "output_chars", "released", "reserved", "served_model", "started",
-        "usage", "verdict",
+        "_decoder", "_done", "_exchange", "_mark", "_sent", "_spoken", "admitted", "answer", "asking", "call",
+        "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held", "hop", "output_chars",
+        "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
 
-    def __init__(self, hop: Hop, call: Call) -> None:
-        self.hop, self.call = hop, call
+    def __init__(
+        self, hop: Hop, asking: Asking, *, mark: str = "", unseal: bool = False, repair: Repair | None = None
+    ) -> None:
+        self.hop, self.asking, self.call = hop, asking, asking.call
+        self.unseal, self.repair, self._mark = unseal, repair, mark
         self.started, self._sent = time(), perf_counter()
         self.answer: Answer | None = None
         self.held: list[Delta] = []
+        self.tool_ids: list[str] = []
+        self.dropped: dict[str, None] = {}
         self.usage: Usage | None = None
         self.served_model: str | None = None
         self.first_byte_ms: float | None = None
@@ -55,27 +66,36 @@ class Attempt:
         self.output_chars = 0
         self.admitted = self.reserved = self.released = False
         self._exchange: Exchange | None = None
-        self._decoder: chat.AnswerDecoder | None = None
+        self._decoder: AnswerReader | None = None
+        self._spoken: Spoken | None = None
         self._done = False
 
     async def run(self, transport: Transport, reach: Reach, gates: Gates, deadline: float) -> GateResult:
         """Ask the endpoint, up to the point where the gates have spoken. Raises ProviderError or ConfigError."""
-        call, model = self.call, self.hop.model
-        request = chat.encode_request(
-            call,
-            served_name=model.served_name,
-            stream=call.stream,
-            ask_usage=call.stream,
-            ask_logprobs=needs_logprobs(gates, model.id),
+        call, hop = self.call, self.hop
+        spoken = self._spoken = self.asking.to(
+            hop.endpoint,
+            hop.model,
+            logprobs=needs_logprobs(gates, hop.model.id),
+            unseal=self.unseal,
+            repair=self.repair,
         )
-        address = await reach(self.hop.endpoint)
-        exchange = await transport.post(address, request.path, request.body, deadline=deadline, stream=call.stream)
+        request = spoken.request
+        self.dropped.update(dict.fromkeys(request.dropped))
+        address = await reach(hop.endpoint)
+        if request.root:
+            address = msgspec.structs.replace(address, url=address.url.removesuffix("/v1"))
+        exchange = await transport.post(
+            address, request.path, request.body, deadline=deadline, stream=call.stream, headers=request.headers
+        )
         self._exchange = exchange
+        if spoken.instructed:  # nothing but the check stands between the model's words and a promise of JSON
+            gates = msgspec.structs.replace(gates, schema=True, json=True)
+        key = address.key or hop.endpoint.key
         try:
             if exchange.status != 200:
                 body = await exchange.read_all()
-                raise chat.error_from(exchange.status, exchange.headers, body, time(), key=address.key)
-            key = address.key
+                raise error_from(exchange.status, exchange.headers, body, time(), key=key)
             result = await (self._head(exchange, gates, key) if call.stream else self._whole(exchange, gates, key))
         finally:
             self.first_byte_ms = exchange.first_byte_ms
@@ -84,16 +104,39 @@ class Attempt:
         self.gate, self.confidence = result.record, result.confidence
         return result
 
+    @property
+    def mendable(self) -> Repair | None:
+        """What the model could mend itself: JSON that was only asked for in words and does not fit; once."""
+        failed = self.error
+        if self.repair is not None or self._spoken is None or not self._spoken.instructed:
+            return None
+        if not isinstance(failed, GateFailed) or failed.gate not in ("schema", "json"):
+            return None
+        choices = self.whole().choices
+        return Repair(answer=choices[0].text, problem=failed.detail) if choices else None
+
     async def _whole(self, exchange: Exchange, gates: Gates, key: Secret | None) -> GateResult:
-        answer = self.answer = chat.decode_answer(await exchange.read_all(), key=key)
+        spoken = self._told()
+        answer = ENDPOINTS[spoken.wire].decode_answer(await exchange.read_all(), key=key, mark=self._mark)
+        if spoken.wire != self.call.wire:
+            self.dropped.update(dict.fromkeys(answer.foreign))
+            answer = msgspec.structs.replace(answer, raw=b"")
+        if spoken.instructed:
+            answer = _without_prose(answer)
+        self.answer = answer
         self.usage, self.served_model = answer.usage, answer.served_model
-        self.output_chars = sum(len(choice.text) for choice in answer.choices)
+        for choice in answer.choices:
+            self.output_chars += len(choice.text) + len(choice.reasoning)
+            self.tool_ids += [tool.id for tool in choice.tool_calls]
+        if self.call.features.embeddings:
+            return UNCHECKED
         return check_answer(gates, self.call, answer, model_id=self.hop.model.id)
 
     async def _head(self, exchange: Exchange, gates: Gates, key: Secret | None) -> GateResult:
         """Hold the stream back until the gates have seen enough of it, or all of it."""
-        decoder = self._decoder = chat.AnswerDecoder(key=key)
-        whole = needs_whole(gates, self.call, model_id=self.hop.model.id)
+        spoken = self._told()
+        decoder = self._decoder = ENDPOINTS[spoken.wire].answer_decoder(key=key, mark=self._mark)
+        to_end = spoken.instructed or needs_whole(gates, self.call, model_id=self.hop.model.id)
         weight = 0
         while not self._done:
             data = await exchange.read_some()
@@ -102,9 +145,13 @@ class Attempt:
                 raise BadReply("the answer is too long to be checked before it is passed on", code="upstream_too_large")
             self.held += self._taken(decoder.feed(data) if data else decoder.finish())
             self._done = not data or decoder.finished
-            if not whole and self.output_chars and self.output_chars >= gates.hold_back_chars and not self._done:
+            if not to_end and self.output_chars and self.output_chars >= gates.hold_back_chars and not self._done:
                 return check_head(gates, assemble(self.held))
-        return check_answer(gates, self.call, assemble(self.held), model_id=self.hop.model.id)
+        answer = assemble(self.held)
+        if spoken.instructed:
+            answer = _without_prose(answer)
+            self.held = [Delta(pieces=answer.pieces, usage=answer.usage, served_model=answer.served_model)]
+        return check_answer(gates, self.call, answer, model_id=self.hop.model.id)
 
     async def rest(self) -> AsyncGenerator[Delta, None]:
         """Yield what was held back, then what still comes. Raises ProviderError where the stream breaks."""
@@ -124,13 +171,18 @@ class Attempt:
         """Hold back what still comes, so that a withheld answer is whole; a break leaves it as far as it came."""
         if self.answer is not None:
             return
-        whole = []
+        rest = []
         with contextlib.suppress(ProviderError):
             async for delta in self.rest():
-                whole.append(delta)
+                rest.append(delta)
                 if self.output_chars > MAX_HELD_BYTES:
                     break
-        self.held, self._done = whole, True
+        self.held, self._done = rest, True
+
+    def _told(self) -> Spoken:
+        if self._spoken is None:
+            raise TypeError("an answer before the question")
+        return self._spoken
 
     def _taken(self, deltas: list[Delta]) -> list[Delta]:
         for delta in deltas:
@@ -142,7 +194,13 @@ class Attempt:
                 self.output_chars += len(piece.text) + len(piece.reasoning) + len(piece.refusal)
                 for tool in piece.tool_calls:
                     self.output_chars += len(tool.arguments) + len(tool.name)
-        return deltas
+                    if tool.id:
+                        self.tool_ids.append(tool.id)
+        if self._told().wire == self.call.wire:
+            return deltas
+        for delta in deltas:
+            self.dropped.update(dict.fromkeys(delta.foreign))
+        return [msgspec.structs.replace(delta, raw=b"", event="") for delta in deltas]
 
     def close(self) -> None:
         """Let go of the connection; one that still carries an answer is closed, which tells the endpoint to stop."""
@@ -178,6 +236,7 @@ class Attempt:
             endpoint=endpoint.name,
             model=model.id,
             tier=endpoint.tier,
+            wire=None if self._spoken is None else self._spoken.wire,
             started=self.started,
             served_model=self.served_model,
             first_byte_ms=self.first_byte_ms,
@@ -190,6 +249,12 @@ class Attempt:
             verdict=self.verdict,
             error=None if self.error is None else told(self.error),
         )
+
+
+def _without_prose(answer: Answer) -> Answer:
+    """Return the answer with the bare JSON of each choice's text, as pieces that any wire can spell."""
+    choices = tuple(msgspec.structs.replace(choice, text=bare_json(choice.text)) for choice in answer.choices)
+    return msgspec.structs.replace(answer, choices=choices, ordered=(), raw=b"")
 
 
 def told(error: TierwiseError) -> str:

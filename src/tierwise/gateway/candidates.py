@@ -25,16 +25,18 @@ def input_tokens(features: Features, endpoint: Endpoint) -> int:
 
 
 def needed(features: Features) -> frozenset[Capability]:
-    """Return what a model must be able to do to serve the call as it was asked."""
+    """Return what a model must be able to do to serve the call as it was asked.
+
+    JSON is not among it: where an endpoint cannot enforce it, it is asked for in words and checked.
+    """
     asked: list[tuple[bool, Capability]] = [
         (features.stream, "stream"),
         (features.tools > 0, "tools"),
         (features.images > 0, "images"),
         (features.files > 0, "files"),
-        (features.schema, "schema"),
-        (features.json, "json"),
         (features.logprobs, "logprobs"),
         (features.n > 1, "n"),
+        (features.embeddings, "embeddings"),
     ]
     return frozenset(name for wanted, name in asked if wanted)
 

@@ -5,7 +5,7 @@ Invariant: every model looked at appears in the record with its fate; the same a
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -30,7 +30,10 @@ ZERO = Decimal(0)
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as the decision sees it: without content. `now` is monotonic, `ts` Unix time, both in seconds."""
+    """A call as the decision sees it: without content. `now` is monotonic, `ts` Unix time, both in seconds.
+
+    `maker` is the model whose tool calls this call answers; `losses` says what an endpoint could not be told.
+    """
 
     id: str
     ts: float
@@ -40,6 +43,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     features: Features
     hints: Hints = Hints()
     key_id: str | None = None
+    maker: str | None = None
+    losses: Callable[[Endpoint, Model], tuple[str, ...]] = lambda _endpoint, _model: ()
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,16 +123,21 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     workflow = pool.workflow
     name = workflow.name if workflow else None
     accounts = facts.accounts_for(name, ask.key_id)
-    need = _need(ask, workflow, accounts, facts.money_left(accounts, ask.ts) if accounts else None)
+    holder = _holder(rules, ask, pool)
+    left = facts.money_left(accounts, ask.ts) if accounts else None
+    need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
     judged: dict[str, Judgement] = {}
     endpoints = rules.catalog.endpoints
     for model in pool.models:
-        judged[model.id] = rules.policy.judge(label.value, name, ask.key_id, Target(endpoints[model.endpoint], model))
+        endpoint = endpoints[model.endpoint]
+        verdict = rules.policy.judge(label.value, name, ask.key_id, Target(endpoint, model))
+        judged[model.id] = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
     looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now)
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
     choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
-    hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
+    order = sorted(choice.order.candidates, key=lambda c: c.model != holder.id) if holder else choice.order.candidates
+    hops = _hops(rules, order, judged, pinned=pool.pinned)
     decision = Decision(
         id=ask.id,
         ts=ask.ts,
@@ -144,14 +154,42 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         price_digest=rules.catalog.price_digest,
         registry_digest=rules.catalog.digest,
         chosen=hops[0].model.id if hops else None,
-        reason="named by the caller" if pool.pinned and hops else choice.order.reason,
+        reason=_reason(pool, hops, choice, holder),
         obligations=hops[0].obligations if hops else (),
     )
     refusal = None if hops else _refusal(decision, need, accounts)
     return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=accounts, refusal=refusal)
 
 
-def _need(ask: Ask, workflow: Workflow | None, accounts: Sequence[Account], left: Decimal | None) -> Need:
+def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:
+    """Return the model that an open tool loop stays with, where it still exists among those asked for."""
+    maker = rules.catalog.models.get(ask.maker) if ask.maker else None
+    if maker is None or pool.pinned or not any(model.endpoint == maker.endpoint for model in pool.models):
+        return None
+    return maker
+
+
+def _demanding(verdict: Judgement, ask: Ask, endpoint: Endpoint, model: Model) -> Judgement:
+    """Deny an endpoint that could not be told everything, where a rule demands that."""
+    lost = ask.losses(endpoint, model) if verdict.allowed else ()
+    if not lost:
+        return verdict
+    return msgspec.structs.replace(
+        verdict, allowed=False, rule=verdict.requires_all, reason=f"cannot be told {', '.join(lost[:8])}"
+    )
+
+
+def _reason(pool: Pool, hops: Sequence[Hop], choice: Choice, holder: Model | None) -> str:
+    if hops and pool.pinned:
+        return "named by the caller"
+    if hops and holder is not None:
+        return f"continues the tool loop of {holder.id}"
+    return choice.order.reason
+
+
+def _need(
+    ask: Ask, workflow: Workflow | None, accounts: Sequence[Account], left: Decimal | None, endpoint: str | None
+) -> Need:
     limits = [
         limit for limit in (ask.hints.max_cost_usd, workflow.max_cost_usd if workflow else None) if limit is not None
     ]
@@ -165,6 +203,7 @@ def _need(ask: Ask, workflow: Workflow | None, accounts: Sequence[Account], left
         metered_allowed=not any(account.over_soft_limit() for account in accounts),
         spent_out=any(a.budget.on_limit == "reject" and a.left(ask.ts) <= 0 for a in accounts),
         latency_ms=workflow.latency_ms if workflow else None,
+        endpoint=endpoint,
     )
 
 
@@ -211,7 +250,7 @@ def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: i
 
 
 # Which exclusion explains an empty order best: the one that came nearest to an answer.
-_NEAREST = ("health", "budget", "price_unknown", "context", "capability", "policy", "tasks")
+_NEAREST = ("health", "budget", "price_unknown", "context", "capability", "policy", "tool_loop", "tasks")
 
 
 def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> TierwiseError:

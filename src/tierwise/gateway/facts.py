@@ -14,15 +14,17 @@ from tierwise.fallback.breaker import Breaker, BreakerSettings
 
 LATENCY_WEIGHT = 0.2
 MAX_SESSIONS = 100_000
+MAX_TOOL_CALLS = 50_000
 
 
 class Facts:
-    """Breakers and latencies by model id, accounts by budget, labels by key and session."""
+    """Breakers and latencies by model id, accounts by budget, labels by key and session, makers of tool calls."""
 
     def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account]) -> None:
         self._breaker = breaker
         self._breakers: dict[str, Breaker] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
+        self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()
         self.accounts = tuple(accounts)
         self.latency_ms: dict[str, float] = {}
 
@@ -62,3 +64,14 @@ class Facts:
         self._sessions.move_to_end(place)
         if len(self._sessions) > MAX_SESSIONS:
             self._sessions.popitem(last=False)
+
+    def maker(self, key_id: str | None, tool_calls: Iterable[str]) -> str | None:
+        """Return the model that made these tool calls, None where that is not known (any more)."""
+        return next((made for ident in tool_calls if (made := self._makers.get((key_id, ident)))), None)
+
+    def made(self, key_id: str | None, tool_calls: Iterable[str], model: str) -> None:
+        """Keep which model made tool calls: their results go back to it. The oldest are forgotten beyond the limit."""
+        for ident in tool_calls:
+            self._makers[(key_id, ident)] = model
+        while len(self._makers) > MAX_TOOL_CALLS:
+            self._makers.popitem(last=False)

@@ -27,6 +27,7 @@ from tierwise.core.errors import (
     Overloaded,
     PolicyDenied,
     ProviderError,
+    Refused,
     StoreError,
     StreamBroken,
     TierwiseError,
@@ -36,6 +37,7 @@ from tierwise.core.label import Label
 from tierwise.economics.budget import Account
 from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
+from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
@@ -46,6 +48,7 @@ from tierwise.policy.label import label_call
 from tierwise.providers.transport import Transport
 from tierwise.quality.gate import needs_logprobs
 from tierwise.quality.settings import Gates
+from tierwise.wires.error import SEAL_REFUSED
 
 WHOLE = Gates()
 # Without a workflow nobody asked for a check that would delay a stream, so its first content goes straight out.
@@ -69,10 +72,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller gets: a whole `answer`, or `deltas` that begin with content.
 
     `deltas` raise StreamBroken after content; once they end normally the outcome is durable. Close them (`aclose`)
-    when the caller leaves. `gate_failed`: the workflow lets an answer pass, flagged, that its gates did not like.
+    when the caller leaves. `origin` is the endpoint that answered. `gate_failed`: the workflow lets an answer pass,
+    flagged, that its gates did not like.
     """
 
     decision: Decision
+    origin: str
     answer: Answer | None = None
     deltas: AsyncGenerator[Delta, None] | None = None
     strip_logprobs: bool = False
@@ -101,7 +106,7 @@ class Gateway:
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(call)
+        ruling = self._rule(Asking(call))
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -114,7 +119,8 @@ class Gateway:
         started = perf_counter()
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session)
-        run = _Run(self._rule(call), call, started)
+        asking = Asking(call)
+        run = _Run(self._rule(asking), asking, started)
         if call.hints.session is not None:
             self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
         try:
@@ -141,6 +147,9 @@ class Gateway:
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
             attempt, error = await self._attempt(run, hops[step.place], deadline)
+            if error is not None and len(laps) + 1 < rules.max_attempts and run.another_way(attempt):
+                laps.append(Lap(place=step.place, error=error))
+                attempt, error = await self._attempt(run, hops[step.place], deadline, repair=attempt.mendable)
             if error is None:
                 return await self._commit(run, attempt)
             laps.append(Lap(place=step.place, error=error))
@@ -148,9 +157,12 @@ class Gateway:
             step = next_step(rules, laps, len(hops), draw=self._random.random(), left_s=left_s)
         return await self._exhausted(run, laps)
 
-    async def _attempt(self, run: "_Run", hop: Hop, deadline: float) -> tuple[Attempt, TierwiseError | None]:
+    async def _attempt(
+        self, run: "_Run", hop: Hop, deadline: float, repair: Repair | None = None
+    ) -> tuple[Attempt, TierwiseError | None]:
         """Make one lap: policy again, breaker, budget, endpoint, gates. Every way out reports back."""
-        attempt = Attempt(hop, run.call)
+        mark = f"{run.ruling.decision.id[-12:]}{len(run.attempts)}_"
+        attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair)
         run.attempts.append(attempt)
         breaker = self.facts.breaker(hop.model.id)
         live = False
@@ -195,14 +207,18 @@ class Gateway:
     async def _commit(self, run: "_Run", attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
         strip = needs_logprobs(run.gates, attempt.hop.model.id) and not run.call.features.logprobs
+        origin = attempt.hop.endpoint.name
         if attempt.answer is not None:
+            self.facts.made(run.call.key_id, attempt.tool_ids, attempt.hop.model.id)
             decision = await self._settle(run, run.good_outcome)
-            return Reply(decision=decision, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged)
+            return Reply(
+                decision=decision, answer=attempt.answer, origin=origin, strip_logprobs=strip, gate_failed=run.flagged
+            )
         decision = run.decision("pending")
         deltas = self._deltas(run, attempt)
         # A generator that was never begun would not clean up when it is closed: begin it.
         await anext(deltas)
-        return Reply(decision=decision, deltas=deltas, strip_logprobs=strip, gate_failed=run.flagged)
+        return Reply(decision=decision, deltas=deltas, origin=origin, strip_logprobs=strip, gate_failed=run.flagged)
 
     async def _deltas(self, run: "_Run", attempt: Attempt) -> AsyncGenerator[Delta, None]:
         """Pass a committed stream on, after an empty beginning; settle it however it ends."""
@@ -213,6 +229,7 @@ class Gateway:
             async for delta in attempt.rest():
                 yield delta
             outcome = run.good_outcome
+            self.facts.made(run.call.key_id, attempt.tool_ids, attempt.hop.model.id)
         except ProviderError as error:
             outcome, broken, attempt.error = "broken", error, error
             attempt.verdict = Verdict.STOP
@@ -248,8 +265,8 @@ class Gateway:
 
     # the decision
 
-    def _rule(self, call: Call) -> Ruling:
-        rules = self.rules
+    def _rule(self, asking: Asking) -> Ruling:
+        rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
             ts=time(),
@@ -259,6 +276,8 @@ class Gateway:
             features=call.features,
             hints=call.hints,
             key_id=call.key_id,
+            maker=self.facts.maker(call.key_id, call.answers) if call.answers else None,
+            losses=asking.losses,
         )
         pool = resolve(rules, ask)
         label = self._label(call, pool)
@@ -271,6 +290,7 @@ class Gateway:
             caller=call.hints.label,
             workflow=pool.workflow.label if pool.workflow else None,
             session=self.facts.session_label(call.key_id, session) if session else None,
+            stored=call.inherited,
             findings=rules.detectors.scan(call.parts),
         )
 
@@ -369,15 +389,32 @@ class Gateway:
 class _Run:
     """One call under way."""
 
-    __slots__ = ("attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling", "started")
+    __slots__ = (
+        "asking", "attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling", "started", "unseal",
+    )  # fmt: skip
 
-    def __init__(self, ruling: Ruling, call: Call, started: float) -> None:
-        self.ruling, self.call, self.started = ruling, call, started
+    def __init__(self, ruling: Ruling, asking: Asking, started: float) -> None:
+        self.ruling, self.asking, self.started = ruling, asking, started
+        call = self.call = asking.call
+        self.unseal = False
         workflow = ruling.workflow
         self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
         self.attempts: list[Attempt] = []
         self.flagged = self.settling = False
+
+    def another_way(self, attempt: Attempt) -> bool:
+        """Say whether the same endpoint may be asked once more, differently.
+
+        Either without the thinking that it cannot read, or for the mending of JSON that does not fit.
+        """
+        if attempt.mendable is not None:
+            return True
+        refused = isinstance(attempt.error, Refused) and attempt.error.code == SEAL_REFUSED
+        if not refused or self.unseal or not self.asking.sealed:
+            return False
+        self.unseal = True
+        return True
 
     @property
     def good_outcome(self) -> Outcome:
@@ -430,6 +467,7 @@ class _Run:
             attempts=attempts,
             chosen=last.model if last else before.chosen,
             obligations=self.attempts[-1].hop.obligations if last else before.obligations,
+            dropped=tuple(self.attempts[-1].dropped) if last else (),
             reason=reason,
             outcome=outcome,
             error=error or (last.error if last and outcome in ("broken", "failed") else None),

@@ -24,10 +24,12 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """`rule` names what denied (`ceiling:restricted`, `rule:NAME`), `reason` says it to people."""
+    """`rule` names what denied (`ceiling:restricted`, `rule:NAME`), `reason` says it to people. `requires_all` names
+    the rule under which the target must be able to express everything that the caller asks."""
 
     allowed: bool
     rule: str | None = None
+    requires_all: str | None = None
     reason: str = ""
     obligations: tuple[str, ...] = ()
 

@@ -20,10 +20,14 @@ def label_call(
     caller: Label | None,
     workflow: Label | None,
     session: Label | None,
+    stored: Label | None = None,
     findings: Iterable[Finding],
 ) -> Labelled:
-    """Return the label in force. The default counts only where both caller and workflow are silent."""
-    stated = (("caller", caller), ("workflow", workflow), ("session", session))
+    """Return the label in force; `stored` is that of an earlier answer that the call builds on.
+
+    The default counts only where both caller and workflow are silent.
+    """
+    stated = (("caller", caller), ("workflow", workflow), ("session", session), ("stored", stored))
     sources = [LabelSource(source=name, label=label) for name, label in stated if label is not None]
     if caller is None and workflow is None:
         sources.append(LabelSource(source="default", label=settings.default))

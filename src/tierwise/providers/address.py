@@ -51,12 +51,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     fields: str
 
-    def head(self, method: str, path: str) -> bytes:
+    def head(self, method: str, path: str, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
         """Write the request head for `path` (starts with `/`); a POST's ends where its content length follows."""
         if not _PATH.fullmatch(path):
             raise ConfigError(f"request path {path!r} must start with '/' and hold only visible ASCII")
         tail = "content-type: application/json\r\ncontent-length: " if method == "POST" else "\r\n"
-        return f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.fields}{tail}".encode("latin-1")
+        more = "".join(map(_field, headers))
+        return f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.fields}{more}{tail}".encode("latin-1")
 
 
 def parse(address: Address) -> Target:
@@ -93,16 +94,18 @@ def _split(url: str) -> tuple[SplitResult, int]:
 
 
 def _credentials(address: Address) -> str:
-    fields: list[tuple[str, str, str | Secret]] = []
+    fields: list[tuple[str, str | Secret]] = []
     if address.key is not None:
-        fields.append(("authorization", "Bearer ", address.key))
-    fields += [(name, "", value) for name, value in address.headers]
-    lines = []
-    for name, scheme, value in fields:
-        if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
-            raise ConfigError(f"header {name!r} cannot be set")
-        text = value.reveal() if isinstance(value, Secret) else value
-        if not _VALUE.fullmatch(text):
-            raise ConfigError(f"the value of header {name!r} holds a line break or a character outside Latin-1")
-        lines.append(f"{name.lower()}: {scheme}{text}\r\n")
-    return "".join(lines)
+        fields.append(("authorization", Secret("Bearer " + address.key.reveal())))
+    return "".join(map(_field, (*fields, *address.headers)))
+
+
+def _field(field: tuple[str, str | Secret]) -> str:
+    """Write one header line; nothing in it can end the line or take the place of a header of the transport's own."""
+    name, value = field
+    if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+        raise ConfigError(f"header {name!r} cannot be set")
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not _VALUE.fullmatch(text):
+        raise ConfigError(f"the value of header {name!r} holds a line break or a character outside Latin-1")
+    return f"{name.lower()}: {text}\r\n"

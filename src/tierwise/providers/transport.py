@@ -22,6 +22,10 @@ _MAX_PEERS = 256
 _MAX_HEADS = 64
 
 
+Headers = tuple[tuple[str, str], ...]
+_Head = tuple[str, Headers]
+
+
 class _Peer:
     """An address in use: its pool and the request heads written so far."""
 
@@ -29,8 +33,8 @@ class _Peer:
 
     def __init__(self, target: Target, pool: Pool, limits: Limits) -> None:
         self.target, self.pool, self.limits = target, pool, limits
-        self.posts: dict[str, bytes] = {}
-        self.gets: dict[str, bytes] = {}
+        self.posts: dict[_Head, bytes] = {}
+        self.gets: dict[_Head, bytes] = {}
 
 
 class Transport:
@@ -44,11 +48,12 @@ class Transport:
         self._closed = False
 
     def post(
-        self, address: Address, path: str, body: bytes, *, deadline: float, stream: bool
+        self, address: Address, path: str, body: bytes, *, deadline: float, stream: bool, headers: Headers = ()
     ) -> Coroutine[Any, Any, Exchange]:
         """Send a JSON body; return when the answer's head has come (streamed) or all of it (not streamed).
 
         `deadline` is absolute, in the loop's time, and covers the whole exchange; limits of the address apply too.
+        `headers` go with this request only.
 
         Raises:
             Unreachable: no connection, or lost before any byte of the answer.
@@ -57,13 +62,14 @@ class Transport:
             ConfigError: the address or path is malformed.
         """
         peer = self._peers.get(address) or self._peer(address)
-        head = peer.posts.get(path) or _write_head(peer.target, "POST", path, peer.posts)
+        wanted = (path, headers)
+        head = peer.posts.get(wanted) or _write_head(peer.target, "POST", wanted, peer.posts)
         return self._send(peer, b"%b%d\r\n\r\n%b" % (head, len(body), body), deadline, stream)
 
     def get(self, address: Address, path: str, *, deadline: float) -> Coroutine[Any, Any, Exchange]:
         """Fetch `path` whole; raises as `post` does."""
         peer = self._peers.get(address) or self._peer(address)
-        head = peer.gets.get(path) or _write_head(peer.target, "GET", path, peer.gets)
+        head = peer.gets.get((path, ())) or _write_head(peer.target, "GET", (path, ()), peer.gets)
         return self._send(peer, head, deadline, False)
 
     async def aclose(self) -> None:
@@ -138,8 +144,8 @@ def _load(context: ssl.SSLContext, file: Path) -> None:
         raise ConfigError(f"{file} cannot be used as a file of trusted certificates (PEM): {error}") from error
 
 
-def _write_head(target: Target, method: str, path: str, known: dict[str, bytes]) -> bytes:
+def _write_head(target: Target, method: str, wanted: _Head, known: dict[_Head, bytes]) -> bytes:
     if len(known) >= _MAX_HEADS:
         known.clear()
-    head = known[path] = target.head(method, path)
+    head = known[wanted] = target.head(method, *wanted)
     return head

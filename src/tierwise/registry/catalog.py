@@ -22,7 +22,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 
 def catalog(endpoints: dict[str, Endpoint], models: dict[str, Model], unusable: dict[str, str]) -> Catalog:
     """Make the snapshot and compute its digests; keys are not part of them."""
-    facts = [[e.name, e.kind, e.wire, e.tier, e.url, e.region, e.retention_days, e.trains_on_data, e.agreement]
+    facts = [[e.name, e.kind, e.wires, e.tier, e.url, e.region, e.retention_days, e.trains_on_data, e.agreement]
              for e in endpoints.values()]  # fmt: skip
     served = [[m.id, m.endpoint, m.served_name, m.context_tokens, sorted(m.capabilities), m.tasks, m.strength]
               for m in models.values()]  # fmt: skip

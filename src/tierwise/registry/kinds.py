@@ -19,10 +19,14 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One kind of endpoint. `url` and `port` are where such a server usually listens; `key_env` is the variable in
     which its users usually keep their key; `embedded` marks the engine that this process starts itself; `grammar` says
     that a schema binds the decoder and costs no prompt tokens; `engine_server` marks the kind that the embedded engine
-    is when it runs as a server of its own. `tier` None: the user must say where it runs."""
+    is when it runs as a server of its own. `tier` None: the user must say where it runs. `wires` are the wire formats
+    spoken, the one to prefer first; `context_wire` is the one that alone sets the context length; `key_header` carries
+    the key."""
 
     kind: str
-    wire: str
+    wires: tuple[str, ...]
+    context_wire: str | None = None
+    key_header: str = "authorization"
     tier: Tier | None = None
     url: str | None = None
     port: int | None = None

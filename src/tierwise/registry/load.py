@@ -67,7 +67,9 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
         Endpoint(
             name=row.name,
             kind=row.kind,
-            wire=kind.wire,
+            wires=kind.wires,
+            context_wire=kind.context_wire,
+            key_header=kind.key_header,
             tier=_tier(row, kind),
             url="" if kind.embedded else _url(row, kind),
             key=key,

@@ -42,7 +42,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
     """What the call asks of whoever serves it. `money_left_usd` None means that no budget binds; `spent_out` that one
-    which rejects at its limit has reached it."""
+    which rejects at its limit has reached it; `endpoint` is the one whose tool calls this call answers."""
 
     tasks: tuple[str, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
@@ -53,6 +53,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     metered_allowed: bool = True
     spent_out: bool = False
     latency_ms: float | None = None
+    endpoint: str | None = None
 
 
 def sufficient(candidate: Candidate, need: Need) -> bool:

@@ -24,7 +24,15 @@ def _tasks(candidate: Candidate, need: Need) -> str | None:
     return None
 
 
+def _tool_loop(candidate: Candidate, need: Need) -> str | None:
+    if need.endpoint in (None, candidate.endpoint):
+        return None
+    return f"the open tool loop belongs to {need.endpoint}"
+
+
 def _capability(candidate: Candidate, need: Need) -> str | None:
+    if "embeddings" in candidate.capabilities and "embeddings" not in need.capabilities:
+        return "makes embeddings only"
     missing: set[str] = set(need.capabilities - candidate.capabilities)
     if candidate.gate_needs_logprobs and "logprobs" not in candidate.capabilities:
         missing.add("logprobs (which a quality gate needs)")
@@ -64,6 +72,7 @@ def _health(candidate: Candidate, _need: Need) -> str | None:
 
 FILTERS: tuple[tuple[str, Callable[[Candidate, Need], str | None]], ...] = (
     ("tasks", _tasks),
+    ("tool_loop", _tool_loop),
     ("capability", _capability),
     ("context", _context),
     ("price_unknown", _price),

@@ -2,7 +2,7 @@
 
 Routes on the raw path, so no header and no encoding can shift it.
 Invariant: a body is read only up to its limit; when the caller leaves, the upstream is left; a broken stream never
-looks finished: it ends with the wire's error event and without `[DONE]`.
+looks finished: it ends with the wire's error event and without its end.
 """
 
 import asyncio
@@ -17,12 +17,13 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway, Reply
 from tierwise.ledger.encode import encode_decision
-from tierwise.server import anthropic
 from tierwise.server.errors import INVALID, SERVER, Failure, failure
 from tierwise.server.keys import Key, identify
 from tierwise.server.settings import ServerSettings
 from tierwise.wires import chat
 from tierwise.wires.hints import PREFIX, read_hints
+from tierwise.wires.known import CALLERS, HEADERS
+from tierwise.wires.wire import CallerWire
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,7 +36,17 @@ EVENTS: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"ca
 HINT = PREFIX.encode()
 HEALTHY = b'{"status":"ok"}'
 MAX_HEADER_CHARS = 400
-LATER = frozenset({b"/v1/responses", b"/v1/embeddings"})
+WIRES: dict[bytes, CallerWire] = {
+    path: CALLERS[name]
+    for path, name in (
+        (b"/v1/chat/completions", "chat"),
+        (b"/v1/responses", "responses"),
+        (b"/v1/messages", "messages"),
+        (b"/v1/embeddings", "embeddings"),
+    )
+    if name in CALLERS
+}
+SAYS_MESSAGES = HEADERS["messages"][0].encode()
 OPEN = frozenset({b"/healthz", b"/readyz"})
 CLOSE = (b"connection", b"close")
 # A call that is answered sooner needs nobody who watches its caller; a watcher was measured at 6 µs, a timer at 1.
@@ -87,7 +98,7 @@ class App:
         self._routes: dict[bytes, dict[str, Route]] = {
             b"/healthz": {"GET": self._alive},
             b"/readyz": {"GET": self._able},
-            b"/v1/chat/completions": {"POST": self._chat},
+            **{path: {"POST": self._generate(wire)} for path, wire in WIRES.items()},
             b"/v1/route": {"POST": self._route},
             b"/v1/models": {"GET": self._models},
             b"/metrics": {"GET": self._show_metrics},
@@ -100,23 +111,23 @@ class App:
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             headers[name] = value if name not in headers else headers[name] + b", " + value
+        path = scope["raw_path"]
+        wire = _spoken_at(path, headers)
         try:
-            await self._serve(scope["method"], scope["raw_path"], headers, receive, send)
+            await self._serve(scope["method"], path, headers, receive, send)
         except Left:
             return
         except Rejected as rejected:
-            await _fail(send, rejected.failed, rejected.headers)
+            await _fail(send, wire, rejected.failed, rejected.headers)
         except TierwiseError as error:
-            await _fail(send, failure(error), _decision_headers(error.decision))
+            await _fail(send, wire, failure(error), _decision_headers(error.decision))
         except asyncio.CancelledError:
             raise
         except Exception as error:
             _log.exception("a request failed unexpectedly")
-            await _fail(send, failure(error))
+            await _fail(send, wire, failure(error))
 
     async def _serve(self, method: str, path: bytes, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
-        if path in anthropic.ROUTES:
-            return await _send(send, 404, anthropic.not_yet(), [(b"x-should-retry", b"false")])
         key_id, denied = (None, None) if path in OPEN else identify(self._keys, headers)
         if denied is not None:
             raise Rejected(denied)
@@ -124,8 +135,7 @@ class App:
         if methods is None and path.startswith(b"/v1/decisions/") and path.count(b"/") == 3:
             methods = {"GET": self._decision(path.rpartition(b"/")[2].decode("latin-1"))}
         if methods is None:
-            later = " yet; use POST /v1/chat/completions" if path in LATER else ""
-            text = f"there is nothing at this address{later}"
+            text = "there is nothing at this address"
             raise Rejected(Failure(status=404, type=INVALID, code="unknown_url", message=text))
         serve = methods.get("GET" if method == "HEAD" else method)
         if serve is None:
@@ -146,26 +156,33 @@ class App:
         body = msgspec.json.encode({"status": "ok" if why is None else "not ready", "reason": why})
         await _send(send, 200 if why is None else 503, body)
 
-    async def _chat(self, headers: dict[bytes, bytes], key_id: str | None, receive: Receive, send: Send) -> None:
-        call = await self._call(headers, key_id, receive)
-        caller = _Caller(receive)
-        try:
+    def _generate(self, wire: CallerWire) -> Route:
+        """Return what serves the calls of one wire."""
+
+        async def serve(headers: dict[bytes, bytes], key_id: str | None, receive: Receive, send: Send) -> None:
+            call = await self._call(wire, headers, key_id, receive)
+            caller = _Caller(receive)
             try:
-                reply = await self._gateway.handle(call)
-            except asyncio.CancelledError:
-                raise (Left() if caller.left else Rejected(SHUTTING_DOWN, CLOSE)) from None
-            head = _decision_headers(reply.decision) + ([(b"x-tierwise-gate", b"failed")] if reply.gate_failed else [])
-            if reply.deltas is not None:
-                return await _stream(call, reply, head, caller, send)
-        finally:
-            caller.unwatch()
-        if reply.answer is None:
-            raise TypeError("a reply with neither answer nor deltas")
-        body = chat.encode_answer(reply.answer, strip_logprobs=reply.strip_logprobs)
-        return await _send(send, 200, body, head)
+                try:
+                    reply = await self._gateway.handle(call)
+                except asyncio.CancelledError:
+                    raise (Left() if caller.left else Rejected(SHUTTING_DOWN, CLOSE)) from None
+                head = _decision_headers(reply.decision)
+                if reply.gate_failed:
+                    head.append((b"x-tierwise-gate", b"failed"))
+                if reply.deltas is not None:
+                    return await _stream(wire, call, reply, head, caller, send)
+            finally:
+                caller.unwatch()
+            if reply.answer is None:
+                raise TypeError("a reply with neither answer nor deltas")
+            body = wire.encode_answer(reply.answer, call, origin=reply.origin, strip_logprobs=reply.strip_logprobs)
+            return await _send(send, 200, body, head)
+
+        return serve
 
     async def _route(self, headers: dict[bytes, bytes], key_id: str | None, receive: Receive, send: Send) -> None:
-        decision = self._gateway.route(await self._call(headers, key_id, receive))
+        decision = self._gateway.route(await self._call(chat, headers, key_id, receive))
         await _send(send, 200, encode_decision(decision), _decision_headers(decision))
 
     async def _models(self, _headers: dict[bytes, bytes], _key_id: str | None, _receive: Receive, send: Send) -> None:
@@ -200,7 +217,7 @@ class App:
 
     # reading
 
-    async def _call(self, headers: dict[bytes, bytes], key_id: str | None, receive: Receive) -> Call:
+    async def _call(self, wire: CallerWire, headers: dict[bytes, bytes], key_id: str | None, receive: Receive) -> Call:
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":
             text = "send the request as content-type application/json"
@@ -210,8 +227,15 @@ class App:
             raise Rejected(Failure(status=415, type=INVALID, code="unsupported_media_type", message=text))
         body = await _read(receive, self._settings.max_body_bytes)
         named = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in headers.items() if n.startswith(HINT)]
-        call = chat.decode_request(body, read_hints(named) if named else Hints())
-        return call if key_id is None else msgspec.structs.replace(call, key_id=key_id)
+        call = wire.decode_request(body, read_hints(named) if named else Hints())
+        passed_on = tuple(
+            (name, headers[name.encode()].decode("latin-1"))
+            for name in HEADERS.get(wire.WIRE, ())
+            if name.encode() in headers
+        )
+        if key_id is None and not passed_on:
+            return call
+        return msgspec.structs.replace(call, key_id=key_id, headers=passed_on)
 
 
 async def _read(receive: Receive, most: int) -> bytes:
@@ -233,28 +257,29 @@ async def _read(receive: Receive, most: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _stream(call: Call, reply: Reply, head: Headers, caller: "_Caller", send: Send) -> None:
-    """Pass a stream on. However it ends the body ends cleanly; only a whole one ends with `[DONE]`."""
+async def _stream(wire: CallerWire, call: Call, reply: Reply, head: Headers, caller: "_Caller", send: Send) -> None:
+    """Pass a stream on. However it ends the body ends cleanly; only a whole one ends as whole ones do."""
     deltas = reply.deltas
     if deltas is None:
         raise TypeError("a reply without deltas")
+    writer = wire.answer_writer(call, origin=reply.origin, strip_logprobs=reply.strip_logprobs)
     try:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": EVENTS + head})
             async for delta in deltas:
-                frame = chat.encode_stream(delta, call, strip_logprobs=reply.strip_logprobs)
+                frame = writer.write(delta)
                 if frame:
                     await send({"type": "http.response.body", "body": frame, "more_body": True})
-            last = chat.stream_end()
+            last = writer.end()
         except asyncio.CancelledError:
             if caller.left:
                 raise Left from None
-            last = chat.stream_error(_error_body(SHUTTING_DOWN))
+            last = writer.error(_error_body(wire, SHUTTING_DOWN))
         except TierwiseError as error:
-            last = chat.stream_error(_error_body(failure(error)))
+            last = writer.error(_error_body(wire, failure(error)))
         except Exception as error:
             _log.exception("a stream failed unexpectedly")
-            last = chat.stream_error(_error_body(failure(error)))
+            last = writer.error(_error_body(wire, failure(error)))
         await send({"type": "http.response.body", "body": last, "more_body": False})
     finally:
         await deltas.aclose()
@@ -323,15 +348,22 @@ def _line(text: str) -> bytes:
 _PRINTABLE = bytes(code if 32 <= code < 127 else 63 for code in range(256))
 
 
-def _error_body(failed: Failure) -> bytes:
-    return chat.error_body(failed.message, failed.type, failed.param, failed.code)
+def _spoken_at(path: bytes, headers: dict[bytes, bytes]) -> CallerWire:
+    """Return the wire that the callers of an address speak; its errors are written in it."""
+    if path.startswith(b"/v1/messages") or (path.startswith(b"/v1/models") and SAYS_MESSAGES in headers):
+        return CALLERS.get("messages", chat)
+    return WIRES.get(path, chat)
 
 
-async def _fail(send: Send, failed: Failure, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+def _error_body(wire: CallerWire, failed: Failure) -> bytes:
+    return wire.error_body(failed.status, failed.message, failed.type, failed.param, failed.code)
+
+
+async def _fail(send: Send, wire: CallerWire, failed: Failure, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
     head = [*more, (b"x-should-retry", b"true" if failed.retry else b"false")]
     if failed.retry_after_s is not None:
         head.append((b"retry-after", b"%d" % failed.retry_after_s))
-    await _send(send, failed.status, _error_body(failed), head)
+    await _send(send, failed.status, _error_body(wire, failed), head)
 
 
 async def _send(send: Send, status: int, body: bytes, head: Headers = [], kind: tuple[bytes, bytes] = JSON) -> None:  # noqa: B006 never changed

@@ -200,7 +200,7 @@ class Bounded(HttpToolsProtocol):
         elif own:  # answered before its body was read
             self._close()
             return
-        body = chat.error_body(message, SERVER if status >= 500 else INVALID, None, code)
+        body = chat.error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
             status, HTTPStatus(status).phrase.encode(), len(body),
         )  # fmt: skip

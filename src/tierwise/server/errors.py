@@ -54,6 +54,7 @@ _NO_CANDIDATE = {
     "price_unknown": (403, PERMISSION, "price_unknown", False),
     "health": (503, SERVER, "upstream_unavailable", True),
     "compliance": (503, SERVER, "no_compliant_backend", True),
+    "tool_loop": (503, SERVER, "tool_loop_held", True),
     "nothing": (503, SERVER, "no_model_available", False),
 }
 

@@ -1,28 +1,28 @@
 """OpenAI Chat Completions, both directions: what callers ask and get, what endpoints are sent and answer.
 
-`decode_request` and `encode_request` are about calls, `AnswerDecoder`, `decode_answer` and `error_from` about what an
-endpoint says, the rest about what the caller gets. Nothing here connects, waits or reads a clock.
+`decode_request`, `splice_request` and the conversation are about calls, the decoders about what an endpoint says, the
+rest about what the caller gets. Nothing here connects, waits or reads a clock.
 """
 
-from tierwise.wires.chat_answer import AnswerDecoder, decode_answer
-from tierwise.wires.chat_error import error_body, error_from
-from tierwise.wires.chat_reply import encode_answer, encode_stream, stream_end, stream_error
-from tierwise.wires.chat_request import WIRE, decode_request, encode_request
-from tierwise.wires.encoded import EncodedRequest
-from tierwise.wires.tokens import tokens_upper
+from tierwise.wires.chat_answer import AnswerDecoder, answer_decoder, decode_answer
+from tierwise.wires.chat_conversation import encode_request, read_conversation
+from tierwise.wires.chat_reply import AnswerWriter, answer_writer, encode_answer, error_body
+from tierwise.wires.chat_request import WIRE, decode_request, splice_request
+
+LOGPROBS = True
 
 __all__ = [
+    "LOGPROBS",
     "WIRE",
     "AnswerDecoder",
-    "EncodedRequest",
+    "AnswerWriter",
+    "answer_decoder",
+    "answer_writer",
     "decode_answer",
     "decode_request",
     "encode_answer",
     "encode_request",
-    "encode_stream",
     "error_body",
-    "error_from",
-    "stream_end",
-    "stream_error",
-    "tokens_upper",
+    "read_conversation",
+    "splice_request",
 ]

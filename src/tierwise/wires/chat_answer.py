@@ -12,7 +12,7 @@ from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, Too
 from tierwise.core.errors import BadReply, ProviderError
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
-from tierwise.wires.chat_error import error_in_band, not_an_answer
+from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.sse import MAX_EVENT_BYTES, SseDecoder
 
 MAX_TOKENS = 1_000_000_000
@@ -86,10 +86,11 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-def decode_answer(body: bytes, *, key: Secret | None = None) -> Answer:
+def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
     """Read an answer that was not streamed. Raises `ProviderError`, mostly `BadReply`, for anything else.
 
-    `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked.
+    `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked. `mark` makes the ids
+    of tool calls unique that came without one.
     """
     try:
         whole = _decode_whole(body)
@@ -103,7 +104,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None) -> Answer:
     odd = False
     for choice in whole.choices:
         message = choice.message
-        calls_made, calls_odd = _Calls(choice.index).read(message, indexed=False)
+        calls_made, calls_odd = _Calls(choice.index, mark).read(message, indexed=False)
         odd = odd or calls_odd
         choices.append(
             Choice(
@@ -120,6 +121,11 @@ def decode_answer(body: bytes, *, key: Secret | None = None) -> Answer:
     return Answer(choices=tuple(choices), usage=read_usage(whole.usage), served_model=whole.model, raw=raw)
 
 
+def answer_decoder(*, key: Secret | None = None, mark: str = "") -> "AnswerDecoder":
+    """Begin to read a streamed answer."""
+    return AnswerDecoder(key=key, mark=mark)
+
+
 class AnswerDecoder:
     """Feed the bytes of a streamed answer, get deltas.
 
@@ -127,9 +133,9 @@ class AnswerDecoder:
     split of the bytes gives the same deltas.
     """
 
-    def __init__(self, *, key: Secret | None = None, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, *, key: Secret | None = None, mark: str = "", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._sse = SseDecoder(max_event_bytes)
-        self._key = key
+        self._key, self._mark = key, mark
         self._open: dict[int, bool] = {}
         self._calls: dict[int, _Calls] = {}
         self._ended = False
@@ -243,7 +249,7 @@ class AnswerDecoder:
         calls: tuple[ToolCall, ...] = ()
         odd = False
         if delta.tool_calls or delta.function_call:
-            calls, odd = self._calls.setdefault(index, _Calls(index)).read(delta)
+            calls, odd = self._calls.setdefault(index, _Calls(index, self._mark)).read(delta)
         piece = Piece(
             choice=index,
             text=_text(delta.content),
@@ -266,10 +272,10 @@ class _Calls:
     Some servers repeat index 0 for each call, leave out index or id, or send arguments as an object.
     """
 
-    __slots__ = ("_by_id", "_by_index", "_choice", "_last", "_used")
+    __slots__ = ("_by_id", "_by_index", "_last", "_stem", "_used")
 
-    def __init__(self, choice: int) -> None:
-        self._choice = choice
+    def __init__(self, choice: int, mark: str) -> None:
+        self._stem = f"call_{mark}{choice}_"
         self._by_id: dict[str, int] = {}
         self._by_index: dict[int, int] = {}
         self._used: set[int] = set()
@@ -283,7 +289,7 @@ class _Calls:
             place, new = self._place(call)
             arguments = call.function.arguments if call.function else None
             text = arguments if isinstance(arguments, str) else "" if arguments is None else _encode(arguments).decode()
-            made_id = f"call_{self._choice}_{place}" if new and not call.id else call.id or ""
+            made_id = f"{self._stem}{place}" if new and not call.id else call.id or ""
             odd = odd or (indexed and place != call.index) or made_id != (call.id or "") or isinstance(arguments, dict)
             name = (call.function.name if call.function else None) or ""
             calls.append(ToolCall(index=place, id=made_id, name=name, arguments=text))

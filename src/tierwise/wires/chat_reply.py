@@ -16,37 +16,53 @@ _decode_choices = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 _NULL = msgspec.Raw(b"null")
 
 
-def encode_stream(delta: Delta, call: Call, *, strip_logprobs: bool) -> bytes:
-    """Write one event for the caller; empty when there is nothing in it for the caller."""
-    raw = delta.raw
-    if not raw:
-        raw = _encode(_chunk(delta, call))
-    elif not delta.pieces and not call.include_usage and (delta.usage is not None or b'"usage"' in raw):
-        return b""
-    if strip_logprobs and b'"logprobs"' in raw:
-        raw = _without_logprobs(raw)
-    if b"\n" in raw:
-        raw = raw.replace(b"\n", b"\ndata: ")
-    return b"data: %b\n\n" % raw
+class AnswerWriter:
+    """Writes the frames of a stream."""
+
+    __slots__ = ("_call", "_strip")
+
+    def __init__(self, call: Call, *, strip_logprobs: bool = False) -> None:
+        self._call, self._strip = call, strip_logprobs
+
+    def write(self, delta: Delta) -> bytes:
+        """Write one event; empty when there is nothing in it for the caller."""
+        raw = delta.raw
+        if not raw:
+            raw = _encode(_chunk(delta, self._call))
+        elif not delta.pieces and not self._call.include_usage and (delta.usage is not None or b'"usage"' in raw):
+            return b""
+        if self._strip and b'"logprobs"' in raw:
+            raw = _without_logprobs(raw)
+        if b"\n" in raw:
+            raw = raw.replace(b"\n", b"\ndata: ")
+        return b"data: %b\n\n" % raw
+
+    def end(self) -> bytes:
+        """Write the event that says that the answer is complete."""
+        return b"data: [DONE]\n\n"
+
+    def error(self, body: bytes) -> bytes:
+        """Write an error (a body from `error_body`) into the stream; no end event may follow it."""
+        return b"data: %b\n\n" % body
 
 
-def stream_end() -> bytes:
-    """Write the event that says that the answer is complete."""
-    return b"data: [DONE]\n\n"
+def answer_writer(call: Call, *, origin: str, strip_logprobs: bool = False) -> AnswerWriter:
+    """Begin a streamed answer. This wire has no place for seals, so `origin` is not written."""
+    return AnswerWriter(call, strip_logprobs=strip_logprobs)
 
 
-def stream_error(body: bytes) -> bytes:
-    """Write an error (a body from `error_body`) into a stream; no end event may follow it."""
-    return b"data: %b\n\n" % body
-
-
-def encode_answer(answer: Answer, *, strip_logprobs: bool) -> bytes:
+def encode_answer(answer: Answer, call: Call, *, origin: str, strip_logprobs: bool = False) -> bytes:
     """Write a whole answer for the caller."""
     if not answer.raw:
         return _encode(_whole(answer))
     if strip_logprobs and b'"logprobs"' in answer.raw:
         return _without_logprobs(answer.raw)
     return answer.raw
+
+
+def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002 - the wire's word
+    """Write an error in this wire's shape; all four fields are always there, the status only in the head."""
+    return _encode({"error": {"message": message, "type": type, "param": param, "code": code}})
 
 
 def _without_logprobs(raw: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """What does a Chat Completions caller ask, and what is sent on?
 
-Invariant: the body that is judged is the body that is sent; only the members named in `encode_request` change.
+Invariant: the body that is judged is the body that is sent; only the members named in `splice_request` change.
 """
 
 from typing import Any
@@ -11,11 +11,11 @@ from tierwise.core.call import Call, Features, Hints, Part
 from tierwise.core.errors import InvalidCall
 from tierwise.wires.chat_parts import READ_FIELDS, gather
 from tierwise.wires.chat_shape import Request, read_shape
-from tierwise.wires.encoded import EncodedRequest
 from tierwise.wires.hints import PREFIX, read_hints
 from tierwise.wires.schema import check_schemas
 from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.tokens import tokens_upper
+from tierwise.wires.wire import EncodedRequest, Recipient
 
 WIRE = "chat"
 _encode = msgspec.json.Encoder().encode
@@ -58,33 +58,42 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
         json_schema=schema,
         tools={tool.function.name: tool.function.parameters or {} for tool in request.tools or () if tool.function},
+        answers=_answered(request),
     )
 
 
-def encode_request(
-    call: Call, *, served_name: str, stream: bool, ask_usage: bool, ask_logprobs: bool
-) -> EncodedRequest:
-    """Splice what this endpoint needs into the caller's bytes: the served name, usage in the stream, log-probabilities.
+def splice_request(call: Call, to: Recipient) -> EncodedRequest:
+    """Put what this endpoint needs into the caller's bytes: the served name, usage in the stream, log-probabilities.
 
     Hints in `metadata` are taken out; nothing else changes.
     """
     body = call.body
     spans = members(body)
-    put: dict[str, bytes] = {"model": _encode(served_name)}
+    put: dict[str, bytes] = {"model": _encode(to.served_name)}
     drop: set[str] = set()
-    if stream and not call.stream:
+    if to.stream and not call.stream:
         put["stream"] = b"true"
-    elif call.stream and not stream:
+    elif call.stream and not to.stream:
         drop |= {"stream", "stream_options"}
-    if stream and ask_usage and not call.include_usage:
+    if to.stream and not call.include_usage:
         options = value_of(body, spans, "stream_options")
         put["stream_options"] = edit(b"{}" if options == b"null" else options, put={"include_usage": b"true"})
-    if ask_logprobs and not call.features.logprobs:
+    if to.logprobs and not call.features.logprobs:
         put["logprobs"] = b"true"
     metadata = value_of(body, spans, "metadata")
     if metadata != b"null":
         _without_hints(metadata, put, drop)
     return EncodedRequest(path="/chat/completions", body=edit(body, put=put, drop=drop, spans=spans))
+
+
+def _answered(request: Request) -> tuple[str, ...]:
+    """Return the calls that the last messages answer: there are some only inside a tool loop."""
+    ids: list[str] = []
+    for message in reversed(request.messages):
+        if message.role != "tool":
+            break
+        ids.append(message.tool_call_id or "")
+    return tuple(reversed(ids))
 
 
 def _answer_schema(request: Request) -> dict[str, Any] | None:

@@ -4,13 +4,13 @@ Source: OpenAI's published API description (Chat Completions, read 2026-07). Fie
 endpoint's business: they pass unread, but never unseen by the detectors (`chat_parts`).
 """
 
-import re
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from tierwise.core.errors import InvalidCall
+from tierwise.wires.shape import shaped, wrong
 
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
 Stops = Annotated[list[str], Meta(max_length=16)]
@@ -133,17 +133,9 @@ class Request(msgspec.Struct):
     metadata: dict[str, Any] | None = None
 
 
-_PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
-_MISSING = re.compile(r"Object missing required field `(\w+)`")
-_VALUE = re.compile(r"Invalid enum value .*", re.DOTALL)
-
-
 def read_shape(tree: dict[str, Any]) -> Request:
     """Convert a parsed body. Raises `InvalidCall` whose `param` is the path of the first field that is wrong."""
-    try:
-        request = msgspec.convert(tree, Request)
-    except msgspec.ValidationError as error:
-        _refuse(str(error))
+    request = shaped(tree, Request)
     if request.stream_options is not None and not request.stream:
         raise InvalidCall("stream_options is only allowed with stream.", param="stream_options", code="invalid_value")
     if request.top_logprobs is not None and not request.logprobs:
@@ -160,12 +152,12 @@ def _check_order(messages: list[Message]) -> None:
     for index, message in enumerate(messages):
         if not message.content and message.content != "" and not _may_be_empty(message):
             what = "is required" if message.content is None else "must not be empty"
-            raise _wrong(f"messages[{index}].content", what)
+            raise wrong(f"messages[{index}].content", what)
         if message.tool_calls:
             called.update(call.id for call in message.tool_calls)
         if message.role == "tool" and message.tool_call_id not in called:
             what = "must answer a tool call of an earlier message" if message.tool_call_id else "is required"
-            raise _wrong(f"messages[{index}].tool_call_id", what)
+            raise wrong(f"messages[{index}].tool_call_id", what)
 
 
 def _may_be_empty(message: Message) -> bool:
@@ -174,19 +166,3 @@ def _may_be_empty(message: Message) -> bool:
         and message.role == "assistant"
         and bool(message.tool_calls or message.function_call or message.refusal)
     )
-
-
-def _refuse(text: str) -> NoReturn:
-    place = _PLACE.search(text)
-    param = place[1] if place else ""
-    what = text[: place.start()] if place else text
-    missing = _MISSING.match(what)
-    if missing:
-        param = f"{param}.{missing[1]}" if param else missing[1]
-        what = "is required"
-    what = _VALUE.sub("is not one of the values allowed here", what)
-    raise _wrong(param.replace("[...]", "")[:128], what[:1].lower() + what[1:])
-
-
-def _wrong(param: str, what: str) -> InvalidCall:
-    return InvalidCall(f"{param or 'body'}: {what}.", param=param or None, code="invalid_value")

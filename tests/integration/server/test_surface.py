@@ -172,15 +172,6 @@ def test_more_connections_than_allowed_are_told_so(door: Door) -> None:
             line.close()
 
 
-def test_other_wires_say_honestly_that_they_are_not_spoken(door: Door) -> None:
-    status, answer = door.ask(b"{}", path=b"/v1/messages")
-    assert status == 404
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["type"] == "not_found_error"
-    status, answer = door.ask(b"{}", path=b"/v1/responses")
-    assert status == 404
-    assert b"chat/completions" in answer
-
-
 def test_pipelined_requests_are_answered_in_order(door: Door) -> None:
     one = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"
     last = b"GET /v1/models HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n"

@@ -26,7 +26,7 @@ ENDPOINTS = st.builds(
     Endpoint,
     name=NAME,
     kind=NAME,
-    wire=st.just("chat"),
+    wires=st.just(("chat",)),
     tier=st.sampled_from(Tier),
     region=MAYBE,
     agreement=MAYBE,
@@ -158,7 +158,7 @@ def test_a_higher_label_never_permits_more(
 
 
 def at(tier: Tier, **facts: Any) -> Target:
-    endpoint = Endpoint(name="there", kind="any", wire="chat", tier=tier, **facts)
+    endpoint = Endpoint(name="there", kind="any", wires=("chat",), tier=tier, **facts)
     return Target(endpoint, Model(id="m", endpoint="there", served_name="m"))
 
 

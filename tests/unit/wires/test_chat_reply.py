@@ -7,7 +7,7 @@ from tierwise.core.answer import Answer, Choice, Delta, Piece, ToolCall, assembl
 from tierwise.core.call import Call, Features
 from tierwise.core.usage import Usage
 from tierwise.wires.chat_answer import AnswerDecoder, decode_answer
-from tierwise.wires.chat_reply import encode_answer, encode_stream, stream_end, stream_error
+from tierwise.wires.chat_reply import AnswerWriter, encode_answer
 
 RAW = b'{"id":"c", "choices":[{"index":0,"delta":{"content":"x"},"logprobs":null,"finish_reason":null}],"usage":null}'
 WITH_LOGPROBS = RAW.replace(b"null,", b'{"content":[{"token":"x","logprob":-1.50,"bytes":[120]}]} ,', 1)
@@ -24,44 +24,46 @@ def delta(raw: bytes) -> Delta:
 
 
 def test_the_payload_passes_unchanged() -> None:
-    assert encode_stream(delta(RAW), call(), strip_logprobs=False) == b"data: " + RAW + b"\n\n"
-    assert encode_stream(delta(WITH_LOGPROBS), call(), strip_logprobs=False) == b"data: " + WITH_LOGPROBS + b"\n\n"
+    assert AnswerWriter(call(), strip_logprobs=False).write(delta(RAW)) == b"data: " + RAW + b"\n\n"
+    assert AnswerWriter(call(), strip_logprobs=False).write(delta(WITH_LOGPROBS)) == b"data: " + WITH_LOGPROBS + b"\n\n"
 
 
 def test_usage_is_hidden_from_who_did_not_ask() -> None:
-    assert encode_stream(delta(USAGE), call(), strip_logprobs=False) == b""
-    assert encode_stream(delta(USAGE), call(include_usage=True), strip_logprobs=True) == b"data: " + USAGE + b"\n\n"
+    assert AnswerWriter(call(), strip_logprobs=False).write(delta(USAGE)) == b""
+    assert (
+        AnswerWriter(call(include_usage=True), strip_logprobs=True).write(delta(USAGE)) == b"data: " + USAGE + b"\n\n"
+    )
     absurd = USAGE.replace(b"1,", b"-1,")
-    assert encode_stream(delta(absurd), call(), strip_logprobs=False) == b""
+    assert AnswerWriter(call(), strip_logprobs=False).write(delta(absurd)) == b""
 
 
 def test_an_empty_list_of_choices_is_not_always_usage() -> None:
     filtered = b'{"choices":[],"prompt_filter_results":[]}'
-    assert encode_stream(delta(filtered), call(), strip_logprobs=False) == b"data: " + filtered + b"\n\n"
+    assert AnswerWriter(call(), strip_logprobs=False).write(delta(filtered)) == b"data: " + filtered + b"\n\n"
 
 
 def test_logprobs_that_only_a_gate_wanted_are_taken_out() -> None:
-    frame = encode_stream(delta(WITH_LOGPROBS), call(), strip_logprobs=True)
+    frame = AnswerWriter(call(), strip_logprobs=True).write(delta(WITH_LOGPROBS))
     assert json.loads(frame[6:]) == json.loads(RAW)
 
 
 def test_lines_inside_of_a_payload_stay_one_event() -> None:
     raw = json.dumps(json.loads(RAW), indent=1).encode()
-    frame = encode_stream(Delta(raw=raw, pieces=(Piece(text="x"),)), call(), strip_logprobs=False)
+    frame = AnswerWriter(call(), strip_logprobs=False).write(Delta(raw=raw, pieces=(Piece(text="x"),)))
     assert frame.endswith(b"\n\n")
     [again] = AnswerDecoder().feed(frame)
     assert again.raw == raw
 
 
 def test_the_end_and_an_error() -> None:
-    assert stream_end() == b"data: [DONE]\n\n"
-    assert stream_error(b'{"error":{}}') == b'data: {"error":{}}\n\n'
+    assert AnswerWriter(call()).end() == b"data: [DONE]\n\n"
+    assert AnswerWriter(call()).error(b'{"error":{}}') == b'data: {"error":{}}\n\n'
 
 
 def test_a_whole_answer_passes_unchanged() -> None:
     raw = b'{"choices":[{"message":{"content":"x"},"finish_reason":"stop","logprobs":{"content":[]}, "z":1.0e0}]}'
-    assert encode_answer(decode_answer(raw), strip_logprobs=False) == raw
-    stripped = encode_answer(decode_answer(raw), strip_logprobs=True)
+    assert encode_answer(decode_answer(raw), call(), origin="", strip_logprobs=False) == raw
+    stripped = encode_answer(decode_answer(raw), call(), origin="", strip_logprobs=True)
     assert stripped == raw.replace(b'{"content":[]}, ', b"null,")
 
 
@@ -78,7 +80,9 @@ def test_deltas_of_another_wire_are_spelled_out() -> None:
     ]
     asked = call(include_usage=True)
     decoder = AnswerDecoder()
-    data = b"".join(encode_stream(part, asked, strip_logprobs=False) for part in deltas) + stream_end()
+    data = (
+        b"".join(AnswerWriter(asked, strip_logprobs=False).write(part) for part in deltas) + AnswerWriter(call()).end()
+    )
     assert assemble([*decoder.feed(data), *decoder.finish()]) == assemble(deltas)
 
 
@@ -91,5 +95,5 @@ def test_an_answer_of_another_wire_is_spelled_out() -> None:
         usage=Usage(input=3, cache_read=2, output=1, reasoning=4),
         served_model="s",
     )
-    again = decode_answer(encode_answer(answer, strip_logprobs=False))
+    again = decode_answer(encode_answer(answer, call(), origin="", strip_logprobs=False))
     assert (again.choices, again.usage, again.served_model) == (answer.choices, answer.usage, answer.served_model)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tierwise.core.call import Features, Hints
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Label
-from tierwise.wires.chat_request import decode_request, encode_request
+from tierwise.wires.chat_request import decode_request, splice_request
 from tierwise.wires.splice import members, parse, value_of
+from tierwise.wires.wire import Recipient
 
 SCHEMA = {"type": "object", "properties": {"intent": {"enum": ["a", "b"]}}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
@@ -25,8 +26,8 @@ def body(**more: Any) -> bytes:
 
 def sent(raw: bytes, **options: Any) -> bytes:
     call = decode_request(raw)
-    wanted = {"served_name": "served", "stream": call.stream, "ask_usage": False, "ask_logprobs": False} | options
-    return encode_request(call, **wanted).body
+    wanted = {"endpoint": "there", "served_name": "served", "stream": call.stream} | options
+    return splice_request(call, Recipient(**wanted)).body
 
 
 def test_everything_that_a_route_is_chosen_by() -> None:
@@ -125,22 +126,20 @@ def test_only_the_model_changes() -> None:
 
 
 def test_asked_usage_and_logprobs() -> None:
-    assert parse(sent(body(stream=True), ask_usage=True, ask_logprobs=True)) == parse(
+    assert parse(sent(body(stream=True), logprobs=True)) == parse(
         body(model="served", stream=True, stream_options={"include_usage": True}, logprobs=True)
     )
     options = {"include_usage": False, "include_obfuscation": False}
-    changed = parse(sent(body(stream=True, stream_options=options), ask_usage=True))
+    changed = parse(sent(body(stream=True, stream_options=options)))
     assert changed["stream_options"] == options | {"include_usage": True}
-    assert parse(sent(body(stream=True, stream_options=None), ask_usage=True))["stream_options"] == {
-        "include_usage": True
-    }
-    assert "stream_options" not in parse(sent(body(), ask_usage=True))
-    assert parse(sent(body(logprobs=False), ask_logprobs=True))["logprobs"] is True
+    assert parse(sent(body(stream=True, stream_options=None)))["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in parse(sent(body()))
+    assert parse(sent(body(logprobs=False), logprobs=True))["logprobs"] is True
 
 
 def test_what_the_caller_asked_for_is_left_alone() -> None:
     raw = body(stream=True, stream_options={"include_usage": True}, logprobs=True, top_logprobs=3)
-    assert sent(raw, ask_usage=True, ask_logprobs=True) == raw.replace(b'"auto"', b'"served"')
+    assert sent(raw, logprobs=True) == raw.replace(b'"auto"', b'"served"')
 
 
 def test_an_endpoint_may_be_asked_otherwise_than_the_caller_asked() -> None:
@@ -167,12 +166,11 @@ def test_hints_do_not_leave() -> None:
 )
 def test_every_other_byte_stays(more: dict[str, Any], text: str, stream: bool) -> None:
     raw = body(messages=[{"role": "user", "content": text}], stream=stream, **more)
-    edited = sent(raw, ask_usage=True, ask_logprobs=True)
+    edited = sent(raw, logprobs=True)
     old, new = members(raw), members(edited)
     for name in old.keys() - {"model", "stream_options", "logprobs"}:
         assert value_of(edited, new, name) == value_of(raw, old, name)
-    again = decode_request(edited)
-    assert encode_request(again, served_name="served", stream=stream, ask_usage=True, ask_logprobs=True).body == edited
+    assert sent(edited, stream=stream, logprobs=True) == edited
 
 
 JUNK = st.recursive(
@@ -205,11 +203,11 @@ def test_whatever_comes_is_a_call_or_an_invalid_call(more: dict[str, Any], messa
         body(messages=[{"role": "user", "content": messages}, *messages]),
     ):
         try:
-            call = decode_request(raw)
+            decode_request(raw)
         except InvalidCall as error:
             assert error.status == 400
         else:
-            encode_request(call, served_name="s", stream=True, ask_usage=True, ask_logprobs=True)
+            sent(raw, stream=True, logprobs=True)
 
 
 @given(st.binary(max_size=100))

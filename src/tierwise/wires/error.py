@@ -1,5 +1,6 @@
-"""What does an endpoint's error mean, and how is an error written for a caller of this wire?
+"""What does an endpoint's error mean, on whatever wire it came?
 
+The shapes differ little (`error` as an object or as text, its code a word or a number), so one reader does for all.
 The HTTP status decides first, the vendor's machine code second; prose is passed on, never understood.
 Invariant: what is passed on is short, one line, and holds no word that looks like a key or an address.
 """
@@ -25,7 +26,6 @@ from tierwise.core.secret import MASK, Secret
 
 MAX_TEXT = 300
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _SECRET = re.compile(
@@ -39,6 +39,15 @@ _UNPRINTABLE = re.compile(r"[^ -~\xa1-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+
 _TOO_LONG = frozenset(("context_length_exceeded", "exceed_context_size_error", "context_window_exceeded"))
 _SAYS_TOO_LONG = re.compile(r"maximum context length|context (?:size|length|window)|too many tokens", re.IGNORECASE)
 """Engines without a code for it (vLLM, older llama.cpp and Ollama) only say it."""
+SEAL_REFUSED = "thinking_refused"
+"""The code of a refusal to read thinking that came from elsewhere, or that was altered."""
+_SAYS_SEAL = re.compile(
+    r"(?:invalid|verif|decrypt|missing|corrupt|not valid|must|expected|unsigned).*"
+    r"(?:signature|thinking|encrypted[_ ]content|thought)|(?:signature|thinking|encrypted[_ ]content|thought).*"
+    r"(?:invalid|verif|decrypt|missing|corrupt|not valid|must|expected)",
+    re.IGNORECASE,
+)
+"""No vendor has a code for it."""
 _SAYS_MODEL_MISSING = re.compile(r"\bmodel\b.*(?:not found|does not exist|not exist)", re.IGNORECASE)
 _MODEL_MISSING = frozenset(("model_not_found", "model_not_available", "DeploymentNotFound"))
 _OVERLOADED = frozenset(
@@ -113,11 +122,6 @@ def retry_after_s(headers: Mapping[bytes, bytes], now: float) -> float | None:
         return None
 
 
-def error_body(message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002 - the wire's word
-    """Write an error in this wire's shape; all four fields are always there."""
-    return _encode({"error": {"message": message, "type": type, "param": param, "code": code}})
-
-
 def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> ProviderError:
     text = _text(lead, said)
     code = said.code or said.type
@@ -133,6 +137,8 @@ def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> Provi
             return Refused(text, status=status, code=code, retry_after_s=wait_s, verdict=Verdict.RETRY_SAME)
         case _ if 400 <= status < 500 and (names & _TOO_LONG or _SAYS_TOO_LONG.search(said.message)):
             return ContextTooLong(text, status=status, code="context_length_exceeded")
+        case 400 if code == "invalid_encrypted_content" or _SAYS_SEAL.search(said.message):
+            return Refused(text, status=status, code=SEAL_REFUSED)
         case 402 | 405 | 406 | 407 | 410 | 421 | 451:
             return Refused(text, status=status, code=code, verdict=Verdict.NEXT)
         case _ if 400 <= status < 500:

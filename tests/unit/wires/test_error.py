@@ -19,7 +19,8 @@ from tierwise.core.errors import (
     Verdict,
 )
 from tierwise.core.secret import Secret
-from tierwise.wires.chat_error import MAX_TEXT, error_body, error_from, error_in_band, not_an_answer, retry_after_s
+from tierwise.wires.chat import error_body
+from tierwise.wires.error import MAX_TEXT, error_from, error_in_band, not_an_answer, retry_after_s
 
 NOW = 1_700_000_000.0
 
@@ -173,6 +174,6 @@ def test_deeply_nested_errors_are_junk() -> None:
 
 
 def test_an_error_for_the_caller_has_all_four_fields() -> None:
-    assert json.loads(error_body("m", "t", None, "c")) == {
+    assert json.loads(error_body(400, "m", "t", None, "c")) == {
         "error": {"message": "m", "type": "t", "param": None, "code": "c"}
     }

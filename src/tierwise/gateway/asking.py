@@ -1,0 +1,119 @@
+"""In which words is this endpoint asked? Chooses the wire, and lets it write the request.
+
+The caller's own wire comes first: then the bytes stay the caller's. Any other is written from the conversation, which
+is read once. Knows neither connections nor order of trial.
+Invariant: what an endpoint cannot be told is named in the request's `dropped`, never left out in silence.
+"""
+
+import msgspec
+
+from tierwise.core.call import Call
+from tierwise.core.conversation import Block, Conversation, Text, Thinking, Turn
+from tierwise.core.model import Endpoint, Model
+from tierwise.wires.instruct import instructed
+from tierwise.wires.known import CALLERS, ENDPOINTS, SHARED
+from tierwise.wires.wire import EncodedRequest, Recipient
+
+EMBEDDINGS = "embeddings"
+
+
+class Repair(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that did not fit its schema, and why: the model gets one chance to mend it."""
+
+    answer: str
+    problem: str
+
+
+class Spoken(msgspec.Struct, frozen=True, kw_only=True):
+    """A request in the words of `wire`. `instructed`: the schema stands in the prompt, nothing else enforces it."""
+
+    wire: str
+    request: EncodedRequest
+    instructed: bool = False
+
+
+class Asking:
+    """A call, ready to be put to any endpoint."""
+
+    __slots__ = ("_conversation", "call")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self._conversation: Conversation | None = None
+
+    @property
+    def conversation(self) -> Conversation:
+        """What is asked, free of the caller's wire."""
+        if self._conversation is None:
+            self._conversation = CALLERS[self.call.wire].read_conversation(self.call)
+        return self._conversation
+
+    @property
+    def sealed(self) -> bool:
+        """True if the request carries thinking that an endpoint could refuse to read."""
+        return any(
+            isinstance(block, Thinking) and block.seal is not None
+            for turn in self.conversation.turns
+            for block in turn.blocks
+        )
+
+    def losses(self, endpoint: Endpoint, model: Model) -> tuple[str, ...]:
+        """Return what this endpoint could not be told."""
+        return self.to(endpoint, model).request.dropped
+
+    def to(
+        self,
+        endpoint: Endpoint,
+        model: Model,
+        *,
+        logprobs: bool = False,
+        unseal: bool = False,
+        repair: Repair | None = None,
+    ) -> Spoken:
+        """Write the request for an endpoint. `logprobs` asks for log-probabilities that a gate needs."""
+        call = self.call
+        wire = wire_for(call, endpoint, model, logprobs=logprobs)
+        to = Recipient(
+            endpoint=endpoint.name,
+            served_name=model.served_name,
+            stream=call.stream,
+            logprobs=logprobs,
+            context_tokens=model.context_tokens,
+            max_output_tokens=model.max_output_tokens,
+            capabilities=model.capabilities,
+            unseal=unseal,
+        )
+        promised = needs_instruction(call, model)
+        if wire == call.wire and not promised:
+            return Spoken(wire=wire, request=SHARED[wire].splice_request(call, to))
+        asked = instructed(self.conversation) if promised else self.conversation
+        if repair is not None:
+            asked = msgspec.structs.replace(asked, turns=asked.turns + _mending(repair))
+        return Spoken(wire=wire, request=ENDPOINTS[wire].encode_request(asked, to), instructed=promised)
+
+
+def needs_instruction(call: Call, model: Model) -> bool:
+    """Say whether the answer's format can only be asked for in words."""
+    return (call.features.schema and "schema" not in model.capabilities) or (
+        call.features.json and not {"json", "schema"} & model.capabilities
+    )
+
+
+def wire_for(call: Call, endpoint: Endpoint, model: Model, *, logprobs: bool) -> str:
+    """Choose among the wires that the endpoint speaks."""
+    if call.features.embeddings:
+        return EMBEDDINGS
+    # Only this one tells the server how much of the request to read; any other may cut it without a word.
+    if endpoint.context_wire is not None and model.context_tokens is not None:
+        return endpoint.context_wire
+    spoken = [name for name in endpoint.wires if name != EMBEDDINGS]
+    if call.wire in spoken:
+        spoken.insert(0, call.wire)
+    needed = logprobs or call.features.logprobs
+    return next((name for name in spoken if ENDPOINTS[name].LOGPROBS), spoken[0]) if needed else spoken[0]
+
+
+def _mending(repair: Repair) -> tuple[Turn, ...]:
+    told = f"This does not fit: {repair.problem}. Answer again, with the corrected JSON and nothing else."
+    said: tuple[Block, ...] = (Text(text=repair.answer),)
+    return (Turn(role="assistant", blocks=said), Turn(role="user", blocks=(Text(text=told),)))

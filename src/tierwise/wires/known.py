@@ -1,0 +1,12 @@
+"""Which wire formats are there? The modules of this package that callers, endpoints or both speak."""
+
+from collections.abc import Mapping
+
+from tierwise.wires import chat
+from tierwise.wires.wire import CallerWire, EndpointWire, SharedWire
+
+SHARED: Mapping[str, SharedWire] = {chat.WIRE: chat}
+CALLERS: Mapping[str, CallerWire] = {**SHARED}
+ENDPOINTS: Mapping[str, EndpointWire] = {**SHARED}
+HEADERS: Mapping[str, tuple[str, ...]] = {"messages": ("anthropic-version", "anthropic-beta")}
+"""What callers of a wire send in headers for endpoints of the same wire; nothing else of a caller's head goes on."""

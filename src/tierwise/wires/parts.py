@@ -1,0 +1,140 @@
+"""What in a request could be sensitive, and how much is it? What all wires share of the gathering.
+
+Invariant: every string of a body that a wire does not name is in some part all the same, but for values from a closed
+list, numbers, and the bytes of pictures, sounds and binary files, which are counted instead.
+"""
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from tierwise.core.call import Part, PartKind
+from tierwise.core.errors import InvalidCall
+from tierwise.wires.tokens import IMAGE_TOKENS, tokens_upper
+from tierwise.wires.urls import check_url
+
+_encode = msgspec.json.Encoder().encode
+
+# fmt: off
+_FORBIDDEN = frozenset((
+    "api_base", "base_url", "api_key", "api_keys", "api_version", "fallbacks", "context_window_fallbacks",
+    "headers", "extra_headers", "default_headers", "custom_llm_provider", "model_info", "price", "prices",
+    "pricing",
+))
+# fmt: on
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
+_BLANK = re.compile(r"\s+")
+_SNIFFED = 4096
+"""So many characters of base64 show whether it is text."""
+_PLAIN_KEY = re.compile(r"[a-z_]{1,64}")
+_PRICE = re.compile(
+    r".*_(?:cost|price)_per_.*|.*_usd_per_.*|(?:input|output|prompt|completion|cache\w*)_(?:cost|price).*"
+)
+
+
+class Gathered:
+    """The parts of one request and what was counted beside them."""
+
+    __slots__ = ("files", "images", "parts", "tokens")
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.images = self.files = self.tokens = 0
+
+    def add(self, kind: PartKind, path: str, text: str, role: str = "") -> None:
+        """Add one part; empty text is none."""
+        if text:
+            self.parts.append(Part(kind=kind, path=path, text=text, role=role))
+            self.tokens += tokens_upper(text)
+
+    def picture(self, path: str, url: str, role: str = "") -> None:
+        """Count a picture by address or data URL. Raises `InvalidCall` (`bad_url`) for an address inside."""
+        check_url(url, path)
+        self.images += 1
+        self.tokens += IMAGE_TOKENS
+        self.add("image", path, shown(url)[0], role)
+
+    def file(self, path: str, data: str, role: str = "") -> None:
+        """Count a file in base64 or as a data URL; what of it is text can be searched."""
+        self.files += 1
+        said, hidden_bytes = shown(data)
+        self.tokens += hidden_bytes // 2
+        self.add("file", path, said, role)
+
+    def called(self, path: str, call: Any, arguments: Any, role: str = "") -> None:
+        """Add a tool call; arguments are JSON inside a string and may hide characters behind escapes."""
+        said = text(call)
+        if isinstance(arguments, str) and "\\" in arguments:
+            try:
+                said += "\n" + text(msgspec.json.decode(arguments))
+            except (msgspec.DecodeError, RecursionError):
+                said += "\n" + arguments
+        self.add("tool_call", path, said, role)
+
+    def rest(self, path: str, raw: Mapping[str, Any], read: frozenset[str], role: str = "") -> None:
+        """Add what no other rule reads. A key that could itself carry data goes into the text, not into the path."""
+        for name, value in raw.items():
+            if name not in read and value is not None and not isinstance(value, bool):
+                if _PLAIN_KEY.fullmatch(name):
+                    self.add("metadata", path + name, text(value), role)
+                else:
+                    self.add("metadata", path + "*", text({name: value}), role)
+
+
+def refuse_control(members: Iterable[tuple[str, Any]], path: str) -> None:
+    """Refuse fields that would steer the gateway. Raises `InvalidCall` (`forbidden_field`)."""
+    for name, value in members:
+        for inner in _names(name, value):
+            if inner in _FORBIDDEN or _PRICE.fullmatch(inner):
+                raise InvalidCall(
+                    f"A caller must not set {inner[:64]!r}: the gateway's configuration decides it.",
+                    param=(path + inner)[:128],
+                    code="forbidden_field",
+                )
+
+
+def _names(name: str, value: Any) -> Iterator[str]:
+    """Yield the names of members at any depth; the caller's messages, tools and schemas are not searched."""
+    yield name
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield from node
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+
+
+def text(value: Any) -> str:
+    """Return text as it is, and anything else as JSON."""
+    return value if isinstance(value, str) else _encode(value).decode()
+
+
+def shown(data: str) -> tuple[str, int]:
+    """Return what can be read of a URL or of a file's data, and how many bytes cannot; text in base64 is decoded."""
+    head, comma, payload = data.partition(",") if data[:5].lower() == "data:" else ("", "", data)
+    if (head and not head.lower().endswith(";base64")) or not _BASE64.fullmatch(payload):
+        return data, 0
+    if _is_text(payload[:_SNIFFED]):
+        return head + comma + _from_base64(payload).decode(errors="replace"), 0
+    return (head[:128], len(payload) * 3 // 4) if len(data) > _SNIFFED else (data, 0)
+
+
+def _is_text(payload: str) -> bool:
+    """Say whether this beginning of base64 decodes to text; its last character may be cut."""
+    data = _from_base64(payload)
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start >= max(len(data) - 3, 1)
+    return b"\0" not in data
+
+
+def _from_base64(payload: str) -> bytes:
+    plain = _BLANK.sub("", payload).rstrip("=").replace("-", "+").replace("_", "/")
+    whole = plain[: len(plain) - (len(plain) % 4 == 1)]  # one character alone is no byte
+    return base64.b64decode(whole + "=" * (-len(whole) % 4))
