@@ -20,6 +20,7 @@ class AnswerWriter:
     """Writes the frames of a stream."""
 
     __slots__ = ("_call", "_strip")
+    response = b""
 
     def __init__(self, call: Call, *, strip_logprobs: bool = False) -> None:
         self._call, self._strip = call, strip_logprobs

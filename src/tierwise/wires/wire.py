@@ -61,6 +61,10 @@ class AnswerReader(Protocol):
 class AnswerWriter(Protocol):
     """Writes a streamed answer for one caller: a state machine with an explicit end."""
 
+    @property
+    def response(self) -> bytes:
+        """The complete answer as the end tells it, on wires that do; empty before, and on the others."""
+
     def write(self, delta: Delta) -> bytes:
         """Return the events that this delta makes; the one that says that the answer is complete is held back."""
 
