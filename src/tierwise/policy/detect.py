@@ -25,6 +25,9 @@ MAX_CANDIDATES = 4096
 """Matches of one detector in one call that are checked; more count as a hit."""
 MAX_SCAN_BYTES = 4 * 1024 * 1024
 """Text of one call that is scanned; more counts as a hit."""
+LEAST_CLEAN_BYTES = 256
+MAX_CLEAN_BYTES = 16 * 1024 * 1024
+"""Text in which nothing was found, kept so that the turns of a long conversation are not searched again and again."""
 _SET_MEMORY_BYTES = 32 * 1024 * 1024
 
 
@@ -44,6 +47,7 @@ class Detectors:
         rows = _in_force(settings)
         self.labels = {row.name: label for row, label in rows}
         self._rows = [(row, label, _compile(row.pattern)) for row, label in rows]
+        self._clean = _Clean()
         self._strictest = highest(self.labels.values())
         built_in = {row.name for row in DETECTORS}
         places = range(len(rows))
@@ -62,26 +66,65 @@ class Detectors:
             if left_bytes < 0:
                 findings.append(self._closed(path, f"more than {MAX_SCAN_BYTES} bytes of text"))
                 break
+            if text in self._clean:
+                continue
             try:
-                findings.extend(self._scan(path, fold(text), left))
+                data = fold(text)
+                places = self._suspected(data)
+                if not places:
+                    self._clean.add(text)
+                    continue
+                findings.extend(self._scan(path, data, places, left))
             except Exception as error:  # a guard that breaks must count as a hit, whatever broke
                 findings.append(self._closed(path, f"detector failed: {type(error).__name__}"))
         return tuple(findings)
 
-    def _scan(self, path: str, data: bytes, left: dict[str, int]) -> Iterator[Finding]:
+    def _suspected(self, data: bytes) -> list[int]:
+        """Return the rows worth a closer look, in order; -1 where an automaton gave up."""
+        places: list[int] = []
         for automaton in self._automata:
             matched = automaton.match(data)
             if matched is None:
+                return [*places, -1]
+            places += matched
+        return places
+
+    def _scan(self, path: str, data: bytes, places: Sequence[int], left: dict[str, int]) -> Iterator[Finding]:
+        for place in places:
+            if place < 0:
                 yield self._closed(path, "pattern memory exhausted")
                 return
-            for place in matched:
-                row, label, pattern = self._rows[place]
-                detail = _hit(row, pattern, data, left)
-                if detail is not None:
-                    yield Finding(detector=row.name, label=label, path=path, detail=detail)
+            row, label, pattern = self._rows[place]
+            detail = _hit(row, pattern, data, left)
+            if detail is not None:
+                yield Finding(detector=row.name, label=label, path=path, detail=detail)
 
     def _closed(self, path: str, detail: str) -> Finding:
         return Finding(detector="scan", label=self._strictest, path=path, detail=detail)
+
+
+class _Clean:
+    """Texts in which no detector found anything to look at; the oldest are forgotten beyond the limit."""
+
+    __slots__ = ("_bytes", "_texts")
+
+    def __init__(self) -> None:
+        self._texts: dict[str, None] = {}
+        self._bytes = 0
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._texts
+
+    def add(self, text: str) -> None:
+        """Keep a text that is long enough for the search to cost more than the memory."""
+        if not LEAST_CLEAN_BYTES <= len(text) <= MAX_CLEAN_BYTES // 16:
+            return
+        self._texts[text] = None
+        self._bytes += len(text)
+        while self._bytes > MAX_CLEAN_BYTES:
+            oldest = next(iter(self._texts))
+            del self._texts[oldest]
+            self._bytes -= len(oldest)
 
 
 class _Automaton:
