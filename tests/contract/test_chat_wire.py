@@ -37,7 +37,7 @@ def named(recording: Recording) -> str:
 
 
 def written(body: bytes, *, strip_logprobs: bool = False) -> list[bytes]:
-    writer = chat.answer_writer(call(), origin="there", strip_logprobs=strip_logprobs)
+    writer = chat.answer_writer(call(), ident="1", strip_logprobs=strip_logprobs)
     return [writer.write(delta) for delta in deltas_of([body])]
 
 
@@ -82,8 +82,8 @@ class TestStreams:
 def test_whole_answers(recording: Recording) -> None:
     answer = chat.decode_answer(recording.body)
     assert msgspec.structs.replace(answer, raw=b"") == recording.answer
-    assert chat.encode_answer(answer, call(), origin="", strip_logprobs=False) == recording.body
-    stripped = json.loads(chat.encode_answer(answer, call(), origin="", strip_logprobs=True))
+    assert chat.encode_answer(answer, call(), ident="1", strip_logprobs=False) == recording.body
+    stripped = json.loads(chat.encode_answer(answer, call(), ident="1", strip_logprobs=True))
     original = json.loads(recording.body)
     for choice in original["choices"]:
         if "logprobs" in choice:

@@ -94,9 +94,8 @@ class Asking:
 
 def needs_instruction(call: Call, model: Model) -> bool:
     """Say whether the answer's format can only be asked for in words."""
-    return (call.features.schema and "schema" not in model.capabilities) or (
-        call.features.json and not {"json", "schema"} & model.capabilities
-    )
+    features, able = call.features, model.capabilities
+    return "schema" not in able if features.schema else features.json and "json" not in able
 
 
 def wire_for(call: Call, endpoint: Endpoint, model: Model, *, logprobs: bool) -> str:

@@ -10,7 +10,8 @@ from time import perf_counter, time
 
 import msgspec
 
-from tierwise.core.answer import Answer, Delta, assemble
+from tierwise.core.answer import Answer, Delta, Piece, assemble
+from tierwise.core.conversation import Seal
 from tierwise.core.decision import AttemptRecord, GateRecord
 from tierwise.core.errors import BadReply, GateFailed, ProviderError, TierwiseError
 from tierwise.core.model import Endpoint
@@ -27,6 +28,7 @@ from tierwise.quality.settings import Gates
 from tierwise.wires.error import error_from
 from tierwise.wires.instruct import bare_json
 from tierwise.wires.known import ENDPOINTS
+from tierwise.wires.seals import enclose
 from tierwise.wires.wire import AnswerReader
 
 Reach = Callable[[Endpoint], Awaitable[Address]]
@@ -120,7 +122,7 @@ class Attempt:
         answer = ENDPOINTS[spoken.wire].decode_answer(await exchange.read_all(), key=key, mark=self._mark)
         if spoken.wire != self.call.wire:
             self.dropped.update(dict.fromkeys(answer.foreign))
-            answer = msgspec.structs.replace(answer, raw=b"")
+            answer = msgspec.structs.replace(answer, raw=b"", ordered=self._enclosed(answer.ordered))
         if spoken.instructed:
             answer = _without_prose(answer)
         self.answer = answer
@@ -200,7 +202,21 @@ class Attempt:
             return deltas
         for delta in deltas:
             self.dropped.update(dict.fromkeys(delta.foreign))
-        return [msgspec.structs.replace(delta, raw=b"", event="") for delta in deltas]
+        return [
+            msgspec.structs.replace(delta, raw=b"", event="", pieces=self._enclosed(delta.pieces)) for delta in deltas
+        ]
+
+    def _enclosed(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+        """Put seals into envelopes: on the caller's wire they are somebody else's, and must find their way back."""
+        if not any(piece.seal for piece in pieces):
+            return pieces
+        wire, origin = self._told().wire, self.hop.endpoint.name
+        return tuple(
+            msgspec.structs.replace(piece, seal=enclose(Seal(wire=wire, origin=origin, data=piece.seal)))
+            if piece.seal
+            else piece
+            for piece in pieces
+        )
 
     def close(self) -> None:
         """Let go of the connection; one that still carries an answer is closed, which tells the endpoint to stop."""

@@ -72,12 +72,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller gets: a whole `answer`, or `deltas` that begin with content.
 
     `deltas` raise StreamBroken after content; once they end normally the outcome is durable. Close them (`aclose`)
-    when the caller leaves. `origin` is the endpoint that answered. `gate_failed`: the workflow lets an answer pass,
+    when the caller leaves. `gate_failed`: the workflow lets an answer pass,
     flagged, that its gates did not like.
     """
 
     decision: Decision
-    origin: str
     answer: Answer | None = None
     deltas: AsyncGenerator[Delta, None] | None = None
     strip_logprobs: bool = False
@@ -207,18 +206,15 @@ class Gateway:
     async def _commit(self, run: "_Run", attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
         strip = needs_logprobs(run.gates, attempt.hop.model.id) and not run.call.features.logprobs
-        origin = attempt.hop.endpoint.name
         if attempt.answer is not None:
             self.facts.made(run.call.key_id, attempt.tool_ids, attempt.hop.model.id)
             decision = await self._settle(run, run.good_outcome)
-            return Reply(
-                decision=decision, answer=attempt.answer, origin=origin, strip_logprobs=strip, gate_failed=run.flagged
-            )
+            return Reply(decision=decision, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged)
         decision = run.decision("pending")
         deltas = self._deltas(run, attempt)
         # A generator that was never begun would not clean up when it is closed: begin it.
         await anext(deltas)
-        return Reply(decision=decision, deltas=deltas, origin=origin, strip_logprobs=strip, gate_failed=run.flagged)
+        return Reply(decision=decision, deltas=deltas, strip_logprobs=strip, gate_failed=run.flagged)
 
     async def _deltas(self, run: "_Run", attempt: Attempt) -> AsyncGenerator[Delta, None]:
         """Pass a committed stream on, after an empty beginning; settle it however it ends."""

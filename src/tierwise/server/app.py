@@ -186,5 +186,5 @@ def _spoken_at(request: Request) -> CallerWire:
     """Return the wire that the callers of an address speak; its errors are written in it."""
     path = request.path
     if path.startswith(PATHS["messages"]) or (path.startswith(b"/v1/models") and _SAYS_MESSAGES in request.headers):
-        return CALLERS.get("messages", chat)
+        return CALLERS["messages"]
     return WIRES.get(path, chat)

@@ -74,13 +74,13 @@ async def serve(
         if reply.gate_failed:
             head.append((b"x-tierwise-gate", b"failed"))
         if reply.deltas is not None:
-            writer = wire.answer_writer(call, origin=reply.origin, strip_logprobs=reply.strip_logprobs)
+            writer = wire.answer_writer(call, ident=reply.decision.id, strip_logprobs=reply.strip_logprobs)
             return await _stream(wire, writer, reply, head, caller, request, keep)
     finally:
         caller.unwatch()
     if reply.answer is None:
         raise TypeError("a reply with neither answer nor deltas")
-    body = wire.encode_answer(reply.answer, call, origin=reply.origin, strip_logprobs=reply.strip_logprobs)
+    body = wire.encode_answer(reply.answer, call, ident=reply.decision.id, strip_logprobs=reply.strip_logprobs)
     keep(reply.decision, body)
     return await request.answer(body, head)
 

@@ -9,14 +9,11 @@ from typing import Any
 import msgspec
 
 from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, ToolCall
-from tierwise.core.errors import BadReply, ProviderError
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
-from tierwise.wires.sse import MAX_EVENT_BYTES, SseDecoder
-
-MAX_TOKENS = 1_000_000_000
-_MAX_JUNK_BYTES = 64 * 1024
+from tierwise.wires.sse import MAX_EVENT_BYTES
+from tierwise.wires.stream import EventReader, count
 
 
 class _Function(msgspec.Struct):
@@ -126,92 +123,24 @@ def answer_decoder(*, key: Secret | None = None, mark: str = "") -> "AnswerDecod
     return AnswerDecoder(key=key, mark=mark)
 
 
-class AnswerDecoder:
+class AnswerDecoder(EventReader):
     """Feed the bytes of a streamed answer, get deltas.
 
-    What precedes an error in the same bytes is returned first and the error raised by the next call, so that any
-    split of the bytes gives the same deltas.
+    It is complete with a finish reason for every choice that started. The reasons alone do not end it: usage may
+    follow, and a further choice; `[DONE]` or the end of the stream does.
     """
 
     def __init__(self, *, key: Secret | None = None, mark: str = "", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self._sse = SseDecoder(max_event_bytes)
-        self._key, self._mark = key, mark
+        super().__init__(key, max_event_bytes)
+        self._mark = mark
         self._open: dict[int, bool] = {}
         self._calls: dict[int, _Calls] = {}
-        self._ended = False
-        self._broken: ProviderError | None = None
-        self._head: bytes | None = b""
 
     @property
-    def finished(self) -> bool:
-        """True once the answer is whole and nothing more can come: reading may stop.
-
-        That is `[DONE]`, or the end of the stream, after a finish reason for every choice that started. The reasons
-        alone do not end it: usage may follow, and a further choice.
-        """
-        return self._ended and self._reasons_given and self._broken is None
-
-    @property
-    def _reasons_given(self) -> bool:
+    def _complete(self) -> bool:
         return bool(self._open) and not any(self._open.values())
 
-    def feed(self, data: bytes) -> list[Delta]:
-        """Return the deltas that these bytes complete. Raises `ProviderError` for an error or junk in the stream."""
-        if self._broken is not None:
-            raise self._broken
-        if self._ended:
-            return []
-        if self._head is not None:
-            data = self._sniff(data)
-        deltas: list[Delta] = []
-        try:
-            for name, payload in self._sse.feed(data):
-                delta = self._read(name, payload)
-                if delta is not None:
-                    deltas.append(delta)
-        except ProviderError as error:
-            self._broken = error
-            if not deltas:
-                raise
-        return deltas
-
-    def finish(self) -> list[Delta]:
-        """End the stream: return what its end completes. Raises `BadReply` (`upstream_incomplete`) if it was cut."""
-        if self._broken is not None:
-            raise self._broken
-        if self._ended:
-            self._require_finish()
-            return []
-        if self._head is not None:
-            raise not_an_answer(self._head, self._key)
-        deltas: list[Delta] = []
-        for name, payload in self._sse.finish():
-            try:
-                delta = self._read(name, payload)
-            except BadReply:
-                break  # the event was cut off; whether that matters is up to the finish reasons
-            if delta is not None:
-                deltas.append(delta)
-        self._ended = True
-        self._require_finish()
-        return deltas
-
-    def _sniff(self, data: bytes) -> bytes:
-        """Hold the first bytes back until they show a stream; a whole JSON body or a page is none."""
-        head = (self._head or b"") + data
-        first = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1]
-        if first == b"<" or (first in b"{[" and len(head) > _MAX_JUNK_BYTES):
-            self._broken = not_an_answer(head, self._key)
-            raise self._broken
-        if not first or first in b"{[\xef":
-            self._head = head
-            return b""
-        self._head = None
-        return head
-
-    def _read(self, name: bytes, payload: bytes) -> Delta | None:
-        if self._ended:
-            return None
+    def _event(self, name: bytes, payload: bytes) -> Delta | None:
         if payload[:6] == b"[DONE]":
             self._ended = True
             return None
@@ -260,10 +189,6 @@ class AnswerDecoder:
             finish=finish,
         )
         return piece, odd
-
-    def _require_finish(self) -> None:
-        if not self._reasons_given:
-            raise _incomplete()
 
 
 class _Calls:
@@ -330,7 +255,7 @@ def read_usage(value: Any) -> Usage | None:
     """
     if not isinstance(value, dict):
         return None
-    prompt, completion = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
+    prompt, completion = count(value.get("prompt_tokens")), count(value.get("completion_tokens"))
     cached = _detail(value, "prompt_tokens_details", "cached_tokens")
     written = _detail(value, "prompt_tokens_details", "cache_write_tokens")
     reasoning = _detail(value, "completion_tokens_details", "reasoning_tokens")
@@ -351,11 +276,7 @@ def read_usage(value: Any) -> Usage | None:
 def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
     details = usage.get(group)
     value = details.get(name) if isinstance(details, dict) else None
-    return 0 if value is None else _count(value)
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
+    return 0 if value is None else count(value)
 
 
 def _text(content: str | list[Any] | None) -> str:
@@ -394,7 +315,3 @@ def _repaired(payload: bytes, member: str, calls: dict[int, tuple[ToolCall, ...]
             if isinstance(raw.get("function"), dict):
                 raw["function"]["arguments"] = call.arguments
     return _encode(tree)
-
-
-def _incomplete() -> BadReply:
-    return BadReply("The endpoint's answer broke off before its end.", code="upstream_incomplete")

@@ -19,17 +19,17 @@ _NULL = msgspec.Raw(b"null")
 class AnswerWriter:
     """Writes the frames of a stream."""
 
-    __slots__ = ("_call", "_strip")
+    __slots__ = ("_call", "_ident", "_strip")
     response = b""
 
-    def __init__(self, call: Call, *, strip_logprobs: bool = False) -> None:
-        self._call, self._strip = call, strip_logprobs
+    def __init__(self, call: Call, *, ident: str = "", strip_logprobs: bool = False) -> None:
+        self._call, self._ident, self._strip = call, ident, strip_logprobs
 
     def write(self, delta: Delta) -> bytes:
         """Write one event; empty when there is nothing in it for the caller."""
         raw = delta.raw
         if not raw:
-            raw = _encode(_chunk(delta, self._call))
+            raw = _encode(_chunk(delta, self._call, self._ident))
         elif not delta.pieces and not self._call.include_usage and (delta.usage is not None or b'"usage"' in raw):
             return b""
         if self._strip and b'"logprobs"' in raw:
@@ -47,15 +47,15 @@ class AnswerWriter:
         return b"data: %b\n\n" % body
 
 
-def answer_writer(call: Call, *, origin: str, strip_logprobs: bool = False) -> AnswerWriter:
-    """Begin a streamed answer. This wire has no place for seals, so `origin` is not written."""
-    return AnswerWriter(call, strip_logprobs=strip_logprobs)
+def answer_writer(call: Call, *, ident: str, strip_logprobs: bool = False) -> AnswerWriter:
+    """Begin a streamed answer."""
+    return AnswerWriter(call, ident=ident, strip_logprobs=strip_logprobs)
 
 
-def encode_answer(answer: Answer, call: Call, *, origin: str, strip_logprobs: bool = False) -> bytes:
-    """Write a whole answer for the caller."""
+def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: bool = False) -> bytes:
+    """Write a whole answer for the caller. This wire has no place for seals: they stay behind."""
     if not answer.raw:
-        return _encode(_whole(answer))
+        return _encode(_whole(answer, call, ident))
     if strip_logprobs and b'"logprobs"' in answer.raw:
         return _without_logprobs(answer.raw)
     return answer.raw
@@ -77,10 +77,10 @@ def _without_logprobs(raw: bytes) -> bytes:
     return _encode(members)
 
 
-def _chunk(delta: Delta, call: Call) -> dict[str, object]:
+def _chunk(delta: Delta, call: Call, ident: str) -> dict[str, object]:
     """Spell a delta that came on another wire."""
     chunk: dict[str, object] = {
-        "id": "chatcmpl-tierwise",
+        "id": f"chatcmpl-{ident}",
         "object": "chat.completion.chunk",
         "created": 0,
         "model": delta.served_model or call.model,
@@ -98,12 +98,12 @@ def _streamed_choice(piece: Piece) -> dict[str, object]:
     return {"index": piece.choice, "delta": delta, "logprobs": None, "finish_reason": piece.finish}
 
 
-def _whole(answer: Answer) -> dict[str, object]:
+def _whole(answer: Answer, call: Call, ident: str) -> dict[str, object]:
     return {
-        "id": "chatcmpl-tierwise",
+        "id": f"chatcmpl-{ident}",
         "object": "chat.completion",
         "created": 0,
-        "model": answer.served_model or "",
+        "model": answer.served_model or call.model,
         "choices": [_whole_choice(choice) for choice in answer.choices],
         "usage": None if answer.usage is None else _usage(answer.usage),
     }

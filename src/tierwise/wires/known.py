@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from tierwise.wires import chat
+from tierwise.wires import chat, messages
 from tierwise.wires.wire import CallerWire, EndpointWire, SharedWire
 
-SHARED: Mapping[str, SharedWire] = {chat.WIRE: chat}
+SHARED: Mapping[str, SharedWire] = {chat.WIRE: chat, messages.WIRE: messages}
 CALLERS: Mapping[str, CallerWire] = {**SHARED}
 ENDPOINTS: Mapping[str, EndpointWire] = {**SHARED}
 HEADERS: Mapping[str, tuple[str, ...]] = {"messages": ("anthropic-version", "anthropic-beta")}

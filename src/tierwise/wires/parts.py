@@ -57,6 +57,12 @@ class Gathered:
         self.tokens += IMAGE_TOKENS
         self.add("image", path, shown(url)[0], role)
 
+    def address(self, path: str, url: str, role: str = "") -> None:
+        """Count a file by its address. Raises `InvalidCall` (`bad_url`) for an address inside."""
+        check_url(url, path)
+        self.files += 1
+        self.add("file", path, url, role)
+
     def file(self, path: str, data: str, role: str = "") -> None:
         """Count a file in base64 or as a data URL; what of it is text can be searched."""
         self.files += 1

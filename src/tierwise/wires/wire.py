@@ -86,10 +86,10 @@ class CallerWire(Protocol):
     def read_conversation(self, call: Call) -> Conversation:
         """Read a call of this wire for an endpoint of another."""
 
-    def answer_writer(self, call: Call, *, origin: str, strip_logprobs: bool = ...) -> AnswerWriter:
-        """Begin a streamed answer; `origin` is the endpoint that its seals are bound to."""
+    def answer_writer(self, call: Call, *, ident: str, strip_logprobs: bool = ...) -> AnswerWriter:
+        """Begin a streamed answer; `ident` makes the answer's own id where an endpoint of another wire gave none."""
 
-    def encode_answer(self, answer: Answer, call: Call, *, origin: str, strip_logprobs: bool = ...) -> bytes:
+    def encode_answer(self, answer: Answer, call: Call, *, ident: str, strip_logprobs: bool = ...) -> bytes:
         """Write a whole answer."""
 
     def error_body(self, status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002

@@ -62,8 +62,8 @@ def test_the_end_and_an_error() -> None:
 
 def test_a_whole_answer_passes_unchanged() -> None:
     raw = b'{"choices":[{"message":{"content":"x"},"finish_reason":"stop","logprobs":{"content":[]}, "z":1.0e0}]}'
-    assert encode_answer(decode_answer(raw), call(), origin="", strip_logprobs=False) == raw
-    stripped = encode_answer(decode_answer(raw), call(), origin="", strip_logprobs=True)
+    assert encode_answer(decode_answer(raw), call(), ident="1", strip_logprobs=False) == raw
+    stripped = encode_answer(decode_answer(raw), call(), ident="1", strip_logprobs=True)
     assert stripped == raw.replace(b'{"content":[]}, ', b"null,")
 
 
@@ -95,5 +95,5 @@ def test_an_answer_of_another_wire_is_spelled_out() -> None:
         usage=Usage(input=3, cache_read=2, output=1, reasoning=4),
         served_model="s",
     )
-    again = decode_answer(encode_answer(answer, call(), origin="", strip_logprobs=False))
+    again = decode_answer(encode_answer(answer, call(), ident="1", strip_logprobs=False))
     assert (again.choices, again.usage, again.served_model) == (answer.choices, answer.usage, answer.served_model)

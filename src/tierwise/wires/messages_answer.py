@@ -1,0 +1,212 @@
+"""What does a Messages endpoint answer? Whole or as a stream; what a caller gets of it is `messages_reply`.
+
+Source: Anthropic's published API reference (Messages, streaming; read 2026-11).
+Invariant: an answer is complete only with its `message_stop`, or where the stream ended behind a stop reason.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tierwise.core.answer import Answer, Delta, Piece, ToolCall, whole
+from tierwise.core.secret import Secret
+from tierwise.core.usage import Usage
+from tierwise.wires.error import error_in_band, not_an_answer
+from tierwise.wires.messages_request import REDACTED, SIGNED
+from tierwise.wires.stream import EventReader, count, incomplete
+
+FINISHES = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+    "pause_turn": "pause",
+}
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_HANDLED = frozenset(("text", "thinking", "redacted_thinking", "tool_use"))
+
+
+def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
+    """Read an answer that was not streamed. Raises `ProviderError`, mostly `BadReply`, for anything else.
+
+    `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked. Tool calls have ids on
+    this wire, so `mark` is not used.
+    """
+    try:
+        message = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise not_an_answer(body, key) from None
+    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+        raise not_an_answer(body, key)
+    pieces: list[Piece] = []
+    foreign: list[str] = []
+    for index, block in enumerate(message["content"]):
+        if not isinstance(block, dict):
+            raise not_an_answer(body, key)
+        piece = _whole_block(block, index)
+        if piece is None:
+            foreign.append(str(block.get("type"))[:64])
+        else:
+            pieces.append(piece)
+        if block.get("citations"):
+            foreign.append("citations")
+    pieces.append(_finish(message))
+    usage = _Usage()
+    usage.take(message.get("usage"))
+    return whole(
+        pieces, usage=usage.value, served_model=_text(message.get("model")) or None, raw=body, foreign=tuple(foreign)
+    )
+
+
+class AnswerDecoder(EventReader):
+    """Feed the bytes of a streamed answer, get deltas."""
+
+    def __init__(self, *, key: Secret | None = None) -> None:
+        super().__init__(key)
+        self._usage = _Usage()
+        self._kinds: dict[int, str] = {}
+        self._stopped = False
+
+    @property
+    def _complete(self) -> bool:
+        return self._stopped
+
+    def _event(self, name: bytes, payload: bytes) -> Delta | None:
+        try:
+            event = _decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise not_an_answer(payload, self._key) from None
+        if not isinstance(event, dict):
+            raise not_an_answer(payload, self._key)
+        kind = _text(event.get("type")) or name.decode("latin-1")
+        if kind == "error":
+            raise error_in_band(event.get("error") or event, self._key)
+        pieces: tuple[Piece, ...] = ()
+        foreign: tuple[str, ...] = ()
+        usage = served = None
+        match kind:
+            case "message_start":
+                message = _dict(event.get("message"))
+                # The output count of this event is a placeholder: nothing has been written yet.
+                self._usage.take(message.get("usage"), output=False)
+                served = _text(message.get("model")) or None
+            case "content_block_start":
+                pieces, foreign = self._opened(_index(event), _dict(event.get("content_block")))
+            case "content_block_delta":
+                pieces, foreign = self._added(_index(event), _dict(event.get("delta")))
+            case "message_delta":
+                self._usage.take(event.get("usage"))
+                usage = self._usage.value
+                delta = _dict(event.get("delta"))
+                if delta.get("stop_reason"):
+                    self._stopped = True
+                    pieces = (_finish(delta),)
+            case "message_stop":
+                self._ended = True
+                if not self._stopped:
+                    raise incomplete()
+        return Delta(raw=payload, event=kind, pieces=pieces, foreign=foreign, usage=usage, served_model=served)
+
+    def _opened(self, index: int, block: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+        kind = self._kinds[index] = _text(block.get("type"))
+        if kind not in _HANDLED:
+            return (), (kind[:64],)
+        if kind == "tool_use":
+            # The input of this event is a placeholder; the pieces that follow spell it.
+            call = ToolCall(index=index, id=_text(block.get("id")), name=_text(block.get("name")))
+            return (Piece(tool_calls=(call,)),), ()
+        piece = _whole_block(block, index)
+        return () if piece is None or not piece.content else (piece,), ()
+
+    def _added(self, index: int, delta: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+        match delta.get("type"):
+            case "text_delta":
+                return (Piece(text=_text(delta.get("text"))),), ()
+            case "thinking_delta":
+                return (Piece(reasoning=_text(delta.get("thinking"))),), ()
+            case "signature_delta":
+                return (Piece(seal=SIGNED + _text(delta.get("signature"))),), ()
+            case "input_json_delta" if self._kinds.get(index) == "tool_use":
+                call = ToolCall(index=index, arguments=_text(delta.get("partial_json")))
+                return (Piece(tool_calls=(call,)),), ()
+            case "citations_delta":
+                return (), ("citations",)
+            case _:
+                return (), ()
+
+
+def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:
+    """Begin to read a streamed answer. Tool calls have ids on this wire, so `mark` is not used."""
+    return AnswerDecoder(key=key)
+
+
+class _Usage:
+    """Counts as they come: cumulative, cached tokens beside the input, reasoning inside the output."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def take(self, usage: Any, *, output: bool = True) -> None:
+        """Take what is newly known; a count that is missing or null keeps its value."""
+        if not isinstance(usage, dict):
+            return
+        for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
+            value = count(usage.get(name))
+            if value is not None:
+                self._counts[name] = value
+        value = count(usage.get("output_tokens"))
+        if output and value is not None:
+            self._counts["output_tokens"] = value
+
+    @property
+    def value(self) -> Usage | None:
+        """The usage so far; None before input and output are known."""
+        counts = self._counts
+        if "input_tokens" not in counts or "output_tokens" not in counts:
+            return None
+        return Usage(
+            input=counts["input_tokens"],
+            cache_read=counts.get("cache_read_input_tokens", 0),
+            cache_write=counts.get("cache_creation_input_tokens", 0),
+            output=counts["output_tokens"],
+        )
+
+
+def _whole_block(block: dict[str, Any], index: int) -> Piece | None:
+    match block.get("type"):
+        case "text":
+            return Piece(text=_text(block.get("text")))
+        case "thinking":
+            signature = _text(block.get("signature"))
+            return Piece(reasoning=_text(block.get("thinking")), seal=SIGNED + signature if signature else "")
+        case "redacted_thinking":
+            return Piece(seal=REDACTED + _text(block.get("data")))
+        case "tool_use":
+            value = block.get("input")
+            arguments = _encode(value).decode() if isinstance(value, dict) else "{}"
+            call = ToolCall(index=index, id=_text(block.get("id")), name=_text(block.get("name")), arguments=arguments)
+            return Piece(tool_calls=(call,))
+        case _:
+            return None
+
+
+def _finish(said: dict[str, Any]) -> Piece:
+    reason = _text(said.get("stop_reason"))
+    return Piece(finish=FINISHES.get(reason, reason) or None, stop_sequence=_text(said.get("stop_sequence")) or None)
+
+
+def _index(event: dict[str, Any]) -> int:
+    value = event.get("index")
+    return value if isinstance(value, int) else 0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,322 @@
+"""What does a Messages caller get? Events of a stream, whole answers, errors.
+
+Source: Anthropic's published API reference (Messages, streaming, errors; read 2026-11).
+Invariant: one block is open at a time, each is closed, and `message_stop` comes from `end` alone.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from tierwise.core.answer import Answer, Delta, Piece, ToolCall
+from tierwise.core.call import Call
+from tierwise.core.usage import Usage
+
+STOP_REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+    "pause": "pause_turn",
+}
+_ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class AnswerWriter:
+    """Writes the events of a stream: those of an endpoint of this wire as they came, all others spelled anew."""
+
+    response = b""
+
+    def __init__(self, call: Call, *, ident: str) -> None:
+        self._call, self._ident = call, ident
+        self._last = b""
+        self._started = False
+        self._open: str | None = None
+        self._index = -1
+        self._tools = Interleaved()
+        self._finish: Piece | None = None
+        self._usage: Usage | None = None
+
+    def write(self, delta: Delta) -> bytes:
+        """Return the events that this delta makes; the one that says that the answer is complete is held back."""
+        if delta.raw:
+            frame = b"event: %b\ndata: %b\n\n" % (delta.event.encode(), delta.raw.replace(b"\n", b"\ndata: "))
+            if delta.event == "message_stop":
+                self._last = frame
+                return b""
+            return frame
+        out: list[bytes] = []
+        self._usage = delta.usage or self._usage
+        for piece in delta.pieces:
+            if piece.choice == 0:
+                self._piece(piece, delta, out)
+        return b"".join(out)
+
+    def end(self) -> bytes:
+        """Return what says that the answer is complete."""
+        if self._last:
+            return self._last
+        out: list[bytes] = []
+        self._start(Delta(), out)
+        self._close(out)
+        delta = {"stop_reason": stop_reason(self._finish, tools=self._tools.any), "stop_sequence": None}
+        if self._finish is not None and self._finish.stop_sequence is not None:
+            delta["stop_sequence"] = self._finish.stop_sequence
+        out.append(_event("message_delta", {"delta": delta, "usage": usage_of(self._usage)}))
+        out.append(_event("message_stop", {}))
+        return b"".join(out)
+
+    def error(self, body: bytes) -> bytes:
+        """Return the event that says that the answer broke; `body` is from `error_body`. Nothing may follow it."""
+        return b"event: error\ndata: %b\n\n" % body
+
+    def _piece(self, piece: Piece, delta: Delta, out: list[bytes]) -> None:
+        if piece.content:
+            self._start(delta, out)
+        if piece.reasoning:
+            self._switch("thinking", {"thinking": "", "signature": ""}, out)
+            self._add({"type": "thinking_delta", "thinking": piece.reasoning}, out)
+        if piece.seal:
+            if self._open == "thinking":
+                self._add({"type": "signature_delta", "signature": piece.seal}, out)
+            else:
+                self._switch("redacted_thinking", {"data": piece.seal}, out)
+            self._close(out)
+        text = piece.text or piece.refusal
+        if text:
+            self._switch("text", {"text": ""}, out)
+            self._add({"type": "text_delta", "text": text}, out)
+        if piece.tool_calls:
+            if self._open != "tool_use":
+                self._close_block(out)
+            for call in piece.tool_calls:
+                self._tools.add(call)
+            self._drain(out, last=False)
+        if piece.finish is not None:
+            self._finish = piece
+
+    def _start(self, delta: Delta, out: list[bytes]) -> None:
+        if self._started:
+            return
+        self._started = True
+        message = _message(self._ident, delta.served_model or self._call.model, self._usage)
+        out.append(_event("message_start", {"message": message}))
+
+    def _switch(self, kind: str, block: dict[str, Any], out: list[bytes]) -> None:
+        if self._open == kind:
+            return
+        if kind != "tool_use":
+            self._close(out)
+        self._open = kind
+        self._index += 1
+        out.append(_event("content_block_start", {"index": self._index, "content_block": {"type": kind} | block}))
+
+    def _add(self, delta: dict[str, Any], out: list[bytes]) -> None:
+        out.append(_event("content_block_delta", {"index": self._index, "delta": delta}))
+
+    def _drain(self, out: list[bytes], *, last: bool) -> None:
+        """Write what may be written of the tool calls: blocks cannot interleave on this wire."""
+        for step, call, text in self._tools.drain(last=last):
+            if step == "open":
+                self._close_block(out)
+                self._switch("tool_use", {"id": call.id, "name": call.name, "input": {}}, out)
+            elif step == "add":
+                self._add({"type": "input_json_delta", "partial_json": text}, out)
+            else:
+                self._close_block(out)
+
+    def _close(self, out: list[bytes]) -> None:
+        """Close what is open; calls that still wait come first."""
+        self._drain(out, last=True)
+        self._close_block(out)
+
+    def _close_block(self, out: list[bytes]) -> None:
+        if self._open is not None:
+            self._open = None
+            out.append(_event("content_block_stop", {"index": self._index}))
+
+
+def answer_writer(call: Call, *, ident: str, strip_logprobs: bool = False) -> AnswerWriter:
+    """Begin a streamed answer. There are no log-probabilities on this wire that could be stripped."""
+    return AnswerWriter(call, ident=ident)
+
+
+def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: bool = False) -> bytes:
+    """Write a whole answer for the caller."""
+    if answer.raw:
+        return answer.raw
+    content: list[dict[str, Any]] = []
+    finish: Piece | None = None
+    for piece in answer.pieces:
+        if piece.choice == 0:
+            _collect(content, piece)
+            finish = piece if piece.finish is not None else finish
+    tools = any(block["type"] == "tool_use" for block in content)
+    message = _message(ident, answer.served_model or call.model, answer.usage) | {
+        "content": content,
+        "stop_reason": stop_reason(finish, tools=tools),
+        "stop_sequence": None if finish is None else finish.stop_sequence,
+        "usage": usage_of(answer.usage),
+    }
+    return _encode(message)
+
+
+def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
+    """Write an error in this wire's shape: the kind follows from the status, our code stands beside it."""
+    kind = _ERROR_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    return _encode({"type": "error", "error": {"type": kind, "message": message, "code": code, "param": param}})
+
+
+def stop_reason(finish: Piece | None, *, tools: bool) -> str | None:
+    """Return this wire's word for why an answer ended; some servers say `stop` although they call a tool."""
+    if finish is None or finish.finish is None:
+        return None
+    if tools and finish.finish == "stop":
+        return "tool_use"
+    if finish.stop_sequence is not None:
+        return "stop_sequence"
+    return STOP_REASONS.get(finish.finish, finish.finish)
+
+
+def usage_of(usage: Usage | None) -> dict[str, int]:
+    """Write usage as this wire counts: cached input beside the input, reasoning inside the output."""
+    told = usage or Usage()
+    return {
+        "input_tokens": told.input,
+        "cache_creation_input_tokens": told.cache_write,
+        "cache_read_input_tokens": told.cache_read,
+        "output_tokens": told.output + told.reasoning,
+    }
+
+
+class Interleaved:
+    """Tool calls whose pieces may come mixed, put one after the other."""
+
+    __slots__ = ("_calls", "_current")
+
+    def __init__(self) -> None:
+        self._calls: dict[int, _Call] = {}
+        self._current: _Call | None = None
+
+    @property
+    def any(self) -> bool:
+        """True if there was a call at all."""
+        return bool(self._calls)
+
+    def add(self, piece: ToolCall) -> None:
+        """Take a piece of a call."""
+        call = self._calls.setdefault(piece.index, _Call())
+        call.id, call.name = call.id or piece.id, call.name or piece.name
+        call.waiting.append(piece.arguments)
+
+    def drain(self, *, last: bool) -> Iterator[tuple[Literal["open", "add", "close"], "_Call", str]]:
+        """Yield what can be written now; a call gives way to the next when its arguments are whole, or with `last`."""
+        while True:
+            if self._current is None:
+                self._current = next((call for call in self._calls.values() if not call.done), None)
+                if self._current is None:
+                    return
+                yield "open", self._current, ""
+            call = self._current
+            text = call.take()
+            if text:
+                yield "add", call, text
+            following = any(not other.done for other in self._calls.values() if other is not call)
+            if not last and not (following and call.whole):
+                return
+            call.done, self._current = True, None
+            yield "close", call, ""
+
+
+class _Call:
+    __slots__ = ("done", "id", "name", "said", "waiting")
+
+    def __init__(self) -> None:
+        self.id = self.name = self.said = ""
+        self.waiting: list[str] = []
+        self.done = False
+
+    def take(self) -> str:
+        """Return what has not been written yet."""
+        text = "".join(self.waiting)
+        self.waiting.clear()
+        self.said += text
+        return text
+
+    @property
+    def whole(self) -> bool:
+        """True if the arguments so far are complete JSON."""
+        try:
+            _decode(self.said)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        return True
+
+
+def _collect(content: list[dict[str, Any]], piece: Piece) -> None:
+    """Add a piece to the blocks of a whole answer; words of one kind that follow each other are one block."""
+    last = content[-1] if content else {}
+    if piece.reasoning:
+        if last.get("type") == "thinking" and not last["signature"]:
+            last["thinking"] += piece.reasoning
+        else:
+            content.append({"type": "thinking", "thinking": piece.reasoning, "signature": ""})
+        last = content[-1]
+    if piece.seal:
+        if last.get("type") == "thinking" and not last["signature"]:
+            last["signature"] = piece.seal
+        else:
+            content.append({"type": "redacted_thinking", "data": piece.seal})
+        last = content[-1]
+    text = piece.text or piece.refusal
+    if text:
+        if last.get("type") == "text":
+            last["text"] += text
+        else:
+            content.append({"type": "text", "text": text})
+    content += [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call.arguments)}
+        for call in piece.tool_calls
+    ]
+
+
+def arguments_of(arguments: str) -> dict[str, Any]:
+    """Return a call's arguments as an object; text that is none is kept under one name."""
+    try:
+        value = _decode(arguments or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        value = arguments
+    return value if isinstance(value, dict) else {"arguments": value}
+
+
+def _message(ident: str, model: str, usage: Usage | None) -> dict[str, Any]:
+    counts = usage_of(usage)
+    return {
+        "id": f"msg_{ident}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": counts | {"output_tokens": 0},
+    }
+
+
+def _event(name: str, fields: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), _encode({"type": name} | fields))

@@ -1,0 +1,104 @@
+"""How is a stream of typed events read? What the wires share: framing, junk before the first event, errors in order.
+
+Knows no wire: a subclass reads one event after the other. Invariant: any split of the bytes gives the same deltas;
+what precedes an error in the same bytes is returned first, the error with the next call.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from tierwise.core.answer import Delta
+from tierwise.core.errors import BadReply, ProviderError
+from tierwise.core.secret import Secret
+from tierwise.wires.error import not_an_answer
+from tierwise.wires.sse import MAX_EVENT_BYTES, SseDecoder
+
+MAX_TOKENS = 1_000_000_000
+MAX_JUNK_BYTES = 64 * 1024
+
+
+class EventReader(ABC):
+    """Feed the bytes of a streamed answer, get deltas."""
+
+    def __init__(self, key: Secret | None = None, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._sse = SseDecoder(max_event_bytes)
+        self._key = key
+        self._ended = False
+        self._broken: ProviderError | None = None
+        self._head: bytes | None = b""
+
+    @property
+    @abstractmethod
+    def _complete(self) -> bool:
+        """True once the endpoint has said why it stopped."""
+
+    @abstractmethod
+    def _event(self, name: bytes, payload: bytes) -> Delta | None:
+        """Read one event. Sets `_ended` at the last one. Raises `ProviderError`."""
+
+    @property
+    def finished(self) -> bool:
+        """True once the answer is whole and nothing more can come: reading may stop."""
+        return self._ended and self._complete and self._broken is None
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """Return the deltas that these bytes complete. Raises `ProviderError` for an error or junk in the stream."""
+        if self._broken is not None:
+            raise self._broken
+        if self._ended:
+            return []
+        if self._head is not None:
+            data = self._sniffed(data)
+        deltas: list[Delta] = []
+        try:
+            for name, payload in self._sse.feed(data):
+                if not self._ended and (delta := self._event(name, payload)) is not None:
+                    deltas.append(delta)
+        except ProviderError as error:
+            self._broken = error
+            if not deltas:
+                raise
+        return deltas
+
+    def finish(self) -> list[Delta]:
+        """End the stream: return what its end completes. Raises `BadReply` (`upstream_incomplete`) if it was cut."""
+        if self._broken is not None:
+            raise self._broken
+        if not self._ended and self._head is not None:
+            raise not_an_answer(self._head, self._key)
+        deltas: list[Delta] = []
+        if not self._ended:
+            for name, payload in self._sse.finish():
+                try:
+                    delta = self._event(name, payload)
+                except BadReply:
+                    break  # the event was cut off; whether that matters is up to the reason to stop
+                if delta is not None:
+                    deltas.append(delta)
+        self._ended = True
+        if not self._complete:
+            raise incomplete()
+        return deltas
+
+    def _sniffed(self, data: bytes) -> bytes:
+        """Hold the first bytes back until they show a stream; a whole JSON body or a page is none."""
+        head = (self._head or b"") + data
+        first = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1]
+        if first == b"<" or (first in b"{[" and len(head) > MAX_JUNK_BYTES):
+            self._broken = not_an_answer(head, self._key)
+            raise self._broken
+        if not first or first in b"{[\xef":
+            self._head = head
+            return b""
+        self._head = None
+        return head
+
+
+def incomplete() -> BadReply:
+    """Make the error for a stream that ended before its answer did."""
+    return BadReply("The endpoint's stream ended before its answer was complete.", code="upstream_incomplete")
+
+
+def count(value: Any) -> int | None:
+    """Return a count of tokens, None for anything that cannot be one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
