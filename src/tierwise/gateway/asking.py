@@ -87,6 +87,10 @@ class Asking:
         if wire == call.wire and not promised:
             return Spoken(wire=wire, request=SHARED[wire].splice_request(call, to))
         asked = instructed(self.conversation) if promised else self.conversation
+        if asked.top_logprobs:  # alternatives are lost between wires, the chosen tokens' own values are not
+            asked = msgspec.structs.replace(
+                asked, top_logprobs=None, logprobs=True, foreign=(*asked.foreign, asked.name("top_logprobs"))
+            )
         if repair is not None:
             asked = msgspec.structs.replace(asked, turns=asked.turns + _mending(repair))
         return Spoken(wire=wire, request=ENDPOINTS[wire].encode_request(asked, to), instructed=promised)
@@ -106,8 +110,8 @@ def wire_for(call: Call, endpoint: Endpoint, model: Model, *, logprobs: bool) ->
     if endpoint.context_wire is not None and model.context_tokens is not None:
         return endpoint.context_wire
     spoken = [name for name in endpoint.wires if name != EMBEDDINGS]
-    if call.wire in spoken:
-        spoken.insert(0, call.wire)
+    if call.wire in spoken and (not logprobs or ENDPOINTS[call.wire].LOGPROBS):
+        return call.wire
     needed = logprobs or call.features.logprobs
     return next((name for name in spoken if ENDPOINTS[name].LOGPROBS), spoken[0]) if needed else spoken[0]
 

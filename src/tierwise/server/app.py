@@ -31,6 +31,7 @@ from tierwise.server.http import (
     missing,
 )
 from tierwise.server.keys import Key, identify
+from tierwise.server.responses import Responses
 from tierwise.server.settings import ServerSettings
 from tierwise.wires import chat
 from tierwise.wires.known import CALLERS, HEADERS
@@ -74,10 +75,12 @@ class App:
     ) -> None:
         self._gateway, self._decisions, self._keys = gateway, decisions, tuple(keys)
         self._settings, self._metrics, self._ready = settings, metrics, ready
+        self._responses = Responses(gateway, settings.max_body_bytes)
         self._routes: dict[bytes, dict[str, Route]] = {
             b"/healthz": {"GET": self._alive},
             b"/readyz": {"GET": self._able},
             **{path: {"POST": self._calls(wire)} for path, wire in WIRES.items()},
+            PATHS["responses"]: {"POST": self._responses.create},
             b"/v1/route": {"POST": self._route},
             b"/v1/models": {"GET": self._models},
             b"/metrics": {"GET": self._show_metrics},
@@ -85,6 +88,7 @@ class App:
         self._families: dict[bytes, dict[str, Route]] = {
             b"/v1/decisions/": {"GET": self._decision},
             b"/v1/models/": {"GET": self._model},
+            b"/v1/responses/": {"GET": self._response, "DELETE": self._forget_response},
         }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -164,6 +168,12 @@ class App:
         if found is None or (self._keys and found.key_id != request.key_id):
             raise missing(f"there is no decision {wanted[:64]!a}")
         await request.answer(encode_decision(found))
+
+    async def _response(self, request: Request) -> None:
+        await self._responses.show(request, _name(request))
+
+    async def _forget_response(self, request: Request) -> None:
+        await self._responses.delete(request, _name(request))
 
     async def _show_metrics(self, request: Request) -> None:
         await request.answer(self._metrics(), kind=PLAIN_TEXT)

@@ -4,11 +4,14 @@ Invariant: what an endpoint of the same wire sent is passed on as its own bytes;
 log-probabilities that only a gate needed are left out.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
-from tierwise.core.answer import Answer, Choice, Delta, Piece, ToolCall
+from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, ToolCall
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
+from tierwise.wires.ident import created_s
 
 _encode = msgspec.json.Encoder().encode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -82,34 +85,35 @@ def _chunk(delta: Delta, call: Call, ident: str) -> dict[str, object]:
     chunk: dict[str, object] = {
         "id": f"chatcmpl-{ident}",
         "object": "chat.completion.chunk",
-        "created": 0,
+        "created": created_s(ident),
         "model": delta.served_model or call.model,
-        "choices": [_streamed_choice(piece) for piece in delta.pieces],
+        "choices": [_streamed_choice(piece, shown=call.features.logprobs) for piece in delta.pieces],
     }
     if delta.usage is not None and call.include_usage:
         chunk["usage"] = _usage(delta.usage)
     return chunk
 
 
-def _streamed_choice(piece: Piece) -> dict[str, object]:
+def _streamed_choice(piece: Piece, *, shown: bool) -> dict[str, object]:
     calls = [_tool_call(call) | {"index": call.index} for call in piece.tool_calls]
-    shown = {"content": piece.text, "reasoning_content": piece.reasoning, "refusal": piece.refusal, "tool_calls": calls}
-    delta = {name: value for name, value in shown.items() if value}
-    return {"index": piece.choice, "delta": delta, "logprobs": None, "finish_reason": piece.finish}
+    said = {"content": piece.text, "reasoning_content": piece.reasoning, "refusal": piece.refusal, "tool_calls": calls}
+    delta = {name: value for name, value in said.items() if value}
+    logprobs = _logprobs(piece.tokens) if shown else None
+    return {"index": piece.choice, "delta": delta, "logprobs": logprobs, "finish_reason": _reason(piece.finish)}
 
 
 def _whole(answer: Answer, call: Call, ident: str) -> dict[str, object]:
     return {
         "id": f"chatcmpl-{ident}",
         "object": "chat.completion",
-        "created": 0,
+        "created": created_s(ident),
         "model": answer.served_model or call.model,
-        "choices": [_whole_choice(choice) for choice in answer.choices],
+        "choices": [_whole_choice(choice, shown=call.features.logprobs) for choice in answer.choices],
         "usage": None if answer.usage is None else _usage(answer.usage),
     }
 
 
-def _whole_choice(choice: Choice) -> dict[str, object]:
+def _whole_choice(choice: Choice, *, shown: bool) -> dict[str, object]:
     message: dict[str, object] = {
         "role": "assistant",
         "content": choice.text or None,
@@ -119,7 +123,28 @@ def _whole_choice(choice: Choice) -> dict[str, object]:
         message["reasoning_content"] = choice.reasoning
     if choice.tool_calls:
         message["tool_calls"] = [_tool_call(call) for call in choice.tool_calls]
-    return {"index": choice.index, "message": message, "logprobs": None, "finish_reason": choice.finish}
+    logprobs = _logprobs(choice.tokens) if shown else None
+    return {
+        "index": choice.index, "message": message, "logprobs": logprobs, "finish_reason": _reason(choice.finish),
+    }  # fmt: skip
+
+
+def _logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, object] | None:
+    rows = [
+        {
+            "token": token.data.decode("utf-8", "replace"),
+            "bytes": list(token.data),
+            "logprob": token.logprob,
+            "top_logprobs": [],
+        }
+        for token in tokens
+    ]
+    return {"content": rows, "refusal": None} if rows else None
+
+
+def _reason(finish: str | None) -> str | None:
+    """Return this wire's word: a pause of a server's own tools is none of its."""
+    return "stop" if finish == "pause" else finish
 
 
 def _tool_call(call: ToolCall) -> dict[str, object]:

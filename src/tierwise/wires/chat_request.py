@@ -11,7 +11,7 @@ from tierwise.core.call import Call, Features, Hints, Part
 from tierwise.core.errors import InvalidCall
 from tierwise.wires.chat_parts import READ_FIELDS, gather
 from tierwise.wires.chat_shape import Request, read_shape
-from tierwise.wires.hints import PREFIX, read_hints
+from tierwise.wires.hints import PREFIX, read_hints, without_hints
 from tierwise.wires.schema import check_schemas
 from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.tokens import tokens_upper
@@ -80,9 +80,7 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
         put["stream_options"] = edit(b"{}" if options == b"null" else options, put={"include_usage": b"true"})
     if to.logprobs and not call.features.logprobs:
         put["logprobs"] = b"true"
-    metadata = value_of(body, spans, "metadata")
-    if metadata != b"null":
-        _without_hints(metadata, put, drop)
+    without_hints(value_of(body, spans, "metadata"), put, drop)
     return EncodedRequest(path="/chat/completions", body=edit(body, put=put, drop=drop, spans=spans))
 
 
@@ -123,12 +121,3 @@ def _check_schemas(request: Request, tree: dict[str, Any]) -> None:
             places.append((name[:64], {"pattern": value}))
     if places:
         check_schemas(places)
-
-
-def _without_hints(metadata: bytes, put: dict[str, bytes], drop: set[str]) -> None:
-    spans = members(metadata)
-    hints = {name for name in spans if name.startswith(PREFIX)}
-    if hints and len(hints) == len(spans):
-        drop.add("metadata")
-    elif hints:
-        put["metadata"] = edit(metadata, drop=hints, spans=spans)

@@ -10,6 +10,7 @@ from typing import Any
 from tierwise.core.call import Hints
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Label, highest
+from tierwise.wires.splice import edit, members
 
 PREFIX = "x-tierwise-"
 
@@ -68,3 +69,15 @@ def _number(text: str, param: str, *, highest_value: Decimal) -> Decimal:
 
 def _wrong(param: str, what: str) -> InvalidCall:
     return InvalidCall(f"{param[:128]} {what}.", param=param[:128], code="bad_hint")
+
+
+def without_hints(metadata: bytes, put: dict[str, bytes], drop: set[str]) -> None:
+    """Take the hints out of a body's `metadata` (its bytes): into `put` what stays, into `drop` where nothing does."""
+    if metadata == b"null":
+        return
+    spans = members(metadata)
+    hints = {name for name in spans if name.startswith(PREFIX)}
+    if hints and len(hints) == len(spans):
+        drop.add("metadata")
+    elif hints:
+        put["metadata"] = edit(metadata, drop=hints, spans=spans)

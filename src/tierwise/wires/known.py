@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from tierwise.wires import chat, messages
+from tierwise.wires import chat, messages, responses
 from tierwise.wires.wire import CallerWire, EndpointWire, SharedWire
 
-SHARED: Mapping[str, SharedWire] = {chat.WIRE: chat, messages.WIRE: messages}
+_SHARED: tuple[SharedWire, ...] = (chat, responses, messages)
+SHARED: Mapping[str, SharedWire] = {wire.WIRE: wire for wire in _SHARED}
 CALLERS: Mapping[str, CallerWire] = {**SHARED}
 ENDPOINTS: Mapping[str, EndpointWire] = {**SHARED}
 HEADERS: Mapping[str, tuple[str, ...]] = {"messages": ("anthropic-version", "anthropic-beta")}

@@ -161,6 +161,8 @@ class _Usage:
         value = count(usage.get("output_tokens"))
         if output and value is not None:
             self._counts["output_tokens"] = value
+            thought = count(_dict(usage.get("output_tokens_details")).get("thinking_tokens"))
+            self._counts["thinking_tokens"] = min(thought or 0, value)
 
     @property
     def value(self) -> Usage | None:
@@ -172,7 +174,8 @@ class _Usage:
             input=counts["input_tokens"],
             cache_read=counts.get("cache_read_input_tokens", 0),
             cache_write=counts.get("cache_creation_input_tokens", 0),
-            output=counts["output_tokens"],
+            output=counts["output_tokens"] - counts["thinking_tokens"],
+            reasoning=counts["thinking_tokens"],
         )
 
 

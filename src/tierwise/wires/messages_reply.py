@@ -4,14 +4,14 @@ Source: Anthropic's published API reference (Messages, streaming, errors; read 2
 Invariant: one block is open at a time, each is closed, and `message_stop` comes from `end` alone.
 """
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from tierwise.core.answer import Answer, Delta, Piece, ToolCall
+from tierwise.core.answer import Answer, Delta, Piece
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
+from tierwise.wires.interleaved import Interleaved
 
 STOP_REASONS = {
     "stop": "end_turn",
@@ -193,79 +193,16 @@ def stop_reason(finish: Piece | None, *, tools: bool) -> str | None:
     return STOP_REASONS.get(finish.finish, finish.finish)
 
 
-def usage_of(usage: Usage | None) -> dict[str, int]:
+def usage_of(usage: Usage | None) -> dict[str, Any]:
     """Write usage as this wire counts: cached input beside the input, reasoning inside the output."""
     told = usage or Usage()
-    return {
+    thought = {"output_tokens_details": {"thinking_tokens": told.reasoning}} if told.reasoning else {}
+    return thought | {
         "input_tokens": told.input,
         "cache_creation_input_tokens": told.cache_write,
         "cache_read_input_tokens": told.cache_read,
         "output_tokens": told.output + told.reasoning,
     }
-
-
-class Interleaved:
-    """Tool calls whose pieces may come mixed, put one after the other."""
-
-    __slots__ = ("_calls", "_current")
-
-    def __init__(self) -> None:
-        self._calls: dict[int, _Call] = {}
-        self._current: _Call | None = None
-
-    @property
-    def any(self) -> bool:
-        """True if there was a call at all."""
-        return bool(self._calls)
-
-    def add(self, piece: ToolCall) -> None:
-        """Take a piece of a call."""
-        call = self._calls.setdefault(piece.index, _Call())
-        call.id, call.name = call.id or piece.id, call.name or piece.name
-        call.waiting.append(piece.arguments)
-
-    def drain(self, *, last: bool) -> Iterator[tuple[Literal["open", "add", "close"], "_Call", str]]:
-        """Yield what can be written now; a call gives way to the next when its arguments are whole, or with `last`."""
-        while True:
-            if self._current is None:
-                self._current = next((call for call in self._calls.values() if not call.done), None)
-                if self._current is None:
-                    return
-                yield "open", self._current, ""
-            call = self._current
-            text = call.take()
-            if text:
-                yield "add", call, text
-            following = any(not other.done for other in self._calls.values() if other is not call)
-            if not last and not (following and call.whole):
-                return
-            call.done, self._current = True, None
-            yield "close", call, ""
-
-
-class _Call:
-    __slots__ = ("done", "id", "name", "said", "waiting")
-
-    def __init__(self) -> None:
-        self.id = self.name = self.said = ""
-        self.waiting: list[str] = []
-        self.done = False
-
-    def take(self) -> str:
-        """Return what has not been written yet."""
-        text = "".join(self.waiting)
-        self.waiting.clear()
-        self.said += text
-        return text
-
-    @property
-    def whole(self) -> bool:
-        """True if the arguments so far are complete JSON."""
-        try:
-            _decode(self.said)
-        except (msgspec.DecodeError, RecursionError):
-            return False
-        return True
 
 
 def _collect(content: list[dict[str, Any]], piece: Piece) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
 from tierwise.core.conversation import Seal
-from tierwise.wires.hints import PREFIX, read_hints
+from tierwise.wires.hints import PREFIX, read_hints, without_hints
 from tierwise.wires.messages_parts import gather
 from tierwise.wires.messages_shape import Request, read_shape
 from tierwise.wires.schema import check_schemas
@@ -86,9 +86,7 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
             if call.answers and "thinking" in spans:
                 # Inside a tool loop the wire wants the thinking before the call, or none at all.
                 put["thinking"] = b'{"type":"disabled"}'
-    metadata = value_of(body, spans, "metadata")
-    if metadata != b"null" and PREFIX.encode() in metadata:
-        _without_hints(metadata, put, drop)
+    without_hints(value_of(body, spans, "metadata"), put, drop)
     edited = edit(body, put=put, drop=drop, spans=spans)
     return EncodedRequest(path="/messages", body=edited, dropped=dropped, headers=headers_of(call.headers))
 
@@ -169,12 +167,3 @@ def _check_schemas(request: Request, schema: dict[str, Any] | None, place: str) 
             places.append((f"tools[{index}].input_schema", tool.input_schema))
     if places:
         check_schemas(places)
-
-
-def _without_hints(metadata: bytes, put: dict[str, bytes], drop: set[str]) -> None:
-    spans = members(metadata)
-    hints = {name for name in spans if name.startswith(PREFIX)}
-    if hints and len(hints) == len(spans):
-        drop.add("metadata")
-    elif hints:
-        put["metadata"] = edit(metadata, drop=hints, spans=spans)

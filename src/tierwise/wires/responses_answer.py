@@ -1,0 +1,241 @@
+"""What does a Responses endpoint answer? Whole or as a stream of typed events; what a caller gets is `responses_reply`.
+
+Source: OpenAI's published API description (Responses and its streaming events, read 2026-11).
+Invariant: an answer is complete only with `response.completed` or `response.incomplete`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tierwise.core.answer import Answer, Delta, Piece, TokenLogprob, ToolCall, whole
+from tierwise.core.secret import Secret
+from tierwise.core.usage import Usage
+from tierwise.wires.error import error_in_band, not_an_answer
+from tierwise.wires.responses_request import seal_data
+from tierwise.wires.stream import EventReader, count
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_HANDLED = frozenset(("message", "reasoning", "function_call", "custom_tool_call"))
+
+
+def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
+    """Read an answer that was not streamed. Raises `ProviderError`, mostly `BadReply`, for anything else.
+
+    `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked. Calls have ids on this
+    wire, so `mark` is not used.
+    """
+    try:
+        response = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise not_an_answer(body, key) from None
+    if not isinstance(response, dict) or not isinstance(response.get("output"), list):
+        raise not_an_answer(body, key)
+    _refuse_failed(response, key)
+    pieces: list[Piece] = []
+    foreign: list[str] = []
+    for index, item in enumerate(response["output"]):
+        if not isinstance(item, dict):
+            raise not_an_answer(body, key)
+        if item.get("type") in _HANDLED:
+            pieces += _whole_item(item, index, foreign)
+        else:
+            foreign.append(str(item.get("type"))[:64])
+    pieces.append(_finish(response))
+    return whole(
+        pieces,
+        usage=read_usage(response.get("usage")),
+        served_model=_text(response.get("model")) or None,
+        raw=body,
+        foreign=tuple(foreign),
+    )
+
+
+class AnswerDecoder(EventReader):
+    """Feed the bytes of a streamed answer, get deltas."""
+
+    def __init__(self, *, key: Secret | None = None) -> None:
+        super().__init__(key)
+        self._begun: dict[int, str] = {}
+        self._spelled: set[int] = set()
+
+    @property
+    def _complete(self) -> bool:
+        return self._ended and self._finished
+
+    _finished = False
+
+    def _event(self, name: bytes, payload: bytes) -> Delta | None:
+        if payload[:6] == b"[DONE]":
+            return None
+        try:
+            event = _decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise not_an_answer(payload, self._key) from None
+        if not isinstance(event, dict):
+            raise not_an_answer(payload, self._key)
+        kind = _text(event.get("type")) or name.decode("latin-1")
+        pieces: tuple[Piece, ...] = ()
+        foreign: tuple[str, ...] = ()
+        usage = served = None
+        match kind:
+            case "error":
+                raise error_in_band(event.get("error") or event, self._key)
+            case "response.failed":
+                _refuse_failed(_dict(event.get("response")) | {"status": "failed"}, self._key)
+            case "response.created":
+                served = _text(_dict(event.get("response")).get("model")) or None
+            case "response.output_item.added":
+                pieces, foreign = self._added(_index(event), _dict(event.get("item")))
+            case "response.output_item.done":
+                pieces = self._done(_index(event), _dict(event.get("item")))
+            case "response.completed" | "response.incomplete":
+                response = _dict(event.get("response"))
+                self._ended = self._finished = True
+                pieces, usage = (_finish(response, *self._begun.values()),), read_usage(response.get("usage"))
+                served = _text(response.get("model")) or None
+            case _:
+                pieces, foreign = self._delta(kind, event)
+        return Delta(raw=payload, event=kind, pieces=pieces, foreign=foreign, usage=usage, served_model=served)
+
+    def _delta(self, kind: str, event: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+        said = _text(event.get("delta"))
+        index = _index(event)
+        match kind:
+            case "response.output_text.delta":
+                self._spelled.add(index)
+                return (Piece(text=said, tokens=_tokens(event.get("logprobs"))),), ()
+            case "response.refusal.delta":
+                self._spelled.add(index)
+                return (Piece(refusal=said),), ()
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                self._spelled.add(index)
+                return (Piece(reasoning=said),), ()
+            case "response.reasoning_summary_part.added" if event.get("summary_index"):
+                return (Piece(reasoning="\n\n"),), ()
+            case "response.function_call_arguments.delta":
+                self._spelled.add(index)
+                return (Piece(tool_calls=(ToolCall(index=index, arguments=said),)),), ()
+            case "response.output_text.annotation.added":
+                return (), ("annotations",)
+            case _:
+                return (), ()
+
+    def _added(self, index: int, item: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+        kind = self._begun[index] = _text(item.get("type"))
+        if kind not in _HANDLED:
+            return (), (kind[:64],)
+        if kind != "function_call":
+            return (), ()
+        call = ToolCall(index=index, id=_text(item.get("call_id")), name=_text(item.get("name")))
+        return (Piece(tool_calls=(call,)),), ()
+
+    def _done(self, index: int, item: dict[str, Any]) -> tuple[Piece, ...]:
+        """Return what the end of an item tells that its pieces did not."""
+        kind = _text(item.get("type"))
+        if kind == "reasoning":
+            seal = _seal(item)
+            return (Piece(seal=seal),) if seal else ()
+        if index in self._spelled or kind not in _HANDLED:
+            return ()
+        pieces = _whole_item(item, index, [])
+        if kind == "function_call" and index in self._begun:
+            call = msgspec.structs.replace(pieces[0].tool_calls[0], id="", name="")
+            return (Piece(tool_calls=(call,)),) if call.arguments else ()
+        return tuple(pieces)
+
+
+def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:
+    """Begin to read a streamed answer. Calls have ids on this wire, so `mark` is not used."""
+    return AnswerDecoder(key=key)
+
+
+def read_usage(value: Any) -> Usage | None:
+    """Sort reported counts into buckets that do not overlap: cached input and reasoning are included in the totals."""
+    if not isinstance(value, dict):
+        return None
+    given, written = count(value.get("input_tokens")), count(value.get("output_tokens"))
+    if given is None or written is None:
+        return None
+    details = _dict(value.get("input_tokens_details"))
+    cached, kept = count(details.get("cached_tokens")) or 0, count(details.get("cache_write_tokens")) or 0
+    thought = count(_dict(value.get("output_tokens_details")).get("reasoning_tokens")) or 0
+    if cached + kept > given or thought > written:
+        return None
+    return Usage(
+        input=given - cached - kept, cache_read=cached, cache_write=kept, output=written - thought, reasoning=thought
+    )
+
+
+def _refuse_failed(response: dict[str, Any], key: Secret | None) -> None:
+    if response.get("status") in ("failed", "cancelled") or response.get("error"):
+        raise error_in_band(response.get("error") or {"message": "the response failed"}, key)
+
+
+def _whole_item(item: dict[str, Any], index: int, foreign: list[str]) -> list[Piece]:
+    pieces: list[Piece] = []
+    match item.get("type"):
+        case "message":
+            for part in _list(item.get("content")):
+                if part.get("type") == "refusal":
+                    pieces.append(Piece(refusal=_text(part.get("refusal"))))
+                else:
+                    pieces.append(Piece(text=_text(part.get("text")), tokens=_tokens(part.get("logprobs"))))
+                if part.get("annotations"):
+                    foreign.append("annotations")
+        case "reasoning":
+            parts = _list(item.get("content")) or _list(item.get("summary"))
+            told = "\n\n".join(_text(part.get("text")) for part in parts)
+            pieces.append(Piece(reasoning=told, seal=_seal(item)))
+        case kind:
+            arguments = _text(item.get("arguments"))
+            if kind == "custom_tool_call":
+                arguments = _encode({"input": _text(item.get("input"))}).decode()
+            call = ToolCall(
+                index=index, id=_text(item.get("call_id")), name=_text(item.get("name")), arguments=arguments
+            )
+            pieces.append(Piece(tool_calls=(call,)))
+    return pieces
+
+
+def _seal(item: dict[str, Any]) -> str:
+    sealed = _text(item.get("encrypted_content"))
+    return seal_data(_text(item.get("id")), sealed) if sealed else ""
+
+
+def _finish(response: dict[str, Any], *begun: str) -> Piece:
+    if response.get("status") == "incomplete":
+        reason = _text(_dict(response.get("incomplete_details")).get("reason"))
+        return Piece(finish=_REASONS.get(reason, reason) or "length")
+    kinds = {*begun, *(_text(item.get("type")) for item in _list(response.get("output")))}
+    return Piece(finish="tool_calls" if kinds & {"function_call", "custom_tool_call"} else "stop")
+
+
+def _tokens(value: Any) -> tuple[TokenLogprob, ...]:
+    return tuple(
+        TokenLogprob(
+            bytes(row["bytes"]) if isinstance(row.get("bytes"), list) else _text(row.get("token")).encode(),
+            float(row["logprob"]),
+        )
+        for row in _list(value)
+        if isinstance(row.get("logprob"), (int, float))
+    )
+
+
+def _index(event: dict[str, Any]) -> int:
+    value = event.get("output_index")
+    return value if isinstance(value, int) else 0
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

@@ -1,0 +1,105 @@
+"""What in a Responses request could be sensitive, and how much is it?
+
+Invariant: every string of the body, known field or not, is in some part, but for values from a closed list, numbers,
+sealed reasoning, and the bytes of pictures and binary files, which are counted instead.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tierwise.core.call import PartKind
+from tierwise.wires.hints import PREFIX
+from tierwise.wires.parts import Gathered, refuse_control, text
+from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request
+from tierwise.wires.tokens import MESSAGE_TOKENS
+
+# fmt: off
+READ_FIELDS = frozenset((
+    "model", "input", "instructions", "tools", "metadata", "stream", "store", "background", "temperature", "top_p",
+    "top_logprobs", "max_output_tokens", "parallel_tool_calls", "text", "reasoning",
+))
+"""Members of the body that are read by name; all others are searched whole."""
+_PART = frozenset(("type", "text", "refusal", "image_url", "detail", "file_data", "file_url", "filename"))
+_MESSAGE = frozenset(("type", "role", "content", "status"))
+_CALL = frozenset(("type", "call_id", "name", "arguments", "input", "status"))
+_OUTPUT = frozenset(("type", "call_id", "output", "status"))
+_REASONING = frozenset(("type", "id", "summary", "content", "encrypted_content", "status"))
+# fmt: on
+
+
+def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
+    """Collect the parts of a request whose shape has been read; the answer's schema is not among them.
+
+    Raises `InvalidCall`: `forbidden_field` for a field that would steer the gateway, `bad_url` for an address inside.
+    """
+    found = Gathered()
+    found.add("text", "instructions", request.instructions or "", "system")
+    given = tree["input"]
+    if isinstance(given, str):
+        found.tokens += MESSAGE_TOKENS
+        found.add("text", "input", given, "user")
+    else:
+        found.tokens += MESSAGE_TOKENS * len(given)
+        for index, item in enumerate(given):
+            _item(found, f"input[{index}]", item)
+    for index, tool in enumerate(tree.get("tools") or ()):
+        found.add("tool_definition", f"tools[{index}]", text(tool))
+    for name, value in (request.metadata or {}).items():
+        if not name.startswith(PREFIX):
+            refuse_control(((name, value),), "metadata.")
+            found.add("metadata", "metadata", f"{name}: {text(value)}")
+    unread = tree.keys() - READ_FIELDS
+    if unread:
+        refuse_control(((name, tree[name]) for name in tree if name in unread), "")
+        found.rest("", tree, READ_FIELDS)
+    return found
+
+
+def _item(found: Gathered, path: str, item: Mapping[str, Any]) -> None:
+    kind = item.get("type", "message")
+    if kind == "message":
+        role = item["role"]
+        _content(found, f"{path}.content", item["content"], role, "text")
+        read = _MESSAGE
+    elif kind in CALLS:
+        said = {name: item[name] for name in ("call_id", "name", "arguments", "input") if name in item}
+        found.called(path, said, item.get("arguments"), "assistant")
+        read = _CALL
+    elif kind in OUTPUTS:
+        found.add("name", f"{path}.call_id", item["call_id"], "tool")
+        output = item["output"]
+        _content(
+            found, f"{path}.output", output if isinstance(output, (str, list)) else text(output), "tool", "tool_result"
+        )
+        read = _OUTPUT
+    elif kind == "reasoning":
+        for name in ("summary", "content"):
+            _content(found, f"{path}.{name}", item.get(name) or [], "assistant", "text")
+        found.tokens += len(item.get("encrypted_content") or "") // 8
+        read = _REASONING
+    else:
+        read = frozenset(("type",))
+    if not item.keys() <= read:
+        found.rest(f"{path}.", item, read)
+
+
+def _content(found: Gathered, path: str, content: Any, role: str, kind: PartKind) -> None:
+    if isinstance(content, str):
+        found.add(kind, path, content, role)
+        return
+    for index, part in enumerate(content):
+        place = f"{path}[{index}]"
+        if not isinstance(part, dict):
+            found.add(kind, place, text(part), role)
+            continue
+        found.add(kind, f"{place}.text", part.get("text") or "", role)
+        found.add(kind, f"{place}.refusal", part.get("refusal") or "", role)
+        if part.get("image_url"):
+            found.picture(f"{place}.image_url", part["image_url"], role)
+        if part.get("file_url"):
+            found.address(f"{place}.file_url", part["file_url"], role)
+        found.add("name", f"{place}.filename", part.get("filename") or "", role)
+        if part.get("file_data"):
+            found.file(f"{place}.file_data", part["file_data"], role)
+        if not part.keys() <= _PART:
+            found.rest(f"{place}.", part, _PART, role)

@@ -1,0 +1,243 @@
+"""What does a Responses caller ask, and what is sent on?
+
+The state behind `previous_response_id` is Tierwise's own: `with_history` puts it into the input before anything else
+reads the body, and endpoints are told to store nothing.
+Invariant: the body that is judged is the body that is sent; only the members named in `splice_request` change.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from tierwise.core.call import Call, Features, Hints, Part
+from tierwise.core.conversation import Seal
+from tierwise.wires.hints import PREFIX, read_hints, without_hints
+from tierwise.wires.responses_parts import gather
+from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request, read_shape
+from tierwise.wires.schema import check_schemas
+from tierwise.wires.seals import fits, open_seal
+from tierwise.wires.splice import edit, members, parse, value_of
+from tierwise.wires.tokens import tokens_upper
+from tierwise.wires.wire import EncodedRequest, Recipient
+
+WIRE = "responses"
+ENCRYPTED = "reasoning.encrypted_content"
+LOGPROBS_ASKED = "message.output_text.logprobs"
+CUSTOM_SCHEMA: dict[str, Any] = {
+    "type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"], "additionalProperties": False,
+}  # fmt: skip
+"""What stands for a free-form tool at endpoints that only know functions."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
+    """Read a caller's body. `hints` come from headers and win over those in `metadata`; of two labels the higher.
+
+    Raises `InvalidCall` with `param` and `code`; the text never repeats more than a field's name.
+    """
+    tree = parse(body)
+    request = read_shape(tree)
+    found = gather(request, tree)
+    wanted = request.text.format if request.text is not None else None
+    schema = wanted.schema if wanted is not None and wanted.type == "json_schema" else None
+    _check_schemas(request, schema)
+    schema_text = "" if wanted is None or wanted.type == "text" else _encode(tree["text"]["format"]).decode()
+    if schema_text:
+        found.parts.append(Part(kind="schema", path="text.format", text=schema_text))
+    said = [(name, value) for name, value in (request.metadata or {}).items() if name.startswith(PREFIX)]
+    return Call(
+        wire=WIRE,
+        body=body,
+        model=request.model,
+        parts=tuple(found.parts),
+        features=Features(
+            input_tokens_est=found.tokens,
+            schema_tokens_est=tokens_upper(schema_text),
+            max_output_tokens=request.max_output_tokens,
+            tools=len(request.tools or ()),
+            images=found.images,
+            files=found.files,
+            schema=schema is not None,
+            json=bool(schema_text),
+            stream=bool(request.stream),
+            logprobs=bool(request.top_logprobs) or LOGPROBS_ASKED in (request.include or ()),
+        ),
+        hints=read_hints(said, over=hints, place="metadata.") if said else hints,
+        stream=bool(request.stream),
+        include_usage=True,
+        json_schema=schema,
+        tools=_offered(request),
+        answers=_answered(request),
+    )
+
+
+def splice_request(call: Call, to: Recipient) -> EncodedRequest:
+    """Put what this endpoint needs into the caller's bytes: the served name, no storing, only readable reasoning.
+
+    Hints in `metadata` are taken out; nothing else changes.
+    """
+    body = call.body
+    spans = members(body)
+    put: dict[str, bytes] = {"model": _encode(to.served_name)}
+    drop: set[str] = set()
+    dropped: tuple[str, ...] = ()
+    if to.stream != call.stream:
+        put["stream"] = _encode(to.stream)
+    if value_of(body, spans, "store") != b"false":
+        put["store"] = b"false"
+        if "thinking" in to.capabilities:
+            _ask_for_reasoning(value_of(body, spans, "include"), put)
+    given = value_of(body, spans, "input")
+    if b'"reasoning"' in given:
+        readable = _readable(given, to)
+        if readable is not None:
+            put["input"], dropped = readable, ("reasoning",)
+    without_hints(value_of(body, spans, "metadata"), put, drop)
+    return EncodedRequest(path="/responses", body=edit(body, put=put, drop=drop, spans=spans), dropped=dropped)
+
+
+def seal_of(item: dict[str, Any]) -> Seal | None:
+    """Return the seal of a reasoning item: from its envelope, else that of an endpoint nobody knows any more."""
+    sealed = item.get("encrypted_content")
+    if not sealed:
+        return None
+    return open_seal(sealed) or Seal(wire=WIRE, data=seal_data(str(item.get("id") or ""), sealed))
+
+
+def seal_data(ident: str, sealed: str) -> str:
+    """Write what an endpoint of this wire wants to see again."""
+    return f"{ident} {sealed}"
+
+
+def custom_tools(body: bytes) -> frozenset[str]:
+    """Return the names of the free-form tools that a body offers."""
+    tools = _decode(value_of(body, members(body), "tools")) if b'"custom"' in body else None
+    return frozenset(tool["name"] for tool in tools or () if tool.get("type") == "custom")
+
+
+# state
+
+
+def previous_of(body: bytes) -> str | None:
+    """Return the id of the answer that a body builds on."""
+    if b'"previous_response_id"' not in body:
+        return None
+    found = parse(body).get("previous_response_id")
+    return found if isinstance(found, str) else None
+
+
+def with_history(body: bytes, items: Iterable[bytes]) -> bytes:
+    """Put stored items before the input of a body, in place of the reference to them."""
+    spans = members(body)
+    given = b"[" + b",".join((*items, *items_of(body))) + b"]"
+    return edit(body, put={"input": given}, drop={"previous_response_id"}, spans=spans)
+
+
+def with_references(body: bytes, lookup: Callable[[str], bytes | None]) -> bytes:
+    """Put stored items in place of those that only name them; an unknown one stays, for the endpoint to say so."""
+    if b'"item_reference"' not in body:
+        return body
+    changed = False
+    items = []
+    for item in items_of(body):
+        found = _referred(item, lookup) if b'"item_reference"' in item else None
+        changed = changed or found is not None
+        items.append(item if found is None else found)
+    return edit(body, put={"input": b"[" + b",".join(items) + b"]"}) if changed else body
+
+
+def items_of(body: bytes) -> list[bytes]:
+    """Return the input of a body as items."""
+    given = value_of(body, members(body), "input")
+    if given[:1] == b'"':
+        return [b'{"type":"message","role":"user","content":%b}' % given]
+    return [bytes(raw) for raw in _decode_list(given)] if given[:1] == b"[" else []
+
+
+def output_of(response: bytes) -> tuple[str, dict[str, bytes], bytes]:
+    """Return id, output items by their own ids (in order), and status of a complete response."""
+    spans = members(response)
+    items: dict[str, bytes] = {}
+    for index, raw in enumerate(_decode_list(value_of(response, spans, "output"))):
+        data = bytes(raw)
+        ident = _decode(value_of(data, members(data), "id"))
+        items[ident if isinstance(ident, str) else str(index)] = data
+    return _decode(value_of(response, spans, "id")), items, value_of(response, spans, "status")
+
+
+def _referred(item: bytes, lookup: Callable[[str], bytes | None]) -> bytes | None:
+    value = _decode(item)
+    if not isinstance(value, dict) or value.get("type") != "item_reference":
+        return None
+    ident = value.get("id")
+    return lookup(ident) if isinstance(ident, str) else None
+
+
+# reasoning
+
+
+def _ask_for_reasoning(include: bytes, put: dict[str, bytes]) -> None:
+    """Ask for reasoning in a form that can be sent again: what is not stored there cannot be referred to."""
+    asked = _decode(include) or []
+    if ENCRYPTED not in asked:
+        put["include"] = _encode([*asked, ENCRYPTED])
+
+
+def _readable(given: bytes, to: Recipient) -> bytes | None:
+    """Return the input without reasoning that this endpoint cannot read; None where it can read all of it."""
+    if given[:1] != b"[":
+        return None
+    changed = False
+    kept: list[bytes] = []
+    for raw in _decode_list(given):
+        data = bytes(raw)
+        mended = _readable_item(data, to) if b'"reasoning"' in data else data
+        changed = changed or mended is not data
+        if mended:
+            kept.append(mended)
+    return b"[" + b",".join(kept) + b"]" if changed else None
+
+
+def _readable_item(data: bytes, to: Recipient) -> bytes:
+    item = _decode(data)
+    if item.get("type") != "reasoning":
+        return data
+    seal = seal_of(item)
+    if to.unseal or not fits(seal, WIRE, to.endpoint) or seal is None:
+        return b""
+    if open_seal(item["encrypted_content"]) is None:
+        return data
+    ident, _, sealed = seal.data.partition(" ")
+    return edit(data, put={"encrypted_content": _encode(sealed)} | ({"id": _encode(ident)} if ident else {}))
+
+
+# details
+
+
+def _offered(request: Request) -> dict[str, dict[str, Any]]:
+    tools = {tool.name: tool for tool in request.tools or () if tool.name and tool.type in ("function", "custom")}
+    return {name: CUSTOM_SCHEMA if tool.type == "custom" else tool.parameters or {} for name, tool in tools.items()}
+
+
+def _answered(request: Request) -> tuple[str, ...]:
+    """Return the calls that the last items answer: there are some only inside a tool loop."""
+    ids: list[str] = []
+    for item in reversed(request.input if isinstance(request.input, list) else ()):
+        if item.type in OUTPUTS and item.call_id is not None:
+            ids.append(item.call_id)
+        elif (item.type not in CALLS and item.type != "reasoning") or ids:
+            break
+    return tuple(reversed(ids))
+
+
+def _check_schemas(request: Request, schema: dict[str, Any] | None) -> None:
+    places: list[tuple[str, Any]] = [] if schema is None else [("text.format.schema", schema)]
+    for index, tool in enumerate(request.tools or ()):
+        if tool.parameters:
+            places.append((f"tools[{index}].parameters", tool.parameters))
+    if places:
+        check_schemas(places)

@@ -1,0 +1,2 @@
+# opencode, on Chat Completions. $1 is the step, $2 what to do.
+opencode run --format json "$2"
