@@ -67,8 +67,8 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
         Endpoint(
             name=row.name,
             kind=row.kind,
-            wires=kind.wires,
-            context_wire=kind.context_wire,
+            wires=_wires(row, kind),
+            context_wire=kind.context_wire if kind.context_wire in _wires(row, kind) else None,
             key_header=kind.key_header,
             tier=_tier(row, kind),
             url="" if kind.embedded else _url(row, kind),
@@ -86,6 +86,21 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
         ),
         problem,
     )
+
+
+def _wires(row: EndpointRow, kind: KindRow) -> tuple[str, ...]:
+    """The wires as written, else the kind's."""
+    if row.wires is None:
+        return kind.wires
+    known = sorted({name for every in kinds().values() for name in every.wires})
+    for name in row.wires:
+        if name not in known:
+            raise ConfigError(
+                f"endpoint {row.name!r}: unknown wire {name!r}{nearest(name, known)}", key="endpoint.wires"
+            )
+    if not row.wires:
+        raise ConfigError(f"endpoint {row.name!r}: wires must name at least one", key="endpoint.wires")
+    return row.wires
 
 
 def _tier(row: EndpointRow, kind: KindRow) -> Tier:

@@ -16,12 +16,14 @@ Agreement = Literal["none", "dpa", "baa"]
 
 class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[endpoint]]`. `key` is a reference such as `env:NAME`, never the secret; `file` and the three after it
-    are for the embedded engine only. One that is not `enabled` exists, is shown, and is never asked."""
+    are for the embedded engine only. One that is not `enabled` exists, is shown, and is never asked. `wires` are the
+    wire formats that this server speaks, where they are not those of its kind; the one to prefer first."""
 
     name: str
     kind: str
     enabled: bool = True
     url: str | None = None
+    wires: tuple[str, ...] | None = None
     tier: Tier | None = None
     key: str | None = None
     ca_file: str | None = None

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from tierwise.wires import chat, messages, responses
+from tierwise.wires import chat, embeddings, gemini, messages, ollama, responses
 from tierwise.wires.wire import CallerWire, EndpointWire, SharedWire
 
-_SHARED: tuple[SharedWire, ...] = (chat, responses, messages)
+_SHARED: tuple[SharedWire, ...] = (chat, responses, messages, embeddings)
 SHARED: Mapping[str, SharedWire] = {wire.WIRE: wire for wire in _SHARED}
 CALLERS: Mapping[str, CallerWire] = {**SHARED}
-ENDPOINTS: Mapping[str, EndpointWire] = {**SHARED}
+_OUTWARD: tuple[EndpointWire, ...] = (gemini, ollama)
+ENDPOINTS: Mapping[str, EndpointWire] = {**SHARED, **{wire.WIRE: wire for wire in _OUTWARD}}
 HEADERS: Mapping[str, tuple[str, ...]] = {"messages": ("anthropic-version", "anthropic-beta")}
 """What callers of a wire send in headers for endpoints of the same wire; nothing else of a caller's head goes on."""

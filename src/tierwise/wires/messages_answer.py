@@ -12,6 +12,7 @@ from tierwise.core.answer import Answer, Delta, Piece, ToolCall, whole
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
+from tierwise.wires.loose import a_text, an_object
 from tierwise.wires.messages_request import REDACTED, SIGNED
 from tierwise.wires.stream import EventReader, count, incomplete
 
@@ -58,7 +59,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     usage = _Usage()
     usage.take(message.get("usage"))
     return whole(
-        pieces, usage=usage.value, served_model=_text(message.get("model")) or None, raw=body, foreign=tuple(foreign)
+        pieces, usage=usage.value, served_model=a_text(message.get("model")) or None, raw=body, foreign=tuple(foreign)
     )
 
 
@@ -82,7 +83,7 @@ class AnswerDecoder(EventReader):
             raise not_an_answer(payload, self._key) from None
         if not isinstance(event, dict):
             raise not_an_answer(payload, self._key)
-        kind = _text(event.get("type")) or name.decode("latin-1")
+        kind = a_text(event.get("type")) or name.decode("latin-1")
         if kind == "error":
             raise error_in_band(event.get("error") or event, self._key)
         pieces: tuple[Piece, ...] = ()
@@ -90,18 +91,18 @@ class AnswerDecoder(EventReader):
         usage = served = None
         match kind:
             case "message_start":
-                message = _dict(event.get("message"))
+                message = an_object(event.get("message"))
                 # The output count of this event is a placeholder: nothing has been written yet.
                 self._usage.take(message.get("usage"), output=False)
-                served = _text(message.get("model")) or None
+                served = a_text(message.get("model")) or None
             case "content_block_start":
-                pieces, foreign = self._opened(_index(event), _dict(event.get("content_block")))
+                pieces, foreign = self._opened(_index(event), an_object(event.get("content_block")))
             case "content_block_delta":
-                pieces, foreign = self._added(_index(event), _dict(event.get("delta")))
+                pieces, foreign = self._added(_index(event), an_object(event.get("delta")))
             case "message_delta":
                 self._usage.take(event.get("usage"))
                 usage = self._usage.value
-                delta = _dict(event.get("delta"))
+                delta = an_object(event.get("delta"))
                 if delta.get("stop_reason"):
                     self._stopped = True
                     pieces = (_finish(delta),)
@@ -112,12 +113,12 @@ class AnswerDecoder(EventReader):
         return Delta(raw=payload, event=kind, pieces=pieces, foreign=foreign, usage=usage, served_model=served)
 
     def _opened(self, index: int, block: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
-        kind = self._kinds[index] = _text(block.get("type"))
+        kind = self._kinds[index] = a_text(block.get("type"))
         if kind not in _HANDLED:
             return (), (kind[:64],)
         if kind == "tool_use":
             # The input of this event is a placeholder; the pieces that follow spell it.
-            call = ToolCall(index=index, id=_text(block.get("id")), name=_text(block.get("name")))
+            call = ToolCall(index=index, id=a_text(block.get("id")), name=a_text(block.get("name")))
             return (Piece(tool_calls=(call,)),), ()
         piece = _whole_block(block, index)
         return () if piece is None or not piece.content else (piece,), ()
@@ -125,13 +126,13 @@ class AnswerDecoder(EventReader):
     def _added(self, index: int, delta: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
         match delta.get("type"):
             case "text_delta":
-                return (Piece(text=_text(delta.get("text"))),), ()
+                return (Piece(text=a_text(delta.get("text"))),), ()
             case "thinking_delta":
-                return (Piece(reasoning=_text(delta.get("thinking"))),), ()
+                return (Piece(reasoning=a_text(delta.get("thinking"))),), ()
             case "signature_delta":
-                return (Piece(seal=SIGNED + _text(delta.get("signature"))),), ()
+                return (Piece(seal=SIGNED + a_text(delta.get("signature"))),), ()
             case "input_json_delta" if self._kinds.get(index) == "tool_use":
-                call = ToolCall(index=index, arguments=_text(delta.get("partial_json")))
+                call = ToolCall(index=index, arguments=a_text(delta.get("partial_json")))
                 return (Piece(tool_calls=(call,)),), ()
             case "citations_delta":
                 return (), ("citations",)
@@ -161,7 +162,7 @@ class _Usage:
         value = count(usage.get("output_tokens"))
         if output and value is not None:
             self._counts["output_tokens"] = value
-            thought = count(_dict(usage.get("output_tokens_details")).get("thinking_tokens"))
+            thought = count(an_object(usage.get("output_tokens_details")).get("thinking_tokens"))
             self._counts["thinking_tokens"] = min(thought or 0, value)
 
     @property
@@ -182,34 +183,28 @@ class _Usage:
 def _whole_block(block: dict[str, Any], index: int) -> Piece | None:
     match block.get("type"):
         case "text":
-            return Piece(text=_text(block.get("text")))
+            return Piece(text=a_text(block.get("text")))
         case "thinking":
-            signature = _text(block.get("signature"))
-            return Piece(reasoning=_text(block.get("thinking")), seal=SIGNED + signature if signature else "")
+            signature = a_text(block.get("signature"))
+            return Piece(reasoning=a_text(block.get("thinking")), seal=SIGNED + signature if signature else "")
         case "redacted_thinking":
-            return Piece(seal=REDACTED + _text(block.get("data")))
+            return Piece(seal=REDACTED + a_text(block.get("data")))
         case "tool_use":
             value = block.get("input")
             arguments = _encode(value).decode() if isinstance(value, dict) else "{}"
-            call = ToolCall(index=index, id=_text(block.get("id")), name=_text(block.get("name")), arguments=arguments)
+            call = ToolCall(
+                index=index, id=a_text(block.get("id")), name=a_text(block.get("name")), arguments=arguments
+            )
             return Piece(tool_calls=(call,))
         case _:
             return None
 
 
 def _finish(said: dict[str, Any]) -> Piece:
-    reason = _text(said.get("stop_reason"))
-    return Piece(finish=FINISHES.get(reason, reason) or None, stop_sequence=_text(said.get("stop_sequence")) or None)
+    reason = a_text(said.get("stop_reason"))
+    return Piece(finish=FINISHES.get(reason, reason) or None, stop_sequence=a_text(said.get("stop_sequence")) or None)
 
 
 def _index(event: dict[str, Any]) -> int:
     value = event.get("index")
     return value if isinstance(value, int) else 0
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

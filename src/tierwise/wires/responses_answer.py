@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from tierwise.core.answer import Answer, Delta, Piece, TokenLogprob, ToolCall, whole
+from tierwise.core.answer import Answer, Delta, Piece, ToolCall, whole
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
+from tierwise.wires.loose import a_text, an_object, objects, tokens_of
 from tierwise.wires.responses_request import seal_data
 from tierwise.wires.stream import EventReader, count
 
@@ -47,7 +48,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     return whole(
         pieces,
         usage=read_usage(response.get("usage")),
-        served_model=_text(response.get("model")) or None,
+        served_model=a_text(response.get("model")) or None,
         raw=body,
         foreign=tuple(foreign),
     )
@@ -76,7 +77,7 @@ class AnswerDecoder(EventReader):
             raise not_an_answer(payload, self._key) from None
         if not isinstance(event, dict):
             raise not_an_answer(payload, self._key)
-        kind = _text(event.get("type")) or name.decode("latin-1")
+        kind = a_text(event.get("type")) or name.decode("latin-1")
         pieces: tuple[Piece, ...] = ()
         foreign: tuple[str, ...] = ()
         usage = served = None
@@ -84,29 +85,29 @@ class AnswerDecoder(EventReader):
             case "error":
                 raise error_in_band(event.get("error") or event, self._key)
             case "response.failed":
-                _refuse_failed(_dict(event.get("response")) | {"status": "failed"}, self._key)
+                _refuse_failed(an_object(event.get("response")) | {"status": "failed"}, self._key)
             case "response.created":
-                served = _text(_dict(event.get("response")).get("model")) or None
+                served = a_text(an_object(event.get("response")).get("model")) or None
             case "response.output_item.added":
-                pieces, foreign = self._added(_index(event), _dict(event.get("item")))
+                pieces, foreign = self._added(_index(event), an_object(event.get("item")))
             case "response.output_item.done":
-                pieces = self._done(_index(event), _dict(event.get("item")))
+                pieces = self._done(_index(event), an_object(event.get("item")))
             case "response.completed" | "response.incomplete":
-                response = _dict(event.get("response"))
+                response = an_object(event.get("response"))
                 self._ended = self._finished = True
                 pieces, usage = (_finish(response, *self._begun.values()),), read_usage(response.get("usage"))
-                served = _text(response.get("model")) or None
+                served = a_text(response.get("model")) or None
             case _:
                 pieces, foreign = self._delta(kind, event)
         return Delta(raw=payload, event=kind, pieces=pieces, foreign=foreign, usage=usage, served_model=served)
 
     def _delta(self, kind: str, event: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
-        said = _text(event.get("delta"))
+        said = a_text(event.get("delta"))
         index = _index(event)
         match kind:
             case "response.output_text.delta":
                 self._spelled.add(index)
-                return (Piece(text=said, tokens=_tokens(event.get("logprobs"))),), ()
+                return (Piece(text=said, tokens=tokens_of(event.get("logprobs"))),), ()
             case "response.refusal.delta":
                 self._spelled.add(index)
                 return (Piece(refusal=said),), ()
@@ -124,17 +125,17 @@ class AnswerDecoder(EventReader):
                 return (), ()
 
     def _added(self, index: int, item: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
-        kind = self._begun[index] = _text(item.get("type"))
+        kind = self._begun[index] = a_text(item.get("type"))
         if kind not in _HANDLED:
             return (), (kind[:64],)
         if kind != "function_call":
             return (), ()
-        call = ToolCall(index=index, id=_text(item.get("call_id")), name=_text(item.get("name")))
+        call = ToolCall(index=index, id=a_text(item.get("call_id")), name=a_text(item.get("name")))
         return (Piece(tool_calls=(call,)),), ()
 
     def _done(self, index: int, item: dict[str, Any]) -> tuple[Piece, ...]:
         """Return what the end of an item tells that its pieces did not."""
-        kind = _text(item.get("type"))
+        kind = a_text(item.get("type"))
         if kind == "reasoning":
             seal = _seal(item)
             return (Piece(seal=seal),) if seal else ()
@@ -159,9 +160,9 @@ def read_usage(value: Any) -> Usage | None:
     given, written = count(value.get("input_tokens")), count(value.get("output_tokens"))
     if given is None or written is None:
         return None
-    details = _dict(value.get("input_tokens_details"))
+    details = an_object(value.get("input_tokens_details"))
     cached, kept = count(details.get("cached_tokens")) or 0, count(details.get("cache_write_tokens")) or 0
-    thought = count(_dict(value.get("output_tokens_details")).get("reasoning_tokens")) or 0
+    thought = count(an_object(value.get("output_tokens_details")).get("reasoning_tokens")) or 0
     if cached + kept > given or thought > written:
         return None
     return Usage(
@@ -178,64 +179,41 @@ def _whole_item(item: dict[str, Any], index: int, foreign: list[str]) -> list[Pi
     pieces: list[Piece] = []
     match item.get("type"):
         case "message":
-            for part in _list(item.get("content")):
+            for part in objects(item.get("content")):
                 if part.get("type") == "refusal":
-                    pieces.append(Piece(refusal=_text(part.get("refusal"))))
+                    pieces.append(Piece(refusal=a_text(part.get("refusal"))))
                 else:
-                    pieces.append(Piece(text=_text(part.get("text")), tokens=_tokens(part.get("logprobs"))))
+                    pieces.append(Piece(text=a_text(part.get("text")), tokens=tokens_of(part.get("logprobs"))))
                 if part.get("annotations"):
                     foreign.append("annotations")
         case "reasoning":
-            parts = _list(item.get("content")) or _list(item.get("summary"))
-            told = "\n\n".join(_text(part.get("text")) for part in parts)
+            parts = objects(item.get("content")) or objects(item.get("summary"))
+            told = "\n\n".join(a_text(part.get("text")) for part in parts)
             pieces.append(Piece(reasoning=told, seal=_seal(item)))
         case kind:
-            arguments = _text(item.get("arguments"))
+            arguments = a_text(item.get("arguments"))
             if kind == "custom_tool_call":
-                arguments = _encode({"input": _text(item.get("input"))}).decode()
+                arguments = _encode({"input": a_text(item.get("input"))}).decode()
             call = ToolCall(
-                index=index, id=_text(item.get("call_id")), name=_text(item.get("name")), arguments=arguments
+                index=index, id=a_text(item.get("call_id")), name=a_text(item.get("name")), arguments=arguments
             )
             pieces.append(Piece(tool_calls=(call,)))
     return pieces
 
 
 def _seal(item: dict[str, Any]) -> str:
-    sealed = _text(item.get("encrypted_content"))
-    return seal_data(_text(item.get("id")), sealed) if sealed else ""
+    sealed = a_text(item.get("encrypted_content"))
+    return seal_data(a_text(item.get("id")), sealed) if sealed else ""
 
 
 def _finish(response: dict[str, Any], *begun: str) -> Piece:
     if response.get("status") == "incomplete":
-        reason = _text(_dict(response.get("incomplete_details")).get("reason"))
+        reason = a_text(an_object(response.get("incomplete_details")).get("reason"))
         return Piece(finish=_REASONS.get(reason, reason) or "length")
-    kinds = {*begun, *(_text(item.get("type")) for item in _list(response.get("output")))}
+    kinds = {*begun, *(a_text(item.get("type")) for item in objects(response.get("output")))}
     return Piece(finish="tool_calls" if kinds & {"function_call", "custom_tool_call"} else "stop")
-
-
-def _tokens(value: Any) -> tuple[TokenLogprob, ...]:
-    return tuple(
-        TokenLogprob(
-            bytes(row["bytes"]) if isinstance(row.get("bytes"), list) else _text(row.get("token")).encode(),
-            float(row["logprob"]),
-        )
-        for row in _list(value)
-        if isinstance(row.get("logprob"), (int, float))
-    )
 
 
 def _index(event: dict[str, Any]) -> int:
     value = event.get("output_index")
     return value if isinstance(value, int) else 0
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[dict[str, Any]]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

@@ -5,27 +5,70 @@ what precedes an error in the same bytes is returned first, the error with the n
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Protocol
 
 from tierwise.core.answer import Delta
 from tierwise.core.errors import BadReply, ProviderError
 from tierwise.core.secret import Secret
 from tierwise.wires.error import not_an_answer
-from tierwise.wires.sse import MAX_EVENT_BYTES, SseDecoder
+from tierwise.wires.sse import MAX_EVENT_BYTES, Event, SseDecoder
 
 MAX_TOKENS = 1_000_000_000
 MAX_JUNK_BYTES = 64 * 1024
 
 
+class Framing(Protocol):
+    """Makes events of bytes."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete."""
+
+    def finish(self) -> list[Event]:
+        """Return what the end of the stream completes."""
+
+
+class LineDecoder:
+    """One event a line (NDJSON); raises `BadReply` (`upstream_too_large`) for a line over `max_line_bytes`."""
+
+    def __init__(self, max_line_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._limit = max_line_bytes
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the lines that these bytes complete; empty ones say nothing."""
+        if b"\n" not in data:
+            self._held.append(data)
+            self._held_bytes += len(data)
+            self._check()
+            return []
+        *lines, rest = b"".join((*self._held, data)).split(b"\n")
+        self._held, self._held_bytes = [rest], len(rest)
+        self._check()
+        return [(b"", line) for line in map(bytes.strip, lines) if line]
+
+    def finish(self) -> list[Event]:
+        """Return the last line, which may have no end."""
+        line = b"".join(self._held).strip()
+        self._held = []
+        return [(b"", line)] if line else []
+
+    def _check(self) -> None:
+        if self._held_bytes > self._limit:
+            raise BadReply(f"The endpoint sent a line of more than {self._limit:,} bytes.", code="upstream_too_large")
+
+
 class EventReader(ABC):
     """Feed the bytes of a streamed answer, get deltas."""
 
-    def __init__(self, key: Secret | None = None, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self._sse = SseDecoder(max_event_bytes)
+    def __init__(
+        self, key: Secret | None = None, max_event_bytes: int = MAX_EVENT_BYTES, framing: Framing | None = None
+    ) -> None:
+        self._framing = framing or SseDecoder(max_event_bytes)
         self._key = key
         self._ended = False
         self._broken: ProviderError | None = None
-        self._head: bytes | None = b""
+        self._head: bytes | None = b"" if framing is None else None
 
     @property
     @abstractmethod
@@ -51,7 +94,7 @@ class EventReader(ABC):
             data = self._sniffed(data)
         deltas: list[Delta] = []
         try:
-            for name, payload in self._sse.feed(data):
+            for name, payload in self._framing.feed(data):
                 if not self._ended and (delta := self._event(name, payload)) is not None:
                     deltas.append(delta)
         except ProviderError as error:
@@ -68,7 +111,7 @@ class EventReader(ABC):
             raise not_an_answer(self._head, self._key)
         deltas: list[Delta] = []
         if not self._ended:
-            for name, payload in self._sse.finish():
+            for name, payload in self._framing.finish():
                 try:
                     delta = self._event(name, payload)
                 except BadReply:
