@@ -43,6 +43,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     `wires` are the wire formats that it speaks, the one to prefer first: a caller's own wire is taken before any other.
     `context_wire` is the one that alone sets the context length. `grammar` is true where a schema binds the decoder
     and is not read as part of the prompt. `key_header` carries the key, as a bearer token where it is `authorization`.
+    `counts` is true where the server counts the tokens of a Messages request exactly when asked.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     grammar: bool = False
     context_wire: str | None = None
     key_header: str = "authorization"
+    counts: bool = False
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

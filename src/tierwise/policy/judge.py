@@ -50,6 +50,7 @@ class _Compiled(msgspec.Struct, frozen=True):
     rule: str
     conditions: tuple[Condition, ...]
     deny: bool
+    requires_all: bool
     reason: str
     obligations: tuple[str, ...]
 
@@ -92,12 +93,16 @@ class Policy:
             return _ALLOWED
         asked = _Asked(workflow, key_id, endpoint, target.model)
         duties: dict[str, None] = {}
+        requires_all: str | None = None
         for rule in rules:
             if all(condition(asked) for condition in rule.conditions):
                 if rule.deny:
                     return Judgement(allowed=False, rule=rule.rule, reason=rule.reason)
                 duties.update(dict.fromkeys(rule.obligations))
-        return Judgement(allowed=True, obligations=tuple(duties)) if duties else _ALLOWED
+                requires_all = requires_all or (rule.rule if rule.requires_all else None)
+        if not duties and requires_all is None:
+            return _ALLOWED
+        return Judgement(allowed=True, obligations=tuple(duties), requires_all=requires_all)
 
 
 def _compile(rules: Sequence[Rule]) -> list[tuple[_Compiled, Label | None]]:
@@ -107,14 +112,16 @@ def _compile(rules: Sequence[Rule]) -> list[tuple[_Compiled, Label | None]]:
         name = rule.name or str(number)
         if name in names:
             raise ConfigError(f'two rules are called "{name}"', key=f"rule.{number}.name")
-        if not rule.then.deny and not rule.then.obligations:
+        if not rule.then.deny and not rule.then.obligations and rule.then.require is None:
             raise ConfigError(
-                f'rule "{name}" does nothing: then needs deny = true or obligations', key=f"rule.{number}.then"
+                f'rule "{name}" does nothing: then needs deny = true, require = "all" or obligations',
+                key=f"rule.{number}.then",
             )
         names.add(name)
         reason = rule.reason or f'denied by rule "{name}"'
         conditions = _conditions(rule.when)
-        ready = _Compiled(f"rule:{name}", conditions, rule.then.deny, reason, rule.then.obligations)
+        then = rule.then
+        ready = _Compiled(f"rule:{name}", conditions, then.deny, then.require == "all", reason, then.obligations)
         compiled.append((ready, rule.when.label))
     return compiled
 

@@ -63,9 +63,14 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Then(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What follows where a rule applies: the target is excluded, or may serve only under these duties."""
+    """What follows where a rule applies: the target is excluded, or may serve only under these duties.
+
+    `require = "all"` excludes a target that could not be told everything the caller asks: every parameter, block and
+    tool must be expressible on the endpoint's wire.
+    """
 
     deny: bool = False
+    require: Literal["all"] | None = None
     obligations: tuple[Obligation, ...] = ()
 
 

@@ -21,12 +21,13 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     that a schema binds the decoder and costs no prompt tokens; `engine_server` marks the kind that the embedded engine
     is when it runs as a server of its own. `tier` None: the user must say where it runs. `wires` are the wire formats
     spoken, the one to prefer first; `context_wire` is the one that alone sets the context length; `key_header` carries
-    the key."""
+    the key, `counts` says that the server counts the tokens of a Messages request exactly when asked."""
 
     kind: str
     wires: tuple[str, ...]
     context_wire: str | None = None
     key_header: str = "authorization"
+    counts: bool = False
     tier: Tier | None = None
     url: str | None = None
     port: int | None = None

@@ -70,6 +70,7 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
             wires=_wires(row, kind),
             context_wire=kind.context_wire if kind.context_wire in _wires(row, kind) else None,
             key_header=kind.key_header,
+            counts=kind.counts,
             tier=_tier(row, kind),
             url="" if kind.embedded else _url(row, kind),
             key=key,

@@ -4,10 +4,9 @@ Source: OpenAI's published API description (Embeddings, read 2026-11).
 Invariant: every vector keeps its numbers: base64 is little-endian 32-bit floats, as the official clients read it.
 """
 
-import array
 import base64
 import binascii
-import sys
+import struct
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
@@ -118,10 +117,7 @@ def as_base64(vector: list[float] | str) -> str:
     """Return a vector in base64."""
     if isinstance(vector, str):
         return vector
-    numbers = array.array("f", vector)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return base64.b64encode(numbers.tobytes()).decode()
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def as_floats(vector: list[float] | str) -> list[float]:
@@ -129,12 +125,10 @@ def as_floats(vector: list[float] | str) -> list[float]:
     if not isinstance(vector, str):
         return vector
     try:
-        numbers = array.array("f", base64.b64decode(vector, validate=True))
-    except (binascii.Error, ValueError):
+        data = base64.b64decode(vector, validate=True)
+        return list(struct.unpack(f"<{len(data) // 4}f", data))
+    except (binascii.Error, ValueError, struct.error):
         raise BadReply("The endpoint sent a vector that is no base64 of floats.", code="upstream_invalid") from None
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tolist()
 
 
 def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002

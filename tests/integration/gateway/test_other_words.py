@@ -10,9 +10,12 @@ import pytest
 from tests.integration.gateway.conftest import PRICE, Build, House, text_of
 from tierwise.core.decision import Decision
 from tierwise.core.errors import GateFailed, NoCandidate, TierwiseError
+from tierwise.core.label import Tier
 from tierwise.core.model import Capability
+from tierwise.policy.settings import Rule, Then, When
 from tierwise.registry.settings import ModelRow
 from tierwise.testing import Script
+from tierwise.wires import messages
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WANTED = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA}}
@@ -168,5 +171,23 @@ def test_a_model_for_embeddings_is_none_for_answers(house: Build) -> None:
         async with house(model=rows(near=("embeddings",))) as h:
             with pytest.raises(NoCandidate, match="embeddings only"):
                 await h.ask(model="near")
+
+    run(scene())
+
+
+def test_where_a_rule_requires_all_an_endpoint_that_would_lose_something_is_left_out(house: Build) -> None:
+    async def scene() -> None:
+        rule = Rule(name="whole", when=When(tier=(Tier.FRONTIER, Tier.SELF_HOSTED)), then=Then(require="all"))
+        async with house(rule=(rule,)) as h:
+            chat_call = await h.ask(seed=7)
+            assert chat_call.decision.chosen == "far"  # the same wire loses nothing
+            body = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+            whole = await h.gateway.handle(messages.decode_request(json.dumps(body).encode()))
+            assert whole.decision.chosen == "far"
+            lossy = json.dumps(body | {"container": "c-1"}).encode()
+            reply = await h.gateway.handle(messages.decode_request(lossy))
+            assert (reply.decision.chosen, reply.decision.dropped) == ("near", ("container",))
+            left_out = {c.model: (c.excluded_by, c.reason) for c in reply.decision.candidates if not c.allowed}
+            assert left_out["far"] == ("rule:whole", "cannot be told container")
 
     run(scene())
