@@ -1,6 +1,6 @@
 // Vercel AI SDK with @ai-sdk/anthropic.
 
-import { giveAccountOf } from "./ai_sdk_steps.mjs";
+import { giveAccountOf } from "./account_ai_sdk.mjs";
 
 // set-up
 import { createAnthropic } from "@ai-sdk/anthropic";

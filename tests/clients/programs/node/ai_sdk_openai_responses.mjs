@@ -1,6 +1,6 @@
 // Vercel AI SDK with @ai-sdk/openai, on Responses (what it speaks by itself).
 
-import { giveAccountOf } from "./ai_sdk_steps.mjs";
+import { giveAccountOf } from "./account_ai_sdk.mjs";
 
 // set-up
 import { createOpenAI } from "@ai-sdk/openai";

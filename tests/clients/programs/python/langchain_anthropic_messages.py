@@ -1,6 +1,6 @@
 """langchain-anthropic."""
 
-from langchain_steps import give_account_of
+from account_langchain import give_account_of
 
 # set-up
 from langchain_anthropic import ChatAnthropic

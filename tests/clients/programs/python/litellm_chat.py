@@ -1,6 +1,6 @@
 """LiteLLM as a client, on Chat Completions."""
 
-from litellm_steps import give_account_of
+from account_litellm import give_account_of
 
 # set-up
 at = {"model": "openai/auto", "api_base": "http://127.0.0.1:7373/v1", "api_key": "unused"}

@@ -1,6 +1,6 @@
 """Pydantic AI, on Chat Completions."""
 
-from pydantic_ai_steps import give_account_of
+from account_pydantic_ai import give_account_of
 
 # set-up
 from pydantic_ai.models.openai import OpenAIChatModel

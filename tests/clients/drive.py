@@ -1,0 +1,171 @@
+"""What did a client do, and is the ledger exact? Runs one client on one stage and holds what it says against the bill.
+
+Invariant: what is expected is computed from the rules of the scripted model, never from what came out.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.clients.catalog import EMBEDDED, PROGRAMS, Client
+from tests.clients.reading import READERS, Step, of_program
+from tests.clients.stage import Stage
+
+LIMIT_S = 180
+NOTE_FILE, NOTE = "note.txt", "apples are green"
+TASK = f"Read the file {NOTE_FILE} and say what it says"
+# The scripted model repeats the last message; a string that it computes for a tool is always "text".
+EXPECTED = {
+    "plain": "one two three",
+    "stream": "one two three",
+    "tools": "sunny in text",
+    "tools_stream": "sunny in text",
+    "stored": "sunny in text",
+}
+WITH_TOOLS = frozenset({"tools", "tools_stream", "stored"})
+# Every client's own switch for "do not call home". Nothing would be reached, but trying takes time.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "LANGSMITH_TRACING": "false",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_TELEMETRY": "False",
+    "LOGFIRE_SEND_TO_LOGFIRE": "false",
+    "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    "OPENCODE_DISABLE_MODELS_FETCH": "1",
+}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one client at one place. `faults` names each step that failed, with the reason; `inexact` says how
+    the ledger differs from the bill or from what the client was told, None where all agree."""
+
+    client: str
+    place: str
+    steps: tuple[str, ...]
+    faults: Mapping[str, str]
+    inexact: str | None
+    requests: int
+    dropped: tuple[str, ...]
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a client runs: its environment, the folders in front of its path, and a folder of its own for this run."""
+
+    environment: Path
+    path: tuple[Path, ...]
+    folder: Path
+
+
+def steps_at(place: str, client: Client) -> tuple[str, ...]:
+    """Return the steps that a client takes at a place: the shipped models of the embedded engine call no tools."""
+    return tuple(step for step in client.steps if place != EMBEDDED or step not in WITH_TOOLS)
+
+
+def drive(client: Client, stage: Stage, place: str, where: Where) -> Finding:
+    """Run all steps of a client."""
+    wanted = steps_at(place, client)
+    told = _told(client, wanted, where)
+    decisions = stage.decisions()
+    return Finding(
+        client=client.id,
+        place=place,
+        steps=wanted,
+        faults={step: why for step in wanted if (why := _fault(client, told.get(step), place))},
+        inexact=_inexact(stage, decisions, told.values()),
+        requests=len(decisions),
+        dropped=tuple(sorted({name for decision in decisions for name in decision["dropped"]})),
+    )
+
+
+def _fault(client: Client, step: Step | None, place: str) -> str | None:
+    """Say why a step failed, or None."""
+    if step is None:
+        return "nothing was told"
+    if step.error is not None or not step.text:
+        return step.error or "no text"
+    if place == EMBEDDED or step.step not in EXPECTED:
+        return None
+    expected = NOTE if client.tool else EXPECTED[step.step]
+    right = expected in step.text if client.tool else expected == step.text
+    return None if right else f"{step.text[:200]!r} instead of {expected!r}"
+
+
+def _inexact(stage: Stage, decisions: list[dict[str, Any]], told: Iterable[Step]) -> str | None:
+    """Compare the ledger, the bill, and what the client was told."""
+    usages = [attempt["usage"] for decision in decisions for attempt in decision["attempts"]]
+    if not usages or any(usage is None or usage["estimated"] for usage in usages):
+        return "the ledger has a call without reported usage" if usages else "the ledger is empty"
+    ledger = (
+        sum(usage["input"] + usage["cache_read"] + usage["cache_write"] for usage in usages),
+        sum(usage["output"] + usage["reasoning"] for usage in usages),
+    )
+    if stage.billed not in (None, ledger):
+        return f"ledger {ledger}, bill {stage.billed}"
+    steps = list(told)
+    if any(step.read is None for step in steps):
+        return None
+    said = (sum(step.read or 0 for step in steps), sum(step.written or 0 for step in steps))
+    return None if said == ledger else f"ledger {ledger}, the client was told {said}"
+
+
+def _told(client: Client, wanted: tuple[str, ...], where: Where) -> dict[str, Step]:
+    """Run the program: once for all steps, or, if it is a shell script, once for each in a home of its own."""
+    source = PROGRAMS / client.program
+    match source.suffix:
+        case ".py":
+            return _account([str(where.environment / "bin" / "python"), str(source), *wanted], client, where)
+        case ".mjs":
+            # Node looks for packages beside the program, so the programs go to the packages.
+            for file in source.parent.glob("*.mjs"):
+                shutil.copy(file, where.environment)
+            return _account(["node", str(where.environment / source.name), *wanted], client, where)
+        case _:
+            return {step: _shell(source, step, client, where) for step in wanted}
+
+
+def _account(command: list[str], client: Client, where: Where) -> dict[str, Step]:
+    done = _run(command, client, where, where.folder)
+    told = of_program(done.stdout)
+    return told or {step: Step(step=step, error=_last_words(done)) for step in client.steps}
+
+
+def _shell(source: Path, step: str, client: Client, where: Where) -> Step:
+    done = _run(["sh", str(source), step, TASK], client, where, where.folder / step)
+    if done.returncode:
+        return Step(step=step, error=_last_words(done))
+    try:
+        return READERS[source.stem](step, done.stdout)
+    except (LookupError, ValueError) as error:
+        return Step(step=step, error=f"{error!r} in {done.stdout[-300:]!r}")
+
+
+def _run(command: list[str], client: Client, where: Where, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in an empty project, with an empty home but for the files of its set-up."""
+    home, project = folder / "home", folder / "project"
+    project.mkdir(parents=True)
+    (project / NOTE_FILE).write_text(NOTE + "\n")
+    for target, file in client.home.items():
+        (home / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROGRAMS / file, home / target)
+    home.mkdir(exist_ok=True)
+    path = os.pathsep.join([*map(str, where.path), os.environ["PATH"]])
+    environ = {**QUIET, "HOME": str(home), "PATH": path, "LANG": "C.UTF-8", "TMPDIR": str(folder)}
+    try:
+        return subprocess.run(
+            command, cwd=project, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        said = late.stderr.decode(errors="replace") if isinstance(late.stderr, bytes) else ""
+        return subprocess.CompletedProcess(command, 124, "", f"{said}\nnot finished after {LIMIT_S} s")
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    said = (done.stderr.strip() or done.stdout.strip())[-400:]
+    return f"exit {done.returncode}: {said}"
