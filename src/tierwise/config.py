@@ -216,10 +216,12 @@ def _from_environ(environ: Mapping[str, str]) -> list[tuple[str, object, str]]:
         declared = typing.get_type_hints(Document)[section.name]
         if not (isinstance(declared, type) and issubclass(declared, msgspec.Struct)):
             continue
+        types = typing.get_type_hints(declared, include_extras=True)
         for field in msgspec.structs.fields(declared):
             name = f"{PREFIX}{section.name}_{field.name}".upper()
             if environ.get(name):
-                found.append((f"{section.name}.{field.name}", _plain(environ[name]), f"env {name}"))
+                key = f"{section.name}.{field.name}"
+                found.append((key, _fitting(environ[name], types[field.name], name, key), f"env {name}"))
     return found
 
 
@@ -227,8 +229,22 @@ def _from_flags(flags: Mapping[str, object]) -> list[tuple[str, object, str]]:
     return [(key, value, "flag") for key, value in flags.items() if value is not None and "." in key]
 
 
+def _fitting(text: str, declared: Any, variable: str, key: str) -> object:
+    """Read a variable as the TOML value it looks like, else as text: a ledger may lie at `2026`."""
+    plain = _plain(text)
+    try:
+        msgspec.convert(plain, declared)
+        return plain
+    except msgspec.ValidationError as error:
+        try:
+            msgspec.convert(text, declared)
+            return text
+        except msgspec.ValidationError:
+            told = str(error).partition(" - at ")[0]
+            raise ConfigError(f"{variable}={text[:40]!r} does not fit {key}: {told}", key=key) from error
+
+
 def _plain(text: str) -> object:
-    """Read a variable as the TOML value it looks like, else as text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

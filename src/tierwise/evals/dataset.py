@@ -67,7 +67,7 @@ def read(path: Path, labels: Collection[str]) -> Dataset:
 
 def _rows(path: Path) -> Iterator[Row]:
     text = _text(path)
-    named = _json_lines(text, path) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv_lines(text)
+    named = _json_lines(text, path) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv_lines(text, path)
     for line, row in named:
         label = next((row[name] for name in LABEL_COLUMNS if row.get(name)), None)
         if "text" not in row or not any(name in row for name in LABEL_COLUMNS):
@@ -93,10 +93,17 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8", file=str(path)) from error
 
 
-def _csv_lines(text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _csv_lines(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    for row in reader:
-        yield reader.line_num, {name.strip().lower(): value for name, value in row.items() if name is not None}
+    try:
+        for row in reader:
+            yield reader.line_num, {name.strip().lower(): value for name, value in row.items() if name is not None}
+    except csv.Error as error:
+        raise ConfigError(
+            f"{path}, line {reader.line_num}: not CSV: {error}; a quotation mark that is never closed makes one long "
+            "field, and JSON lines (.jsonl) take texts of any length",
+            file=str(path),
+        ) from error
 
 
 def _json_lines(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
