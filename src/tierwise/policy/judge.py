@@ -60,7 +60,10 @@ _ALLOWED = Judgement(allowed=True)
 
 
 class Policy:
-    """Label ceilings and rules, compiled. `digest` names exactly this policy, built-in detectors included."""
+    """Label ceilings and rules, compiled. `digest` names exactly this policy, built-in detectors included.
+
+    `requires_all` is true if any rule asks that nothing be lost; where it is false no judgement will.
+    """
 
     def __init__(self, labels: LabelSettings, rules: Sequence[Rule] = ()) -> None:
         """Raise ConfigError for ceilings that loosen, two rules of one name, or a rule that does nothing."""
@@ -80,6 +83,7 @@ class Policy:
             label: tuple(ready for ready, least in compiled if least is None or label.rank >= least.rank)
             for label in Label
         }
+        self.requires_all = any(ready.requires_all for ready, _ in compiled)
         self.digest = _digest(labels, rules)
 
     def judge(self, label: Label, workflow: str | None, key_id: str | None, target: Target) -> Judgement:

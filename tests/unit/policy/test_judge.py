@@ -51,7 +51,13 @@ WHENS = st.builds(
     retention_over_days=maybe(st.integers(0, 3)),
 )
 DUTIES = st.lists(st.sampled_from(["no_store", "no_fallback", "human_review"]), min_size=1, max_size=2).map(tuple)
-THENS = st.just(Then(deny=True)) | st.builds(Then, obligations=DUTIES)
+NOTHING_LOST = st.none() | st.just("all")
+THENS = (
+    st.just(Then(deny=True))
+    | st.builds(Then, obligations=DUTIES, require=NOTHING_LOST)
+    | st.just(Then(require="all"))
+    | st.just(Then(deny=True, require="all"))
+)
 RULES = st.lists(st.builds(Rule, when=WHENS, then=THENS), max_size=6)
 PRESETS = st.sampled_from(["balanced", "private", "strongest"])
 
@@ -101,17 +107,19 @@ def applies(when: When, label: Label, workflow: str | None, key: str | None, tar
 
 def reference(
     preset: Any, rules: list[Rule], label: Label, workflow: str | None, key: str | None, target: Target
-) -> tuple[bool, str | None, set[str]]:
+) -> tuple[bool, str | None, set[str], str | None]:
     reach = {"public": "frontier", "internal": "frontier", "confidential": "self_hosted", "restricted": "local"}
     if preset == "private":
         reach["internal"] = "self_hosted"
     if TIER_ORDER.index(target.endpoint.tier) > TIER_ORDER.index(reach[label]):
-        return False, f"ceiling:{label}", set()
+        return False, f"ceiling:{label}", set(), None
     hits = [(n, rule) for n, rule in enumerate(rules, 1) if applies(rule.when, label, workflow, key, target)]
     for number, rule in hits:
         if rule.then.deny:
-            return False, f"rule:{number}", set()
-    return True, None, {duty for _, rule in hits for duty in rule.then.obligations}
+            return False, f"rule:{number}", set(), None
+    demanding = [f"rule:{number}" for number, rule in hits if rule.then.require == "all"]
+    duties = {duty for _, rule in hits for duty in rule.then.obligations}
+    return True, None, duties, demanding[0] if demanding else None
 
 
 @settings(max_examples=500)
@@ -119,11 +127,13 @@ def reference(
 def test_agrees_with_the_reference(
     preset: Any, rules: list[Rule], label: Label, workflow: str | None, key: str | None, target: Target
 ) -> None:
-    judged = Policy(LabelSettings(preset=preset), rules).judge(label, workflow, key, target)
-    assert (judged.allowed, judged.rule, set(judged.obligations)) == reference(
+    policy = Policy(LabelSettings(preset=preset), rules)
+    judged = policy.judge(label, workflow, key, target)
+    assert (judged.allowed, judged.rule, set(judged.obligations), judged.requires_all) == reference(
         preset, rules, label, workflow, key, target
     )
     assert bool(judged.reason) is not judged.allowed
+    assert policy.requires_all is any(rule.then.require == "all" for rule in rules)
 
 
 @settings(max_examples=250)
@@ -136,6 +146,7 @@ def test_a_rule_added_only_denies_more_or_adds_duties(
     assert before.allowed or not after.allowed
     if after.allowed:
         assert set(before.obligations) <= set(after.obligations)
+        assert before.requires_all is None or after.requires_all is not None
 
 
 @settings(max_examples=250)
@@ -155,6 +166,7 @@ def test_a_higher_label_never_permits_more(
     assert below.allowed or not above.allowed
     if above.allowed:
         assert set(below.obligations) <= set(above.obligations)
+        assert below.requires_all is None or above.requires_all is not None
 
 
 def at(tier: Tier, **facts: Any) -> Target:
@@ -194,6 +206,18 @@ def test_duties_accumulate_in_the_order_of_the_rules() -> None:
     assert judged.obligations == ("no_store", "human_review")
 
 
+def test_the_first_rule_that_wants_nothing_lost_is_named() -> None:
+    rules = [
+        Rule(when=When(tier=Tier.FRONTIER), then=Then(require="all"), name="outside"),
+        Rule(then=Then(obligations=("no_store",), require="all"), name="always"),
+    ]
+    policy = Policy(LabelSettings(), rules)
+    assert policy.judge(Label.PUBLIC, None, None, at(Tier.FRONTIER)).requires_all == "rule:outside"
+    near = policy.judge(Label.PUBLIC, None, None, at(Tier.LOCAL))
+    assert (near.allowed, near.requires_all, near.obligations) == (True, "rule:always", ("no_store",))
+    assert policy.judge(Label.RESTRICTED, None, None, at(Tier.FRONTIER)).requires_all is None
+
+
 @pytest.mark.parametrize(
     ("rules", "key"),
     [
@@ -218,8 +242,9 @@ def test_the_digest_names_the_settings() -> None:
         Policy(LabelSettings(detectors={"card": "off"})),
         Policy(LabelSettings(patterns={"p": Pattern(pattern="x")})),
         Policy(LabelSettings(), [Rule(then=Then(deny=True))]),
+        Policy(LabelSettings(), [Rule(then=Then(require="all"))]),
     ]
-    assert len({one, *(policy.digest for policy in others)}) == 6
+    assert len({one, *(policy.digest for policy in others)}) == 7
 
 
 def test_ceilings_given_differently_but_equal_are_one_digest() -> None:
