@@ -13,7 +13,7 @@ from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text, an_object, objects, tokens_of
-from tierwise.wires.responses_request import seal_data
+from tierwise.wires.responses_sealed import seal_data
 from tierwise.wires.stream import EventReader, count
 
 _decode = msgspec.json.Decoder().decode

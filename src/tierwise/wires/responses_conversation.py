@@ -27,7 +27,8 @@ from tierwise.core.conversation import (
 )
 from tierwise.wires.chat_conversation import data_url, split_data_url
 from tierwise.wires.hints import PREFIX
-from tierwise.wires.responses_request import CUSTOM_SCHEMA, ENCRYPTED, LOGPROBS_ASKED, WIRE, seal_of
+from tierwise.wires.responses_request import CUSTOM_SCHEMA, ENCRYPTED, LOGPROBS_ASKED
+from tierwise.wires.responses_sealed import WIRE, seal_of
 from tierwise.wires.seals import fits
 from tierwise.wires.wire import EncodedRequest, Recipient
 

@@ -4,6 +4,7 @@ Invariant: every string of the body, known field or not, is in some part, but fo
 sealed reasoning, and the bytes of pictures and binary files, which are counted instead.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,11 +20,27 @@ READ_FIELDS = frozenset((
     "top_logprobs", "max_output_tokens", "parallel_tool_calls", "text", "reasoning",
 ))
 """Members of the body that are read by name; all others are searched whole."""
-_PART = frozenset(("type", "text", "refusal", "image_url", "detail", "file_data", "file_url", "filename"))
-_MESSAGE = frozenset(("type", "role", "content", "status"))
-_CALL = frozenset(("type", "call_id", "name", "arguments", "input", "status"))
-_OUTPUT = frozenset(("type", "call_id", "output", "status"))
-_REASONING = frozenset(("type", "id", "summary", "content", "encrypted_content", "status"))
+_PART = frozenset(("text", "refusal", "image_url", "file_data", "file_url", "filename"))
+_MESSAGE = frozenset(("role", "content"))
+_CALL = frozenset(("call_id", "name", "arguments", "input"))
+_OUTPUT = frozenset(("call_id", "output"))
+_REASONING = frozenset(("summary", "content", "encrypted_content"))
+_CLOSED: dict[str, tuple[str, ...]] = {
+    "type": (
+        "message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output",
+        "item_reference", "input_text", "output_text", "summary_text", "reasoning_text", "refusal", "input_image",
+        "input_file", "text",
+    ),
+    "status": ("in_progress", "completed", "incomplete"),
+    "detail": ("auto", "low", "high", "original"),
+    "verbosity": ("low", "medium", "high"),
+    "effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "summary": ("auto", "concise", "detailed"),
+}
+"""Words that hold nothing of the caller's; any other is searched."""
+_NOTHING: frozenset[str] = frozenset()
+_FORMAT = frozenset(("format",))
+_OPAQUE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 # fmt: on
 
 
@@ -48,6 +65,11 @@ def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
         if not name.startswith(PREFIX):
             refuse_control(((name, value),), "metadata.")
             found.add("metadata", "metadata", f"{name}: {text(value)}")
+    config = tree.get("text") or {}
+    _rest(found, "text.", config, _FORMAT)
+    if (config.get("format") or {}).get("type") == "text":  # any other is a part of its own
+        _rest(found, "text.format.", config["format"], _NOTHING)
+    _rest(found, "reasoning.", tree.get("reasoning") or {}, _NOTHING)
     unread = tree.keys() - READ_FIELDS
     if unread:
         refuse_control(((name, tree[name]) for name in tree if name in unread), "")
@@ -62,25 +84,38 @@ def _item(found: Gathered, path: str, item: Mapping[str, Any]) -> None:
         _content(found, f"{path}.content", item["content"], role, "text")
         read = _MESSAGE
     elif kind in CALLS:
-        said = {name: item[name] for name in ("call_id", "name", "arguments", "input") if name in item}
-        found.called(path, said, item.get("arguments"), "assistant")
+        called = {name: item[name] for name in ("call_id", "name", "arguments", "input") if name in item}
+        found.called(path, called, item.get("arguments"), "assistant")
         read = _CALL
     elif kind in OUTPUTS:
-        found.add("name", f"{path}.call_id", item["call_id"], "tool")
         output = item["output"]
-        _content(
-            found, f"{path}.output", output if isinstance(output, (str, list)) else text(output), "tool", "tool_result"
-        )
+        said = output if isinstance(output, (str, list)) else text(output)
+        found.add("name", f"{path}.call_id", item["call_id"], "tool")
+        _content(found, f"{path}.output", said, "tool", "tool_result")
         read = _OUTPUT
     elif kind == "reasoning":
         for name in ("summary", "content"):
             _content(found, f"{path}.{name}", item.get(name) or [], "assistant", "text")
-        found.tokens += len(item.get("encrypted_content") or "") // 8
+        _sealed(found, f"{path}.encrypted_content", item.get("encrypted_content") or "")
         read = _REASONING
     else:
-        read = frozenset(("type",))
-    if not item.keys() <= read:
-        found.rest(f"{path}.", item, read)
+        read = _NOTHING
+    _rest(found, f"{path}.", item, read)
+
+
+def _sealed(found: Gathered, path: str, data: str) -> None:
+    """Take what is sealed for what it says it is, unless it has words that no seal has."""
+    found.tokens += len(data) // 4
+    if _OPAQUE.fullmatch(data) is None:
+        found.add("text", path, data, "assistant")
+
+
+def _rest(found: Gathered, path: str, raw: Mapping[str, Any], read: frozenset[str], role: str = "") -> None:
+    """Add what no other rule reads, but for words from a closed list."""
+    unread = raw.keys() - read
+    plain = [name for name in unread if raw[name] in _CLOSED.get(name, ())]
+    if len(plain) < len(unread):
+        found.rest(path, raw, read.union(plain), role)
 
 
 def _content(found: Gathered, path: str, content: Any, role: str, kind: PartKind) -> None:
@@ -101,5 +136,4 @@ def _content(found: Gathered, path: str, content: Any, role: str, kind: PartKind
         found.add("name", f"{place}.filename", part.get("filename") or "", role)
         if part.get("file_data"):
             found.file(f"{place}.file_data", part["file_data"], role)
-        if not part.keys() <= _PART:
-            found.rest(f"{place}.", part, _PART, role)
+        _rest(found, f"{place}.", part, _PART, role)

@@ -5,32 +5,43 @@ reads the body, and endpoints are told to store nothing.
 Invariant: the body that is judged is the body that is sent; only the members named in `splice_request` change.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
-from tierwise.core.conversation import Seal
 from tierwise.wires.hints import PREFIX, read_hints, without_hints
-from tierwise.wires.responses_parts import gather
+from tierwise.wires.responses_parts import READ_FIELDS, gather
+from tierwise.wires.responses_sealed import WIRE, readable
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request, read_shape
 from tierwise.wires.schema import check_schemas
-from tierwise.wires.seals import fits, open_seal
 from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
 
-WIRE = "responses"
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS_ASKED = "message.output_text.logprobs"
 CUSTOM_SCHEMA: dict[str, Any] = {
     "type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"], "additionalProperties": False,
 }  # fmt: skip
 """What stands for a free-form tool at endpoints that only know functions."""
+_CALLABLE = ("function", "custom")
+
+
+class _Item(msgspec.Struct):
+    id: Any = None
+
+
+class _Response(msgspec.Struct):
+    id: str
+    output: list[_Item]
+    status: str = "completed"
+
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+_decode_response = msgspec.json.Decoder(_Response).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -44,7 +55,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
     found = gather(request, tree)
     wanted = request.text.format if request.text is not None else None
     schema = wanted.schema if wanted is not None and wanted.type == "json_schema" else None
-    _check_schemas(request, schema)
+    _check_schemas(tree, schema)
     schema_text = "" if wanted is None or wanted.type == "text" else _encode(tree["text"]["format"]).decode()
     if schema_text:
         found.parts.append(Part(kind="schema", path="text.format", text=schema_text))
@@ -70,7 +81,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
         stream=bool(request.stream),
         include_usage=True,
         json_schema=schema,
-        tools=_offered(request),
+        tools=_offered(tree),
         answers=_answered(request),
     )
 
@@ -84,33 +95,20 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     spans = members(body)
     put: dict[str, bytes] = {"model": _encode(to.served_name)}
     drop: set[str] = set()
-    dropped: tuple[str, ...] = ()
     if to.stream != call.stream:
         put["stream"] = _encode(to.stream)
+    if call.stream and not to.stream:
+        drop.add("stream_options")
     if value_of(body, spans, "store") != b"false":
         put["store"] = b"false"
         if "thinking" in to.capabilities:
             _ask_for_reasoning(value_of(body, spans, "include"), put)
     given = value_of(body, spans, "input")
-    if b'"reasoning"' in given:
-        readable = _readable(given, to)
-        if readable is not None:
-            put["input"], dropped = readable, ("reasoning",)
+    put["input"], cut = readable(given, to)
     without_hints(value_of(body, spans, "metadata"), put, drop)
-    return EncodedRequest(path="/responses", body=edit(body, put=put, drop=drop, spans=spans), dropped=dropped)
-
-
-def seal_of(item: dict[str, Any]) -> Seal | None:
-    """Return the seal of a reasoning item: from its envelope, else that of an endpoint nobody knows any more."""
-    sealed = item.get("encrypted_content")
-    if not sealed:
-        return None
-    return open_seal(sealed) or Seal(wire=WIRE, data=seal_data(str(item.get("id") or ""), sealed))
-
-
-def seal_data(ident: str, sealed: str) -> str:
-    """Write what an endpoint of this wire wants to see again."""
-    return f"{ident} {sealed}"
+    return EncodedRequest(
+        path="/responses", body=edit(body, put=put, drop=drop, spans=spans), dropped=("reasoning",) if cut else ()
+    )
 
 
 def custom_tools(body: bytes) -> frozenset[str]:
@@ -131,15 +129,18 @@ def previous_of(body: bytes) -> str | None:
 
 
 def with_history(body: bytes, items: Iterable[bytes]) -> bytes:
-    """Put stored items before the input of a body, in place of the reference to them."""
+    """Put stored items before the input of a body that `previous_of` has read, in place of the reference to them."""
     spans = members(body)
     given = b"[" + b",".join((*items, *items_of(body))) + b"]"
     return edit(body, put={"input": given}, drop={"previous_response_id"}, spans=spans)
 
 
 def with_references(body: bytes, lookup: Callable[[str], bytes | None]) -> bytes:
-    """Put stored items in place of those that only name them; an unknown one stays, for the endpoint to say so."""
-    if b'"item_reference"' not in body:
+    """Put stored items in place of those that only name them; an unknown one stays, for the endpoint to say so.
+
+    Raises `InvalidCall` for a body that cannot be read.
+    """
+    if b'"item_reference"' not in body or not isinstance(parse(body).get("input"), list):
         return body
     changed = False
     items = []
@@ -151,22 +152,24 @@ def with_references(body: bytes, lookup: Callable[[str], bytes | None]) -> bytes
 
 
 def items_of(body: bytes) -> list[bytes]:
-    """Return the input of a body as items."""
+    """Return the input of a body as items; what is none stays in, so that the body is refused for it."""
     given = value_of(body, members(body), "input")
     if given[:1] == b'"':
         return [b'{"type":"message","role":"user","content":%b}' % given]
-    return [bytes(raw) for raw in _decode_list(given)] if given[:1] == b"[" else []
+    if given[:1] == b"[":
+        return [bytes(raw) for raw in _decode_list(given)]
+    return [] if given == b"null" else [given]
 
 
 def output_of(response: bytes) -> tuple[str, dict[str, bytes], bytes]:
-    """Return id, output items by their own ids (in order), and status of a complete response."""
-    spans = members(response)
-    items: dict[str, bytes] = {}
-    for index, raw in enumerate(_decode_list(value_of(response, spans, "output"))):
-        data = bytes(raw)
-        ident = _decode(value_of(data, members(data), "id"))
-        items[ident if isinstance(ident, str) else str(index)] = data
-    return _decode(value_of(response, spans, "id")), items, value_of(response, spans, "status")
+    """Return id, output items by their own ids (in order), and status of a complete response; no id if it is none."""
+    try:
+        told = _decode_response(response)
+    except msgspec.DecodeError:
+        return "", {}, b"null"
+    items = {item.id if isinstance(item.id, str) else str(place): place for place, item in enumerate(told.output)}
+    raws = _decode_list(value_of(response, members(response), "output"))
+    return told.id, {name: bytes(raws[place]) for name, place in items.items()}, _encode(told.status)
 
 
 def _referred(item: bytes, lookup: Callable[[str], bytes | None]) -> bytes | None:
@@ -177,7 +180,7 @@ def _referred(item: bytes, lookup: Callable[[str], bytes | None]) -> bytes | Non
     return lookup(ident) if isinstance(ident, str) else None
 
 
-# reasoning
+# details
 
 
 def _ask_for_reasoning(include: bytes, put: dict[str, bytes]) -> None:
@@ -187,40 +190,26 @@ def _ask_for_reasoning(include: bytes, put: dict[str, bytes]) -> None:
         put["include"] = _encode([*asked, ENCRYPTED])
 
 
-def _readable(given: bytes, to: Recipient) -> bytes | None:
-    """Return the input without reasoning that this endpoint cannot read; None where it can read all of it."""
-    if given[:1] != b"[":
-        return None
-    changed = False
-    kept: list[bytes] = []
-    for raw in _decode_list(given):
-        data = bytes(raw)
-        mended = _readable_item(data, to) if b'"reasoning"' in data else data
-        changed = changed or mended is not data
-        if mended:
-            kept.append(mended)
-    return b"[" + b",".join(kept) + b"]" if changed else None
+def _offered(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what the model may call by name, wherever it is offered; two tools of one name promise nothing."""
+    later = [item["tools"] for item in tree["input"] if item.get("tools")] if isinstance(tree["input"], list) else []
+    offered: dict[str, dict[str, Any]] = {}
+    for tools in (tree.get("tools"), *later):
+        for _, tool in _callable(tools, ""):
+            given = tool.get("parameters")
+            schema = CUSTOM_SCHEMA if tool["type"] == "custom" else given if isinstance(given, dict) else {}
+            offered[tool["name"]] = schema if offered.get(tool["name"], schema) == schema else {}
+    return offered
 
 
-def _readable_item(data: bytes, to: Recipient) -> bytes:
-    item = _decode(data)
-    if item.get("type") != "reasoning":
-        return data
-    seal = seal_of(item)
-    if to.unseal or not fits(seal, WIRE, to.endpoint) or seal is None:
-        return b""
-    if open_seal(item["encrypted_content"]) is None:
-        return data
-    ident, _, sealed = seal.data.partition(" ")
-    return edit(data, put={"encrypted_content": _encode(sealed)} | ({"id": _encode(ident)} if ident else {}))
-
-
-# details
-
-
-def _offered(request: Request) -> dict[str, dict[str, Any]]:
-    tools = {tool.name: tool for tool in request.tools or () if tool.name and tool.type in ("function", "custom")}
-    return {name: CUSTOM_SCHEMA if tool.type == "custom" else tool.parameters or {} for name, tool in tools.items()}
+def _callable(tools: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield functions and free-form tools with their places, those in namespaces too."""
+    for index, tool in enumerate(tools if isinstance(tools, list) else ()):
+        place = f"{path}[{index}]"
+        if isinstance(tool, dict) and tool.get("type") == "namespace":
+            yield from _callable(tool.get("tools"), f"{place}.tools")
+        elif isinstance(tool, dict) and tool.get("type") in _CALLABLE and isinstance(tool.get("name"), str):
+            yield place, tool
 
 
 def _answered(request: Request) -> tuple[str, ...]:
@@ -234,10 +223,20 @@ def _answered(request: Request) -> tuple[str, ...]:
     return tuple(reversed(ids))
 
 
-def _check_schemas(request: Request, schema: dict[str, Any] | None) -> None:
+def _check_schemas(tree: dict[str, Any], schema: dict[str, Any] | None) -> None:
+    """Check every place where an engine takes a schema or a pattern, published or its own."""
     places: list[tuple[str, Any]] = [] if schema is None else [("text.format.schema", schema)]
-    for index, tool in enumerate(request.tools or ()):
-        if tool.parameters:
-            places.append((f"tools[{index}].parameters", tool.parameters))
+    for path, tool in _callable(tree.get("tools"), "tools"):
+        form = tool.get("format")
+        if tool.get("parameters"):
+            places.append((f"{path}.parameters", tool["parameters"]))
+        if isinstance(form, dict) and form.get("syntax") == "regex":
+            places.append((f"{path}.format", {"pattern": form.get("definition")}))
+    for name in tree.keys() - READ_FIELDS:
+        value = tree[name]
+        if isinstance(value, (dict, list)):
+            places.append((name[:64], value))
+        elif isinstance(value, str) and name.endswith("regex"):
+            places.append((name[:64], {"pattern": value}))
     if places:
         check_schemas(places)

@@ -4,6 +4,7 @@ Source: OpenAI's published API description (Responses, read 2026-11). Fields and
 endpoint's business: they pass unread, but never unseen by the detectors (`responses_parts`).
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -43,6 +44,14 @@ class Item(msgspec.Struct):
     encrypted_content: str | None = None
 
 
+class Grammar(msgspec.Struct):
+    """How the input of a free-form tool is written."""
+
+    type: str = "text"
+    syntax: str | None = None
+    definition: str | None = None
+
+
 class Tool(msgspec.Struct):
     """A tool: a function, a free-form one (`custom`), or one that the endpoint runs."""
 
@@ -50,6 +59,7 @@ class Tool(msgspec.Struct):
     name: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    format: Any = None
 
 
 class Format(msgspec.Struct):
@@ -109,6 +119,8 @@ _NOT_HERE = {
     "conversation": "is state of another server; send the input, or previous_response_id",
     "prompt": "is state of another server; send the instructions and the input",
 }
+_INLINE = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
 CALLS = frozenset(("function_call", "custom_tool_call"))
 OUTPUTS = frozenset(("function_call_output", "custom_tool_call_output"))
 
@@ -131,6 +143,8 @@ def read_shape(tree: dict[str, Any]) -> Request:
     for index, tool in enumerate(request.tools or ()):
         if tool.type in ("function", "custom") and tool.name is None:
             raise wrong(f"tools[{index}].name", "is required")
+        if tool.type == "custom" and tool.format is not None:
+            shaped(tool.format, Grammar, place=f"tools[{index}].format")
     wanted = request.text.format if request.text is not None else None
     if wanted is not None and wanted.type == "json_schema" and wanted.schema is None:
         raise wrong("text.format.schema", "is required")
@@ -161,6 +175,9 @@ def _check_items(items: list[Item]) -> None:
             if item.content is None or (item.content == [] and item.role == "user"):
                 raise wrong(f"{path}.content", "is required")
             _check_content(item.content, f"{path}.content")
+        elif item.type == "reasoning":
+            _check_content(item.summary or [], f"{path}.summary")
+            _check_content(item.content or [], f"{path}.content")
         elif item.type in CALLS and item.call_id is not None:
             called.add(item.call_id)
         elif item.type in OUTPUTS:
@@ -177,3 +194,7 @@ def _check_content(content: str | list[Any], path: str) -> None:
         part = shaped(raw, Content, place=f"{path}[{index}]")
         if part.type in ("input_text", "output_text") and part.text is None:
             raise wrong(f"{path}[{index}].text", "is required")
+        for name in ("image_url", "file_data"):
+            data = getattr(part, name)
+            if data is not None and _INLINE.match(data) and not _BASE64.fullmatch(data, data.index(",") + 1):
+                raise wrong(f"{path}[{index}].{name}", "is not base64")

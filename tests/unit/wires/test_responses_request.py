@@ -137,7 +137,7 @@ def test_hints_in_metadata_and_headers() -> None:
     [
         ({"text": {"format": {"type": "json_schema", "schema": {"$ref": "#"}}}}, "text.format.schema"),
         ({"tools": [TOOL | {"parameters": {"$ref": "#"}}]}, "tools[0].parameters"),
-        ({"tools": [{"type": "namespace", "name": "n", "tools": [TOOL | {"parameters": {"$ref": "#"}}]}]}, "tools[0]"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [TOOL | {"parameters": {"$ref": "#"}}]}]}, "tools[0].tools[0].parameters"),
         ({"tools": [PATCH | {"format": {"type": "grammar", "syntax": "regex", "definition": "(a+)+"}}]}, "tools[0].format"),
         ({"guided_json": {"items": {"$ref": "#"}}}, "guided_json"),
         ({"structured_outputs": {"regex": "["}}, "structured_outputs"),
@@ -257,12 +257,11 @@ def test_every_other_byte_stays(more: dict[str, Any], text: str, stream: bool) -
 @given(st.lists(st.sampled_from(["user", "own", "others", "call"]), min_size=1, max_size=6), st.integers(0, 3))
 def test_items_that_stay_keep_their_bytes(kinds: list[str], spaces: int) -> None:
     """Prompt caches hold only as long as the beginning of the input keeps its bytes."""
-    gap = " " * spaces
+    gap, others = " " * spaces, enclose(Seal(wire="messages", data="s", origin="o"))
     written = {
         "user": f'{{"role" :{gap} "user", "content": "\\u00e9", "x": 1.50}}',
         "own": f'{{"type":"reasoning",{gap}"id":"rs","summary":[ ],"encrypted_content":"gAAA"}}',
-        "others": '{"type":"reasoning","id":"rs","summary":[],"encrypted_content":"%s"}'
-        % enclose(Seal(wire="messages", data="s", origin="o")),
+        "others": f'{{"type":"reasoning","id":"rs","summary":[],"encrypted_content":"{others}"}}',
         "call": f'{{"type":"local_shell_call",{gap}"call_id":"c","action":{{"z":1,"a":2}}}}',
     }
     items = [written[kind] for kind in kinds] + [written["user"]]
@@ -392,10 +391,12 @@ KINDS = st.sampled_from([
     "item_reference", "web_search_call", "tool_search_output", "additional_tools",
 ])  # fmt: skip
 ITEMS = st.builds(
-    lambda kind, junk, content: USER
-    | {"type": kind, "call_id": "c1", "name": "f", "arguments": "{}", "input": "", "output": content}
-    | {"content": content, "summary": content, "tools": content}
-    | junk,
+    lambda kind, junk, content: (
+        USER
+        | {"type": kind, "call_id": "c1", "name": "f", "arguments": "{}", "input": "", "output": content}
+        | {"content": content, "summary": content, "tools": content}
+        | junk
+    ),
     KINDS,
     st.dictionaries(st.sampled_from(["content", "summary", "output", "id", "encrypted_content", "tools", "x"]), JUNK),
     JUNK | st.lists(st.dictionaries(st.sampled_from(["type", "text", "image_url", "file_data"]), JUNK), max_size=2),
