@@ -15,6 +15,8 @@ import msgspec
 
 from tierwise.testing.steps import End, Steps
 
+KEY_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+
 
 class Received(msgspec.Struct, kw_only=True):
     """One request as it came in, and what became of it.
@@ -36,9 +38,11 @@ class Received(msgspec.Struct, kw_only=True):
 
     @property
     def key(self) -> str | None:
-        """The bearer token that came with it."""
+        """The key that came with it: a bearer token, or what stands in a header of a vendor's own."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
-        return token if scheme.lower() == "bearer" else None
+        if scheme.lower() == "bearer":
+            return token
+        return next((self.headers[name] for name in KEY_HEADERS if name in self.headers), None)
 
 
 Answerer = Callable[[Received], Steps]

@@ -40,6 +40,7 @@ Fault = Literal[
     "loop",
     "truncation",
     "no_usage",
+    "only_floats",
     "refusal",
     "bad_tool_arguments",
     "broken_schema",
@@ -54,7 +55,11 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `times` limits a fault in a model's name to the first requests with that name, 0 means always. `after` is the
     number of content chunks before a fault in the middle of a stream. `status` goes with `error`; `retry_after` is sent
     as it stands (seconds, a date or anything). `delay_ms` goes with the slow faults, `size` (bytes) with `huge_line`.
-    `text` is the answer itself, in place of the echo.
+    `text` is the answer itself, in place of the echo. `thinking` comes before it, sealed; `cached` tokens of the prompt
+    are reported as read from a cache. `tool` is the only tool that is called, whenever it is offered and the request
+    does not end with a tool's result, with `arguments` (JSON text) in place of the computed ones. `ping` puts pings and
+    comments between the events of a stream, `crlf` ends their lines as HTTP does. `index` writes the indices of
+    streamed tool calls as some servers do: all 0 (`zero`), or none.
     """
 
     fault: Fault = "none"
@@ -65,6 +70,13 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     delay_ms: int = 200
     size: int = 9 * 1024 * 1024
     text: str | None = None
+    thinking: str | None = None
+    cached: int = 0
+    tool: str | None = None
+    arguments: str | None = None
+    ping: bool = False
+    crlf: bool = False
+    index: Literal["", "zero", "none"] = ""
 
 
 ORDINARY = Script()

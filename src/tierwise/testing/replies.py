@@ -38,11 +38,14 @@ class ScriptedChoice(msgspec.Struct, frozen=True, kw_only=True):
     refusal: tuple[str, ...] = ()
     calls: tuple[CalledTool, ...] = ()
     finish: str = "stop"
+    thinking: tuple[str, ...] = ()
+    stopped_at: str | None = None
 
     @property
     def tokens(self) -> int:
         """How many tokens this choice is billed for."""
-        return len(self.pieces) + len(self.refusal) + sum(len(call.arguments) for call in self.calls)
+        spelled = len(self.pieces) + len(self.refusal) + len(self.thinking)
+        return spelled + sum(len(call.arguments) for call in self.calls)
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     choices: tuple[ScriptedChoice, ...]
     prompt_tokens: int
+    cached: int = 0
 
     @property
     def completion_tokens(self) -> int:
@@ -69,7 +73,11 @@ def reply_to(request: Mapping[str, Any], model: str, script: Script) -> Reply:
     prompt_tokens = sum(len(text.split()) for text in texts)
     count = request.get("n") or 1
     choices = tuple(_choice(request, texts[-1], script, index) for index in range(count))
-    return Reply(model=model, choices=choices, prompt_tokens=prompt_tokens)
+    if script.thinking and request.get("thinks", True):
+        thinking = words(script.thinking)
+        choices = tuple(msgspec.structs.replace(choice, thinking=thinking) for choice in choices)
+    cached = min(script.cached, prompt_tokens)
+    return Reply(model=model, choices=choices, prompt_tokens=prompt_tokens, cached=cached)
 
 
 def _choice(request: Mapping[str, Any], last: str, script: Script, index: int) -> ScriptedChoice:
@@ -80,13 +88,13 @@ def _choice(request: Mapping[str, Any], last: str, script: Script, index: int) -
         return _limited(ScriptedChoice(refusal=words(REFUSAL)), limit)
     if script.fault == "loop":
         return _limited(ScriptedChoice(pieces=words("again and " * LOOPED)), limit)
-    named = _called(request, last)
+    named = _called(request, last, script.tool)
     if named:
-        broken = script.fault == "bad_tool_arguments"
-        calls = tuple(_call(tool, last, index, place, broken=broken) for place, tool in enumerate(named))
+        calls = tuple(_call(tool, last, index, place, script) for place, tool in enumerate(named))
         return _limited(ScriptedChoice(calls=calls, finish="tool_calls"), limit)
     text = _answer_text(request, last, script) + (f" #{index}" if index else "")
-    choice = ScriptedChoice(pieces=words(_stopped(text, request.get("stop"))))
+    text, stopped_at = _stopped(text, request.get("stop"))
+    choice = ScriptedChoice(pieces=words(text), stopped_at=stopped_at)
     if script.fault == "truncation":
         limit = min(limit, max(1, len(choice.pieces) // 2))
         return msgspec.structs.replace(_limited(choice, limit), finish="length")
@@ -121,9 +129,12 @@ def _answer_text(request: Mapping[str, Any], last: str, script: Script) -> str:
     return text[:-1] if script.fault == "broken_schema" else text
 
 
-def _called(request: Mapping[str, Any], last: str) -> list[Mapping[str, Any]]:
+def _called(request: Mapping[str, Any], last: str, only: str | None) -> list[Mapping[str, Any]]:
     """Return the functions that are called, in the order of `tools`."""
     functions = [tool["function"] for tool in request.get("tools") or () if "function" in tool]
+    if only is not None:
+        ended = request["messages"][-1].get("role") == "tool"
+        return [] if ended else [function for function in functions if function["name"] == only]
     choice = request.get("tool_choice", "auto")
     if isinstance(choice, Mapping):
         name = (choice.get("function") or {}).get("name")
@@ -137,17 +148,18 @@ def _called(request: Mapping[str, Any], last: str) -> list[Mapping[str, Any]]:
     return named[:1] if request.get("parallel_tool_calls") is False else named
 
 
-def _call(function: Mapping[str, Any], last: str, index: int, place: int, *, broken: bool) -> CalledTool:
-    text = _encode(value_for(function.get("parameters") or {"type": "object"}, last)).decode()
-    if broken:
+def _call(function: Mapping[str, Any], last: str, index: int, place: int, script: Script) -> CalledTool:
+    text = script.arguments or _encode(value_for(function.get("parameters") or {"type": "object"}, last)).decode()
+    if script.fault == "bad_tool_arguments":
         text = text[:-1]
     return CalledTool(id=f"call_{index}_{place}", name=function["name"], arguments=words(text))
 
 
-def _stopped(text: str, stop: Any) -> str:
+def _stopped(text: str, stop: Any) -> tuple[str, str | None]:
+    """Return the text up to the first stop sequence, and which one that was."""
     marks = [stop] if isinstance(stop, str) else stop or ()
-    places = [text.find(mark) for mark in marks if mark and mark in text]
-    return text[: min(places)] if places else text
+    places = [(text.find(mark), mark) for mark in marks if mark and mark in text]
+    return (text[: min(places)[0]], min(places)[1]) if places else (text, None)
 
 
 def _text(message: Mapping[str, Any]) -> str:

@@ -5,29 +5,49 @@ Invariant: nothing is random and nothing depends on the clock but the pauses tha
 """
 
 import asyncio
+import re
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from tierwise.testing import payloads
+from tierwise.testing import (
+    speech_chat,
+    speech_embeddings,
+    speech_gemini,
+    speech_messages,
+    speech_ollama,
+    speech_responses,
+)
 from tierwise.testing.connection import Connection, Received
 from tierwise.testing.faults import ORDINARY, Script, read_script
+from tierwise.testing.replies import reply_to
+from tierwise.testing.speech import Speech, Unfit
 from tierwise.testing.steps import Steps, plain, refusal, steps_for
 
 START_TIMEOUT_S = 10.0
+COUNT_PATH = "/v1/messages/count_tokens"
+EMBEDDINGS_PATH = "/v1/embeddings"
+SPEECHES: Mapping[str, Speech] = {
+    "/v1/chat/completions": speech_chat,
+    "/v1/responses": speech_responses,
+    "/v1/messages": speech_messages,
+    "/api/chat": speech_ollama,
+}
+_GEMINI = re.compile(r"/v1beta/models/(.+):(?:generateContent|streamGenerateContent)")
 
 _decode = msgspec.json.Decoder().decode
 
 
 class ScriptedUpstream:
-    """A server that speaks Chat Completions; `url` ends with the version path.
+    """A server that speaks Chat Completions, Responses, Messages, Embeddings, Gemini and Ollama on one port.
 
-    With a `key` it wants that bearer token. It keeps every request in `received` and counts `connections`.
+    `url` ends with the version path; `gemini_url` with that of Gemini. With a `key` it wants that one, as a bearer
+    token or in the header that the wire's vendor uses. It keeps every request in `received` and counts `connections`.
     """
 
     def __init__(
@@ -53,6 +73,11 @@ class ScriptedUpstream:
     def url(self) -> str:
         """The base URL to configure a client with."""
         return f"http://{self.host}:{self.port}/v1"
+
+    @property
+    def gemini_url(self) -> str:
+        """The base URL for clients of the Gemini wire."""
+        return f"http://{self.host}:{self.port}/v1beta"
 
     @property
     def asked(self) -> list[Received]:
@@ -129,38 +154,60 @@ class ScriptedUpstream:
     def _answer(self, request: Received) -> Steps:
         self.received.append(request)
         path = urlsplit(request.path).path
+        speech, name = _spoken_at(path)
         if self._key is not None and request.key != self._key:
-            return refusal(401, "Wrong or missing key.", "invalid_api_key")
-        if request.method == "GET" and path == "/v1/models":
-            return plain(200, payloads.models(self.models, self.context_tokens))
-        if path != "/v1/chat/completions":
+            return refusal(401, "Wrong or missing key.", "invalid_api_key", speech=speech or speech_chat)
+        if request.method == "GET" and path in ("/v1/models", "/v1beta/models"):
+            return plain(200, speech_chat.models(self.models, self.context_tokens))
+        if speech is None and path not in (COUNT_PATH, EMBEDDINGS_PATH):
             return refusal(404, "No such path.", "unknown_url")
         if request.method != "POST":
             return refusal(405, "Only POST.", "method_not_allowed")
-        return self._complete(request.body)
+        return self._complete(request, speech, name, path)
 
-    def _complete(self, body: bytes) -> Steps:
+    def _complete(self, received: Received, speech: Speech | None, name: str | None, path: str) -> Steps:
+        says = speech or (speech_messages if path == COUNT_PATH else speech_chat)
         try:
-            request = _decode(body)
+            request = _decode(received.body)
+            if not isinstance(request, dict):
+                return refusal(400, "The body must be an object.", "invalid_value", speech=says)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return refusal(400, "The body is not JSON.", "invalid_json")
-        fault = _shape_fault(request)
+            return refusal(400, "The body is not JSON.", "invalid_json", speech=says)
+        if name is not None:
+            request |= {"model": name, "stream": ":stream" in path}
+        fault = _shape_fault(request, says)
         if fault is not None:
             return fault
         try:
             model, script = read_script(request["model"])
         except ValueError as error:
-            return refusal(400, str(error), "bad_script")
+            return refusal(400, str(error), "bad_script", speech=says)
         if model not in self.models:
-            return refusal(404, f"The model {model!r} does not exist.", "model_not_found")
+            return refusal(404, f"The model {model!r} does not exist.", "model_not_found", speech=says)
         script = self._next_script(request["model"], script)
         try:
-            steps = steps_for(request, model, script, len(self.received))
+            if speech is None:
+                return self._counted(request, received, path, model, script)
+            steps = steps_for(request, model, script, len(self.received), speech, received.headers)
+        except Unfit as unfit:
+            return refusal(400, str(unfit), unfit.code, speech=says)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            return refusal(400, f"The scripted model cannot read this request: {error!r}.", "invalid_value")
+            return refusal(
+                400, f"The scripted model cannot read this request: {error!r}.", "invalid_value", speech=says
+            )
         if steps.prompt_tokens > self.context_tokens:
-            return refusal(400, f"More than {self.context_tokens} tokens.", "context_length_exceeded")
+            return refusal(400, f"More than {self.context_tokens} tokens.", "context_length_exceeded", speech=says)
         return steps
+
+    def _counted(self, request: dict[str, Any], received: Received, path: str, model: str, script: Script) -> Steps:
+        """Answer what makes no text: a count of tokens, or vectors."""
+        if path == COUNT_PATH:
+            asked = speech_messages.normal(request | {"max_tokens": 1}, received.headers, script)
+            return plain(200, speech_messages.count(request, reply_to(asked, model, ORDINARY).prompt_tokens))
+        tokens = sum(len(text.split()) for text in speech_embeddings.texts(request))
+        only_floats = script.fault == "only_floats"
+        body = speech_embeddings.whole(request, model, tokens, only_floats=only_floats)
+        return msgspec.structs.replace(plain(200, body), prompt_tokens=tokens)
 
     def _next_script(self, name: str, script: Script) -> Script:
         if self._scripts:
@@ -169,16 +216,22 @@ class ScriptedUpstream:
         return ORDINARY if script.times and self._used[name] > script.times else script
 
 
-def _shape_fault(request: Any) -> Steps | None:
+def _spoken_at(path: str) -> tuple[Speech | None, str | None]:
+    """Return the wire of an address, and the model where the address names it."""
+    named = _GEMINI.fullmatch(path)
+    return (speech_gemini, unquote(named[1])) if named else (SPEECHES.get(path), None)
+
+
+def _shape_fault(request: dict[str, Any], speech: Speech) -> Steps | None:
     """Refuse what a real server would refuse too, as far as the rules of the answer depend on it."""
-    if not isinstance(request, Mapping) or not isinstance(request.get("model"), str):
-        return refusal(400, "model must be a string.", "invalid_value")
-    messages = request.get("messages")
+    if not isinstance(request.get("model"), str):
+        return refusal(400, "model must be a string.", "invalid_value", speech=speech)
+    messages = request.get("messages", [{}])
     if not isinstance(messages, list) or not messages or not all(isinstance(m, Mapping) for m in messages):
-        return refusal(400, "messages must be a list of objects.", "invalid_value")
-    if request.get("stream_options") is not None and not request.get("stream"):
-        return refusal(400, "stream_options is only allowed with stream.", "invalid_value")
+        return refusal(400, "messages must be a list of objects.", "invalid_value", speech=speech)
+    if speech is speech_chat and "messages" not in request and "input" not in request:
+        return refusal(400, "messages must be a list of objects.", "invalid_value", speech=speech)
     metadata = request.get("metadata")
     if isinstance(metadata, Mapping) and any(name.startswith("x-tierwise-") for name in metadata):
-        return refusal(400, "metadata holds hints for a gateway.", "invalid_value")
+        return refusal(400, "metadata holds hints for a gateway.", "invalid_value", speech=speech)
     return None

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from tierwise.testing import payloads
+from tierwise.testing import speech_chat
 from tierwise.testing.faults import Script
 from tierwise.testing.replies import Reply, reply_to
+from tierwise.testing.speech import Speech, sse
 
 JSON = ("content-type", "application/json")
-ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -41,15 +41,25 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
 
 
-def steps_for(request: Mapping[str, Any], model: str, script: Script, number: int) -> Steps:
-    """Plan the answer to a request that the server accepts."""
-    instead = _instead(request, script)
+CHAT: Speech = speech_chat
+
+
+def steps_for(
+    request: Mapping[str, Any],
+    model: str,
+    script: Script,
+    number: int,
+    speech: Speech = CHAT,
+    headers: Mapping[str, str] = {},
+) -> Steps:
+    """Plan the answer to a request that the server accepts. Raises `Unfit` for one that it does not."""
+    streamed = bool(speech.normal(request, headers, script).get("stream"))
+    instead = _instead(script, speech, stream=streamed)
     if instead is not None:
         return instead
-    reply = reply_to(request, model, script)
-    steps = (
-        _streamed(reply, request, script, number) if request.get("stream") else _whole(reply, request, script, number)
-    )
+    asked = speech.normal(request, headers, script)
+    reply = reply_to(asked, model, script)
+    steps = (_streamed if streamed else _whole)(reply, request, script, number, speech)
     if script.fault == "slow_first":
         return msgspec.structs.replace(steps, steps=(script.delay_ms / 1000, *steps.steps))
     if script.fault == "close_kept":
@@ -57,10 +67,11 @@ def steps_for(request: Mapping[str, Any], model: str, script: Script, number: in
     return steps
 
 
-def refusal(status: int, message: str, code: str | None, *, headers: tuple[tuple[str, str], ...] = ()) -> Steps:
-    """Plan an error in this wire's shape."""
-    kind = ERROR_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return plain(status, payloads.error(message, kind, code), headers=(JSON, *headers))
+def refusal(
+    status: int, message: str, code: str | None, *, headers: tuple[tuple[str, str], ...] = (), speech: Speech = CHAT
+) -> Steps:
+    """Plan an error in the wire's shape."""
+    return plain(status, speech.error(status, message, code), headers=(JSON, *headers))
 
 
 def plain(status: int, body: bytes, *, headers: tuple[tuple[str, str], ...] = (JSON,), end: End = End.KEEP) -> Steps:
@@ -68,18 +79,19 @@ def plain(status: int, body: bytes, *, headers: tuple[tuple[str, str], ...] = (J
     return Steps(status=status, steps=(_head(status, (*headers, ("content-length", str(len(body))))) + body, end))
 
 
-def _instead(request: Mapping[str, Any], script: Script) -> Steps | None:
+def _instead(script: Script, speech: Speech, *, stream: bool) -> Steps | None:
     """Plan the faults that come in place of an answer."""
-    stream = bool(request.get("stream"))
     wait = () if script.retry_after is None else (("retry-after", script.retry_after),)
     match script.fault:
         case "error":
-            return refusal(script.status, "A scripted error.", "scripted_error", headers=wait)
+            return refusal(script.status, "A scripted error.", "scripted_error", headers=wait, speech=speech)
         case "rate_limit":
             wait = wait or (("retry-after", "1"),)
-            return refusal(429, "A scripted rate limit.", "rate_limit_exceeded", headers=wait)
+            return refusal(429, "A scripted rate limit.", "rate_limit_exceeded", headers=wait, speech=speech)
         case "context":
-            return refusal(400, "This model's maximum context length is scripted.", "context_length_exceeded")
+            return refusal(
+                400, "This model's maximum context length is scripted.", "context_length_exceeded", speech=speech
+            )
         case "hang":
             return Steps(status=0, steps=(End.HANG,))
         case "redirect":
@@ -88,22 +100,20 @@ def _instead(request: Mapping[str, Any], script: Script) -> Steps | None:
             page = b"<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>"
             return plain(200, page, headers=(("content-type", "text/html"),))
         case "empty_body":
-            return plain(200, b"", headers=_sse() if stream else (JSON,))
+            return plain(200, b"", headers=_stream_head(speech) if stream else (JSON,))
         case "bad_json":
             broken = b'{"id":"chatcmpl-scripted","choices":[{"index":0,'
-            return plain(200, _event(broken), headers=_sse()) if stream else plain(200, broken)
+            return plain(200, sse(broken), headers=_stream_head(speech)) if stream else plain(200, broken)
         case "wrong_type":
-            return plain(200, _event(b"[1,2,3]"), headers=_sse()) if stream else plain(200, b"[1,2,3]")
+            return plain(200, sse(b"[1,2,3]"), headers=_stream_head(speech)) if stream else plain(200, b"[1,2,3]")
         case "in_band_error" if not stream:
-            return plain(200, payloads.error("A scripted error.", "server_error", "scripted_error"))
+            return plain(200, speech.error(500, "A scripted error.", "scripted_error"))
         case _:
             return None
 
 
-def _whole(reply: Reply, request: Mapping[str, Any], script: Script, number: int) -> Steps:
-    body = payloads.body(reply, request, number, low=script.fault == "low_logprobs", usage=script.fault != "no_usage")
-    if script.fault == "no_finish":
-        body = body.replace(b'"finish_reason":"stop"', b'"finish_reason":null')
+def _whole(reply: Reply, request: Mapping[str, Any], script: Script, number: int, speech: Speech) -> Steps:
+    body = speech.whole(reply, request, number, script)
     if script.fault == "huge_line":
         body += b" " * script.size
     length = len(body) + (100 if script.fault == "wrong_length" else 0)
@@ -124,31 +134,32 @@ def _whole(reply: Reply, request: Mapping[str, Any], script: Script, number: int
     return Steps(status=200, steps=steps, prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens)
 
 
-def _streamed(reply: Reply, request: Mapping[str, Any], script: Script, number: int) -> Steps:
-    steps: list[Step] = [_head(200, (*_sse(), ("transfer-encoding", "chunked")))]
-    if script.fault == "wrong_length":
-        steps = [_head(200, (*_sse(), ("content-length", "10000000")))]
+def _streamed(reply: Reply, request: Mapping[str, Any], script: Script, number: int, speech: Speech) -> Steps:
+    kind = _stream_head(speech)
     raw = script.fault == "wrong_length"
+    steps: list[Step] = [
+        _head(200, (*kind, ("content-length", "10000000") if raw else ("transfer-encoding", "chunked")))
+    ]
     sent = 0
-    for payload, content in payloads.chunks(reply, request, number, low=script.fault == "low_logprobs"):
-        finishing = not content and b'"delta":{}' in payload
-        if (broken := _breaks(script)) and (sent >= script.after or finishing) and (content or finishing):
-            steps += broken
-            return _billed(steps, reply, sent)
-        if content and script.fault == "slow_chunks":
+    for frame, said in speech.frames(reply, request, number, script):
+        if (
+            (broken := _breaks(script, speech))
+            and said in ("content", "finish")
+            and (sent >= script.after or said == "finish")
+        ):
+            return _billed([*steps, *broken], reply, sent)
+        if said == "content" and script.fault == "slow_chunks":
             steps.append(script.delay_ms / 1000)
-        if finishing and script.fault == "no_finish":
+        if (said, script.fault) in (("finish", "no_finish"), ("end", "no_done")):
             continue
-        steps.append(_event(payload) if raw else _chunked(_event(payload)))
-        sent += content
-    wanted = (request.get("stream_options") or {}).get("include_usage")
-    tail = _event(payloads.usage_chunk(reply, number)) if wanted and script.fault != "no_usage" else b""
-    tail += b"" if script.fault == "no_done" else _event(b"[DONE]")
-    steps += [tail, End.CLOSE] if raw else [(_chunked(tail) if tail else b"") + LAST_CHUNK, End.KEEP]
+        data = frame.replace(b"\n", b"\r\n") if script.crlf else frame
+        steps.append(data if raw else _chunked(data))
+        sent += said == "content"
+    steps += [End.CLOSE] if raw else [LAST_CHUNK, End.KEEP]
     return _billed(steps, reply, reply.completion_tokens)
 
 
-def _breaks(script: Script) -> list[Step]:
+def _breaks(script: Script, speech: Speech) -> list[Step]:
     """Return how a stream ends in its middle, if it does."""
     match script.fault:
         case "cut":
@@ -158,8 +169,7 @@ def _breaks(script: Script) -> list[Step]:
         case "reset":
             return [0.05, End.RESET]
         case "in_band_error":
-            error = payloads.error("A scripted error.", "server_error", "scripted_error")
-            return [_chunked(_event(error)) + LAST_CHUNK, End.KEEP]
+            return [_chunked(speech.broken()) + LAST_CHUNK, End.KEEP]
         case "huge_line":
             return [*_lines(script.size), LAST_CHUNK, End.KEEP]
         case _:
@@ -186,12 +196,8 @@ def _head(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
     return f"HTTP/1.1 {status} {phrase}\r\nserver: tierwise-scripted\r\n{fields}\r\n".encode("latin-1")
 
 
-def _sse() -> tuple[tuple[str, str], ...]:
-    return (("content-type", "text/event-stream"), ("cache-control", "no-cache"))
-
-
-def _event(payload: bytes) -> bytes:
-    return b"data: " + payload + b"\n\n"
+def _stream_head(speech: Speech) -> tuple[tuple[str, str], ...]:
+    return (("content-type", speech.STREAM_TYPE), ("cache-control", "no-cache"))
 
 
 def _chunked(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""How is a scripted reply written? Chat Completions bodies and chunks, independent of the package's own wires.
+"""The scripted upstream's Chat Completions wire.
 
 Invariant: log-probabilities, ids and times are constants or counted, so that every byte can be foretold.
 """
@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 
+from tierwise.testing.faults import Script
 from tierwise.testing.replies import CalledTool, Reply, ScriptedChoice
+from tierwise.testing.speech import Frame, Unfit, sse
 
+STREAM_TYPE = "text/event-stream"
+ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 CREATED = 1_700_000_000
 GOOD_LOGPROB = -0.125
 LOW_LOGPROB = -4.0
@@ -17,31 +21,54 @@ LOW_LOGPROB = -4.0
 _encode = msgspec.json.Encoder().encode
 
 
-def body(reply: Reply, request: Mapping[str, Any], number: int, *, low: bool, usage: bool) -> bytes:
+def normal(request: Mapping[str, Any], headers: Mapping[str, str], script: Script) -> dict[str, Any]:
+    """Return the request, which is in the terms of `replies` already."""
+    if request.get("stream_options") is not None and not request.get("stream"):
+        raise Unfit("stream_options is only allowed with stream.")
+    return dict(request)
+
+
+def whole(reply: Reply, request: Mapping[str, Any], number: int, script: Script) -> bytes:
     """Write an answer that is not streamed."""
-    whole = _frame(reply, number, "chat.completion")
-    whole["choices"] = [_whole(choice, index, request, low=low) for index, choice in enumerate(reply.choices)]
-    if usage:
-        whole["usage"] = usage_of(reply)
-    return _encode(whole)
+    low = script.fault == "low_logprobs"
+    said = _frame(reply, number, "chat.completion")
+    said["choices"] = [_whole(choice, index, request, low=low) for index, choice in enumerate(reply.choices)]
+    if script.fault != "no_usage":
+        said["usage"] = usage_of(reply)
+    body = _encode(said)
+    return body.replace(b'"finish_reason":"stop"', b'"finish_reason":null') if script.fault == "no_finish" else body
 
 
-def chunks(reply: Reply, request: Mapping[str, Any], number: int, *, low: bool) -> Iterator[tuple[bytes, bool]]:
+def frames(reply: Reply, request: Mapping[str, Any], number: int, script: Script) -> Iterator[Frame]:
+    """Write the stream, one piece of content a frame."""
+    for payload, content in chunks(reply, request, number, script):
+        yield sse(payload), "content" if content else "finish" if b'"delta":{}' in payload else "start"
+        if script.ping:
+            yield b": ping\n\n", "start"
+    if (request.get("stream_options") or {}).get("include_usage") and script.fault != "no_usage":
+        yield sse(usage_chunk(reply, number)), "start"
+    yield sse(b"[DONE]"), "end"
+
+
+def chunks(reply: Reply, request: Mapping[str, Any], number: int, script: Script) -> Iterator[tuple[bytes, bool]]:
     """Write the chunks of a stream up to the finish reasons, each with whether it carries content.
 
     One piece a chunk, choice after choice; the first chunk of a choice has the role and no content.
     """
+    low = script.fault == "low_logprobs"
     for index, choice in enumerate(reply.choices):
         yield _chunk(reply, number, index, {"role": "assistant", "content": ""}), False
+        for piece in choice.thinking:
+            yield _chunk(reply, number, index, {"reasoning_content": piece}), True
         for piece in choice.pieces:
             yield _chunk(reply, number, index, {"content": piece}, logprobs=_logprobs((piece,), request, low=low)), True
         for piece in choice.refusal:
             yield _chunk(reply, number, index, {"refusal": piece}), True
         for place, call in enumerate(choice.calls):
-            head = _tool_call(call) | {"index": place}
-            yield _chunk(reply, number, index, {"tool_calls": [head]}), True
+            placed = {} if script.index == "none" else {"index": 0 if script.index == "zero" else place}
+            yield _chunk(reply, number, index, {"tool_calls": [_tool_call(call) | placed]}), True
             for piece in call.arguments:
-                part = {"index": place, "function": {"arguments": piece}}
+                part = placed | {"function": {"arguments": piece}}
                 yield _chunk(reply, number, index, {"tool_calls": [part]}), True
         yield _chunk(reply, number, index, {}, finish=choice.finish), False
 
@@ -51,15 +78,29 @@ def usage_chunk(reply: Reply, number: int) -> bytes:
     return _encode(_frame(reply, number, "chat.completion.chunk") | {"choices": [], "usage": usage_of(reply)})
 
 
-def usage_of(reply: Reply) -> dict[str, int]:
-    """Return the usage member."""
+def usage_of(reply: Reply) -> dict[str, Any]:
+    """Return the usage member; cached input and reasoning stand inside the totals on this wire."""
     prompt, completion = reply.prompt_tokens, reply.completion_tokens
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    usage: dict[str, Any] = {
+        "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
+    }  # fmt: skip
+    thought = sum(len(choice.thinking) for choice in reply.choices)
+    if reply.cached:
+        usage["prompt_tokens_details"] = {"cached_tokens": reply.cached}
+    if thought:
+        usage["completion_tokens_details"] = {"reasoning_tokens": thought}
+    return usage
 
 
-def error(message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
-    """Write an error body."""
-    return _encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
+def error(status: int, message: str, code: str | None) -> bytes:
+    """Write an error."""
+    kind = ERROR_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return _encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+
+
+def broken() -> bytes:
+    """Write an error into a stream."""
+    return sse(error(500, "A scripted error.", "scripted_error"))
 
 
 def models(names: tuple[str, ...], context_tokens: int) -> bytes:
@@ -88,6 +129,8 @@ def _whole(choice: ScriptedChoice, index: int, request: Mapping[str, Any], *, lo
         "content": None if choice.calls or choice.refusal else "".join(choice.pieces),
         "refusal": "".join(choice.refusal) or None,
     }
+    if choice.thinking:
+        message["reasoning_content"] = "".join(choice.thinking)
     if choice.calls:
         message["tool_calls"] = [_tool_call(call, "".join(call.arguments)) for call in choice.calls]
     return {
