@@ -16,20 +16,26 @@ from tierwise.core.usage import Price
 
 
 class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One kind of endpoint. `url` and `port` are where such a server usually listens; `key_env` is the variable in
-    which its users usually keep their key; `embedded` marks the engine that this process starts itself; `grammar` says
-    that a schema binds the decoder and costs no prompt tokens; `engine_server` marks the kind that the embedded engine
-    is when it runs as a server of its own. `tier` None: the user must say where it runs. `wires` are the wire formats
-    spoken, the one to prefer first; `context_wire` is the one that alone sets the context length; `key_header` carries
-    the key, `counts` says that the server counts the tokens of a Messages request exactly when asked."""
+    """One kind of endpoint.
+
+    `url` and `port` are where such a server usually listens, `more_urls` where else on this machine; `key_env` is the
+    variable in which its users usually keep their key, `key_header` what carries it. `tier` None: the user must say
+    where it runs. `wires` are the wire formats spoken, the one to prefer first; `also` those that an endpoint's own
+    `wires` may add; `context_wire` is the one that alone sets the context length; `counts` says that the server counts
+    the tokens of a Messages request exactly when asked. `embedded` marks the engine that this process starts itself,
+    `engine_server` the kind that it is when it runs as a server of its own; `grammar` says that a schema binds the
+    decoder and costs no prompt tokens.
+    """
 
     kind: str
     wires: tuple[str, ...]
+    also: tuple[str, ...] = ()
     context_wire: str | None = None
     key_header: str = "authorization"
     counts: bool = False
     tier: Tier | None = None
     url: str | None = None
+    more_urls: tuple[str, ...] = ()
     port: int | None = None
     probe_path: str | None = None
     key_env: str | None = None
@@ -75,6 +81,11 @@ def known_model(kind: str, served_name: str) -> KnownModel | None:
 def priced(served_name: str) -> KnownModel | None:
     """Return the first row of that name which has a price, whoever serves it."""
     return next((row for row in known_models() if row.served_name == served_name and row.price is not None), None)
+
+
+def wire_names() -> frozenset[str]:
+    """Return the name of every wire format that some kind speaks."""
+    return frozenset(name for row in kinds().values() for name in (*row.wires, *row.also))
 
 
 def engine_server() -> KindRow:

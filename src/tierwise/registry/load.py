@@ -14,7 +14,7 @@ from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, EngineOptions, Model
 from tierwise.core.secret import Secret
 from tierwise.registry.catalog import Catalog, catalog
-from tierwise.registry.kinds import KindRow, kinds, known_model
+from tierwise.registry.kinds import KindRow, kinds, known_model, wire_names
 from tierwise.registry.settings import EndpointRow, ModelRow
 
 SecretLookup = Callable[[str], Secret | None]
@@ -90,17 +90,22 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
 
 
 def _wires(row: EndpointRow, kind: KindRow) -> tuple[str, ...]:
-    """The wires as written, else the kind's."""
+    """The wires as written, else the kind's. A kind that stands for any server may speak whatever its row says."""
     if row.wires is None:
         return kind.wires
-    known = sorted({name for every in kinds().values() for name in every.wires})
+    spoken = wire_names() if kind.tier is None else (*kind.wires, *kind.also)
     for name in row.wires:
-        if name not in known:
+        if name not in wire_names():
             raise ConfigError(
-                f"endpoint {row.name!r}: unknown wire {name!r}{nearest(name, known)}", key="endpoint.wires"
+                f"endpoint {row.name!r}: unknown wire {name!r}{nearest(name, wire_names())}", key="endpoint.wires"
             )
-    if not row.wires:
-        raise ConfigError(f"endpoint {row.name!r}: wires must name at least one", key="endpoint.wires")
+        if name not in spoken:
+            raise ConfigError(
+                f"endpoint {row.name!r}: {row.kind} does not speak {name!r}{nearest(name, spoken)}",
+                key="endpoint.wires",
+            )
+    if not row.wires or len(set(row.wires)) < len(row.wires):
+        raise ConfigError(f"endpoint {row.name!r}: wires must name at least one, and each once", key="endpoint.wires")
     return row.wires
 
 
@@ -179,6 +184,12 @@ def _model(row: ModelRow, endpoint: Endpoint) -> Model:
         capabilities = row.capabilities
     elif known is not None:
         capabilities = known.capabilities
+    if "embeddings" in capabilities and "embeddings" not in endpoint.wires:
+        raise ConfigError(
+            f"model {row.id!r} cannot make embeddings: its endpoint {endpoint.name!r} speaks only"
+            f" {', '.join(endpoint.wires)}",
+            key="model.capabilities",
+        )
     return Model(
         id=row.id,
         endpoint=row.endpoint,

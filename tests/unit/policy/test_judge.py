@@ -118,7 +118,7 @@ def reference(
         if rule.then.deny:
             return False, f"rule:{number}", set(), None
     demanding = [f"rule:{number}" for number, rule in hits if rule.then.require == "all"]
-    duties = {duty for _, rule in hits for duty in rule.then.obligations}
+    duties: set[str] = {duty for _, rule in hits for duty in rule.then.obligations}
     return True, None, duties, demanding[0] if demanding else None
 
 

@@ -1,5 +1,6 @@
 """Rows become a catalog, or an error that names the mend."""
 
+import datetime
 from decimal import Decimal
 
 import pytest
@@ -8,10 +9,12 @@ from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Price
+from tierwise.providers.address import Address, parse
 from tierwise.registry.catalog import Catalog
-from tierwise.registry.kinds import kinds, known_models
+from tierwise.registry.kinds import kinds, known_models, wire_names
 from tierwise.registry.load import load
 from tierwise.registry.settings import EndpointRow, ModelRow
+from tierwise.wires.known import ENDPOINTS
 
 KEYS = {"env:OPENAI_API_KEY": Secret("sk-x")}
 
@@ -20,12 +23,56 @@ def build(*endpoints: EndpointRow, models: tuple[ModelRow, ...] = ()) -> Catalog
     return load(endpoints, models, KEYS.get)
 
 
+KINDS = {
+    "embedded", "ollama", "lmstudio", "llamacpp", "vllm", "sglang", "tgi", "openai", "azure_openai", "anthropic", "gemini",
+    "mistral", "openrouter", "groq", "together", "deepseek", "xai", "openai_compatible", "anthropic_compatible", "scripted",
+}  # fmt: skip
+
+
 def test_every_shipped_row_has_a_source_and_a_date() -> None:
-    assert {"embedded", "ollama", "lmstudio", "llamacpp", "vllm", "openai", "openai_compatible", "scripted"} <= set(
-        kinds()
+    assert set(kinds()) == KINDS
+    for row in kinds().values():
+        assert row.source
+        assert datetime.date.fromisoformat(row.as_of)
+    for model in known_models():
+        assert model.price is not None
+        assert model.price.source
+        assert datetime.date.fromisoformat(model.price.as_of)
+        assert set(model.kinds) <= set(kinds())
+        assert set(model.capabilities) <= {can for kind in model.kinds for can in kinds()[kind].capabilities}
+
+
+def test_every_row_speaks_wires_that_there_are_and_each_wire_is_spoken() -> None:
+    assert wire_names() == set(ENDPOINTS)
+    for row in kinds().values():
+        assert row.wires
+        assert row.wires[0] != "embeddings"
+        assert not set(row.wires) & set(row.also)
+        assert row.context_wire in (None, *row.wires)
+
+
+def test_every_row_can_be_an_endpoint() -> None:
+    for row in kinds().values():
+        url = None if row.url or row.embedded else "https://there.example/v1"
+        tier = Tier.SELF_HOSTED if row.tier in (None, Tier.LOCAL) and url else None
+        file = "m.gguf" if row.embedded else None
+        built = build(EndpointRow(name="a", kind=row.kind, url=url, tier=tier, file=file)).endpoints["a"]
+        assert (built.wires, built.key_header, built.tier) == (row.wires, row.key_header, tier or row.tier)
+        parse(Address(url=built.url or "http://127.0.0.1:1"))
+        if row.key_env and row.tier is Tier.FRONTIER:
+            assert row.url is None or row.url.startswith("https://")
+    assert {row.kind for row in kinds().values() if row.tier is Tier.FRONTIER and not row.url} == {"azure_openai"}
+
+
+def test_an_endpoint_may_add_what_its_server_also_speaks() -> None:
+    (endpoint,) = build(EndpointRow(name="a", kind="llamacpp", wires=("messages", "chat"))).endpoints.values()
+    assert endpoint.wires == ("messages", "chat")
+    (endpoint,) = build(EndpointRow(name="a", kind="ollama", wires=("chat",))).endpoints.values()
+    assert (endpoint.wires, endpoint.context_wire) == (("chat",), None)
+    anything = EndpointRow(
+        name="a", kind="openai_compatible", url="https://x.example/v1", tier=Tier.FRONTIER, wires=("gemini", "messages")
     )
-    assert all(row.source and row.as_of for row in kinds().values())
-    assert all(m.price is not None and m.price.source and m.price.as_of for m in known_models())
+    assert build(anything).endpoints["a"].wires == ("gemini", "messages")
 
 
 def test_a_known_model_brings_its_price_and_a_written_price_wins() -> None:
@@ -56,6 +103,16 @@ WRONG = [
     ((EndpointRow(name="a", kind="vllm", tier=Tier.LOCAL, url="http://u:p@127.0.0.1/v1"),), (), "user"),
     ((EndpointRow(name="a", kind="embedded"),), (), "file"),
     ((EndpointRow(name="a", kind="ollama", file="x.gguf"),), (), "embedded"),
+    ((EndpointRow(name="a", kind="vllm", wires=("mesages",)),), (), "unknown wire 'mesages'; did you mean 'messages'"),
+    ((EndpointRow(name="a", kind="tgi", wires=("messages",)),), (), "tgi does not speak 'messages'; there are chat"),
+    ((EndpointRow(name="a", kind="vllm", wires=()),), (), "at least one"),
+    ((EndpointRow(name="a", kind="vllm", wires=("chat", "chat")),), (), "each once"),
+    ((EndpointRow(name="a", kind="azure_openai"),), (), "needs a url"),
+    (
+        (EndpointRow(name="a", kind="tgi"),),
+        (ModelRow(id="m", endpoint="a", capabilities=("embeddings",)),),
+        "cannot make embeddings",
+    ),
     ((EndpointRow(name="near", kind="ollama"),), (ModelRow(id="m", endpoint="naer"),), "did you mean 'near'"),
     (
         (EndpointRow(name="a", kind="ollama"),),
