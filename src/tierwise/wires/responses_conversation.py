@@ -4,6 +4,7 @@ Source: OpenAI's published API description (Responses, read 2026-11).
 Invariant: a member that is not read here is named in `foreign`, a field that is not written here in `dropped`.
 """
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ from tierwise.core.conversation import (
 from tierwise.wires.chat_conversation import data_url, split_data_url
 from tierwise.wires.hints import PREFIX
 from tierwise.wires.responses_request import CUSTOM_SCHEMA, ENCRYPTED, LOGPROBS_ASKED
-from tierwise.wires.responses_sealed import WIRE, seal_of
+from tierwise.wires.responses_sealed import WIRE, seal_of, sealed_in
 from tierwise.wires.seals import fits
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -41,8 +42,18 @@ _READ = frozenset(_SAME) | {
     "model", "input", "instructions", "stream", "store", "background", "tools", "tool_choice", "parallel_tool_calls",
     "text", "reasoning", "max_output_tokens", "include", "metadata", "previous_response_id",
 }  # fmt: skip
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 _OWN_INCLUDES = frozenset((ENCRYPTED, LOGPROBS_ASKED))
-_ROLES = frozenset(("system", "developer", "user", "assistant"))
+_ITEM = frozenset((
+    "type", "id", "status", "role", "content", "call_id", "name", "arguments", "input", "output", "summary",
+    "encrypted_content",
+))  # fmt: skip
+_PART = frozenset((
+    "type", "text", "refusal", "annotations", "logprobs", "image_url", "detail", "file_data", "file_url", "filename",
+    "file_id",
+))  # fmt: skip
+MAX_CALL_ID_CHARS = 64
+"""Longer ids are refused, whatever their characters (hermes-agent#73492 and ungate#41, 2026-08)."""
 
 
 # reading
@@ -67,11 +78,12 @@ def read_conversation(call: Call) -> Conversation:
     instructions = tree.get("instructions")
     first = (Turn(role="system", blocks=(Text(text=instructions),), path="instructions"),) if instructions else ()
     effort = reasoning.get("effort")
+    tools = tuple(_tools(tree, foreign))
     return Conversation(
         turns=(*first, *_turns(items, foreign)),
-        tools=tuple(_tools(tree, foreign)),
-        tool_choice=_tool_choice(tree.get("tool_choice"), foreign),
-        parallel_tools=tree.get("parallel_tool_calls"),
+        tools=tools,
+        tool_choice=_tool_choice(tree.get("tool_choice"), tools, foreign),
+        parallel_tools=tree.get("parallel_tool_calls") if tools else None,
         format=_format(text.get("format")),
         verbosity=text.get("verbosity"),
         reasoning=Reasoning(effort=effort, visible=bool(reasoning.get("summary")) or None) if reasoning else None,
@@ -95,7 +107,7 @@ def _turns(items: list[dict[str, Any]], foreign: list[str]) -> tuple[Turn, ...]:
         kind = item.get("type", "message")
         role, blocks = "assistant", []
         if kind == "message":
-            role = item["role"] if item["role"] in _ROLES else "user"
+            role = item["role"]
             blocks = list(_content(item["content"], f"{path}.content", foreign))
         elif kind == "reasoning":
             blocks = [Thinking(text=_told(item), seal=seal_of(item))]
@@ -107,8 +119,9 @@ def _turns(items: list[dict[str, Any]], foreign: list[str]) -> tuple[Turn, ...]:
             role = "user"
             blocks = [_result(item, names, path, foreign)]
         else:
-            foreign.append(f"{path}: {str(kind)[:64]}")
+            foreign.append(f"{path}: {kind[:64]}")
             continue
+        foreign += [f"{path}.{name}" for name in item if name not in _ITEM and item[name] not in _NOTHING]
         if not blocks:
             continue
         last = turns[-1] if turns else None
@@ -149,6 +162,7 @@ def _content(content: str | list[dict[str, Any]], path: str, foreign: list[str])
         return
     for index, part in enumerate(content):
         kind = part["type"]
+        foreign += [f"{path}[{index}].{name}" for name in part if name not in _PART and part[name] not in _NOTHING]
         if kind in ("input_text", "output_text", "text", "summary_text"):
             if part.get("annotations"):
                 foreign.append(f"{path}[{index}].annotations")
@@ -186,11 +200,16 @@ def _tools(tree: dict[str, Any], foreign: list[str]) -> Iterator[Tool]:
             foreign.append(f"tools[{index}]: {tool['type'][:64]}")
 
 
-def _tool_choice(value: Any, foreign: list[str]) -> ToolChoice | None:
+def _tool_choice(value: Any, tools: tuple[Tool, ...], foreign: list[str]) -> ToolChoice | None:
+    """Read what has to be called; without any tool left there is nothing to choose, and other wires refuse to."""
     if value in ("auto", "none", "required"):
-        return ToolChoice(mode=value)
-    if isinstance(value, dict) and value.get("type") in ("function", "custom") and isinstance(value.get("name"), str):
-        return ToolChoice(mode="named", name=value["name"])
+        if tools:
+            return ToolChoice(mode=value)
+        foreign += ["tool_choice"] if value == "required" else []
+        return None
+    name = value.get("name") if isinstance(value, dict) and value.get("type") in ("function", "custom") else None
+    if any(tool.name == name for tool in tools):
+        return ToolChoice(mode="named", name=str(name))
     if value is not None:
         foreign.append("tool_choice")
     return None
@@ -216,7 +235,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     dropped = list(asked.foreign)
     turns = list(asked.turns)
     body: dict[str, Any] = {"model": to.served_name}
-    if turns and turns[0].role == "system":
+    if len(turns) > 1 and turns[0].role == "system":  # the input must not be empty
         body["instructions"] = "\n\n".join(block.text for block in turns.pop(0).blocks if isinstance(block, Text))
     body["input"] = [item for turn in turns for item in _items(turn, to, dropped)]
     body["store"] = False
@@ -307,25 +326,31 @@ def _item(block: Block, turn: Turn, to: Recipient, dropped: list[str]) -> dict[s
     match block:
         case ToolUse():
             return {
-                "type": "function_call", "call_id": block.id, "name": block.name, "arguments": block.arguments or "{}",
+                "type": "function_call", "call_id": safe_id(block.id), "name": block.name,
+                "arguments": block.arguments or "{}",
             }  # fmt: skip
         case ToolResult():
             parts = [part for inner in block.content for part in _part(inner, turn, dropped)]
+            if block.error:
+                parts.insert(0, {"type": "input_text", "text": "Error: " if parts else "Error"})
             plain = all(part["type"] == "input_text" for part in parts)
             output: Any = "".join(part["text"] for part in parts) if plain else parts
-            if block.error and isinstance(output, str):
-                output = f"Error: {output}" if output else "Error"
-            return {"type": "function_call_output", "call_id": block.id, "output": output}
+            return {"type": "function_call_output", "call_id": safe_id(block.id), "output": output}
         case Thinking():
             if to.unseal or block.seal is None or not fits(block.seal, WIRE, to.endpoint):
                 dropped.append("thinking")
                 return {}
-            ident, _, sealed = block.seal.data.partition(" ")
             summary = [{"type": "summary_text", "text": block.text}] if block.text else []
-            item = {"type": "reasoning", "summary": summary, "encrypted_content": sealed}
-            return item | ({"id": ident} if ident else {})
+            return {"type": "reasoning", "summary": summary, "encrypted_content": sealed_in(block.seal)}
         case _:
             return None
+
+
+def safe_id(ident: str) -> str:
+    """Return an id that this wire takes: the same one where it can, else one that is always made of it."""
+    if 0 < len(ident) <= MAX_CALL_ID_CHARS:
+        return ident
+    return "call_" + hashlib.sha256(ident.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:

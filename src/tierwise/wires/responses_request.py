@@ -136,7 +136,7 @@ def with_history(body: bytes, items: Iterable[bytes]) -> bytes:
 
 
 def with_references(body: bytes, lookup: Callable[[str], bytes | None]) -> bytes:
-    """Put stored items in place of those that only name them; an unknown one stays, for the endpoint to say so.
+    """Put stored items in place of those that only name them; an unknown one stays, for `decode_request` to refuse.
 
     Raises `InvalidCall` for a body that cannot be read.
     """

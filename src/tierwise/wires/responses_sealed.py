@@ -1,8 +1,8 @@
 """Which reasoning in a Responses request can this endpoint read? That which it wrote, and what stands in plain words.
 
-Source: OpenAI's published API description (Responses, read 2026-11); that an item is refused "without its required
-'reasoning' item" as long as it has its id: NousResearch/hermes-agent#97442, 2026-09.
-Invariant: an item that stays keeps its bytes, but for an envelope that is opened and an id that would lead nowhere.
+Source: OpenAI's published API description (Responses, read 2026-11). Items with ids are refused without the neighbours
+that they came with ("without its required 'reasoning' item", hermes-agent#97442 of 2026-09); without ids they stand
+alone. Invariant: an item that stays keeps its bytes, but for an envelope that is opened and an id that leads nowhere.
 """
 
 from typing import Any
@@ -33,6 +33,11 @@ def seal_data(ident: str, sealed: str) -> str:
     return f"{ident} {sealed}"
 
 
+def sealed_in(seal: Seal) -> str:
+    """Return the sealed content; the id it came with is of use only beside its neighbours' own."""
+    return seal.data.partition(" ")[2]
+
+
 def readable(given: bytes, to: Recipient) -> tuple[bytes, bool]:
     """Return an input as this endpoint can read it, and whether reasoning was left out of it."""
     if b'"reasoning"' not in given or given[:1] != b"[":
@@ -41,37 +46,30 @@ def readable(given: bytes, to: Recipient) -> tuple[bytes, bool]:
     changed = cut = orphaned = False
     for raw in _decode_list(given):
         data = bytes(raw)
-        mended = _mended(data, to, orphaned=orphaned)
+        item = _decode(data) if orphaned or b'"reasoning"' in data else {}
+        if item.get("type") == "reasoning":
+            mended = _mended(data, item, to)
+            cut, orphaned = cut or not mended, mended is not data
+        else:
+            orphaned = orphaned and _by_model(item)
+            mended = edit(data, drop={"id"}) if orphaned and "id" in item else data
         changed = changed or mended is not data
         if mended:
             kept.append(mended)
-        else:
-            cut = True
-        orphaned = not mended or (orphaned and _by_model(data))
     return (b"[" + b",".join(kept) + b"]" if changed else given), cut
 
 
-def _mended(data: bytes, to: Recipient, *, orphaned: bool) -> bytes:
-    """Return an item, or nothing for reasoning that has to stay behind; `orphaned` items followed such reasoning."""
-    if b'"reasoning"' in data:
-        item = _decode(data)
-        if item.get("type") == "reasoning":
-            return _mended_reasoning(data, item, to)
-    return edit(data, drop={"id"}) if orphaned and b'"id"' in data and _by_model(data) else data
-
-
-def _mended_reasoning(data: bytes, item: dict[str, Any], to: Recipient) -> bytes:
+def _mended(data: bytes, item: dict[str, Any], to: Recipient) -> bytes:
+    """Return reasoning as the endpoint can read it: as it came, out of its envelope, or nothing."""
     seal = seal_of(item)
     if to.unseal or (not fits(seal, WIRE, to.endpoint) if seal is not None else not item.get("content")):
         return b""
     if seal is None or open_seal(item["encrypted_content"]) is None:
         return data
-    ident, _, sealed = seal.data.partition(" ")
-    return edit(data, put={"encrypted_content": _encode(sealed)} | ({"id": _encode(ident)} if ident else {}))
+    return edit(data, put={"encrypted_content": _encode(sealed_in(seal))}, drop={"id"})
 
 
-def _by_model(data: bytes) -> bool:
+def _by_model(item: dict[str, Any]) -> bool:
     """Say whether the model wrote an item: its words, reasoning and calls, but not what was said or answered to it."""
-    item = _decode(data)
     kind = item.get("type", "message")
     return item.get("role") == "assistant" if kind == "message" else not str(kind).endswith("_output")

@@ -32,7 +32,7 @@ class Item(msgspec.Struct):
     """One item of the input: a message (whose type may be left out), a call, its output, reasoning, or any other."""
 
     type: str = "message"
-    role: Literal["user", "assistant", "system", "developer", "tool"] | None = None
+    role: Literal["user", "assistant", "system", "developer"] | None = None
     content: str | list[Any] | None = None
     id: str | None = None
     call_id: str | None = None
@@ -109,6 +109,7 @@ class Request(msgspec.Struct):
 
 
 _NEEDED = {
+    "message": ("role", "content"),
     "function_call": ("call_id", "name", "arguments"),
     "function_call_output": ("call_id", "output"),
     "custom_tool_call": ("call_id", "name", "input"),
@@ -128,7 +129,7 @@ OUTPUTS = frozenset(("function_call_output", "custom_tool_call_output"))
 def read_shape(tree: dict[str, Any]) -> Request:
     """Convert a parsed body. Raises `InvalidCall` whose `param` is the path of the first field that is wrong.
 
-    The history behind `previous_response_id` must stand in the input already.
+    What the body only refers to (`previous_response_id`, `item_reference`) must stand in the input already.
     """
     request = shaped(tree, Request)
     for name, why in _NOT_HERE.items():
@@ -161,6 +162,15 @@ def unknown_response(ident: str) -> InvalidCall:
     )
 
 
+def unknown_item(path: str, ident: str) -> InvalidCall:
+    """Make the error for an item that is only named, and not known here: endpoints are told to store nothing."""
+    return InvalidCall(
+        f"{path}: there is no item {ident[:64]!a} here (any more). Send the item itself instead.",
+        param=path,
+        code="item_not_found",
+    )
+
+
 def _check_items(items: list[Item]) -> None:
     """Check each item, and that an output answers a call before it."""
     called: set[str] = set()
@@ -169,22 +179,21 @@ def _check_items(items: list[Item]) -> None:
         for name in _NEEDED.get(item.type, ()):
             if getattr(item, name) is None:
                 raise wrong(f"{path}.{name}", "is required")
-        if item.type == "message":
-            if item.role is None:
-                raise wrong(f"{path}.role", "is required")
-            if item.content is None or (item.content == [] and item.role == "user"):
-                raise wrong(f"{path}.content", "is required")
-            _check_content(item.content, f"{path}.content")
-        elif item.type == "reasoning":
-            _check_content(item.summary or [], f"{path}.summary")
-            _check_content(item.content or [], f"{path}.content")
-        elif item.type in CALLS and item.call_id is not None:
-            called.add(item.call_id)
-        elif item.type in OUTPUTS:
-            if item.call_id not in called:
-                raise wrong(f"{path}.call_id", "must answer a call before it")
-            if isinstance(item.output, list):
-                _check_content(item.output, f"{path}.output")
+        match item.type:
+            case "item_reference":
+                raise unknown_item(f"{path}.id", item.id or "")
+            case "message" if item.content == [] and item.role == "user":
+                raise wrong(f"{path}.content", "must not be empty")
+            case "message" | "reasoning":
+                _check_content(item.content or [], f"{path}.content")
+                _check_content(item.summary or [], f"{path}.summary")
+            case "function_call" | "custom_tool_call":
+                called.add(item.call_id or "")
+            case "function_call_output" | "custom_tool_call_output":
+                if item.call_id not in called:
+                    raise wrong(f"{path}.call_id", "must answer a call before it")
+                if isinstance(item.output, list):
+                    _check_content(item.output, f"{path}.output")
 
 
 def _check_content(content: str | list[Any], path: str) -> None:

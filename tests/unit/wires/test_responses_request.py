@@ -201,23 +201,24 @@ def kept(*items: Any, **options: Any) -> tuple[list[Any], tuple[str, ...]]:
     return parse(request.body)["input"], request.dropped
 
 
+BARE = {name: value for name, value in CALL.items() if name != "id"}
+OPENED = {"type": "reasoning", "summary": [], "encrypted_content": "sealed"}
+
+
 def test_thinking_goes_back_where_it_came_from() -> None:
+    """As it came, or out of its envelope; then without ids, for its neighbours no longer are those it had."""
     plain, own = reasoning("gAAAA"), enclose(Seal(wire="responses", data="rs_9 sealed", origin="there"))
     assert kept(USER, plain, CALL, OUTPUT) == ([USER, plain, CALL, OUTPUT], ())
-    opened = reasoning("sealed", "rs_9")
-    assert kept(USER, reasoning(own), CALL, OUTPUT) == ([USER, opened, CALL, OUTPUT], ())
+    assert kept(USER, reasoning(own), CALL, OUTPUT) == ([USER, OPENED, BARE, OUTPUT], ())
+    nobodys = enclose(Seal(wire="responses", data="rs_9 sealed"))
+    assert kept(USER, reasoning(nobodys), CALL, OUTPUT) == ([USER, OPENED, BARE, OUTPUT], ())
 
 
 def test_thinking_of_others_is_left_out_and_named() -> None:
-    bare = {name: value for name, value in CALL.items() if name != "id"}
-    for wire, origin in (("messages", "there"), ("responses", "elsewhere"), ("responses", "")):
+    for wire, origin in (("messages", "there"), ("responses", "elsewhere")):
         sealed = enclose(Seal(wire=wire, data="rs_9 sealed", origin=origin))
-        items, dropped = kept(USER, reasoning(sealed), CALL, OUTPUT)
-        if (wire, origin) == ("responses", ""):
-            assert (items[1], dropped) == (reasoning("sealed", "rs_9"), ())
-        else:
-            assert (items, dropped) == ([USER, bare, OUTPUT], ("reasoning",))
-    assert kept(USER, reasoning("gAAAA"), CALL, OUTPUT, unseal=True) == ([USER, bare, OUTPUT], ("reasoning",))
+        assert kept(USER, reasoning(sealed), CALL, OUTPUT) == ([USER, BARE, OUTPUT], ("reasoning",))
+    assert kept(USER, reasoning("gAAAA"), CALL, OUTPUT, unseal=True) == ([USER, BARE, OUTPUT], ("reasoning",))
 
 
 def test_what_followed_thinking_that_was_left_out_no_longer_refers_to_it() -> None:
