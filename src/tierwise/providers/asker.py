@@ -17,7 +17,9 @@ T = TypeVar("T")
 
 MAX_MODELS: Final = 200
 _MAX_NAME_CHARACTERS = 200
-_BY_MODEL: Final = frozenset({"tools", "images", "files", "audio"})  # what the wire carries but not every model can
+_BY_MODEL: Final = frozenset(
+    {"tools", "images", "files", "audio", "thinking"}
+)  # what the wire carries but not every model can
 
 
 class ServedModel(msgspec.Struct, frozen=True, kw_only=True):

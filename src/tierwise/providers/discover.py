@@ -38,6 +38,10 @@ class Kind(Protocol):
         """Where such a server usually listens."""
 
     @property
+    def more_urls(self) -> tuple[str, ...]:
+        """Where else it may."""
+
+    @property
     def capabilities(self) -> tuple[Capability, ...]:
         """What its wire can do."""
 
@@ -70,8 +74,9 @@ async def discover(transport: Transport, kinds: Sequence[Kind]) -> tuple[Found, 
 
     Rows whose usual address is not on this machine are passed over.
     """
-    here = [kind for kind in kinds if kind.url is not None and urlsplit(kind.url).hostname in _LOOPBACK]
-    found = await asyncio.gather(*(_find(transport, kind) for kind in here))
+    places = [(kind, url) for kind in kinds for url in (kind.url, *kind.more_urls) if url is not None]
+    here = [(kind, url) for kind, url in places if urlsplit(url).hostname in _LOOPBACK]
+    found = await asyncio.gather(*(_find(transport, kind, url) for kind, url in here))
     return tuple(_first_of_each([one for one in found if one is not None]))
 
 
@@ -96,21 +101,20 @@ async def inspect(transport: Transport, address: Address, kind: Kind) -> Inspect
     )
 
 
-async def _find(transport: Transport, kind: Kind) -> Found | None:
-    assert kind.url is not None
-    address = Address(url=kind.url)
+async def _find(transport: Transport, kind: Kind, url: str) -> Found | None:
+    address = Address(url=url)
     asker = _asker(transport, address, kind, quick_s=QUICK_TIMEOUT_S, total_s=DISCOVER_TIMEOUT_S)
     try:
         told = await question(kind.kind)(asker)
     except Unauthorized:
-        return _locked(asker, kind)
+        return _locked(asker, kind, url)
     except ProviderError:
         return None
     if told is None:
         return None
     return Found(
         kind=kind.kind,
-        url=kind.url,
+        url=url,
         models=told.models,
         slots=told.slots,
         version=told.version,
@@ -118,11 +122,11 @@ async def _find(transport: Transport, kind: Kind) -> Found | None:
     )
 
 
-def _locked(asker: Asker, kind: Kind) -> Found | None:
+def _locked(asker: Asker, kind: Kind, url: str) -> Found | None:
     """A server that wants a key: a finding only if it says its name."""
     if asker.server.replace(".", "").lower() != kind.kind:
         return None
-    return Found(kind=kind.kind, url=kind.url or "", detail="it wants a key: add it as an [[endpoint]] with its key")
+    return Found(kind=kind.kind, url=url, detail="it wants a key: add it as an [[endpoint]] with its key")
 
 
 def _asker(transport: Transport, address: Address, kind: Kind, *, quick_s: float, total_s: float) -> Asker:

@@ -12,6 +12,8 @@ import msgspec
 
 from tierwise.core.errors import ProviderError
 from tierwise.providers.asker import MAX_MODELS, Asker, ServedModel, Told, count, listed, shown, sound
+from tierwise.providers.lists import Answer, ask_any, ask_bare, ask_gemini, ask_versioned
+from tierwise.providers.llamacpp import ask_llamacpp
 
 _PARALLEL = 8
 
@@ -23,38 +25,6 @@ def question(kind: str) -> Ask:
     return _QUESTIONS.get(kind, ask_any)
 
 
-# The list that every server of the wire has
-
-
-class _Listed(msgspec.Struct):
-    id: str
-    owned_by: str = ""
-    max_model_len: int | None = None
-    context_length: int | None = None
-    context_window: int | None = None
-
-
-class _List(msgspec.Struct):
-    data: list[_Listed]
-
-
-async def ask_any(asker: Asker) -> Told | None:
-    """Ask for the list of models. Some servers add the context, under one of three names."""
-    answer = await asker.get(asker.address, "/models", _List)
-    if answer is None:
-        return None
-    return Told(
-        models=listed(
-            ServedModel(
-                id=one.id,
-                context_tokens=count(one.max_model_len or one.context_length or one.context_window),
-                capabilities=asker.able(),
-            )
-            for one in answer.data
-        )
-    )
-
-
 # vLLM: https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html (2026-11)
 
 
@@ -64,63 +34,58 @@ class _Version(msgspec.Struct):
 
 async def ask_vllm(asker: Asker) -> Told | None:
     """Ask vLLM, which tells the context as `max_model_len` and itself as the owner; slots it does not tell."""
-    answer = await asker.get(asker.address, "/models", _List)
+    answer = await asker.get(asker.address, "/models", Answer)
     if answer is None or not any(one.owned_by == "vllm" for one in answer.data):
         return None
     version = await asker.get(asker.root, "/version", _Version)
     models = [
-        ServedModel(id=one.id, context_tokens=count(one.max_model_len), capabilities=asker.able(), loaded=True)
+        ServedModel(id=one.id, context_tokens=one.context_tokens, capabilities=asker.able(), loaded=True)
         for one in answer.data
     ]
     return Told(models=listed(models), version=shown(version.version) if version else None)
 
 
-# llama.cpp: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md, checked against xllamacpp
+# SGLang: https://docs.sglang.io/docs/basic_usage/native_api and its entrypoints/openai/protocol.py (2026-11)
 
 
-class _SlotSettings(msgspec.Struct):
-    n_ctx: int | None = None
+class _Understands(msgspec.Struct):
+    has_image_understanding: bool = False
+    has_audio_understanding: bool = False
 
 
-class _Modalities(msgspec.Struct):
-    vision: bool = False
-    audio: bool = False
-
-
-class _TemplateCan(msgspec.Struct):
-    supports_tools: bool = False
-    supports_tool_calls: bool = False
-
-
-class _Props(msgspec.Struct):
-    default_generation_settings: _SlotSettings
-    total_slots: int | None = None
-    modalities: _Modalities = msgspec.field(default_factory=_Modalities)
-    chat_template_caps: _TemplateCan = msgspec.field(default_factory=_TemplateCan)
-    build_info: str | None = None
-
-
-async def ask_llamacpp(asker: Asker) -> Told | None:
-    """Ask llama.cpp, whose `n_ctx` in `/props` is that of one slot."""
-    props = await asker.get(asker.root, "/props", _Props)
-    answer = await asker.get(asker.address, "/models", _List)
-    if props is None or answer is None:
+async def ask_sglang(asker: Asker) -> Told | None:
+    """Ask SGLang, which names itself as the owner. Its version and slots stand in `/server_info` beside its keys,
+    which no question of ours may fetch."""
+    answer = await asker.get(asker.address, "/models", Answer)
+    if answer is None or not any(one.owned_by == "sglang" for one in answer.data):
         return None
-    can = props.chat_template_caps
-    able = asker.able(
-        tools=can.supports_tools and can.supports_tool_calls,
-        images=props.modalities.vision,
-        audio=props.modalities.audio,
-    )
-    alone = len(answer.data) == 1  # a server of several models tells the settings of none of them here
-    context = count(props.default_generation_settings.n_ctx) if alone else None
+    reads = await asker.get(asker.root, "/model_info", _Understands) or _Understands()
+    able = asker.able(images=reads.has_image_understanding, audio=reads.has_audio_understanding)
     models = [
-        ServedModel(
-            id=one.id, context_tokens=context, capabilities=able if alone else asker.able(), loaded=alone or None
-        )
-        for one in answer.data
+        ServedModel(id=one.id, context_tokens=one.context_tokens, capabilities=able, loaded=True) for one in answer.data
     ]
-    return Told(models=listed(models), slots=count(props.total_slots), version=shown(props.build_info))
+    return Told(models=listed(models))
+
+
+# TGI: https://github.com/huggingface/text-generation-inference/blob/main/docs/openapi.json (2026-11)
+
+
+class _Info(msgspec.Struct):
+    model_id: str
+    max_total_tokens: int
+    router: str | None = None
+    version: str | None = None
+
+
+async def ask_tgi(asker: Asker) -> Told | None:
+    """Ask TGI, which serves one model; prompt and answer together are at most `max_total_tokens`."""
+    info = await asker.get(asker.root, "/info", _Info)
+    if info is None or not (info.router or "text-generation").startswith("text-generation"):
+        return None
+    model = ServedModel(
+        id=info.model_id, context_tokens=count(info.max_total_tokens), capabilities=asker.able(), loaded=True
+    )
+    return Told(models=listed([model]), version=shown(info.version))
 
 
 # Ollama: https://docs.ollama.com/api (2026-11)
@@ -278,4 +243,10 @@ _QUESTIONS: Final[dict[str, Ask]] = {
     "lmstudio": ask_lmstudio,
     "llamacpp": ask_llamacpp,
     "vllm": ask_vllm,
+    "sglang": ask_sglang,
+    "tgi": ask_tgi,
+    "anthropic": ask_versioned,
+    "anthropic_compatible": ask_versioned,
+    "gemini": ask_gemini,
+    "together": ask_bare,
 }

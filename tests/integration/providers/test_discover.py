@@ -22,6 +22,7 @@ class Row(msgspec.Struct):
     kind: str
     url: str | None
     capabilities: tuple[str, ...] = WIRE
+    more_urls: tuple[str, ...] = ()
 
 
 def serving(answers, *, key=None, headers=""):
@@ -219,11 +220,229 @@ def test_the_real_llamacpp(run):
 
 def test_a_llamacpp_of_several_models_tells_the_context_of_none(run, loopback):
     answers = {
-        "/props": {"default_generation_settings": {"n_ctx": 0}, "role": "router"},
+        "/props": {"default_generation_settings": {"n_ctx": 4096}, "total_slots": 2},
         "/v1/models": {"data": [{"id": "a", "owned_by": "llamacpp"}, {"id": "b", "owned_by": "llamacpp"}]},
     }
     (found,) = found_at(run, loopback, "llamacpp", serving(answers))
     assert [(one.id, one.context_tokens, one.loaded) for one in found.models] == [("a", None, None), ("b", None, None)]
+
+
+def test_a_sleeping_llamacpp_has_its_model_but_not_loaded(run, loopback):
+    answers = {
+        "/props": {"default_generation_settings": {"n_ctx": 4096}, "total_slots": 1, "is_sleeping": True},
+        "/v1/models": {"data": [{"id": "a", "owned_by": "llamacpp", "architecture": {"output_modalities": ["text"]}}]},
+    }
+    (found,) = found_at(run, loopback, "llamacpp", serving(answers))
+    assert [(one.id, one.context_tokens, one.loaded) for one in found.models] == [("a", 4096, False)]
+
+
+def entry(name, state, *, reads=("text",), makes=("text",), **more):
+    told = {"input_modalities": list(reads), "output_modalities": list(makes)}
+    return {
+        "id": name,
+        "object": "model",
+        "owned_by": "llamacpp",
+        "status": {"value": state, **more},
+        "architecture": told,
+    }
+
+
+ROUTED = [
+    entry("ggml-org/gemma-3-4b-it-GGUF:Q4_K_M", "loaded", reads=("text", "image"), args=["llama-server", "-ctx", "4096"]),
+    entry("seen", "unloaded", reads=("text", "image")),
+    entry("broken", "unloaded", failed=True, exit_code=1),
+    entry("dozing", "sleeping"),
+    entry("coming", "downloading", progress={"https://x/m.gguf": {"done": 1, "total": 2}}),
+    entry("decides", "unloaded", makes=("decisions",)),
+]  # fmt: skip
+ROUTER = {"role": "router", "max_instances": 4, "build_info": "b10615-f280b2698"}
+OWN = {
+    "default_generation_settings": {"n_ctx": 8192},
+    "total_slots": 2,
+    "modalities": {"vision": True},
+    "chat_template_caps": {"supports_tools": True, "supports_tool_calls": True},
+}
+
+
+def router(autoload):
+    """A router as documented: what is asked of a model loads it, unless the question says not to."""
+    loaded = []
+
+    async def handler(peer):
+        while True:
+            line, _, _ = await peer.request()
+            path, _, query = line.split(" ")[1].partition("?")
+            asked = dict(pair.split("=") for pair in query.split("&") if pair)
+            if path == "/v1/models":
+                await peer.answer(json.dumps({"object": "list", "data": ROUTED}).encode())
+            elif path != "/props":
+                await peer.answer(b"{}", "404 Not Found")
+            elif "model" not in asked:
+                await peer.answer(json.dumps(ROUTER | {"models_autoload": autoload}).encode())
+            elif asked["model"] == "ggml-org%2Fgemma-3-4b-it-GGUF%3AQ4_K_M":
+                await peer.answer(json.dumps(OWN).encode())
+            elif asked.get("autoload") == "false":
+                await peer.answer(b'{"error":{"message":"model is not loaded"}}', "400 Bad Request")
+            else:
+                loaded.append(asked["model"])
+                await peer.answer(json.dumps(OWN).encode())
+
+    return handler, loaded
+
+
+def test_a_router_lists_its_models_with_their_state_and_loads_none(run, loopback):
+    handler, loaded = router(True)
+    (found,) = found_at(run, loopback, "llamacpp", handler)
+    plain, sees = ("stream", "schema", "json"), ("stream", "images", "schema", "json")
+    assert found.models == (
+        ServedModel(id="ggml-org/gemma-3-4b-it-GGUF:Q4_K_M", context_tokens=8192, capabilities=WIRE, loaded=True),
+        ServedModel(id="seen", capabilities=sees, loaded=False),
+        ServedModel(id="broken", capabilities=plain, loaded=False),
+        ServedModel(id="dozing", capabilities=plain, loaded=False),
+    )
+    assert (found.version, found.slots) == ("b10615-f280b2698", None)
+    assert found.detail == "router; 1 still being fetched; 1 failed to load before"
+    assert not loaded
+    asked = [line for line, _, _ in loopback.requests if "model=" in line]
+    assert len(asked) == 1
+    assert "&autoload=false " in asked[0]
+
+
+def test_a_router_that_loads_nothing_by_itself_serves_what_is_loaded(run, loopback):
+    (found,) = found_at(run, loopback, "llamacpp", router(False)[0])
+    assert [one.id for one in found.models] == ["ggml-org/gemma-3-4b-it-GGUF:Q4_K_M"]
+    assert "3 left out: not loaded, and it loads none by itself" in found.detail
+
+
+SGLANG = {
+    "/v1/models": {
+        "object": "list",
+        "data": [
+            {"id": "Qwen/Qwen3-VL", "object": "model", "owned_by": "sglang", "root": "x", "max_model_len": 32768},
+            {"id": "an-adapter", "object": "model", "owned_by": "sglang", "parent": "Qwen/Qwen3-VL"},
+        ],
+    },
+    "/model_info": {"model_path": "x", "is_generation": True, "has_image_understanding": True},
+    "/server_info": {"api_key": "secret", "version": "0.5"},
+    "/get_server_info": {"api_key": "secret", "version": "0.5"},
+}
+
+
+def test_sglang_is_asked_nothing_that_would_tell_its_keys(run, loopback):
+    (found,) = found_at(run, loopback, "sglang", serving(SGLANG))
+    sees = ("stream", "images", "schema", "json")
+    assert found.models == (
+        ServedModel(id="Qwen/Qwen3-VL", context_tokens=32768, capabilities=sees, loaded=True),
+        ServedModel(id="an-adapter", capabilities=sees, loaded=True),
+    )
+    assert {line.split(" ")[1] for line, _, _ in loopback.requests} == {"/v1/models", "/model_info"}
+
+
+def test_sglang_before_it_told_what_it_sees(run, loopback):
+    (found,) = found_at(run, loopback, "sglang", serving({"/v1/models": SGLANG["/v1/models"]}))
+    assert {one.capabilities for one in found.models} == {("stream", "schema", "json")}
+
+
+TGI = {
+    "/info": {
+        "model_id": "meta-llama/Llama-3.1-8B-Instruct",
+        "model_sha": "e98",
+        "model_pipeline_tag": "text-generation",
+        "max_concurrent_requests": 128,
+        "max_input_tokens": 4095,
+        "max_total_tokens": 4096,
+        "router": "text-generation-router",
+        "version": "3.3.6",
+    },
+    "/v1/models": {"object": "list", "data": [{"id": "meta-llama/Llama-3.1-8B-Instruct", "owned_by": "meta-llama/x"}]},
+}
+
+
+def test_tgi(run, loopback):
+    (found,) = found_at(run, loopback, "tgi", serving(TGI))
+    plain = ("stream", "schema", "json")
+    assert found.version == "3.3.6"
+    assert found.models == (
+        ServedModel(
+            id="meta-llama/Llama-3.1-8B-Instruct", context_tokens=4096, capabilities=plain, loaded=True
+        ),
+    )  # fmt: skip
+
+
+def test_a_server_that_only_makes_embeddings_is_no_tgi(run, loopback):
+    """The sister server answers the same path: https://huggingface.github.io/text-embeddings-inference (2026-11)."""
+    info = {"model_id": "BAAI/bge-m3", "model_type": {"embedding": {"pooling": "cls"}}, "max_input_length": 512}
+    assert found_at(run, loopback, "tgi", serving({"/info": info})) == ()
+    other = TGI["/info"] | {"router": "another-router"}
+    assert found_at(run, loopback, "tgi", serving({"/info": other})) == ()
+
+
+ONE_MODEL = {
+    "/props": {"default_generation_settings": {"n_ctx": 4096}, "total_slots": 1, "build_info": "b1"},
+    "/v1/models": {"object": "list", "data": [{"id": "m", "owned_by": "llamacpp"}]},
+}
+NEIGHBOURS = {"vllm": VLLM, "sglang": SGLANG, "tgi": TGI, "llamacpp": ONE_MODEL, "ollama": OLLAMA, "lmstudio": LMSTUDIO}
+
+
+@pytest.mark.parametrize("server", NEIGHBOURS)
+def test_each_server_is_told_apart_from_every_other(run, loopback, server):
+    answers = serving(NEIGHBOURS[server] | {"/api/show": show} if server == "ollama" else NEIGHBOURS[server])
+
+    async def go():
+        async with loopback.listen(answers):
+            transport = Transport()
+            try:
+                return await discover(transport, [Row(kind, loopback.url) for kind in NEIGHBOURS])
+            finally:
+                await transport.aclose()
+
+    assert [one.kind for one in run(go())] == [server]
+
+
+def test_a_kind_is_looked_for_at_each_of_its_addresses(run, loopback):
+    async def go():
+        async with loopback.listen(serving(TGI)):
+            transport = Transport()
+            row = Row("tgi", "http://127.0.0.1:1/v1", more_urls=(loopback.url, "http://192.0.2.1:3000/v1"))
+            found = await discover(transport, [row])
+            await transport.aclose()
+            return found
+
+    assert [(one.kind, one.url) for one in run(go())] == [("tgi", loopback.url)]
+
+
+def test_a_server_of_the_messages_wire_is_told_the_version(run, loopback):
+    async def handler(peer):
+        while True:
+            line, sent, _ = await peer.request()
+            known = sent.get("anthropic-version") == "2023-06-01" and sent.get("x-api-key") == "k"
+            if line.split(" ")[1] != "/v1/models" or not known:
+                await peer.answer(b'{"type":"error","error":{"type":"invalid_request_error"}}', "400 Bad Request")
+                continue
+            data = [{"type": "model", "id": "claude-x", "display_name": "X", "max_input_tokens": 1000000}]
+            await peer.answer(json.dumps({"data": data, "has_more": False}).encode())
+
+    seen = inspected(run, loopback, "anthropic", handler, headers=(("x-api-key", Secret("k")),))
+    assert seen.models == (
+        ServedModel(id="claude-x", context_tokens=1000000, capabilities=("stream", "schema", "json")),
+    )
+    assert inspected(run, loopback, "anthropic", handler).code == "unexpected"
+
+
+def test_gemini_lists_more_than_makes_text(run, loopback):
+    models = [
+        {"name": "models/gemini-x", "inputTokenLimit": 1048576, "supportedGenerationMethods": ["generateContent"]},
+        {"name": "models/embedding-001", "inputTokenLimit": 2048, "supportedGenerationMethods": ["embedContent"]},
+        {"name": "models/old"},
+    ]
+    seen = inspected(run, loopback, "gemini", serving({"/v1/models?pageSize=1000": {"models": models}}))
+    assert [(one.id, one.context_tokens) for one in seen.models] == [("gemini-x", 1048576)]
+
+
+def test_a_list_that_is_not_wrapped(run, loopback):
+    models = [{"id": "a/b", "object": "model", "type": "chat", "context_length": 2048}]
+    seen = inspected(run, loopback, "together", serving({"/v1/models": models}))
+    assert [(one.id, one.context_tokens) for one in seen.models] == [("a/b", 2048)]
 
 
 def test_any_server_of_the_wire(run, loopback):
@@ -231,6 +450,7 @@ def test_any_server_of_the_wire(run, loopback):
         {"id": "a", "max_model_len": 1000},
         {"id": "b", "context_length": 2000},
         {"id": "c", "context_window": 3000},
+        {"id": "e", "max_context_length": 4000},
         {"id": "d", "context_length": -1},
         {"id": "bad\u001b[31m", "context_length": 5},
         {"id": "x" * 300},
@@ -239,7 +459,13 @@ def test_any_server_of_the_wire(run, loopback):
     seen = inspected(
         run, loopback, "openai_compatible", serving({"/v1/models": {"data": listed}}, key="k"), key=Secret("k")
     )
-    assert [(one.id, one.context_tokens) for one in seen.models] == [("a", 1000), ("b", 2000), ("c", 3000), ("d", None)]
+    assert [(one.id, one.context_tokens) for one in seen.models] == [
+        ("a", 1000),
+        ("b", 2000),
+        ("c", 3000),
+        ("e", 4000),
+        ("d", None),
+    ]
 
 
 OTHERS = {
@@ -254,7 +480,10 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["ollama", "lmstudio", "llamacpp", "vllm", "openai_compatible"])
+LOCAL = ("ollama", "lmstudio", "llamacpp", "vllm", "sglang", "tgi")
+
+
+@pytest.mark.parametrize("kind", [*LOCAL, "openai_compatible", "anthropic", "gemini", "together"])
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_something_else_is_not_found(run, loopback, kind, name):
     async def handler(peer):
@@ -262,7 +491,7 @@ def test_what_is_something_else_is_not_found(run, loopback, kind, name):
             await peer.request()
             await peer.answer(OTHERS[name])
 
-    if kind != "openai_compatible":
+    if kind in LOCAL:
         assert found_at(run, loopback, kind, handler) == ()
     seen = inspected(run, loopback, kind, handler)
     assert (seen.reachable, seen.models) == (True, None)
@@ -271,7 +500,7 @@ def test_what_is_something_else_is_not_found(run, loopback, kind, name):
 
 def test_any_web_server_on_a_usual_port_is_not_taken_for_a_model_server(run, loopback):
     answers = {"/v1/models": {"data": [{"id": "a", "owned_by": "somebody"}]}, "/version": {"version": "1"}}
-    for kind in ("vllm", "llamacpp", "ollama", "lmstudio"):
+    for kind in LOCAL:
         assert found_at(run, loopback, kind, serving(answers)) == ()
 
 
@@ -285,7 +514,7 @@ def test_a_server_that_keeps_silent_costs_little_time(run, loopback):
             transport = Transport()
             loop = asyncio.get_running_loop()
             began = loop.time()
-            rows = [Row(kind, loopback.url) for kind in ("ollama", "lmstudio", "llamacpp", "vllm")]
+            rows = [Row(kind, loopback.url) for kind in LOCAL]
             assert await discover(transport, rows) == ()
             assert loop.time() - began < 1.5
             await transport.aclose()
