@@ -5,7 +5,6 @@ Invariant: nothing is random and nothing depends on the clock but the pauses tha
 """
 
 import asyncio
-import re
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
@@ -38,7 +37,6 @@ SPEECHES: Mapping[str, Speech] = {
     "/v1/messages": speech_messages,
     "/api/chat": speech_ollama,
 }
-_GEMINI = re.compile(r"/v1beta/models/(.+):(?:generateContent|streamGenerateContent)")
 
 _decode = msgspec.json.Decoder().decode
 
@@ -46,7 +44,7 @@ _decode = msgspec.json.Decoder().decode
 class ScriptedUpstream:
     """A server that speaks Chat Completions, Responses, Messages, Embeddings, Gemini and Ollama on one port.
 
-    `url` ends with the version path; `gemini_url` with that of Gemini. With a `key` it wants that one, as a bearer
+    `url` ends with the version path; `generate_url` with that of Gemini. With a `key` it wants that one, as a bearer
     token or in the header that the wire's vendor uses. It keeps every request in `received` and counts `connections`.
     """
 
@@ -75,8 +73,8 @@ class ScriptedUpstream:
         return f"http://{self.host}:{self.port}/v1"
 
     @property
-    def gemini_url(self) -> str:
-        """The base URL for clients of the Gemini wire."""
+    def generate_url(self) -> str:
+        """The base URL for clients that ask for `generateContent`."""
         return f"http://{self.host}:{self.port}/v1beta"
 
     @property
@@ -218,7 +216,7 @@ class ScriptedUpstream:
 
 def _spoken_at(path: str) -> tuple[Speech | None, str | None]:
     """Return the wire of an address, and the model where the address names it."""
-    named = _GEMINI.fullmatch(path)
+    named = speech_gemini.ADDRESS.fullmatch(path)
     return (speech_gemini, unquote(named[1])) if named else (SPEECHES.get(path), None)
 
 

@@ -3,6 +3,7 @@
 Source: Google's published API reference (models.generateContent, read 2026-11).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from tierwise.testing.replies import Reply, ScriptedChoice
 from tierwise.testing.speech import Frame, Unfit, functions, known_only, sign, sse
 
 STREAM_TYPE = "text/event-stream"
+ADDRESS = re.compile(r"/v1beta/models/(.+):(?:generateContent|streamGenerateContent)")
+"""The path of a request, which names the model."""
 UNSIGNED = "skip_thought_signature_validator"
 _FINISHES = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP"}
 _KNOWN = frozenset(
@@ -107,7 +110,7 @@ def _content(content: Mapping[str, Any], index: int, script: Script) -> Iterator
             raise Unfit("Thought signature is not valid.")
         if "functionResponse" in part:
             said = part["functionResponse"]["response"]
-            yield {"role": "tool", "content": str(said.get("result", said.get("error", "")))}
+            yield {"role": "tool", "content": str(said.get("output", said.get("error", "")))}
         else:
             rest.append(part)
     if rest:

@@ -12,6 +12,7 @@ import msgspec
 from tierwise.testing.faults import Script
 from tierwise.testing.replies import Reply, ScriptedChoice
 from tierwise.testing.speech import Frame, Unfit, functions, known_only, sign, sse
+from tierwise.wires.messages_request import VERSION
 
 STREAM_TYPE = "text/event-stream; charset=utf-8"
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
@@ -31,8 +32,8 @@ _encode = msgspec.json.Encoder().encode
 
 def normal(request: Mapping[str, Any], headers: Mapping[str, str], script: Script) -> dict[str, Any]:
     """Return the request in the terms of `replies`. Raises `Unfit` for what the real server would refuse."""
-    if "anthropic-version" not in headers:
-        raise Unfit("anthropic-version: header is required")
+    if VERSION[0] not in headers:
+        raise Unfit(f"{VERSION[0]}: header is required")
     known_only(request, _KNOWN)
     if not isinstance(request.get("max_tokens"), int):
         raise Unfit("max_tokens: Field required")

@@ -1,12 +1,14 @@
 """OpenAI Embeddings, both directions. The same bytes to the endpoint; the encoding that the caller asked comes back.
 
-Source: OpenAI's published API description (Embeddings, read 2026-11).
+Source: OpenAI's published API description (Embeddings) and what its Python client 3.52 sends and reads, 2026-11.
 Invariant: every vector keeps its numbers: base64 is little-endian 32-bit floats, as the official clients read it.
 """
 
+import array
 import base64
 import binascii
-import struct
+import math
+import sys
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
@@ -19,17 +21,20 @@ from tierwise.core.errors import BadReply, InvalidCall
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
-from tierwise.wires.parts import Gathered, refuse_control
+from tierwise.wires.hints import PREFIX, read_hints, without_hints
+from tierwise.wires.parts import Gathered, refuse_control, text
 from tierwise.wires.shape import shaped, wrong
-from tierwise.wires.splice import edit, parse
+from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.stream import count
 from tierwise.wires.wire import AnswerReader, AnswerWriter, EncodedRequest, Recipient
 
 WIRE = "embeddings"
 LOGPROBS = False
-_READ = frozenset(("model", "input", "encoding_format", "dimensions"))
+FLOAT_BYTES = 4
+_READ = frozenset(("model", "input", "encoding_format", "dimensions", "metadata"))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+_decode_rows = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
 class _Request(msgspec.Struct):
@@ -37,6 +42,25 @@ class _Request(msgspec.Struct):
     input: str | Annotated[list[Any], Meta(min_length=1, max_length=2048)]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _Row(msgspec.Struct):
+    embedding: list[float] | str
+
+
+class _Whole(msgspec.Struct):
+    data: list[_Row] | None = None
+    usage: Any = None
+    model: Any = None
+    error: Any = None
+
+
+_decode_whole = msgspec.json.Decoder(_Whole).decode
+_decode_vector = msgspec.json.Decoder(list[float] | str).decode
+
+
+# requests
 
 
 def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
@@ -46,34 +70,38 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
     """
     tree = parse(body)
     request = shaped(tree, _Request)
-    texts = [request.input] if isinstance(request.input, str) else request.input
+    if not request.model.isprintable():
+        raise wrong("model", "has characters that cannot be printed")
     found = Gathered()
-    for index, text in enumerate(texts):
-        place = "input" if isinstance(request.input, str) else f"input[{index}]"
-        if not isinstance(text, str):
-            raise InvalidCall(
-                f"{place}: send text, not token ids: they cannot be searched for sensitive data, and every model has"
-                " its own (LangChain: check_embedding_ctx_length=False).",
-                param=place,
-                code="invalid_value",
-            )
-        if not text:
+    single = isinstance(request.input, str)
+    for index, said in enumerate([request.input] if isinstance(request.input, str) else request.input):
+        place = "input" if single else f"input[{index}]"
+        if not isinstance(said, str):
+            raise _unsearchable(place) if _is_token(said) else wrong(place, "must be text")
+        if not said:
             raise wrong(place, "must not be empty")
-        found.add("text", place, text, "user")
+        found.add("text", place, said, "user")
+    tokens = found.tokens
+    hints = _read_metadata(found, request.metadata or {}, hints)
     refuse_control(((name, tree[name]) for name in tree.keys() - _READ), "")
     found.rest("", tree, _READ)
-    features = Features(input_tokens_est=found.tokens, embeddings=True)
+    features = Features(input_tokens_est=tokens, embeddings=True)
     return Call(wire=WIRE, body=body, model=request.model, parts=tuple(found.parts), features=features, hints=hints)
 
 
 def splice_request(call: Call, to: Recipient) -> EncodedRequest:
-    """Put the served name into the caller's bytes."""
-    return EncodedRequest(path="/embeddings", body=edit(call.body, put={"model": _encode(to.served_name)}))
+    """Put the served name into the caller's bytes; hints in `metadata` are taken out."""
+    spans = members(call.body)
+    put: dict[str, bytes] = {"model": _encode(to.served_name)}
+    drop: set[str] = set()
+    without_hints(value_of(call.body, spans, "metadata"), put, drop)
+    return EncodedRequest(path="/embeddings", body=edit(call.body, put=put, drop=drop, spans=spans))
 
 
 def read_conversation(call: Call) -> Conversation:
     """Read the texts; no endpoint of another wire is asked for vectors."""
-    return Conversation(turns=tuple(Turn(role="user", blocks=(Text(text=part.text),)) for part in call.parts))
+    texts = (Text(text=part.text) for part in call.parts if part.kind == "text")
+    return Conversation(turns=tuple(Turn(role="user", blocks=(block,)) for block in texts))
 
 
 def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
@@ -81,54 +109,99 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     raise TypeError("embeddings are asked for on their own wire")
 
 
+def _read_metadata(found: Gathered, metadata: dict[str, Any], hints: Hints) -> Hints:
+    said = []
+    for name, value in metadata.items():
+        if name.startswith(PREFIX):
+            said.append((name, value))
+        else:
+            refuse_control(((name, value),), "metadata.")
+            found.add("metadata", "metadata", f"{name}: {text(value)}")
+    return read_hints(said, over=hints, place="metadata.") if said else hints
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _unsearchable(place: str) -> InvalidCall:
+    return InvalidCall(
+        f"{place}: send text, not token ids: they cannot be searched for sensitive data, and every model has its own"
+        " (LangChain: check_embedding_ctx_length=False).",
+        param=place,
+        code="invalid_value",
+    )
+
+
+# answers
+
+
 def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
     """Read an answer. Raises `ProviderError`, mostly `BadReply`, for anything else."""
     try:
-        said = _decode(body)
+        whole = _decode_whole(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise not_an_answer(body, key) from None
-    if isinstance(said, dict) and said.get("error"):
-        raise error_in_band(said["error"], key)
-    rows = said.get("data") if isinstance(said, dict) else None
-    if not isinstance(rows, list) or not rows or not all(_is_vector(row) for row in rows):
+    if whole.error:
+        raise error_in_band(whole.error, key)
+    if not whole.data or not all(_is_vector(row.embedding) for row in whole.data):
         raise not_an_answer(body, key)
-    usage = said.get("usage")
-    tokens = count(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
-    model = said.get("model")
+    tokens = count(whole.usage.get("prompt_tokens")) if isinstance(whole.usage, dict) else None
     return Answer(
         raw=body,
         usage=None if tokens is None else Usage(input=tokens),
-        served_model=model if isinstance(model, str) else None,
+        served_model=whole.model if isinstance(whole.model, str) else None,
     )
 
 
 def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: bool = False) -> bytes:
-    """Write the vectors in the encoding that was asked for; some servers know only one."""
-    wanted = _decode(call.body).get("encoding_format") or "float"
-    said = _decode(answer.raw)
-    if all(isinstance(row["embedding"], str) == (wanted == "base64") for row in said["data"]):
+    """Write the vectors in the encoding that was asked for; some servers know only one. All other bytes stay."""
+    as_text = value_of(call.body, members(call.body), "encoding_format") == b'"base64"'
+    spans = members(answer.raw)
+    rows = _decode_rows(value_of(answer.raw, spans, "data"))
+    if all((bytes(row["embedding"])[:1] == b'"') == as_text for row in rows):
         return answer.raw
-    for row in said["data"]:
-        row["embedding"] = as_base64(row["embedding"]) if wanted == "base64" else as_floats(row["embedding"])
-    return _encode(said)
+    for row in rows:
+        vector = _decode_vector(row["embedding"])
+        row["embedding"] = msgspec.Raw(_encode(as_base64(vector) if as_text else as_floats(vector)))
+    return edit(answer.raw, put={"data": _encode(rows)}, spans=spans)
 
 
 def as_base64(vector: list[float] | str) -> str:
-    """Return a vector in base64."""
+    """Return a vector in base64; one that is text already is so. Raises `BadReply` for what 32 bits cannot hold."""
     if isinstance(vector, str):
         return vector
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    return base64.b64encode(_turned(_finite(array.array("f", vector))).tobytes()).decode()
 
 
 def as_floats(vector: list[float] | str) -> list[float]:
-    """Return a vector as numbers. Raises `BadReply` for what is no base64 of floats."""
+    """Return a vector as numbers, as one that is no text already is. Raises `BadReply` for what JSON cannot hold."""
     if not isinstance(vector, str):
         return vector
+    return _finite(_turned(array.array("f", base64.b64decode(vector)))).tolist()
+
+
+def _turned(numbers: "array.array[float]") -> "array.array[float]":
+    """Return numbers of this machine as little-endian ones, or the other way round."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _finite(numbers: "array.array[float]") -> "array.array[float]":
+    if not math.isfinite(sum(numbers)):
+        raise BadReply("The endpoint sent a vector with a value that is no number.", code="upstream_invalid")
+    return numbers
+
+
+def _is_vector(vector: list[float] | str) -> bool:
+    if not isinstance(vector, str):
+        return bool(vector)
     try:
         data = base64.b64decode(vector, validate=True)
-        return list(struct.unpack(f"<{len(data) // 4}f", data))
-    except (binascii.Error, ValueError, struct.error):
-        raise BadReply("The endpoint sent a vector that is no base64 of floats.", code="upstream_invalid") from None
+    except (binascii.Error, ValueError):
+        return False
+    return bool(data) and len(data) % FLOAT_BYTES == 0
 
 
 def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
@@ -148,7 +221,3 @@ def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerReader
 
 def _not_streamed() -> NoReturn:
     raise TypeError("embeddings are not streamed")
-
-
-def _is_vector(row: Any) -> bool:
-    return isinstance(row, dict) and isinstance(row.get("embedding"), (list, str))

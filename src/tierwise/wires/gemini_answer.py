@@ -1,6 +1,6 @@
 """What does Gemini answer? Whole or as a stream of partial answers of the same shape.
 
-Source: Google's published API reference (GenerateContentResponse, read 2026-11).
+Source: Google's published API reference (GenerateContentResponse) and the types of google-genai 3.4.0, read 2026-11.
 Invariant: an answer is complete only with a finish reason for every candidate that began.
 """
 
@@ -13,27 +13,29 @@ from tierwise.core.errors import BadReply
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
-from tierwise.wires.loose import a_text, an_object, objects, tokens_of
+from tierwise.wires.gemini_contents import THOUGHT
+from tierwise.wires.logprobs import read_tokens
+from tierwise.wires.loose import a_text, an_object, objects
 from tierwise.wires.stream import EventReader, count
 
 _FINISHES = {"STOP": "stop", "MAX_TOKENS": "length"}
-_BLOCKED = frozenset(
-    (
-        "SAFETY",
-        "RECITATION",
-        "BLOCKLIST",
-        "PROHIBITED_CONTENT",
-        "SPII",
-        "IMAGE_SAFETY",
-        "LANGUAGE",
-        "IMAGE_PROHIBITED_CONTENT",
-    )
-)
-_BROKEN = frozenset(
-    ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE", "TOO_MANY_TOOL_CALLS")
-)
+_UNSAID = ("", "FINISH_REASON_UNSPECIFIED")
+_BLOCKED = frozenset((
+    "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_RECITATION",
+    "IMAGE_PROHIBITED_CONTENT", "MODEL_ARMOR",
+))  # fmt: skip
+_BROKEN = frozenset((
+    "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS",
+    "MISSING_THOUGHT_SIGNATURE",
+))  # fmt: skip
+"""Reasons after which there is no answer: the model wrote what its own server could not read."""
 _PARTS = frozenset(("text", "functionCall", "thought", "thoughtSignature"))
-_ASIDE = ("citationMetadata", "groundingMetadata", "urlContextMetadata")
+_ASIDE = ("citationMetadata", "groundingMetadata", "urlContextMetadata", "continuationToken")
+
+_COUNTS = (
+    "promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount",
+    "thoughtsTokenCount",
+)  # fmt: skip
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -43,7 +45,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     """Read an answer that was not streamed. Raises `ProviderError`, mostly `BadReply`, for anything else.
 
     `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked. `mark` makes the ids
-    of tool calls, which have none on this wire.
+    of tool calls that came without one.
     """
     reader = _Reader(key, mark)
     delta = reader.read(body)
@@ -68,7 +70,7 @@ class AnswerDecoder(EventReader):
 
 
 def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:
-    """Begin to read a streamed answer; `mark` makes the ids of tool calls, which have none on this wire."""
+    """Begin to read a streamed answer; `mark` makes the ids of tool calls that come without one."""
     return AnswerDecoder(key=key, mark=mark)
 
 
@@ -105,74 +107,71 @@ class _Reader:
         return Delta(
             raw=payload,
             pieces=tuple(pieces),
-            foreign=tuple(foreign),
+            foreign=tuple(dict.fromkeys(foreign)),
             usage=read_usage(said.get("usageMetadata")),
             served_model=a_text(said.get("modelVersion")) or None,
         )
 
     def _candidate(self, candidate: dict[str, Any], foreign: list[str]) -> list[Piece]:
-        value = candidate.get("index")
-        index = value if isinstance(value, int) else 0
+        index = count(candidate.get("index")) or 0
         self._open.setdefault(index, True)
         pieces: list[Piece] = []
         for part in objects(an_object(candidate.get("content")).get("parts")):
             pieces += self._part(part, index, foreign)
         foreign += [name for name in _ASIDE if candidate.get(name)]
         reason = a_text(candidate.get("finishReason"))
-        tokens = tokens_of(an_object(candidate.get("logprobsResult")).get("chosenCandidates"), "logProbability")
         if reason in _BROKEN:
             raise BadReply(f"The endpoint stopped with {reason}.", code="upstream_invalid")
-        if reason and reason != "FINISH_REASON_UNSPECIFIED":
-            self._open[index] = False
-            finish = "content_filter" if reason in _BLOCKED else _FINISHES.get(reason, reason.lower())
-            if finish == "stop" and self._calls.get(index):
-                finish = "tool_calls"
+        finish = None if reason in _UNSAID else self._finish(reason, index)
+        tokens = read_tokens(an_object(candidate.get("logprobsResult")).get("chosenCandidates"), "logProbability")
+        if finish is not None or tokens:
             pieces.append(Piece(choice=index, finish=finish, tokens=tokens))
-        elif tokens:
-            pieces.append(Piece(choice=index, tokens=tokens))
         return pieces
+
+    def _finish(self, reason: str, index: int) -> str:
+        self._open[index] = False
+        if reason in _BLOCKED:
+            return "content_filter"
+        if reason == "STOP" and self._calls.get(index):
+            return "tool_calls"
+        return _FINISHES.get(reason, reason.lower())
 
     def _part(self, part: dict[str, Any], index: int, foreign: list[str]) -> list[Piece]:
         """Return the pieces of a part; what signs a call or words comes before them, as other wires have it."""
+        foreign += [name for name, value in part.items() if name not in _PARTS and value]
+        words, signature = a_text(part.get("text")), a_text(part.get("thoughtSignature"))
+        if part.get("thought") is True:
+            return [Piece(choice=index, reasoning=words, seal=THOUGHT + signature if signature else "")]
         pieces: list[Piece] = []
-        words = a_text(part.get("text"))
-        signature = a_text(part.get("thoughtSignature"))
-        if part.get("thought"):
-            return [Piece(choice=index, reasoning=words, seal=signature)]
         if signature:
             pieces.append(Piece(choice=index, seal=signature))
         if words:
             pieces.append(Piece(choice=index, text=words))
-        called = part.get("functionCall")
-        if isinstance(called, dict):
-            number = self._calls.get(index, 0)
-            self._calls[index] = number + 1
-            call = ToolCall(
-                index=number,
-                id=a_text(called.get("id")) or f"call_{self._mark}{index}_{number}",
-                name=a_text(called.get("name")),
-                arguments=_encode(called.get("args") or {}).decode(),
-            )
-            pieces.append(Piece(choice=index, tool_calls=(call,)))
-        foreign += [name for name in part if name not in _PARTS]
+        if isinstance(part.get("functionCall"), dict):
+            pieces.append(Piece(choice=index, tool_calls=(self._call(part["functionCall"], index),)))
         return pieces
+
+    def _call(self, called: dict[str, Any], index: int) -> ToolCall:
+        number = self._calls.get(index, 0)
+        self._calls[index] = number + 1
+        return ToolCall(
+            index=number,
+            id=a_text(called.get("id")) or f"call_{self._mark}{index}_{number}",
+            name=a_text(called.get("name")),
+            arguments=_encode(an_object(called.get("args"))).decode(),
+        )
 
 
 def read_usage(value: Any) -> Usage | None:
-    """Sort reported counts into buckets that do not overlap: cached tokens are inside the prompt, thoughts beside the
-    candidates."""
-    if not isinstance(value, dict):
+    """Sort reported counts into buckets that do not overlap; None where they are missing or cannot be true.
+
+    Cached tokens are inside the prompt; thoughts, and what the server's own tools read, are beside. The wire leaves
+    out counts that are zero.
+    """
+    counts = an_object(value)
+    if "promptTokenCount" not in counts:
         return None
-    prompt = count(value.get("promptTokenCount"))
-    if prompt is None:
+    prompt, cached, used, written, thought = (count(counts.get(name, 0)) for name in _COUNTS)
+    if prompt is None or cached is None or used is None or written is None or thought is None or cached > prompt:
         return None
-    cached = count(value.get("cachedContentTokenCount")) or 0
-    used = count(value.get("toolUsePromptTokenCount")) or 0
-    if cached > prompt:
-        return None
-    return Usage(
-        input=prompt - cached + used,
-        cache_read=cached,
-        output=count(value.get("candidatesTokenCount")) or 0,
-        reasoning=count(value.get("thoughtsTokenCount")) or 0,
-    )
+    return Usage(input=prompt - cached + used, cache_read=cached, output=written, reasoning=thought)

@@ -1,203 +1,140 @@
 """How is a conversation put to Gemini? `generateContent`, and the same streamed.
 
-Source: Google's published API reference (models.generateContent, function calling, thought signatures; read 2026-11).
+Source: Google's published API reference (models.generateContent, GenerationConfig, function calling, thinking,
+OpenAI compatibility), read 2026-11; shapes checked against the types of google-genai 3.4.0.
 Invariant: a field that is not written here is named in `dropped`.
 """
 
-from collections.abc import Iterator
+import re
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from tierwise.core.conversation import (
-    Block,
-    Conversation,
-    File,
-    Image,
-    Text,
-    Thinking,
-    ToolResult,
-    ToolUse,
-    Turn,
-)
-from tierwise.wires.messages_reply import arguments_of
-from tierwise.wires.seals import fits
+from tierwise.core.conversation import Conversation, Text
+from tierwise.wires.gemini_contents import WIRE, sign, write_contents
 from tierwise.wires.wire import EncodedRequest, Recipient
 
-WIRE = "gemini"
-UNSIGNED = "skip_thought_signature_validator"
-"""What the wire takes, by its documentation, in place of the signature of a call that another model made."""
+__all__ = ["WIRE", "encode_request"]
 
+MOST_STOPS = 5
 _encode = msgspec.json.Encoder().encode
 _SAME = {
     "max_output_tokens": "maxOutputTokens", "temperature": "temperature", "top_p": "topP", "top_k": "topK",
-    "seed": "seed", "n": "candidateCount", "frequency_penalty": "frequencyPenalty",
-    "presence_penalty": "presencePenalty", "top_logprobs": "logprobs",
+    "frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty",
 }  # fmt: skip
-_UNKNOWN = ("logit_bias", "user", "verbosity", "parallel_tools")
-_LEVELS = {"minimal": "minimal", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+_UNKNOWN = ("logit_bias", "user", "verbosity")
+_LEVELS = {"minimal": "LOW", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH", "max": "HIGH"}
+"""Not every model knows a level below the low one or above the high one, and the wire refuses what a model lacks."""
+_BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 24_576, "max": 24_576}
+"""What the vendor's own OpenAI interface makes of an effort for models that know no levels."""
+LEAST_BUDGET = 128
+"""Where thinking cannot be switched off."""
+_WITHOUT_LEVELS = re.compile(r"(?:.*/)?gemini-[12](?:\.\d+)?-")
+"""Models of these generations refuse a level of thinking, and look for no signatures."""
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "named": "ANY"}
+_SAYS_NOTHING = frozenset(("type", "properties", "required", "additionalProperties", "$schema"))
+"""Members that, without a property, describe a function without parameters."""
 
 
 def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     """Write a request that came on another wire."""
     asked = conversation
     dropped = list(asked.foreign)
-    system, contents = _contents(asked, to, dropped)
+    system, contents = write_contents(asked, to, dropped)
+    if _WITHOUT_LEVELS.match(to.served_name) is None and ("thinking" in to.capabilities or to.unseal):
+        sign(contents)
     body: dict[str, Any] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
-    _write_tools(body, asked)
+    _write_tools(body, asked, dropped)
     config = _config(asked, to, dropped)
     if config:
         body["generationConfig"] = config
-    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {}, True)]
+    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {})]
     if any(isinstance(block, Text) and block.cache for turn in asked.turns for block in turn.blocks):
         dropped.append("cache_control")
     verb = "streamGenerateContent?alt=sse" if to.stream else "generateContent"
-    name = quote(to.served_name.removeprefix("models/"))
-    return EncodedRequest(path=f"/models/{name}:{verb}", body=_encode(body), dropped=tuple(dict.fromkeys(dropped)))
+    name = to.served_name if "/" in to.served_name else f"models/{to.served_name}"
+    return EncodedRequest(path=f"/{quote(name)}:{verb}", body=_encode(body), dropped=tuple(dict.fromkeys(dropped)))
 
 
-def _contents(
-    asked: Conversation, to: Recipient, dropped: list[str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    system: list[dict[str, Any]] = []
-    contents: list[dict[str, Any]] = []
-    for turn in asked.turns:
-        if turn.name:
-            dropped.append(f"{turn.path}.name")
-        parts = list(_parts(turn, to, dropped))
-        if turn.role in ("system", "developer"):
-            if not contents:
-                system += parts
-                continue
-            dropped.append(f"{turn.path}.role")
-        role = "model" if turn.role == "assistant" else "user"
-        if not parts:
-            continue
-        if contents and contents[-1]["role"] == role:
-            contents[-1]["parts"] += parts
-        else:
-            contents.append({"role": role, "parts": parts})
-    return system, contents
-
-
-def _parts(turn: Turn, to: Recipient, dropped: list[str]) -> Iterator[dict[str, Any]]:
-    """Write the parts of a turn. A seal stands before the part that carries it on this wire."""
-    seal: str | None = None
-    calls = 0
-    for block in turn.blocks:
-        if isinstance(block, Thinking):
-            if to.unseal or not fits(block.seal, WIRE, to.endpoint):
-                dropped.append("thinking")
-            elif block.seal is not None:
-                seal = block.seal.data
-            continue
-        for part in _part(block, turn, dropped):
-            signed = part
-            if seal is not None and turn.role == "assistant":
-                signed, seal = part | {"thoughtSignature": seal}, None
-            elif "functionCall" in part and not calls and "thinking" in to.capabilities:
-                signed = part | {"thoughtSignature": UNSIGNED}
-            calls += "functionCall" in part
-            yield signed
-
-
-def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
-    match block:
-        case Text():
-            if block.text:
-                yield {"text": block.text}
-        case ToolUse():
-            yield {"functionCall": {"name": block.name, "args": arguments_of(block.arguments)}}
-        case ToolResult():
-            yield from _result(block, turn, dropped)
-        case Image() | File():
-            yield from _media(block, turn, dropped)
-        case _:
-            dropped.append(f"{turn.path}: {type(block).__name__.lower()}")
-
-
-def _result(result: ToolResult, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
-    """Write a tool's answer; pictures in it follow as parts of their own."""
-    said = "".join(block.text for block in result.content if isinstance(block, Text))
-    yield {
-        "functionResponse": {
-            "name": result.name or result.id,
-            "response": {"error" if result.error else "result": said},
-        }
-    }
-    for block in result.content:
-        if not isinstance(block, Text):
-            yield from _media(block, turn, dropped)
-
-
-def _media(block: Image | File, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
-    if isinstance(block, File) and block.text:
-        yield {"text": block.text}
-        return
-    if isinstance(block, Image) and block.detail not in ("", "auto"):
-        dropped.append(f"{turn.path}: image detail")
-    default = "image/png" if isinstance(block, Image) else "application/pdf"
-    if block.url:
-        yield {"fileData": {"fileUri": block.url, "mimeType": block.media_type or default}}
-    else:
-        yield {"inlineData": {"mimeType": block.media_type or default, "data": block.data}}
-
-
-def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
-    if asked.tools:
-        declared = [
-            {"name": tool.name, "description": tool.description}
-            | ({"parametersJsonSchema": tool.parameters} if tool.parameters.get("properties") else {})
-            for tool in asked.tools
-        ]
-        body["tools"] = [{"functionDeclarations": declared}]
+def _write_tools(body: dict[str, Any], asked: Conversation, dropped: list[str]) -> None:
     choice = asked.tool_choice
-    if choice is not None:
-        config: dict[str, Any] = {"mode": _MODES[choice.mode]}
-        if choice.mode == "named":
-            config["allowedFunctionNames"] = [choice.name]
-        body["toolConfig"] = {"functionCallingConfig": config}
+    if not asked.tools:  # the wire refuses a choice among none
+        if choice is not None and choice.mode in ("required", "named"):
+            dropped.append(asked.name("tool_choice"))
+        return
+    body["tools"] = [
+        {
+            "functionDeclarations": [
+                {"name": tool.name}
+                | ({"description": tool.description} if tool.description else {})
+                | ({"parametersJsonSchema": tool.parameters} if _takes_anything(tool.parameters) else {})
+                for tool in asked.tools
+            ]
+        }
+    ]
+    mode = "AUTO" if choice is None else _MODES[choice.mode]
+    if mode == "AUTO" and any(tool.strict for tool in asked.tools):
+        mode = "VALIDATED"
+    if choice is not None or mode != "AUTO":
+        named = {"allowedFunctionNames": [choice.name]} if choice is not None and choice.mode == "named" else {}
+        body["toolConfig"] = {"functionCallingConfig": {"mode": mode} | named}
+    if asked.parallel_tools is False and mode != "NONE":
+        dropped.append(asked.name("parallel_tools"))
+
+
+def _takes_anything(schema: dict[str, Any]) -> bool:
+    """Say whether a schema describes any parameter: a function without is declared without a schema."""
+    if schema.get("properties") or not schema.keys() <= _SAYS_NOTHING:
+        return True
+    return isinstance(schema.get("additionalProperties"), dict)
 
 
 def _config(asked: Conversation, to: Recipient, dropped: list[str]) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    for name, here in _SAME.items():
-        value = getattr(asked, name)
-        if value is not None and not (name == "n" and value == 1):
-            config[here] = value
+    config: dict[str, Any] = {here: getattr(asked, name) for name, here in _SAME.items()}
+    config["seed"] = None if asked.seed is None else _as_int32(asked.seed)
+    config["candidateCount"] = None if asked.n == 1 else asked.n
     if asked.stop:
-        config["stopSequences"] = list(asked.stop[:5])
-        if len(asked.stop) > 5:
-            dropped.append(f"{asked.name('stop')}[5:]")
+        config["stopSequences"] = list(asked.stop[:MOST_STOPS])
+        if len(asked.stop) > MOST_STOPS:
+            dropped.append(f"{asked.name('stop')}[{MOST_STOPS}:]")
     if asked.logprobs or to.logprobs:
-        config["responseLogprobs"] = True
+        config |= {"responseLogprobs": True, "logprobs": asked.top_logprobs}
     if asked.format is not None:
         config["responseMimeType"] = "application/json"
         if asked.format.kind == "schema":
             config["responseJsonSchema"] = asked.format.schema
-    thinking = _thinking(asked, to, dropped)
-    if thinking is not None:
-        config["thinkingConfig"] = thinking
-    return config
+    config["thinkingConfig"] = _thinking(asked, to, dropped) or None
+    return {name: value for name, value in config.items() if value is not None}
 
 
-def _thinking(asked: Conversation, to: Recipient, dropped: list[str]) -> dict[str, Any] | None:
+def _as_int32(seed: int) -> int:
+    """Fold a seed into the wire's 32 bits: the same one always gives the same."""
+    return (seed + 2**31) % 2**32 - 2**31
+
+
+def _thinking(asked: Conversation, to: Recipient, dropped: list[str]) -> dict[str, Any]:
     reasoning = asked.reasoning
     if reasoning is None:
-        return None
+        return {}
     if "thinking" not in to.capabilities:
         if reasoning.effort != "none":
             dropped.append(asked.name("reasoning"))
-        return None
+        return {}
     thinking: dict[str, Any] = {"includeThoughts": True} if reasoning.visible else {}
-    if reasoning.effort == "none":
-        thinking["thinkingBudget"] = 0
-    elif reasoning.budget_tokens is not None:
-        thinking["thinkingBudget"] = reasoning.budget_tokens
-    elif reasoning.effort is not None:
-        thinking["thinkingLevel"] = _LEVELS[reasoning.effort]
+    leveled = _WITHOUT_LEVELS.match(to.served_name) is None
+    match reasoning.effort:
+        case "none" if leveled or "-pro" in to.served_name:  # these always think
+            dropped.append(asked.name("reasoning"))
+            thinking |= {"thinkingLevel": "LOW"} if leveled else {"thinkingBudget": LEAST_BUDGET}
+        case "none":
+            thinking["thinkingBudget"] = 0
+        case _ if reasoning.budget_tokens is not None:
+            thinking["thinkingBudget"] = reasoning.budget_tokens
+        case None:
+            pass
+        case effort:
+            thinking |= {"thinkingLevel": _LEVELS[effort]} if leveled else {"thinkingBudget": _BUDGETS[effort]}
     return thinking

@@ -35,7 +35,7 @@ class Call:
     def whole(self) -> bool:
         """True if the arguments so far are complete JSON."""
         try:
-            _decode(self.said)
+            _decode(self.said + "".join(self.waiting))
         except (msgspec.DecodeError, RecursionError):
             return False
         return True
@@ -54,6 +54,11 @@ class Interleaved:
     def any(self) -> bool:
         """True if there was a call at all."""
         return bool(self._calls)
+
+    @property
+    def unfinished(self) -> bool:
+        """True while a call lacks arguments: other words have to wait, or it would be cut in two."""
+        return any(not (call.done or call.whole) for call in self._calls.values())
 
     def add(self, piece: ToolCall) -> None:
         """Take a piece of a call."""

@@ -6,7 +6,8 @@ Nothing here connects, waits or reads a clock.
 from tierwise.wires.messages_answer import AnswerDecoder, answer_decoder, decode_answer
 from tierwise.wires.messages_conversation import encode_request, read_conversation
 from tierwise.wires.messages_reply import AnswerWriter, answer_writer, encode_answer, error_body
-from tierwise.wires.messages_request import WIRE, decode_request, splice_request
+from tierwise.wires.messages_request import decode_request, splice_request
+from tierwise.wires.messages_seals import WIRE
 
 LOGPROBS = False
 

@@ -1,7 +1,7 @@
 """What does a Messages endpoint answer? Whole or as a stream; what a caller gets of it is `messages_reply`.
 
 Source: Anthropic's published API reference (Messages, streaming; read 2026-11).
-Invariant: an answer is complete only with its `message_stop`, or where the stream ended behind a stop reason.
+Invariant: an answer is complete only with its stop reason; none is ever invented.
 """
 
 from typing import Any
@@ -13,8 +13,8 @@ from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text, an_object
-from tierwise.wires.messages_request import REDACTED, SIGNED
-from tierwise.wires.stream import EventReader, count, incomplete
+from tierwise.wires.messages_seals import REDACTED, SIGNED
+from tierwise.wires.stream import EventReader, count, event_name, incomplete
 
 FINISHES = {
     "end_turn": "stop",
@@ -28,7 +28,6 @@ FINISHES = {
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-_HANDLED = frozenset(("text", "thinking", "redacted_thinking", "tool_use"))
 
 
 def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
@@ -45,14 +44,16 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
         raise not_an_answer(body, key)
     pieces: list[Piece] = []
     foreign: list[str] = []
-    for index, block in enumerate(message["content"]):
+    calls = 0
+    for block in message["content"]:
         if not isinstance(block, dict):
             raise not_an_answer(body, key)
-        piece = _whole_block(block, index)
+        piece = _whole_block(block, calls)
         if piece is None:
-            foreign.append(str(block.get("type"))[:64])
+            foreign.append(a_text(block.get("type"))[:64])
         else:
             pieces.append(piece)
+            calls += len(piece.tool_calls)
         if block.get("citations"):
             foreign.append("citations")
     pieces.append(_finish(message))
@@ -69,7 +70,8 @@ class AnswerDecoder(EventReader):
     def __init__(self, *, key: Secret | None = None) -> None:
         super().__init__(key)
         self._usage = _Usage()
-        self._kinds: dict[int, str] = {}
+        self._blocks: dict[int, _Block] = {}
+        self._calls = 0
         self._stopped = False
 
     @property
@@ -99,45 +101,77 @@ class AnswerDecoder(EventReader):
                 pieces, foreign = self._opened(_index(event), an_object(event.get("content_block")))
             case "content_block_delta":
                 pieces, foreign = self._added(_index(event), an_object(event.get("delta")))
+            case "content_block_stop":
+                pieces = self._closed(_index(event))
             case "message_delta":
                 self._usage.take(event.get("usage"))
                 usage = self._usage.value
                 delta = an_object(event.get("delta"))
                 if delta.get("stop_reason"):
                     self._stopped = True
-                    pieces = (_finish(delta),)
+                    pieces = (*(piece for index in list(self._blocks) for piece in self._closed(index)), _finish(delta))
             case "message_stop":
                 self._ended = True
                 if not self._stopped:
                     raise incomplete()
-        return Delta(raw=payload, event=kind, pieces=pieces, foreign=foreign, usage=usage, served_model=served)
+        return Delta(
+            raw=payload, event=event_name(kind), pieces=pieces, foreign=foreign, usage=usage, served_model=served
+        )
 
     def _opened(self, index: int, block: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
-        kind = self._kinds[index] = a_text(block.get("type"))
-        if kind not in _HANDLED:
-            return (), (kind[:64],)
-        if kind == "tool_use":
-            # The input of this event is a placeholder; the pieces that follow spell it.
-            call = ToolCall(index=index, id=a_text(block.get("id")), name=a_text(block.get("name")))
-            return (Piece(tool_calls=(call,)),), ()
-        piece = _whole_block(block, index)
-        return () if piece is None or not piece.content else (piece,), ()
+        kind = a_text(block.get("type"))
+        before = self._closed(index)
+        opened = self._blocks[index] = _Block(kind, self._calls)
+        match kind:
+            case "tool_use":
+                # The input of this event is a placeholder, but where no piece follows.
+                self._calls += 1
+                opened.last = _arguments(block)
+                call = ToolCall(index=opened.call, id=a_text(block.get("id")), name=a_text(block.get("name")))
+                return (*before, Piece(tool_calls=(call,))), ()
+            case "thinking":
+                opened.last = a_text(block.get("signature"))
+                return (*before, *_with_content(Piece(reasoning=a_text(block.get("thinking"))))), ()
+            case "text" | "redacted_thinking":
+                piece = _whole_block(block, 0)
+                return (*before, *_with_content(piece)), ()
+        return before, (kind[:64],)
 
     def _added(self, index: int, delta: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+        block = self._blocks.get(index)
         match delta.get("type"):
             case "text_delta":
                 return (Piece(text=a_text(delta.get("text"))),), ()
             case "thinking_delta":
                 return (Piece(reasoning=a_text(delta.get("thinking"))),), ()
-            case "signature_delta":
-                return (Piece(seal=SIGNED + a_text(delta.get("signature"))),), ()
-            case "input_json_delta" if self._kinds.get(index) == "tool_use":
-                call = ToolCall(index=index, arguments=a_text(delta.get("partial_json")))
-                return (Piece(tool_calls=(call,)),), ()
+            case "signature_delta" if block is not None and block.kind == "thinking":
+                block.last += a_text(delta.get("signature"))
+            case "input_json_delta" if block is not None and block.kind == "tool_use":
+                part = a_text(delta.get("partial_json"))
+                if part:
+                    block.last = ""
+                    return (Piece(tool_calls=(ToolCall(index=block.call, arguments=part),)),), ()
             case "citations_delta":
                 return (), ("citations",)
-            case _:
-                return (), ()
+        return (), ()
+
+    def _closed(self, index: int) -> tuple[Piece, ...]:
+        """Return what the end of a block completes: a signature, or arguments that came in no piece."""
+        block = self._blocks.pop(index, None)
+        if block is None or not block.last:
+            return ()
+        if block.kind == "tool_use":
+            return (Piece(tool_calls=(ToolCall(index=block.call, arguments=block.last),)),)
+        return (Piece(seal=SIGNED + block.last),)
+
+
+class _Block:
+    """A block that is open. `last` is what its end is to say: a signature so far, or arguments if no piece comes."""
+
+    __slots__ = ("call", "kind", "last")
+
+    def __init__(self, kind: str, call: int) -> None:
+        self.kind, self.call, self.last = kind, call, ""
 
 
 def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:
@@ -159,6 +193,9 @@ class _Usage:
             value = count(usage.get(name))
             if value is not None:
                 self._counts[name] = value
+        by_age = [count(value) for value in an_object(usage.get("cache_creation")).values()]
+        if "cache_creation_input_tokens" not in self._counts and by_age:
+            self._counts["cache_creation_input_tokens"] = sum(value or 0 for value in by_age)
         value = count(usage.get("output_tokens"))
         if output and value is not None:
             self._counts["output_tokens"] = value
@@ -180,7 +217,7 @@ class _Usage:
         )
 
 
-def _whole_block(block: dict[str, Any], index: int) -> Piece | None:
+def _whole_block(block: dict[str, Any], call: int) -> Piece | None:
     match block.get("type"):
         case "text":
             return Piece(text=a_text(block.get("text")))
@@ -190,14 +227,19 @@ def _whole_block(block: dict[str, Any], index: int) -> Piece | None:
         case "redacted_thinking":
             return Piece(seal=REDACTED + a_text(block.get("data")))
         case "tool_use":
-            value = block.get("input")
-            arguments = _encode(value).decode() if isinstance(value, dict) else "{}"
-            call = ToolCall(
-                index=index, id=a_text(block.get("id")), name=a_text(block.get("name")), arguments=arguments
-            )
-            return Piece(tool_calls=(call,))
+            names = {"id": a_text(block.get("id")), "name": a_text(block.get("name"))}
+            return Piece(tool_calls=(ToolCall(index=call, arguments=_arguments(block), **names),))
         case _:
             return None
+
+
+def _arguments(block: dict[str, Any]) -> str:
+    value = block.get("input")
+    return _encode(value).decode() if isinstance(value, dict) else "{}"
+
+
+def _with_content(piece: Piece | None) -> tuple[Piece, ...]:
+    return (piece,) if piece is not None and piece.content else ()
 
 
 def _finish(said: dict[str, Any]) -> Piece:

@@ -4,6 +4,7 @@ Invariant: every string of the body, known field or not, is in some part, but fo
 sealed thinking, and the bytes of pictures and binary files, which are counted instead.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,28 @@ _BLOCK = {
     "redacted_thinking": frozenset(("type", "data")),
 }
 # fmt: on
-_TYPE = frozenset(("type",))
+_SOURCE = {
+    "url": frozenset(("type", "url")),
+    "base64": frozenset(("type", "media_type", "data")),
+    "text": frozenset(("type", "data")),
+    "content": frozenset(("type", "content")),
+}
+_CLOSED: dict[str, dict[str, tuple[str, ...]]] = {
+    "thinking": {"type": ("enabled", "disabled", "adaptive", "between_tools"), "display": ("summarized", "omitted")},
+    "tool_choice": {"type": ("auto", "any", "tool", "none")},
+    "output_config": {"effort": ("low", "medium", "high", "xhigh", "max")},
+    "output_format": {"type": ("json_schema",)},
+}
+"""Words that hold nothing of the caller's; any other is searched."""
+_APART = {
+    "thinking": frozenset(("budget_tokens",)),
+    "output_config": frozenset(("format",)),
+    "output_format": frozenset(("schema",)),
+}
+"""A number, and the answer's schema, which is a part of its own."""
+_CACHE = ({"type": "ephemeral"}, {"type": "ephemeral", "ttl": "5m"}, {"type": "ephemeral", "ttl": "1h"})
+_NOTHING: frozenset[str] = frozenset()
+_OPAQUE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 
 
 def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
@@ -50,11 +72,24 @@ def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
         if not name.startswith(PREFIX):
             refuse_control(((name, value),), "metadata.")
             found.add("metadata", "metadata", f"{name}: {text(value)}")
+    for name, words in _CLOSED.items():
+        if tree.get(name) is not None:
+            _setting(found, name, tree[name], words)
+    wanted = (tree.get("output_config") or {}).get("format")
+    if wanted is not None:
+        found.rest("output_config.format.", wanted, frozenset(("type", "schema")))
     unread = tree.keys() - READ_FIELDS
     if unread:
         refuse_control(((name, tree[name]) for name in tree if name in unread), "")
         found.rest("", tree, READ_FIELDS)
     return found
+
+
+def _setting(found: Gathered, name: str, value: Mapping[str, Any], words: Mapping[str, tuple[str, ...]]) -> None:
+    plain = {member for member, allowed in words.items() if value.get(member) in allowed}
+    read = _APART.get(name, _NOTHING) | plain
+    if not value.keys() <= read:
+        found.rest(f"{name}.", value, read)
 
 
 def _content(found: Gathered, path: str, content: Any, role: str, kind: PartKind = "text") -> None:
@@ -82,31 +117,46 @@ def _block(found: Gathered, path: str, block: Mapping[str, Any], role: str, kind
             _content(found, f"{path}.content", block.get("content"), role, "tool_result")
         case "thinking":
             found.add("text", f"{path}.thinking", block["thinking"], role)
+            _sealed(found, f"{path}.signature", block["signature"], role)
         case "redacted_thinking":
             found.tokens += len(block["data"]) // 2
-    read = _BLOCK.get(block["type"], _TYPE)
+            _sealed(found, f"{path}.data", block["data"], role)
+    read = _BLOCK.get(block["type"], _NOTHING)
     if not block.keys() <= read:
         found.rest(f"{path}.", block, read, role)
+    cache = block.get("cache_control")
+    if cache is not None and cache not in _CACHE and read:
+        found.add("metadata", f"{path}.cache_control", text(cache), role)
+
+
+def _sealed(found: Gathered, path: str, data: str, role: str) -> None:
+    """Take what is sealed for what it says it is, unless it has words that no seal has."""
+    if _OPAQUE.fullmatch(data) is None:
+        found.add("text", path, data, role)
 
 
 def _source(found: Gathered, path: str, source: Mapping[str, Any], role: str, *, picture: bool) -> None:
-    kind, data = source["type"], source.get("data")
-    if kind == "url" and isinstance(source.get("url"), str):
-        if picture:
+    kind = source["type"]
+    match kind:
+        case "url" if picture:
             found.picture(f"{path}.url", source["url"], role)
-        else:
+        case "url":
             found.address(f"{path}.url", source["url"], role)
-    elif kind == "base64" and isinstance(data, str):
-        url = f"data:{source.get('media_type') or ''};base64,{data}"
-        if picture:
-            found.picture(f"{path}.data", url, role)
-        else:
-            found.file(f"{path}.data", url, role)
-    elif kind == "text" and isinstance(data, str):
-        found.add("file", f"{path}.data", data, role)
-    elif kind == "content" and isinstance(source.get("content"), (str, list)):
-        _content(found, f"{path}.content", source["content"], role, "file")
-    else:
-        found.files += not picture
-        found.images += picture
-        found.rest(f"{path}.", source, _TYPE, role)
+        case "base64":
+            url = f"data:{source.get('media_type') or ''};base64,{source['data']}"
+            if picture:
+                found.picture(f"{path}.data", url, role)
+            else:
+                found.file(f"{path}.data", url, role)
+        case "text":
+            found.add("file", f"{path}.data", source["data"], role)
+        case "content":
+            _content(found, f"{path}.content", source["content"], role, "file")
+        case _:
+            found.files += not picture
+            found.images += picture
+    read = _SOURCE.get(kind, _NOTHING)
+    if kind == "text" and source.get("media_type") == "text/plain":
+        read |= {"media_type"}
+    if not source.keys() <= read:
+        found.rest(f"{path}.", source, read, role)

@@ -12,11 +12,13 @@ from tierwise.core.answer import Answer, Delta, Piece
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
 from tierwise.wires.interleaved import Interleaved
+from tierwise.wires.messages_seals import UNSIGNED
 
 STOP_REASONS = {
     "stop": "end_turn",
     "length": "max_tokens",
     "tool_calls": "tool_use",
+    "function_call": "tool_use",
     "content_filter": "refusal",
     "pause": "pause_turn",
 }
@@ -45,17 +47,22 @@ class AnswerWriter:
     def __init__(self, call: Call, *, ident: str) -> None:
         self._call, self._ident = call, ident
         self._last = b""
+        self._passed = False
         self._started = False
         self._open: str | None = None
         self._index = -1
         self._tools = Interleaved()
+        self._waiting: list[Piece] = []
+        self._refused = False
         self._finish: Piece | None = None
         self._usage: Usage | None = None
 
     def write(self, delta: Delta) -> bytes:
         """Return the events that this delta makes; the one that says that the answer is complete is held back."""
         if delta.raw:
-            frame = b"event: %b\ndata: %b\n\n" % (delta.event.encode(), delta.raw.replace(b"\n", b"\ndata: "))
+            self._passed = True
+            head = b"event: %b\n" % delta.event.encode() if delta.event else b""
+            frame = b"%bdata: %b\n\n" % (head, delta.raw.replace(b"\n", b"\ndata: "))
             if delta.event == "message_stop":
                 self._last = frame
                 return b""
@@ -69,14 +76,17 @@ class AnswerWriter:
 
     def end(self) -> bytes:
         """Return what says that the answer is complete."""
-        if self._last:
-            return self._last
+        if self._passed:
+            return self._last or _event("message_stop", {})
         out: list[bytes] = []
         self._start(Delta(), out)
         self._close(out)
-        delta = {"stop_reason": stop_reason(self._finish, tools=self._tools.any), "stop_sequence": None}
-        if self._finish is not None and self._finish.stop_sequence is not None:
-            delta["stop_sequence"] = self._finish.stop_sequence
+        for piece in self._waiting:
+            self._words(piece, out)
+        self._close(out)
+        reason = stop_reason(self._finish, tools=self._tools.any, refused=self._refused)
+        sequence = None if self._finish is None else self._finish.stop_sequence
+        delta = {"stop_reason": reason, "stop_sequence": sequence}
         out.append(_event("message_delta", {"delta": delta, "usage": usage_of(self._usage)}))
         out.append(_event("message_stop", {}))
         return b"".join(out)
@@ -88,27 +98,44 @@ class AnswerWriter:
     def _piece(self, piece: Piece, delta: Delta, out: list[bytes]) -> None:
         if piece.content:
             self._start(delta, out)
+        if piece.reasoning or piece.seal or piece.text or piece.refusal:
+            if self._tools.unfinished:
+                self._waiting.append(piece)
+            else:
+                self._words(piece, out)
+        for call in piece.tool_calls:
+            self._tools.add(call)
+        if piece.tool_calls:
+            if self._open != "tool_use":
+                self._close_block(out)
+            self._drain(out, last=False)
+        if self._waiting and not self._tools.unfinished:
+            for waiting in self._waiting:
+                self._words(waiting, out)
+            self._waiting.clear()
+        if piece.finish is not None:
+            self._finish = piece
+
+    def _words(self, piece: Piece, out: list[bytes]) -> None:
         if piece.reasoning:
             self._switch("thinking", {"thinking": "", "signature": ""}, out)
             self._add({"type": "thinking_delta", "thinking": piece.reasoning}, out)
         if piece.seal:
-            if self._open == "thinking":
-                self._add({"type": "signature_delta", "signature": piece.seal}, out)
-            else:
-                self._switch("redacted_thinking", {"data": piece.seal}, out)
-            self._close(out)
+            self._sealed(piece.seal, out)
         text = piece.text or piece.refusal
         if text:
+            self._refused = self._refused or bool(piece.refusal)
             self._switch("text", {"text": ""}, out)
             self._add({"type": "text_delta", "text": text}, out)
-        if piece.tool_calls:
-            if self._open != "tool_use":
-                self._close_block(out)
-            for call in piece.tool_calls:
-                self._tools.add(call)
-            self._drain(out, last=False)
-        if piece.finish is not None:
-            self._finish = piece
+
+    def _sealed(self, seal: str, out: list[bytes]) -> None:
+        """End the thinking before a seal with it; one without any stands for thinking that is hidden."""
+        if self._open == "thinking":
+            self._add({"type": "signature_delta", "signature": seal}, out)
+            self._open = "sealed"
+        else:
+            self._switch("redacted_thinking", {"data": seal}, out)
+        self._close(out)
 
     def _start(self, delta: Delta, out: list[bytes]) -> None:
         if self._started:
@@ -146,6 +173,8 @@ class AnswerWriter:
         self._close_block(out)
 
     def _close_block(self, out: list[bytes]) -> None:
+        if self._open == "thinking":
+            self._add({"type": "signature_delta", "signature": UNSIGNED}, out)
         if self._open is not None:
             self._open = None
             out.append(_event("content_block_stop", {"index": self._index}))
@@ -166,10 +195,14 @@ def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: boo
         if piece.choice == 0:
             _collect(content, piece)
             finish = piece if piece.finish is not None else finish
+    for block in content:
+        if block["type"] == "thinking":
+            block["signature"] = block["signature"] or UNSIGNED
     tools = any(block["type"] == "tool_use" for block in content)
+    refused = any(piece.refusal for piece in answer.pieces if piece.choice == 0)
     message = _message(ident, answer.served_model or call.model, answer.usage) | {
         "content": content,
-        "stop_reason": stop_reason(finish, tools=tools),
+        "stop_reason": stop_reason(finish, tools=tools, refused=refused),
         "stop_sequence": None if finish is None else finish.stop_sequence,
         "usage": usage_of(answer.usage),
     }
@@ -179,10 +212,11 @@ def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: boo
 def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
     """Write an error in this wire's shape: the kind follows from the status, our code stands beside it."""
     kind = _ERROR_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    return _encode({"type": "error", "error": {"type": kind, "message": message, "code": code, "param": param}})
+    named = {name: value for name, value in (("code", code), ("param", param)) if value is not None}
+    return _encode({"type": "error", "error": {"type": kind, "message": message} | named})
 
 
-def stop_reason(finish: Piece | None, *, tools: bool) -> str | None:
+def stop_reason(finish: Piece | None, *, tools: bool, refused: bool = False) -> str | None:
     """Return this wire's word for why an answer ended; some servers say `stop` although they call a tool."""
     if finish is None or finish.finish is None:
         return None
@@ -190,6 +224,8 @@ def stop_reason(finish: Piece | None, *, tools: bool) -> str | None:
         return "tool_use"
     if finish.stop_sequence is not None:
         return "stop_sequence"
+    if refused and finish.finish == "stop":
+        return "refusal"
     return STOP_REASONS.get(finish.finish, finish.finish)
 
 

@@ -3,29 +3,25 @@
 Invariant: the body that is judged is the body that is sent; only the members named in `splice_request` change.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
-from tierwise.core.conversation import Seal
 from tierwise.wires.hints import PREFIX, read_hints, without_hints
 from tierwise.wires.messages_parts import gather
+from tierwise.wires.messages_seals import WIRE, readable, without_clearing
 from tierwise.wires.messages_shape import Request, read_shape
 from tierwise.wires.schema import check_schemas
-from tierwise.wires.seals import fits, open_seal
-from tierwise.wires.splice import edit, members, parse, value_of
+from tierwise.wires.splice import Span, edit, members, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
 
-WIRE = "messages"
 VERSION = ("anthropic-version", "2023-06-01")
-SIGNED, REDACTED = "signed:", "redacted:"
-"""How a seal of this wire begins: what follows is a signature, or redacted thinking."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def decode_request(body: bytes, hints: Hints = Hints(), *, counting: bool = False) -> Call:
@@ -80,12 +76,12 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     if to.stream != call.stream:
         put["stream"] = _encode(to.stream)
     if b"thinking" in body:
-        readable = _readable(value_of(body, spans, "messages"), to)
-        if readable is not None:
-            put["messages"], dropped = readable, ("thinking",)
-            if call.answers and "thinking" in spans:
-                # Inside a tool loop the wire wants the thinking before the call, or none at all.
-                put["thinking"] = b'{"type":"disabled"}'
+        mended = readable(value_of(body, spans, "messages"), to)
+        if mended is not None:
+            put["messages"] = mended.messages
+            dropped = ("thinking",) if mended.cut else ()
+            if mended.loop and call.answers:
+                _without_thinking(body, spans, put, drop)
     without_hints(value_of(body, spans, "metadata"), put, drop)
     edited = edit(body, put=put, drop=drop, spans=spans)
     return EncodedRequest(path="/messages", body=edited, dropped=dropped, headers=headers_of(call.headers))
@@ -96,60 +92,31 @@ def headers_of(given: tuple[tuple[str, str], ...] = ()) -> tuple[tuple[str, str]
     return given if any(name == VERSION[0] for name, _ in given) else (*given, VERSION)
 
 
-def seal_of(block: dict[str, Any]) -> Seal | None:
-    """Return the seal of a thinking block: from its envelope, else that of an endpoint nobody knows any more."""
-    if block["type"] == "redacted_thinking":
-        return open_seal(block["data"]) or Seal(wire=WIRE, data=REDACTED + block["data"])
-    if not block.get("signature"):
-        return None
-    return open_seal(block["signature"]) or Seal(wire=WIRE, data=SIGNED + block["signature"])
-
-
-def _readable(messages: bytes, to: Recipient) -> bytes | None:
-    """Return the messages without thinking that this endpoint cannot read; None where it can read all of it."""
-    changed = False
-    kept: list[bytes] = []
-    for raw in _decode_list(messages):
-        data = bytes(raw)
-        mended = _readable_message(data, to) if b"thinking" in data else data
-        changed = changed or mended is not data
-        if mended:
-            kept.append(mended)
-    return b"[" + b",".join(kept) + b"]" if changed else None
-
-
-def _readable_message(message: bytes, to: Recipient) -> bytes:
-    spans = members(message)
-    content = value_of(message, spans, "content")
-    if content[:1] != b"[" or value_of(message, spans, "role") != b'"assistant"':
-        return message
-    kept: list[bytes] = []
-    changed = False
-    for raw in _decode_list(content):
-        block = _decode(raw)
-        if block.get("type") not in ("thinking", "redacted_thinking"):
-            kept.append(bytes(raw))
-            continue
-        seal = seal_of(block)
-        field = "signature" if block["type"] == "thinking" else "data"
-        if to.unseal or not fits(seal, WIRE, to.endpoint):
-            changed = True
-        elif open_seal(block[field]) is not None and seal is not None:
-            kept.append(edit(bytes(raw), put={field: _encode(seal.data.partition(":")[2])}))
-            changed = True
+def _without_thinking(body: bytes, spans: Mapping[str, Span], put: dict[str, bytes], drop: set[str]) -> None:
+    """Turn manual thinking off: inside a tool loop it wants the thinking before the call, which has been cut."""
+    thinking = _decode(value_of(body, spans, "thinking"))
+    if not isinstance(thinking, dict) or thinking.get("type") != "enabled":
+        return
+    drop.add("thinking")
+    management = value_of(body, spans, "context_management")
+    if b"clear_thinking" in management:
+        left = without_clearing(management)
+        if left is None:
+            drop.add("context_management")
         else:
-            kept.append(bytes(raw))
-    if not changed:
-        return message
-    return edit(message, put={"content": b"[" + b",".join(kept) + b"]"}, spans=spans) if kept else b""
+            put["context_management"] = left
 
 
 def _answered(request: Request) -> tuple[str, ...]:
-    """Return the calls that the last message answers: there are some only inside a tool loop."""
-    last = request.messages[-1]
-    if last.role != "user" or isinstance(last.content, str):
-        return ()
-    return tuple(block.tool_use_id for block in last.content if block.type == "tool_result" and block.tool_use_id)
+    """Return the calls that the user's last turn answers: there are some only inside a tool loop."""
+    ids: list[str] = []
+    for message in reversed(request.messages):
+        if message.role == "assistant":
+            break
+        if message.role == "user" and not isinstance(message.content, str):
+            answered = [block.tool_use_id for block in message.content if block.type == "tool_result"]
+            ids = [ident for ident in answered if ident] + ids
+    return tuple(ids)
 
 
 def _answer_schema(request: Request) -> tuple[dict[str, Any] | None, str]:

@@ -31,7 +31,7 @@ class Block(msgspec.Struct):
 
     type: str
     text: str | None = None
-    source: Source | None = None
+    source: Any = None
     title: str | None = None
     context: str | None = None
     id: str | None = None
@@ -70,9 +70,9 @@ class ToolChoice(msgspec.Struct):
 
 
 class Thinking(msgspec.Struct):
-    """How much to think."""
+    """How much to think: a budget (`enabled`), as the model likes (`adaptive`), or not at all (`disabled`)."""
 
-    type: Literal["enabled", "disabled", "adaptive"]
+    type: str
     budget_tokens: Tokens | None = None
 
 
@@ -119,7 +119,7 @@ _NEEDED = {
     "thinking": ("thinking", "signature"),
     "redacted_thinking": ("data",),
 }
-_SOURCES = {"base64": "data", "url": "url", "text": "data"}
+_SOURCES = {"base64": "data", "url": "url", "text": "data", "content": "content"}
 
 
 def read_shape(tree: dict[str, Any], *, counting: bool = False) -> Request:
@@ -144,25 +144,27 @@ def read_shape(tree: dict[str, Any], *, counting: bool = False) -> Request:
 
 
 def _check_turns(messages: list[Message]) -> None:
-    """Check the blocks of each turn, and that a tool result answers a call of the turn before it."""
+    """Check the blocks of each turn, and that a tool result answers a call of the assistant's turn before it.
+
+    Messages of one role that follow each other are one turn; those of the system stand between turns.
+    """
     called: set[str] = set()
+    calling = False
     for index, message in enumerate(messages):
         path = f"messages[{index}].content"
-        if isinstance(message.content, str):
-            if not message.content and not (message.role == "assistant" and index == len(messages) - 1):
-                raise wrong(path, "must not be empty")
-            called = called if message.role == "system" else set()
-            continue
-        if not message.content and message.role == "user":
+        if message.role == "assistant" and not calling:
+            called = set()
+        calling = message.role == "assistant" or (calling and message.role == "system")
+        if not message.content and not (message.role == "assistant" and index == len(messages) - 1):
             raise wrong(path, "must not be empty")
+        if isinstance(message.content, str):
+            continue
         _check_blocks(message.content, path)
         for place, block in enumerate(message.content):
-            if block.type == "tool_result" and (message.role != "user" or block.tool_use_id not in called):
-                raise wrong(f"{path}[{place}].tool_use_id", "must answer a tool_use of the message before")
-        if message.role == "assistant":
-            called = {block.id for block in message.content if block.type == "tool_use" and block.id}
-        elif message.role == "user":
-            called = set()
+            if block.type == "tool_use" and block.id and message.role == "assistant":
+                called.add(block.id)
+            elif block.type == "tool_result" and (message.role != "user" or block.tool_use_id not in called):
+                raise wrong(f"{path}[{place}].tool_use_id", "must answer a tool_use of the assistant's turn before")
 
 
 def _check_blocks(blocks: list[Block], path: str, allowed: frozenset[str] | None = None) -> None:
@@ -173,11 +175,26 @@ def _check_blocks(blocks: list[Block], path: str, allowed: frozenset[str] | None
         for name in _NEEDED.get(block.type, ()):
             if getattr(block, name) is None:
                 raise wrong(f"{place}.{name}", "is required")
-        if block.source is not None:
-            needed = _SOURCES.get(block.source.type)
-            if needed is not None and getattr(block.source, needed) is None:
-                raise wrong(f"{place}.source.{needed}", "is required")
-        if block.type == "tool_use" and not isinstance(block.input, dict):
-            raise wrong(f"{place}.input", "must be an object")
-        if block.type == "tool_result" and isinstance(block.content, list):
-            _check_blocks(shaped(block.content, list[Block], place=f"{place}.content"), f"{place}.content")
+        match block.type:
+            case "image" | "document":
+                _check_source(block.source, f"{place}.source")
+            case "tool_use" if not isinstance(block.input, dict):
+                raise wrong(f"{place}.input", "must be an object")
+            case "tool_result":
+                _check_content(block.content, f"{place}.content")
+
+
+def _check_source(source: Any, path: str) -> None:
+    read = shaped(source, Source, place=path)
+    needed = _SOURCES.get(read.type)
+    if needed is not None and getattr(read, needed) is None:
+        raise wrong(f"{path}.{needed}", "is required")
+    if read.type == "content":
+        _check_content(read.content, f"{path}.content")
+
+
+def _check_content(content: Any, path: str) -> None:
+    if isinstance(content, list):
+        _check_blocks(shaped(content, list[Block], place=path), path)
+    elif content is not None and not isinstance(content, str):
+        raise wrong(path, "must be text or a list of blocks")

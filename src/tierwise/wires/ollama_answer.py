@@ -1,7 +1,7 @@
 """What does Ollama's own interface answer? One object, or one a line.
 
-Source: Ollama's published API documentation (`/api/chat`, read 2026-11).
-Invariant: an answer is complete only with the object that says `done`.
+Source: Ollama's published API description and `api/types.go` (`/api/chat`), read 2026-11.
+Invariant: an answer is complete only with the object that says `done`; a reason that is not said stays unsaid.
 """
 
 from typing import Any
@@ -9,13 +9,17 @@ from typing import Any
 import msgspec
 
 from tierwise.core.answer import Answer, Delta, Piece, ToolCall, whole
+from tierwise.core.errors import BadReply
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
-from tierwise.wires.loose import a_text, objects, tokens_of
+from tierwise.wires.logprobs import read_tokens
+from tierwise.wires.loose import a_text, an_object, objects
 from tierwise.wires.stream import EventReader, LineDecoder, count
 
-_FINISHES = {"stop": "stop", "length": "length", "": "stop"}
+_BOM = b"\xef\xbb\xbf"
+_LOADED = ("load", "unload")
+"""Reasons of a server that was asked nothing."""
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -24,7 +28,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     """Read an answer that was not streamed. Raises `ProviderError`, mostly `BadReply`, for anything else.
 
     `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked. `mark` makes the ids
-    of tool calls, which have none on this wire.
+    of tool calls that came without one.
     """
     reader = _Reader(key, mark)
     delta = reader.read(body)
@@ -51,7 +55,7 @@ class AnswerDecoder(EventReader):
 
 
 def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:
-    """Begin to read a streamed answer; `mark` makes the ids of tool calls, which have none on this wire."""
+    """Begin to read a streamed answer; `mark` makes the ids of tool calls that come without one."""
     return AnswerDecoder(key=key, mark=mark)
 
 
@@ -66,45 +70,52 @@ class _Reader:
     def read(self, payload: bytes) -> Delta:
         """Return what an object says."""
         try:
-            said = _decode(payload)
+            said = _decode(payload.removeprefix(_BOM))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise not_an_answer(payload, self._key) from None
         if isinstance(said, dict) and said.get("error"):
             raise error_in_band(said["error"], self._key)
         if not isinstance(said, dict) or not isinstance(said.get("message"), dict):
             raise not_an_answer(payload, self._key)
-        message = said["message"]
-        tokens = tokens_of(said.get("logprobs"))
+        message, tokens = said["message"], read_tokens(said.get("logprobs"))
+        thought, words = a_text(message.get("thinking")), a_text(message.get("content"))
         pieces: list[Piece] = []
-        if a_text(message.get("thinking")):
-            pieces.append(Piece(reasoning=message["thinking"]))
-        if a_text(message.get("content")) or tokens:
-            pieces.append(Piece(text=a_text(message.get("content")), tokens=tokens))
+        if thought:
+            pieces.append(Piece(reasoning=thought))
+        if words or tokens:
+            pieces.append(Piece(text=words, tokens=tokens))
         pieces += [Piece(tool_calls=(self._call(call),)) for call in objects(message.get("tool_calls"))]
-        usage = None
         if said.get("done") is True:
-            self.done = True
-            reason = a_text(said.get("done_reason"))
-            finish = _FINISHES.get(reason, reason)
-            pieces.append(Piece(finish="tool_calls" if finish == "stop" and self._calls else finish))
-            usage = _usage(said)
-        served = a_text(said.get("model")) or None
-        return Delta(raw=payload, pieces=tuple(pieces), usage=usage, served_model=served)
+            pieces.append(Piece(finish=self._finish(a_text(said.get("done_reason")))))
+        return Delta(
+            raw=payload,
+            pieces=tuple(pieces),
+            usage=_usage(said) if self.done else None,
+            served_model=a_text(said.get("model")) or None,
+        )
+
+    def _finish(self, reason: str) -> str | None:
+        self.done = True
+        if reason in _LOADED:
+            raise BadReply(f"The endpoint answered nothing ({reason}).", code="upstream_invalid")
+        return "tool_calls" if reason == "stop" and self._calls else reason or None
 
     def _call(self, call: dict[str, Any]) -> ToolCall:
-        function = call.get("function")
-        named = function if isinstance(function, dict) else {}
+        function = an_object(call.get("function"))
+        arguments = function.get("arguments")
         number = self._calls
         self._calls += 1
         return ToolCall(
             index=number,
             id=a_text(call.get("id")) or f"call_{self._mark}0_{number}",
-            name=a_text(named.get("name")),
-            arguments=_encode(named.get("arguments") or {}).decode(),
+            name=a_text(function.get("name")),
+            arguments=arguments or "{}" if isinstance(arguments, str) else _encode(an_object(arguments)).decode(),
         )
 
 
 def _usage(said: dict[str, Any]) -> Usage | None:
-    """Read the counts; a prompt that was read from the cache may be missing from them, and then counts as none."""
-    written = count(said.get("eval_count"))
-    return None if written is None else Usage(input=count(said.get("prompt_eval_count")) or 0, output=written)
+    """Read the counts. The server leaves out those that are zero, as of a prompt that was all in its cache."""
+    if "prompt_eval_count" not in said and "eval_count" not in said:
+        return None
+    read, written = count(said.get("prompt_eval_count", 0)), count(said.get("eval_count", 0))
+    return None if read is None or written is None else Usage(input=read, output=written)

@@ -1,10 +1,12 @@
 """How is a conversation put to Ollama's own interface, which alone sets how much of it is read?
 
-Source: Ollama's published API documentation (`/api/chat`, read 2026-11).
+`truncate` and `shift` off make it say that a request or an answer does not fit, where it would else leave out the
+beginning without a word; servers before 0.12.6 do not know them.
+Source: Ollama's published API description and `api/types.go` (`/api/chat`, 0.12.6 to 0.33), read 2026-11.
 Invariant: a field that is not written here is named in `dropped`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,7 +21,7 @@ _SAME = {
     "max_output_tokens": "num_predict", "temperature": "temperature", "top_p": "top_p", "top_k": "top_k",
     "seed": "seed", "frequency_penalty": "frequency_penalty", "presence_penalty": "presence_penalty",
 }  # fmt: skip
-_UNKNOWN = ("logit_bias", "user", "verbosity", "parallel_tools", "n", "tool_choice")
+_UNKNOWN = ("logit_bias", "user", "verbosity")
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 
 
@@ -27,46 +29,50 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     """Write a request that came on another wire."""
     asked = conversation
     dropped = list(asked.foreign)
-    body: dict[str, Any] = {"model": to.served_name, "stream": to.stream}
-    body["messages"] = [message for turn in asked.turns for message in _messages(turn, dropped)]
-    options: dict[str, Any] = {} if to.context_tokens is None else {"num_ctx": to.context_tokens}
-    for name, here in _SAME.items():
-        value = getattr(asked, name)
-        if value is not None:
-            options[here] = value
-    if asked.stop:
-        options["stop"] = list(asked.stop)
+    body: dict[str, Any] = {"model": to.served_name, "stream": to.stream, "truncate": False, "shift": False}
+    body["messages"] = [message for turn in asked.turns for message in _messages(turn, to, dropped)]
+    options = _options(asked, to)
     if options:
         body["options"] = options
-    if asked.tools and not (asked.tool_choice and asked.tool_choice.mode == "none"):
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-            }
-            for tool in asked.tools
-        ]
+    _write_tools(body, asked, dropped)
     if asked.format is not None:
         body["format"] = asked.format.schema if asked.format.kind == "schema" else "json"
     if asked.logprobs or to.logprobs:
         body["logprobs"] = True
-    if asked.top_logprobs is not None:
-        body["top_logprobs"] = asked.top_logprobs
+        if asked.top_logprobs is not None:
+            body["top_logprobs"] = asked.top_logprobs
     _write_thinking(body, asked, to, dropped)
-    dropped += [asked.name(name) for name in _UNKNOWN if _matters(asked, name)]
+    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {})]
+    if asked.n not in (None, 1):
+        dropped.append(asked.name("n"))
     if any(isinstance(block, Text) and block.cache for turn in asked.turns for block in turn.blocks):
         dropped.append("cache_control")
     return EncodedRequest(path="/api/chat", root=True, body=_encode(body), dropped=tuple(dict.fromkeys(dropped)))
 
 
-def _matters(asked: Conversation, name: str) -> bool:
-    """Say whether leaving a field out changes what was asked."""
-    value = getattr(asked, name)
-    if name == "n":
-        return value not in (None, 1)
-    if name == "tool_choice":
-        return value is not None and value.mode in ("required", "named")
-    return value not in (None, {}, True)
+def _options(asked: Conversation, to: Recipient) -> dict[str, Any]:
+    options = {here: getattr(asked, name) for name, here in _SAME.items()}
+    options |= {"num_ctx": to.context_tokens, "stop": list(asked.stop) or None}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _write_tools(body: dict[str, Any], asked: Conversation, dropped: list[str]) -> None:
+    mode = "auto" if asked.tool_choice is None else asked.tool_choice.mode
+    if mode in ("required", "named"):
+        dropped.append(asked.name("tool_choice"))
+    if not asked.tools or mode == "none":
+        return
+    body["tools"] = [
+        {
+            "type": "function",
+            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+        }
+        for tool in asked.tools
+    ]
+    if any(tool.strict for tool in asked.tools):
+        dropped.append(f"{asked.name('tools')}: strict")
+    if asked.parallel_tools is False:
+        dropped.append(asked.name("parallel_tools"))
 
 
 def _write_thinking(body: dict[str, Any], asked: Conversation, to: Recipient, dropped: list[str]) -> None:
@@ -82,30 +88,45 @@ def _write_thinking(body: dict[str, Any], asked: Conversation, to: Recipient, dr
         body["think"] = _EFFORTS.get(reasoning.effort or "", True)
 
 
-def _messages(turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
+def _messages(turn: Turn, to: Recipient, dropped: list[str]) -> Iterator[dict[str, Any]]:
     """Write the results of tools as messages of their own, then the words and pictures of the turn."""
     if turn.name:
-        dropped.append(f"{turn.path}.name")
+        dropped.append(_within(turn, "name", "."))
     rest: list[Block] = []
     for block in turn.blocks:
         if isinstance(block, ToolResult):
-            message = _message("tool", block.content, turn, dropped) | {"tool_name": block.name or block.id}
+            message = _message("tool", block.content, turn, dropped)
             if block.error:
                 message["content"] = f"Error: {message['content']}" if message["content"] else "Error"
-            yield message
+            yield message | {"tool_name": block.name or block.id, "tool_call_id": block.id}
         else:
             rest.append(block)
     if rest:
-        message = _message("system" if turn.role == "developer" else turn.role, rest, turn, dropped)
-        calls = [block for block in rest if isinstance(block, ToolUse)]
-        if calls:
-            message["tool_calls"] = [
-                {"function": {"name": call.name, "arguments": arguments_of(call.arguments)}} for call in calls
-            ]
-        yield message
+        yield _spoken(turn, rest, to, dropped)
 
 
-def _message(role: str, blocks: Any, turn: Turn, dropped: list[str]) -> dict[str, Any]:
+def _spoken(turn: Turn, blocks: list[Block], to: Recipient, dropped: list[str]) -> dict[str, Any]:
+    said = [block for block in blocks if not isinstance(block, ToolUse | Thinking)]
+    message = _message("system" if turn.role == "developer" else turn.role, said, turn, dropped)
+    thoughts = [block for block in blocks if isinstance(block, Thinking)]
+    # What is sealed is another wire's; words without a seal are what this one sends, and its models want back.
+    words = "".join(block.text for block in thoughts if block.seal is None)
+    if words and turn.role == "assistant" and "thinking" in to.capabilities:
+        message["thinking"] = words
+    elif words:
+        dropped.append("thinking")
+    if any(block.seal is not None for block in thoughts):
+        dropped.append("thinking")
+    calls = [block for block in blocks if isinstance(block, ToolUse)]
+    if calls:
+        message["tool_calls"] = [
+            {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments_of(call.arguments)}}
+            for index, call in enumerate(calls)
+        ]
+    return message
+
+
+def _message(role: str, blocks: Iterable[Block], turn: Turn, dropped: list[str]) -> dict[str, Any]:
     texts: list[str] = []
     images: list[str] = []
     for block in blocks:
@@ -116,11 +137,14 @@ def _message(role: str, blocks: Any, turn: Turn, dropped: list[str]) -> dict[str
                 texts.append(block.text)
             case Image() if block.data:
                 images.append(block.data)
-            case Thinking():
-                dropped.append("thinking")
-            case ToolUse():
-                pass
+                if block.detail not in ("", "auto"):
+                    dropped.append(_within(turn, "image detail"))
             case _:
-                dropped.append(f"{turn.path}: {type(block).__name__.lower()}")
+                dropped.append(_within(turn, type(block).__name__.lower()))
     message: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
     return message | ({"images": images} if images else {})
+
+
+def _within(turn: Turn, what: str, gap: str = ": ") -> str:
+    """Name something in a turn as the caller finds it."""
+    return f"{turn.path}{gap}{what}" if turn.path else what

@@ -14,7 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text, an_object, objects, tokens_of
 from tierwise.wires.responses_sealed import seal_data
-from tierwise.wires.stream import EventReader, count
+from tierwise.wires.stream import EventReader, count, event_name
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -99,7 +99,9 @@ class AnswerDecoder(EventReader):
                 served = a_text(response.get("model")) or None
             case _:
                 pieces, foreign = self._delta(kind, event)
-        return Delta(raw=payload, event=kind, pieces=pieces, foreign=foreign, usage=usage, served_model=served)
+        return Delta(
+            raw=payload, event=event_name(kind), pieces=pieces, foreign=foreign, usage=usage, served_model=served
+        )
 
     def _delta(self, kind: str, event: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
         said = a_text(event.get("delta"))

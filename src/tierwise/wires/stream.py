@@ -4,6 +4,7 @@ Knows no wire: a subclass reads one event after the other. Invariant: any split 
 what precedes an error in the same bytes is returned first, the error with the next call.
 """
 
+import re
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from tierwise.wires.sse import MAX_EVENT_BYTES, Event, SseDecoder
 
 MAX_TOKENS = 1_000_000_000
 MAX_JUNK_BYTES = 64 * 1024
+_NAME = re.compile(r"[\w.]+")
 
 
 class Framing(Protocol):
@@ -135,6 +137,11 @@ class EventReader(ABC):
             return b""
         self._head = None
         return head
+
+
+def event_name(kind: str) -> str:
+    """Return the name that an event is passed on under; none for what would not stay within its line."""
+    return kind if _NAME.fullmatch(kind) else ""
 
 
 def incomplete() -> BadReply:
