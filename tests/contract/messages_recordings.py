@@ -285,7 +285,7 @@ WHOLES = [
                     finish="tool_calls",
                 ),
             ),
-            usage=Usage(input=4, cache_write=100, cache_read=2000, output=60, reasoning=30),
+            usage=Usage(input=4, cache_write=60, cache_write_1h=40, cache_read=2000, output=60, reasoning=30),
             served_model="claude-opus-5",
         ),
         pieces=(
@@ -310,7 +310,7 @@ WHOLES = [
         b'{"input_tokens":3,"output_tokens":1,"cache_creation":{"ephemeral_5m_input_tokens":6,"ephemeral_1h_input_tokens":4}}}',
         answer=Answer(
             choices=(Choice(text="x", finish="length"),),
-            usage=Usage(input=3, output=1, cache_write=10),
+            usage=Usage(input=3, output=1, cache_write=6, cache_write_1h=4),
             served_model="m",
         ),
         pieces=(Piece(text="x"),),

@@ -93,8 +93,7 @@ def _attempt(number: int, attempt: AttemptRecord) -> Iterator[str]:
         yield f"     confidence {math.exp(attempt.confidence):.1%} (log-probability {attempt.confidence:.3f})"
     if attempt.usage is not None:
         usage, estimated = attempt.usage, " (estimated)" if attempt.usage.estimated else ""
-        read = usage.input + usage.cache_read + usage.cache_write
-        yield f"     {read} tokens in, {usage.output + usage.reasoning} out{estimated}"
+        yield f"     {usage.read} tokens in, {usage.written} out{estimated}"
     cost = f"${attempt.cost_usd:f}" if attempt.cost_usd is not None else attempt.cost_reason or "unknown"
     yield f"     cost {cost}"
 

@@ -17,12 +17,10 @@ EXPECTED_OUTPUT_TOKENS = 256
 
 def cost_usd(price: Price, usage: Usage) -> Decimal:
     """Price the usage: reasoning is billed as output, cached input at the input price where no other is known."""
-    read, write = price.cache_read_usd_per_mtok, price.cache_write_usd_per_mtok
-    total = usage.input * price.input_usd_per_mtok + (usage.output + usage.reasoning) * price.output_usd_per_mtok
-    if usage.cache_read:
-        total += usage.cache_read * (price.input_usd_per_mtok if read is None else read)
-    if usage.cache_write:
-        total += usage.cache_write * (price.input_usd_per_mtok if write is None else write)
+    total = usage.input * price.input_usd_per_mtok + usage.written * price.output_usd_per_mtok
+    if usage.read > usage.input:
+        read, write, hour = _cache_usd_per_mtok(price)
+        total += usage.cache_read * read + usage.cache_write * write + usage.cache_write_1h * hour
     return total / MTOK
 
 
@@ -37,5 +35,12 @@ def worst_cost_usd(price: Price, input_tokens: int, max_output_tokens: int | Non
 
     Input is bounded at its dearest bucket, as a cache write may cost more than fresh input.
     """
-    dearest = max(price.input_usd_per_mtok, price.cache_write_usd_per_mtok or price.input_usd_per_mtok)
+    dearest = max(price.input_usd_per_mtok, *_cache_usd_per_mtok(price))
     return (input_tokens * dearest + (max_output_tokens or ASSUMED_OUTPUT_TOKENS) * price.output_usd_per_mtok) / MTOK
+
+
+def _cache_usd_per_mtok(price: Price) -> tuple[Decimal, Decimal, Decimal]:
+    """Return the prices of what is read from a cache, written to it, and written for an hour."""
+    read, write, hour = price.cache_read_usd_per_mtok, price.cache_write_usd_per_mtok, price.cache_write_1h_usd_per_mtok
+    written = price.input_usd_per_mtok if write is None else write
+    return price.input_usd_per_mtok if read is None else read, written, written if hour is None else hour

@@ -153,8 +153,7 @@ def _tool_call(call: ToolCall) -> dict[str, object]:
 
 
 def _usage(usage: Usage) -> dict[str, object]:
-    prompt = usage.input + usage.cache_read + usage.cache_write
-    completion = usage.output + usage.reasoning
+    prompt, completion = usage.read, usage.written
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,

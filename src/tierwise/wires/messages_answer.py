@@ -193,9 +193,10 @@ class _Usage:
             value = count(usage.get(name))
             if value is not None:
                 self._counts[name] = value
-        by_age = [count(value) for value in an_object(usage.get("cache_creation")).values()]
-        if "cache_creation_input_tokens" not in self._counts and by_age:
-            self._counts["cache_creation_input_tokens"] = sum(value or 0 for value in by_age)
+        by_age = {name: count(value) or 0 for name, value in an_object(usage.get("cache_creation")).items()}
+        if by_age:
+            self._counts.setdefault("cache_creation_input_tokens", sum(by_age.values()))
+            self._counts["hour"] = by_age.get("ephemeral_1h_input_tokens", 0)
         value = count(usage.get("output_tokens"))
         if output and value is not None:
             self._counts["output_tokens"] = value
@@ -208,10 +209,13 @@ class _Usage:
         counts = self._counts
         if "input_tokens" not in counts or "output_tokens" not in counts:
             return None
+        kept = counts.get("cache_creation_input_tokens", 0)
+        hour = min(counts.get("hour", 0), kept)
         return Usage(
             input=counts["input_tokens"],
             cache_read=counts.get("cache_read_input_tokens", 0),
-            cache_write=counts.get("cache_creation_input_tokens", 0),
+            cache_write=kept - hour,
+            cache_write_1h=hour,
             output=counts["output_tokens"] - counts["thinking_tokens"],
             reasoning=counts["thinking_tokens"],
         )

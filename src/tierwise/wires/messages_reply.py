@@ -233,12 +233,18 @@ def usage_of(usage: Usage | None) -> dict[str, Any]:
     """Write usage as this wire counts: cached input beside the input, reasoning inside the output."""
     told = usage or Usage()
     thought = {"output_tokens_details": {"thinking_tokens": told.reasoning}} if told.reasoning else {}
-    return thought | {
-        "input_tokens": told.input,
-        "cache_creation_input_tokens": told.cache_write,
-        "cache_read_input_tokens": told.cache_read,
-        "output_tokens": told.output + told.reasoning,
-    }
+    hour = {"ephemeral_5m_input_tokens": told.cache_write, "ephemeral_1h_input_tokens": told.cache_write_1h}
+    by_age = {"cache_creation": hour} if told.cache_write_1h else {}
+    return (
+        thought
+        | by_age
+        | {
+            "input_tokens": told.input,
+            "cache_creation_input_tokens": told.cache_write + told.cache_write_1h,
+            "cache_read_input_tokens": told.cache_read,
+            "output_tokens": told.written,
+        }
+    )
 
 
 def _collect(content: list[dict[str, Any]], piece: Piece) -> None:

@@ -332,11 +332,11 @@ def whole_response(
 
 def usage_of(usage: Usage) -> dict[str, Any]:
     """Write usage as this wire counts: cached input and reasoning inside the totals."""
-    given = usage.input + usage.cache_read + usage.cache_write
-    written = usage.output + usage.reasoning
+    given, written = usage.read, usage.written
+    kept = usage.cache_write + usage.cache_write_1h
     return {
         "input_tokens": given,
-        "input_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "input_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": kept},
         "output_tokens": written,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": given + written,
