@@ -18,12 +18,17 @@ Capability = Literal[
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Time and size limits for the traffic to one endpoint."""
+    """Time and size limits for the traffic to one endpoint.
+
+    `drain_timeout_s`: an endpoint outside bills what it writes whether or not anybody reads it; when a caller leaves,
+    its answer is read on for so long, to learn what it costs. Endpoints inside are left at once, which frees them.
+    """
 
     connect_timeout_s: float = 5.0
     first_byte_timeout_s: float = 120.0
     idle_timeout_s: float = 60.0
     total_timeout_s: float = 600.0
+    drain_timeout_s: float = 30.0
     max_connections: int = 256
     max_answer_bytes: int = 64 * 1024 * 1024
 

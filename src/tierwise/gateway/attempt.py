@@ -4,6 +4,7 @@ Knows neither the order of trial nor the ledger. Joins the wires with the transp
 Invariant: nothing is handed on before the gates have passed what they can see; the exchange is always released.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from time import perf_counter, time
@@ -14,6 +15,7 @@ from tierwise.core.answer import Answer, Delta, Piece, assemble
 from tierwise.core.conversation import Seal
 from tierwise.core.decision import AttemptRecord, GateRecord
 from tierwise.core.errors import BadReply, GateFailed, ProviderError, TierwiseError
+from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
@@ -42,7 +44,7 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_mark", "_sent", "_spoken", "admitted", "answer", "asking", "call",
+        "_decoder", "_done", "_exchange", "_mark", "_sent", "_spoken", "_work", "admitted", "answer", "asking", "call",
         "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held", "hop", "output_chars",
         "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
@@ -71,9 +73,26 @@ class Attempt:
         self._decoder: AnswerReader | None = None
         self._spoken: Spoken | None = None
         self._done = False
+        self._work: asyncio.Task[GateResult] | None = None
+
+    @property
+    def outlasts(self) -> bool:
+        """True where the endpoint goes on, and bills, when its caller has left."""
+        return self.hop.endpoint.tier is Tier.FRONTIER and self.hop.endpoint.limits.drain_timeout_s > 0
 
     async def run(self, transport: Transport, reach: Reach, gates: Gates, deadline: float) -> GateResult:
-        """Ask the endpoint, up to the point where the gates have spoken. Raises ProviderError or ConfigError."""
+        """Ask the endpoint, up to the point where the gates have spoken. Raises ProviderError or ConfigError.
+
+        Where the endpoint outlasts its caller, a cancelled call leaves the asking under way, for `drain`.
+        """
+        work = self._run(transport, reach, gates, deadline)
+        if not self.outlasts:
+            return await work
+        self._work = asyncio.create_task(work)
+        self._work.add_done_callback(_looked_at)
+        return await asyncio.shield(self._work)
+
+    async def _run(self, transport: Transport, reach: Reach, gates: Gates, deadline: float) -> GateResult:
         call, hop = self.call, self.hop
         spoken = self._spoken = self.asking.to(
             hop.endpoint,
@@ -91,6 +110,7 @@ class Attempt:
             address, request.path, request.body, deadline=deadline, stream=call.stream, headers=request.headers
         )
         self._exchange = exchange
+        exchange.lingers = self.outlasts
         if spoken.instructed:  # nothing but the check stands between the model's words and a promise of JSON
             gates = msgspec.structs.replace(gates, schema=True, json=True)
         key = address.key or hop.endpoint.key
@@ -169,6 +189,14 @@ class Attempt:
                 yield delta
             self._done = not data or decoder.finished
 
+    async def drain(self) -> None:
+        """Read on for a caller who has left, for the count of tokens; a break ends it, and cancelling does."""
+        with contextlib.suppress(TierwiseError):
+            if self._work is not None:
+                await self._work
+            async for _ in self.rest():
+                pass
+
     async def read_to_end(self) -> None:
         """Hold back what still comes, so that a withheld answer is whole; a break leaves it as far as it came."""
         if self.answer is not None:
@@ -221,6 +249,8 @@ class Attempt:
     def close(self) -> None:
         """Let go of the connection; one that still carries an answer is closed, which tells the endpoint to stop."""
         self.duration_ms = (perf_counter() - self._sent) * 1000
+        if self._work is not None:
+            self._work.cancel()
         if self._exchange is not None:
             self._exchange.release()
 
@@ -271,6 +301,12 @@ def _without_prose(answer: Answer) -> Answer:
     """Return the answer with the bare JSON of each choice's text, as pieces that any wire can spell."""
     choices = tuple(msgspec.structs.replace(choice, text=bare_json(choice.text)) for choice in answer.choices)
     return msgspec.structs.replace(answer, choices=choices, ordered=(), raw=b"")
+
+
+def _looked_at(work: "asyncio.Task[GateResult]") -> None:
+    """Take note of how work ended that nobody waits for any more."""
+    if not work.cancelled():
+        work.exception()
 
 
 def told(error: TierwiseError) -> str:

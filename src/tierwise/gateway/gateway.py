@@ -101,6 +101,8 @@ class Gateway:
         self._ledger, self._transport, self._reach = ledger, transport, reach
         self._new_id, self._observe = new_id, observe
         self._settling: set[asyncio.Task[None]] = set()
+        self._draining: set[asyncio.Task[None]] = set()
+        self._closing = False
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:
@@ -129,7 +131,7 @@ class Gateway:
             reply = await self._laps(run)
         except asyncio.CancelledError:
             if not run.settling:
-                self._later(self._settle(run, "cancelled"))
+                self._later(self._left(run))
             raise
         except TierwiseError as error:
             error.decision = await self._failed(run, error)
@@ -164,7 +166,7 @@ class Gateway:
         attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair)
         run.attempts.append(attempt)
         breaker = self.facts.breaker(hop.model.id)
-        live = False
+        live = False  # true while there is more to come, and somebody else lets go of the attempt
         try:
             self._judge_again(run, hop)
             attempt.admitted = breaker.admit(monotonic())
@@ -188,6 +190,9 @@ class Gateway:
             attempt.verdict = error.verdict if isinstance(error, ProviderError) else Verdict.NEXT
             if isinstance(error, GateFailed):
                 attempt.verdict = "escalate"
+        except asyncio.CancelledError:
+            live = attempt.outlasts
+            raise
         finally:
             if not live:
                 self._release(run, attempt)
@@ -232,9 +237,10 @@ class Gateway:
         finally:
             if outcome == "cancelled":
                 attempt.verdict = "cancelled"
-            self._release(run, attempt)
+            if outcome != "cancelled" or not attempt.outlasts:
+                self._release(run, attempt)
             if outcome == "cancelled":
-                self._later(self._settle(run, outcome))
+                self._later(self._left(run))
         await self._settle(run, outcome)
         if broken is not None:
             raise StreamBroken(f"the stream broke: {broken}", code=broken.code or "upstream_incomplete") from broken
@@ -357,6 +363,20 @@ class Gateway:
         self._observe(decision, perf_counter() - run.started)
         return decision
 
+    async def _left(self, run: "_Run") -> Decision:
+        """Settle a call whose caller has left: an endpoint that bills on is read on, under a cap, any other is left."""
+        attempt = run.attempts[-1] if run.attempts else None
+        if attempt is not None and not attempt.released:
+            if attempt.outlasts and not self._closing:
+                reading = asyncio.create_task(attempt.drain())
+                self._draining.add(reading)
+                await asyncio.wait((reading,), timeout=attempt.hop.endpoint.limits.drain_timeout_s)
+                reading.cancel()
+                await asyncio.wait((reading,))
+                self._draining.discard(reading)
+            self._release(run, attempt)
+        return await self._settle(run, "cancelled")
+
     def _baseline(self, run: "_Run") -> Decimal | None:
         """Price the last answer's tokens at the workflow's baseline."""
         name = run.ruling.workflow.baseline if run.ruling.workflow else None
@@ -377,7 +397,10 @@ class Gateway:
         task.add_done_callback(self._settling.discard)
 
     async def aclose(self) -> None:
-        """Wait until every record under way is durable."""
+        """Wait until every record under way is durable; nobody's answer is read on for that."""
+        self._closing = True
+        for reading in self._draining:
+            reading.cancel()
         while self._settling:
             await asyncio.gather(*self._settling, return_exceptions=True)
 

@@ -41,7 +41,8 @@ class Exchange:
     """One request's answer. Read it with `read_all` or `read_some`; leave early with `release`.
 
     Reading raises TimedOut, BadReply (`upstream_incomplete`, `upstream_too_large`, `upstream_invalid`).
-    Cancelling a wait closes the connection. `first_byte_ms` counts from the moment the request was written.
+    Cancelling a wait closes the connection, unless `lingers` is set: then another may read on.
+    `first_byte_ms` counts from the moment the request was written.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class Exchange:
         "complete",
         "first_byte_ms",
         "headers",
+        "lingers",
         "started",
         "status",
     )  # fmt: skip
@@ -79,7 +81,7 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._sent = perf_counter()
         self.first_byte_ms = 0.0
-        self.started = self.complete = False
+        self.started = self.complete = self.lingers = False
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
 
@@ -110,7 +112,8 @@ class Exchange:
             try:
                 await waiter
             except BaseException:
-                self.release()
+                if not self.lingers:
+                    self.release()
                 raise
         chunks, self._buffer, self._buffered = self._buffer, [], 0
         if self._paused:

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
-from tests.integration.gateway.conftest import Build, text_of
+from tests.integration.gateway.conftest import Build, House, text_of
 from tierwise.core.call import Hints
 from tierwise.core.errors import (
     AllAttemptsFailed,
@@ -298,29 +299,84 @@ def test_a_budget_is_kept_over_parallel_calls_and_a_restart(house: Build) -> Non
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_caller_who_leaves_cancels_the_upstream_and_is_recorded(house: Build, stream: bool) -> None:
     async def scene() -> None:
-        async with house(served={"far": "scripted-far?fault=slow_chunks&delay_ms=50"}) as h:
-            if stream:
-                reply = await h.ask("one two three four five six seven eight", stream=True)
-                assert reply.deltas is not None
-                await anext(reply.deltas)
-                await reply.deltas.aclose()
-            else:
-                h.upstreams["far"].script(Script(fault="hang"))
-                task = asyncio.create_task(h.ask())
-                while not h.upstreams["far"].asked:
-                    await asyncio.sleep(0.005)
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
+        async with house(served={"near": "scripted-near?fault=slow_chunks&delay_ms=50"}) as h:
+            await leave(h, "near", stream=stream)
             await h.gateway.aclose()
             records = await h.wired.ledger.latest(5)
             assert [r.outcome for r in records] == ["cancelled"]
-            deadline = asyncio.get_running_loop().time() + 2
-            while not h.upstreams["far"].cancelled and asyncio.get_running_loop().time() < deadline:
-                await asyncio.sleep(0.005)
-            assert h.upstreams["far"].cancelled == 1
+            assert await soon(lambda: h.upstreams["near"].cancelled == 1)
 
     run(scene())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_outside_endpoint_that_bills_on_is_read_to_its_end(house: Build, stream: bool) -> None:
+    async def scene() -> None:
+        slow = "fault=slow_chunks&delay_ms=20" if stream else "fault=slow_first&delay_ms=100"
+        budget = Budget(scope="all", limit_usd=Decimal(1))
+        async with house(served={"far": f"scripted-far?{slow}"}, budget=(budget,)) as h:
+            await leave(h, "far", stream=stream)
+            [account] = h.gateway.facts.accounts
+            assert account.reserved > 0, "what it may still cost stays set aside"
+            assert await soon(lambda: not account.reserved)
+            await h.gateway.aclose()
+            [record] = await h.wired.ledger.latest(5)
+            [billed] = h.upstreams["far"].asked
+            usage = record.attempts[-1].usage
+            assert usage is not None
+            assert (record.outcome, record.attempts[-1].verdict, usage.estimated) == ("cancelled", "cancelled", False)
+            assert (usage.read, usage.written) == (billed.prompt_tokens, billed.completion_tokens)
+            assert h.upstreams["far"].cancelled == 0
+            assert account.spent == record.total_cost_usd
+
+    run(scene())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("closing", [False, True], ids=["the time is up", "the gateway closes"])
+def test_reading_on_for_a_caller_who_has_left_has_an_end(house: Build, stream: bool, closing: bool) -> None:
+    async def scene() -> None:
+        limits = Limits(drain_timeout_s=60 if closing else 0.05)
+        slow = "fault=slow_chunks&delay_ms=10000" if stream else "fault=hang"
+        async with house(served={"far": f"scripted-far?{slow}"}, limits=limits) as h:
+            await leave(h, "far", stream=stream)
+            if closing:
+                await h.gateway.aclose()
+            assert await soon(lambda: h.upstreams["far"].cancelled == 1)
+            await h.gateway.aclose()
+            [record] = await h.wired.ledger.latest(5)
+            assert record.outcome == "cancelled"
+            assert (record.attempts[-1].usage is not None) == stream
+
+    run(scene())
+
+
+async def leave(h: House, model: str, *, stream: bool) -> None:
+    """Ask, and leave once there is something to leave: the first word, or a question that was received."""
+    task = asyncio.create_task(h.ask("one two three four five six seven eight", model=model, stream=stream))
+    if stream:
+        reply = await task
+        assert reply.deltas is not None
+        await anext(reply.deltas)
+        waiting = asyncio.ensure_future(anext(reply.deltas))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        await reply.deltas.aclose()
+        return
+    assert await soon(lambda: bool(h.upstreams[model].asked))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def soon(holds: Callable[[], bool], limit_s: float = 5) -> bool:
+    """Wait until something holds; say whether it did in time."""
+    deadline = asyncio.get_running_loop().time() + limit_s
+    while not holds() and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.005)
+    return holds()
 
 
 def test_a_stream_that_nobody_begins_to_read_is_settled_too(house: Build) -> None:
