@@ -46,7 +46,7 @@ class Attempt:
     __slots__ = (
         "_decoder", "_done", "_exchange", "_mark", "_sent", "_spoken", "_work", "admitted", "answer", "asking", "call",
         "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held", "hop", "output_chars",
-        "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal", "usage", "verdict",
+        "released", "repair", "reserved", "sealed", "served_model", "started", "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -68,7 +68,7 @@ class Attempt:
         self.error: TierwiseError | None = None
         self.verdict = "cancelled"
         self.output_chars = 0
-        self.admitted = self.reserved = self.released = False
+        self.admitted = self.reserved = self.released = self.sealed = False
         self._exchange: Exchange | None = None
         self._decoder: AnswerReader | None = None
         self._spoken: Spoken | None = None
@@ -147,6 +147,7 @@ class Attempt:
             answer = _without_prose(answer)
         self.answer = answer
         self.usage, self.served_model = answer.usage, answer.served_model
+        self.sealed = any(piece.seal for piece in answer.ordered)
         for choice in answer.choices:
             self.output_chars += len(choice.text) + len(choice.reasoning)
             self.tool_ids += [tool.id for tool in choice.tool_calls]
@@ -221,6 +222,7 @@ class Attempt:
             if self.served_model is None:
                 self.served_model = delta.served_model
             for piece in delta.pieces:
+                self.sealed = self.sealed or bool(piece.seal)
                 self.output_chars += len(piece.text) + len(piece.reasoning) + len(piece.refusal)
                 for tool in piece.tool_calls:
                     self.output_chars += len(tool.arguments) + len(tool.name)

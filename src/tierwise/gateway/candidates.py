@@ -4,19 +4,21 @@ Pure but for reading `Facts`. The router and the policy see only what this modul
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from tierwise.core.call import Features
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, Endpoint, Model
-from tierwise.economics.price import expected_cost_usd, worst_cost_usd
+from tierwise.economics.price import MTOK, expected_cost_usd, worst_cost_usd
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.quality.gate import needs_logprobs
-from tierwise.router.candidate import Candidate
+from tierwise.router.candidate import Candidate, Held
 
 # Room that is kept for an answer whose length the caller does not limit.
 LEAST_OUTPUT_TOKENS = 64
+ZERO = Decimal(0)
 
 
 def input_tokens(features: Features, endpoint: Endpoint) -> int:
@@ -42,14 +44,26 @@ def needed(features: Features) -> frozenset[Capability]:
 
 
 def candidates(
-    rules: Rules, facts: Facts, models: Iterable[Model], features: Features, workflow: Workflow | None, now: float
+    rules: Rules,
+    facts: Facts,
+    models: Iterable[Model],
+    features: Features,
+    workflow: Workflow | None,
+    now: float,
+    held: Held | None = None,
 ) -> tuple[Candidate, ...]:
     """Join the facts of each model into what the router decides by."""
-    return tuple(_candidate(rules, facts, model, features, workflow, now) for model in models)
+    return tuple(_candidate(rules, facts, model, features, workflow, now, held) for model in models)
 
 
 def _candidate(
-    rules: Rules, facts: Facts, model: Model, features: Features, workflow: Workflow | None, now: float
+    rules: Rules,
+    facts: Facts,
+    model: Model,
+    features: Features,
+    workflow: Workflow | None,
+    now: float,
+    held: Held | None,
 ) -> Candidate:
     endpoint = rules.catalog.endpoints[model.endpoint]
     price = model.price
@@ -75,9 +89,18 @@ def _candidate(
         trusted=workflow is not None and model.id in workflow.trusted,
         strength=model.strength,
         latency_ms=facts.latency_ms.get(model.id),
+        cache_saving_usd=_saving(model, held, tokens),
         weight=workflow.weights.get(model.id, 1.0) if workflow else 1.0,
         unavailable=unavailable,
     )
+
+
+def _saving(model: Model, held: Held | None, tokens: int) -> Decimal:
+    """Return what the model saves with what it has read of the session before."""
+    if held is None or held.model != model.id or model.price is None or model.price.cache_read_usd_per_mtok is None:
+        return ZERO
+    less = model.price.input_usd_per_mtok - model.price.cache_read_usd_per_mtok
+    return max(less * min(held.tokens, tokens) / MTOK, ZERO)
 
 
 def _times(output: int | None, n: int) -> int | None:

@@ -21,7 +21,7 @@ from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.policy.judge import Judgement, Target
-from tierwise.router.candidate import Candidate, Need
+from tierwise.router.candidate import Candidate, Held, Need
 from tierwise.router.choose import Choice, choose
 from tierwise.router.eligible import Exclusion
 
@@ -32,7 +32,8 @@ ZERO = Decimal(0)
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A call as the decision sees it: without content. `now` is monotonic, `ts` Unix time, both in seconds.
 
-    `maker` is the model whose tool calls this call answers; `losses` says what an endpoint could not be told.
+    `maker` is the model whose tool calls this call answers; `held` says who holds the session,
+    `losses` what an endpoint could not be told.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     hints: Hints = Hints()
     key_id: str | None = None
     maker: str | None = None
+    held: Held | None = None
     losses: Callable[[Endpoint, Model], tuple[str, ...]] = lambda _endpoint, _model: ()
 
 
@@ -132,7 +134,7 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         endpoint = endpoints[model.endpoint]
         verdict = rules.policy.judge(label.value, name, ask.key_id, Target(endpoint, model))
         judged[model.id] = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
-    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now)
+    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
     choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
@@ -204,6 +206,8 @@ def _need(
         spent_out=any(a.budget.on_limit == "reject" and a.left(ask.ts) <= 0 for a in accounts),
         latency_ms=workflow.latency_ms if workflow else None,
         endpoint=endpoint,
+        held=ask.held.model if ask.held else None,
+        bound=ask.held is not None and ask.held.bound,
     )
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from tierwise.core.label import Label, highest
 from tierwise.economics.budget import Account
 from tierwise.fallback.breaker import Breaker, BreakerSettings
+from tierwise.gateway.sessions import Sessions
 
 LATENCY_WEIGHT = 0.2
 MAX_SESSIONS = 100_000
@@ -24,6 +25,7 @@ class Facts:
         self._breaker = breaker
         self._breakers: dict[str, Breaker] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
+        self.sessions = Sessions()
         self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()
         self.accounts = tuple(accounts)
         self.latency_ms: dict[str, float] = {}

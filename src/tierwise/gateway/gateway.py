@@ -212,7 +212,7 @@ class Gateway:
         """Hand the answer over; from here on nothing is tried elsewhere."""
         strip = needs_logprobs(run.gates, attempt.hop.model.id) and not run.call.features.logprobs
         if attempt.answer is not None:
-            self.facts.made(run.call.key_id, attempt.tool_ids, attempt.hop.model.id)
+            self._learn(run, attempt)
             decision = await self._settle(run, run.good_outcome)
             return Reply(decision=decision, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged)
         decision = run.decision("pending")
@@ -230,7 +230,7 @@ class Gateway:
             async for delta in attempt.rest():
                 yield delta
             outcome = run.good_outcome
-            self.facts.made(run.call.key_id, attempt.tool_ids, attempt.hop.model.id)
+            self._learn(run, attempt)
         except ProviderError as error:
             outcome, broken, attempt.error = "broken", error, error
             attempt.verdict = Verdict.STOP
@@ -244,6 +244,14 @@ class Gateway:
         await self._settle(run, outcome)
         if broken is not None:
             raise StreamBroken(f"the stream broke: {broken}", code=broken.code or "upstream_incomplete") from broken
+
+    def _learn(self, run: "_Run", attempt: Attempt) -> None:
+        """Keep who answered: the session's next turn, and the results of its tool calls, go back to it."""
+        call, model = run.call, attempt.hop.model.id
+        self.facts.made(call.key_id, attempt.tool_ids, model)
+        if not call.features.embeddings:
+            tokens = attempt.usage.read if attempt.usage is not None else call.features.input_tokens_est
+            self.facts.sessions.served(call, model, tokens=tokens, bound=attempt.sealed, now=monotonic())
 
     async def _exhausted(self, run: "_Run", laps: list[Lap]) -> Reply:
         """Do what the workflow says where no answer was good enough, else fail as the attempts failed."""
@@ -279,6 +287,7 @@ class Gateway:
             hints=call.hints,
             key_id=call.key_id,
             maker=self.facts.maker(call.key_id, call.answers) if call.answers else None,
+            held=self.facts.sessions.held(call, monotonic()),
             losses=asking.losses,
         )
         pool = resolve(rules, ask)

@@ -12,11 +12,20 @@ from tierwise.core.label import Tier
 from tierwise.core.model import Capability
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """Who served the session so far. `tokens` are those it may still have cached; `bound`: it has thought in it."""
+
+    model: str
+    tokens: int = 0
+    bound: bool = False
+
+
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One model with everything that orders it. `cost_usd` None means unmetered or unknown, `metered` says which.
 
     `input_tokens` is the upper estimate of what this model would read. `quality` is relative to the workflow's
-    baseline, 0 to 1; `latency_ms` is the running mean of complete answers.
+    baseline, 0 to 1; `cache_saving_usd` is what the model saves with what it has cached of the session;
+    `latency_ms` is the running mean of complete answers.
     `unavailable` carries the reason when the endpoint's breaker is open or its engine cannot start.
     """
 
@@ -36,13 +45,15 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     trusted: bool = False
     strength: float | None = None
     latency_ms: float | None = None
+    cache_saving_usd: Decimal = Decimal(0)
     weight: float = 1.0
     unavailable: str | None = None
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
     """What the call asks of whoever serves it. `money_left_usd` None means that no budget binds; `spent_out` that one
-    which rejects at its limit has reached it; `endpoint` is the one whose tool calls this call answers."""
+    which rejects at its limit has reached it; `endpoint` is the one whose tool calls this call answers.
+    `held` is the model that holds the session, `bound` says that it has thought in it."""
 
     tasks: tuple[str, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
@@ -54,6 +65,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     spent_out: bool = False
     latency_ms: float | None = None
     endpoint: str | None = None
+    held: str | None = None
+    bound: bool = False
 
 
 def sufficient(candidate: Candidate, need: Need) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from tierwise.router.candidate import Candidate, Need
 from tierwise.router.eligible import Exclusion, exclusion
+from tierwise.router.stay import stay
 from tierwise.router.strategies import STRATEGIES, Order
 
 Strategy = Literal["cheapest_sufficient", "best", "fastest", "cascade", "weighted"]
@@ -24,7 +25,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose(strategy: Strategy, candidates: Sequence[Candidate], need: Need, draw: float) -> Choice:
-    """Filter, then order. An empty order is a normal result: every candidate then has its reason."""
+    """Filter, order, then stay where the session is. An empty order is normal: every candidate then has its reason."""
     excluded: dict[str, Exclusion] = {}
     eligible = []
     for candidate in candidates:
@@ -35,4 +36,5 @@ def choose(strategy: Strategy, candidates: Sequence[Candidate], need: Need, draw
             excluded[candidate.model] = why
     if not eligible:
         return Choice(order=Order(candidates=(), probabilities=(), reason="nothing is eligible"), excluded=excluded)
-    return Choice(order=STRATEGIES[strategy](eligible, need, draw), excluded=excluded)
+    order = stay(STRATEGIES[strategy](eligible, need, draw), need, drawn=strategy == "weighted")
+    return Choice(order=order, excluded=excluded)

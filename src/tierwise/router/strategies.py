@@ -34,9 +34,13 @@ def _strongest_first(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=_declared, reverse=True)
 
 
+def declared(candidate: Candidate) -> tuple[float, int]:
+    """Order by declared strength, then by tier: what is left where nothing was measured."""
+    return (-1.0 if candidate.strength is None else candidate.strength, candidate.tier.rank)
+
+
 def _declared(candidate: Candidate) -> tuple[float, int, Decimal]:
-    strength = -1.0 if candidate.strength is None else candidate.strength
-    return (strength, candidate.tier.rank, candidate.cost_usd or ZERO)
+    return (*declared(candidate), candidate.cost_usd or ZERO)
 
 
 def _latency(candidate: Candidate) -> float:
