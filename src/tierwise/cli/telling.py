@@ -94,6 +94,8 @@ def _attempt(number: int, attempt: AttemptRecord) -> Iterator[str]:
     if attempt.usage is not None:
         usage, estimated = attempt.usage, " (estimated)" if attempt.usage.estimated else ""
         yield f"     {usage.read} tokens in, {usage.written} out{estimated}"
+    if attempt.suspicion is not None:
+        yield f"     suspicious: {attempt.suspicion}"
     cost = f"${attempt.cost_usd:f}" if attempt.cost_usd is not None else attempt.cost_reason or "unknown"
     yield f"     cost {cost}"
 

@@ -60,7 +60,10 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One lap of the loop. `cost_reason` says why `cost_usd` is null; `verdict` is what followed."""
+    """One lap of the loop. `cost_reason` says why `cost_usd` is null; `verdict` is what followed.
+
+    `suspicion` says where the answer's own numbers do not add up: a prompt that was cut without a word.
+    """
 
     endpoint: str
     model: str
@@ -77,6 +80,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     gate: GateRecord | None = None
     verdict: str = ""
     error: str | None = None
+    suspicion: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

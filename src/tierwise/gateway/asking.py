@@ -11,10 +11,8 @@ from tierwise.core.call import Call
 from tierwise.core.conversation import Block, Conversation, Text, Thinking, Turn
 from tierwise.core.model import Endpoint, Model
 from tierwise.wires.instruct import instructed
-from tierwise.wires.known import CALLERS, ENDPOINTS, SHARED
+from tierwise.wires.known import APART, CALLERS, ENDPOINTS, SHARED
 from tierwise.wires.wire import EncodedRequest, Recipient
-
-EMBEDDINGS = "embeddings"
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,12 +102,12 @@ def needs_instruction(call: Call, model: Model) -> bool:
 
 def wire_for(call: Call, endpoint: Endpoint, model: Model, *, logprobs: bool) -> str:
     """Choose among the wires that the endpoint speaks."""
-    if call.features.embeddings:
-        return EMBEDDINGS
+    if call.wire in APART:
+        return call.wire
     # Only this one tells the server how much of the request to read; any other may cut it without a word.
     if endpoint.context_wire is not None and model.context_tokens is not None:
         return endpoint.context_wire
-    spoken = [name for name in endpoint.wires if name != EMBEDDINGS]
+    spoken = [name for name in endpoint.wires if name not in APART]
     if call.wire in spoken and (not logprobs or ENDPOINTS[call.wire].LOGPROBS):
         return call.wire
     needed = logprobs or call.features.logprobs

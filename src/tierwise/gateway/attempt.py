@@ -29,14 +29,17 @@ from tierwise.quality.gate import GateResult, check_answer, check_head, needs_lo
 from tierwise.quality.settings import Gates
 from tierwise.wires.error import error_from
 from tierwise.wires.instruct import bare_json
-from tierwise.wires.known import ENDPOINTS
+from tierwise.wires.known import APART, ENDPOINTS
 from tierwise.wires.seals import enclose
+from tierwise.wires.tokens import IMAGE_TOKENS
 from tierwise.wires.wire import AnswerReader
 
 Reach = Callable[[Endpoint], Awaitable[Address]]
 # What a held-back stream may weigh before it is refused: gates that need the whole answer wait for no more than this.
 MAX_HELD_BYTES = 8 * 1024 * 1024
 ROUGH_CHARS_PER_TOKEN = 4
+# Of the upper estimate, ordinary text is read as two to five tenths; less than this is cut, or not counted.
+LEAST_READ, LEAST_SUSPICIOUS_TOKENS = 0.08, 2_000
 UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))
 
 
@@ -151,7 +154,7 @@ class Attempt:
         for choice in answer.choices:
             self.output_chars += len(choice.text) + len(choice.reasoning)
             self.tool_ids += [tool.id for tool in choice.tool_calls]
-        if self.call.features.embeddings:
+        if self.call.wire in APART:
             return UNCHECKED
         return check_answer(gates, self.call, answer, model_id=self.hop.model.id)
 
@@ -270,6 +273,22 @@ class Attempt:
             estimated=True,
         )
 
+    @property
+    def suspicion(self) -> str | None:
+        """Say where the endpoint's count of what it read is too small for what it was sent; None where it may be true.
+
+        Some engines leave a cached prefix out of that count, so this alone fails nothing.
+        """
+        usage, features = self.usage, self.call.features
+        if usage is None or usage.estimated or self.call.wire in APART or features.files:
+            return None
+        sent = features.input_tokens_est - features.images * IMAGE_TOKENS
+        if sent < LEAST_SUSPICIOUS_TOKENS:
+            return None
+        if usage.read >= sent * LEAST_READ:
+            return None
+        return f"it reports {usage.read} tokens read of a request of at most {sent}: it may have cut it"
+
     def record(self) -> AttemptRecord:
         """Return the attempt as the decision record holds it."""
         model, endpoint, usage = self.hop.model, self.hop.endpoint, self.settled_usage()
@@ -296,6 +315,7 @@ class Attempt:
             gate=self.gate,
             verdict=self.verdict,
             error=None if self.error is None else told(self.error),
+            suspicion=self.suspicion,
         )
 
 

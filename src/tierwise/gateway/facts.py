@@ -4,6 +4,7 @@ One event loop owns it, so nothing here needs a lock.
 Invariant: every admitted call reports back exactly once; money reserved is settled exactly once.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from decimal import Decimal
@@ -14,12 +15,15 @@ from tierwise.fallback.breaker import Breaker, BreakerSettings
 from tierwise.gateway.sessions import Sessions
 
 LATENCY_WEIGHT = 0.2
+# How fast the highest ratio of read to estimated tokens is forgotten, with each answer.
+RATIO_DECAY = 0.01
 MAX_SESSIONS = 100_000
 MAX_TOOL_CALLS = 50_000
 
 
 class Facts:
-    """Breakers and latencies by model id, accounts by budget, labels by key and session, makers of tool calls."""
+    """Breakers, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by key and
+    session, makers of tool calls."""
 
     def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account]) -> None:
         self._breaker = breaker
@@ -29,6 +33,7 @@ class Facts:
         self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()
         self.accounts = tuple(accounts)
         self.latency_ms: dict[str, float] = {}
+        self.ratios: dict[str, float] = {}
 
     def breaker(self, model: str) -> Breaker:
         """Return the breaker of the model (a model belongs to one endpoint)."""
@@ -46,6 +51,16 @@ class Facts:
         """Fold the duration of one complete answer into the running mean."""
         before = self.latency_ms.get(model)
         self.latency_ms[model] = duration_ms if before is None else before + LATENCY_WEIGHT * (duration_ms - before)
+
+    def read(self, model: str, estimate: int, tokens: int) -> None:
+        """Keep how many tokens the model has read of a request that was estimated at so many."""
+        if estimate > 0:
+            ratio, before = tokens / estimate, self.ratios.get(model, 0.0)
+            self.ratios[model] = max(ratio, before + RATIO_DECAY * (ratio - before))
+
+    def corrected(self, model: str, estimate: int) -> int:
+        """Return an estimate of tokens as this model has lately read such, from above."""
+        return math.ceil(estimate * self.ratios.get(model, 1.0))
 
     def accounts_for(self, workflow: str | None, key_id: str | None) -> tuple[Account, ...]:
         """Return the accounts that a call of this workflow and key is charged to."""

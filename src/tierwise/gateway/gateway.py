@@ -39,6 +39,7 @@ from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
+from tierwise.gateway.candidates import input_tokens
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
@@ -49,6 +50,7 @@ from tierwise.providers.transport import Transport
 from tierwise.quality.gate import needs_logprobs
 from tierwise.quality.settings import Gates
 from tierwise.wires.error import SEAL_REFUSED
+from tierwise.wires.known import APART
 
 WHOLE = Gates()
 # Without a workflow nobody asked for a check that would delay a stream, so its first content goes straight out.
@@ -249,9 +251,14 @@ class Gateway:
         """Keep who answered: the session's next turn, and the results of its tool calls, go back to it."""
         call, model = run.call, attempt.hop.model.id
         self.facts.made(call.key_id, attempt.tool_ids, model)
-        if not call.features.embeddings:
-            tokens = attempt.usage.read if attempt.usage is not None else call.features.input_tokens_est
-            self.facts.sessions.served(call, model, tokens=tokens, bound=attempt.sealed, now=monotonic())
+        if call.wire in APART:
+            return
+        estimate, usage = input_tokens(call.features, attempt.hop.endpoint), attempt.usage
+        self.facts.sessions.served(
+            call, model, tokens=usage.read if usage else estimate, bound=attempt.sealed, now=monotonic()
+        )
+        if usage is not None and attempt.suspicion is None:
+            self.facts.read(model, estimate, usage.read)
 
     async def _exhausted(self, run: "_Run", laps: list[Lap]) -> Reply:
         """Do what the workflow says where no answer was good enough, else fail as the attempts failed."""
@@ -352,7 +359,11 @@ class Gateway:
             breaker.failed(monotonic(), error.retry_after_s if isinstance(error, ProviderError) else None)
         elif error is not None or attempt.verdict != "cancelled":
             breaker.succeeded()
-            if attempt.duration_ms is not None and (error is None or isinstance(error, GateFailed)):
+            if (
+                attempt.duration_ms is not None
+                and attempt.call.wire not in APART
+                and (error is None or isinstance(error, GateFailed))
+            ):
                 self.facts.measured(model, attempt.duration_ms)
         else:
             breaker.abandoned()

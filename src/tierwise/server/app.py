@@ -19,6 +19,7 @@ from tierwise.gateway.gateway import Gateway
 from tierwise.ledger.encode import encode_decision
 from tierwise.server import models
 from tierwise.server.calls import hints_of, identified, serve
+from tierwise.server.counting import count
 from tierwise.server.errors import INVALID, Failure, failure
 from tierwise.server.http import (
     Left,
@@ -46,6 +47,7 @@ PATHS = {
     "responses": b"/v1/responses",
     "messages": b"/v1/messages",
     "embeddings": b"/v1/embeddings",
+    "count_tokens": b"/v1/messages/count_tokens",
 }
 WIRES: dict[bytes, CallerWire] = {path: CALLERS[name] for name, path in PATHS.items() if name in CALLERS}
 PLAIN_TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
@@ -81,6 +83,7 @@ class App:
             b"/readyz": {"GET": self._able},
             **{path: {"POST": self._calls(wire)} for path, wire in WIRES.items()},
             PATHS["responses"]: {"POST": self._responses.create},
+            PATHS["count_tokens"]: {"POST": self._count},
             b"/v1/route": {"POST": self._route},
             b"/v1/models": {"GET": self._models},
             b"/metrics": {"GET": self._show_metrics},
@@ -145,6 +148,9 @@ class App:
             await serve(self._gateway, wire, await self._call(wire, request), request)
 
         return answer
+
+    async def _count(self, request: Request) -> None:
+        await count(self._gateway, await self._call(CALLERS["count_tokens"], request), request)
 
     async def _route(self, request: Request) -> None:
         decision = self._gateway.route(await self._call(chat, request))

@@ -445,3 +445,18 @@ def test_the_dry_run_decides_the_same_and_asks_nobody(house: Build) -> None:
             assert [c.excluded_by for c in real.candidates] == [c.excluded_by for c in dry.candidates]
 
     run(scene())
+
+
+def test_a_request_that_was_read_in_part_only_is_suspicious(house: Build) -> None:
+    """The scripted model counts words: a long one is reported as if it had been cut."""
+
+    async def scene() -> None:
+        async with house() as h:
+            cut = await h.ask("".join(f"{n}," for n in range(2500)), model="near", max_tokens=5)
+            whole = await h.ask(" ".join(str(n) for n in range(2500)), model="near", max_tokens=5)
+            assert cut.decision.attempts[0].suspicion is not None
+            assert "may have cut it" in cut.decision.attempts[0].suspicion
+            assert whole.decision.attempts[0].suspicion is None
+            assert h.gateway.facts.corrected("near", 9000) < 9000, "learned from the whole one"
+
+    run(scene())
