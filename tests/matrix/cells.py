@@ -130,7 +130,9 @@ def image(cell: Cell) -> str:
 
 def thinking(cell: Cell) -> str:
     """The model's thinking is shown, and comes back sealed into its tool loop."""
-    return _loop(cell, "please look", 1, streamed=False, think=True, script="thinking") if _shown(cell) else "not shown"
+    return (
+        _loop(cell, "please look", 1, streamed=False, think=True, script="thinking") if _shown(cell) else "(not shown)"
+    )
 
 
 def _shown(cell: Cell) -> bool:
@@ -142,7 +144,7 @@ def _shown(cell: Cell) -> bool:
 def stop(cell: Cell) -> str:
     """A stop sequence ends the answer."""
     if cell.caller.wire == "responses":
-        return "not on this wire"
+        return "(not on this wire)"
     got = cell.ask("one two STOP three", stop=["STOP"])
     lost = cell.lost(got)
     assert (got.text.strip() == "one two") != bool(lost), "either it is done or it is named"
@@ -163,7 +165,7 @@ def cached(cell: Cell) -> str:
     assert usage is not None
     told = {"ollama": (3, 0)}.get(cell.endpoint, (1, 2))  # this wire has no word for it
     assert (usage.input, usage.cache_read) == told
-    return DONE if told[1] else "not told"
+    return DONE if told[1] else "(counted, not told apart)"
 
 
 def error_before(cell: Cell) -> str:
