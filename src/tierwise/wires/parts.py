@@ -13,6 +13,7 @@ import msgspec
 
 from tierwise.core.call import Part, PartKind
 from tierwise.core.errors import InvalidCall
+from tierwise.wires.shape import wrong
 from tierwise.wires.tokens import IMAGE_TOKENS, tokens_upper
 from tierwise.wires.urls import check_url
 
@@ -51,11 +52,11 @@ class Gathered:
             self.tokens += tokens_upper(text)
 
     def picture(self, path: str, url: str, role: str = "") -> None:
-        """Count a picture by address or data URL. Raises `InvalidCall` (`bad_url`) for an address inside."""
+        """Count a picture by address or data URL. Raises `InvalidCall` for an address inside and for bad base64."""
         check_url(url, path)
         self.images += 1
         self.tokens += IMAGE_TOKENS
-        self.add("image", path, shown(url)[0], role)
+        self.add("image", path, _shown(path, url, bare=False)[0], role)
 
     def address(self, path: str, url: str, role: str = "") -> None:
         """Count a file by its address. Raises `InvalidCall` (`bad_url`) for an address inside."""
@@ -64,9 +65,9 @@ class Gathered:
         self.add("file", path, url, role)
 
     def file(self, path: str, data: str, role: str = "") -> None:
-        """Count a file in base64 or as a data URL; what of it is text can be searched."""
+        """Count a file in base64 or as a data URL; what of it is text can be searched. Raises for bad base64."""
         self.files += 1
-        said, hidden_bytes = shown(data)
+        said, hidden_bytes = _shown(path, data, bare=True)
         self.tokens += hidden_bytes // 2
         self.add("file", path, said, role)
 
@@ -118,6 +119,16 @@ def _names(name: str, value: Any) -> Iterator[str]:
 def text(value: Any) -> str:
     """Return text as it is, and anything else as JSON."""
     return value if isinstance(value, str) else _encode(value).decode()
+
+
+def _shown(path: str, data: str, *, bare: bool) -> tuple[str, int]:
+    """Return what `shown` does. Raises `InvalidCall` for what says that it is base64, or is `bare`, and is not."""
+    said, hidden_bytes = shown(data)
+    if said is data and data:  # binary and text in base64 both come back changed, unless they are short
+        head, comma, payload = data.partition(",") if data[:5].lower() == "data:" else ("", "", data)
+        if (head.lower().endswith(";base64") if comma else bare) and not _BASE64.fullmatch(payload):
+            raise wrong(path, "is not base64")
+    return said, hidden_bytes
 
 
 def shown(data: str) -> tuple[str, int]:

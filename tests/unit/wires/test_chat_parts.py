@@ -102,6 +102,9 @@ def test_every_string_of_a_request_is_in_some_part(place: tuple[Any, ...]) -> No
     if place[-1] == "url":
         text = "https://example.com/" + CANARY.replace(" ", "-")
     tree = planted(place, text)
+    if place[-1] == "file_data":  # only base64 is a file; what it decodes to is searched
+        text = CANARY.strip()
+        tree = planted(place, base64.b64encode(text.encode()).decode())
     if place[-1] == "id" and "tool_calls" in place:
         tree["messages"][4]["tool_call_id"] = text
     found = [part for part in parts_of(tree) if text in part.text]
