@@ -41,13 +41,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Detectors:
-    """The detectors in force, compiled once. Raises ConfigError for an unknown name or a bad pattern."""
+    """The detectors in force, compiled once. Raises ConfigError for an unknown name or a bad pattern.
+
+    `examined_chars` counts the text that was looked at and not known to be clean from before.
+    """
 
     def __init__(self, settings: LabelSettings) -> None:
         rows = _in_force(settings)
         self.labels = {row.name: label for row, label in rows}
         self._rows = [(row, label, _compile(row.pattern)) for row, label in rows]
         self._clean = _Clean()
+        self.examined_chars = 0
         self._strictest = highest(self.labels.values())
         built_in = {row.name for row in DETECTORS}
         places = range(len(rows))
@@ -68,6 +72,7 @@ class Detectors:
                 break
             if text in self._clean:
                 continue
+            self.examined_chars += len(text)
             try:
                 data = fold(text)
                 places = self._suspected(data)

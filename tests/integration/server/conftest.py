@@ -15,6 +15,7 @@ import pytest
 from tierwise import bootstrap
 from tierwise.config import Document, Settings
 from tierwise.core.model import Limits
+from tierwise.gateway.gateway import Gateway
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.run import Server, listen
 from tierwise.server.settings import ServerSettings
@@ -32,8 +33,8 @@ START_S = 20.0
 class Door:
     """A gateway that listens, and what lies behind it."""
 
-    def __init__(self, port: int, upstream: ScriptedUpstream) -> None:
-        self.port, self.upstream = port, upstream
+    def __init__(self, port: int, upstream: ScriptedUpstream, gateway: Gateway) -> None:
+        self.port, self.upstream, self.gateway = port, upstream, gateway
 
     def line(self, limit_s: float = 5) -> socket.socket:
         """Open a connection."""
@@ -103,23 +104,23 @@ def document(upstream: ScriptedUpstream, limits: ServerSettings = LIMITS, **more
 def opened_door(settings: Settings, upstream: ScriptedUpstream) -> Iterator[Door]:
     """Serve these settings on a free port until the block ends."""
     ready = threading.Event()
-    running: list[tuple[asyncio.AbstractEventLoop, Server, int]] = []
+    running: list[tuple[asyncio.AbstractEventLoop, Server, int, Gateway]] = []
     limits = settings.document.server
 
     async def run() -> None:
         async with bootstrap.opened(settings) as wired:
             with contextlib.closing(listen(ServerSettings(port=0), keyed=False)) as listener:
                 server = Server(bootstrap.application(wired), limits, ready.set)
-                running.append((asyncio.get_running_loop(), server, listener.getsockname()[1]))
+                running.append((asyncio.get_running_loop(), server, listener.getsockname()[1], wired.gateway))
                 await server.serve(sockets=[listener])
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     try:
         assert ready.wait(START_S)
-        yield Door(running[0][2], upstream)
+        yield Door(running[0][2], upstream, running[0][3])
     finally:
-        for loop, server, _ in running:
+        for loop, server, _, _ in running:
             loop.call_soon_threadsafe(server.stop)
         thread.join(START_S)
         assert not thread.is_alive()
