@@ -22,6 +22,7 @@ from tierwise.testing import speech_responses
 from tierwise.testing.faults import FAULTS, Script
 from tierwise.testing.steps import steps_for
 from tierwise.wires import chat, messages, responses
+from tierwise.wires.wire import Recipient
 
 PATCH = {"type": "custom", "name": "apply_patch"}
 WEATHER = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}, "strict": False}
@@ -252,6 +253,69 @@ def outcome(parts: list[bytes]) -> tuple[list[Delta], str]:
     except ProviderError as error:
         return deltas, f"{type(error).__name__} {error.code} {error}"
     return deltas, ""
+
+
+# requests
+
+
+@st.composite
+def written(draw: st.DrawFn) -> tuple[bytes, list[bytes], list[str]]:
+    """Write a request as nobody would, and return with it the members that nobody has to change, and all its words."""
+    gap = st.sampled_from([b"", b" ", b"\n", b"\t\r\n  "])
+    words: list[str] = []
+
+    def said() -> str:
+        words.append(draw(st.text('abcxyz\u00e9\u4e2d"\\/ ', min_size=3, max_size=12)) + f"-{len(words)}")
+        return words[-1]
+
+    def value(depth: int) -> bytes:
+        match draw(st.sampled_from(["text", "escaped", "number", "plain", "list", "object"][: 6 if depth else 4])):
+            case "text":
+                return json.dumps(said(), ensure_ascii=False).encode()
+            case "escaped":
+                return json.dumps(said()).replace("/", "\\/").encode()
+            case "number":
+                return draw(st.sampled_from([b"1", b"1.50", b"-0.0", b"1E+2", b"12345678901234567890"]))
+            case "plain":
+                return draw(st.sampled_from([b"null", b"true", b"false", b"[]", b"{}"]))
+            case "list":
+                return b"[%b]" % b",".join(
+                    draw(gap) + value(depth - 1) + draw(gap) for _ in range(draw(st.integers(1, 3)))
+                )
+            case _:
+                return obj([(f"k{at}", value(depth - 1)) for at in range(draw(st.integers(1, 3)))])
+
+    def member(name: str, data: bytes) -> bytes:
+        return b'%b"%b"%b:%b%b%b' % (draw(gap), name.encode(), draw(gap), draw(gap), data, draw(gap))
+
+    def obj(members: list[tuple[str, bytes]]) -> bytes:
+        return b"{%b}" % b",".join(member(name, data) for name, data in members)
+
+    own = st.sampled_from(["x_extra", "service_tier", "prompt_cache_key", "safety_identifier", "zeta", "alpha"])
+    more = [(name, value(3)) for name in draw(st.lists(own, unique=True, max_size=4))]
+    text = obj(
+        draw(st.permutations([("type", b'"input_text"'), ("text", json.dumps(said()).encode()), ("x_part", value(2))]))
+    )
+    item = obj(draw(st.permutations([("role", b'"user"'), ("content", b"[%b]" % text), ("x_item", value(2))])))
+    kept = [member("input", b"[%b%b]" % (draw(gap), item)), member("instructions", json.dumps(said()).encode())]
+    kept += [member(name, data) for name, data in more]
+    model = [member("model", b'"auto"'), member("stream", b"true"), member("store", b"false")]
+    return b"{%b}" % b",".join(draw(st.permutations(kept + model))), kept, words
+
+
+@given(written())
+def test_an_endpoint_of_this_wire_gets_the_callers_bytes(asking: tuple[bytes, list[bytes], list[str]]) -> None:
+    body, kept, words = asking
+    call = responses.decode_request(body)
+    sent = responses.splice_request(call, Recipient(endpoint="e", served_name="served", stream=True))
+    assert sent.body == body.replace(b'"auto"', b'"served"', 1)
+    assert (sent.path, sent.dropped, sent.headers) == ("/responses", (), ())
+    whole = responses.splice_request(call, Recipient(endpoint="e", served_name="served", stream=False)).body
+    assert json.loads(whole) == json.loads(body) | {"model": "served", "stream": False}
+    assert all(member.strip() in whole for member in kept)
+    seen = "\n".join(part.text for part in call.parts)
+    missing = [word for word in words if word not in seen and json.dumps(word, ensure_ascii=False)[1:-1] not in seen]
+    assert missing == []
 
 
 # the writer

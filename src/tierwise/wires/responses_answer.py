@@ -38,7 +38,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     if not isinstance(response, dict) or not isinstance(response.get("output"), list):
         raise not_an_answer(body, key)
     _refuse_failed(response, key)
-    if response.get("status") in _UNFINISHED:
+    if a_text(response.get("status")) in _UNFINISHED:
         raise incomplete()
     if not all(isinstance(item, dict) for item in response["output"]):
         raise not_an_answer(body, key)
@@ -186,10 +186,11 @@ def _refuse_failed(response: dict[str, Any], key: Secret | None) -> None:
 def _whole_output(response: dict[str, Any], foreign: list[str]) -> list[Piece]:
     pieces: list[Piece] = []
     for index, item in enumerate(objects(response.get("output"))):
-        if item.get("type") in _HANDLED:
+        kind = a_text(item.get("type"))
+        if kind in _HANDLED:
             pieces += _whole_item(item, index, foreign)
         else:
-            foreign.append(str(item.get("type"))[:64])
+            foreign.append(kind[:64])
     return pieces
 
 
