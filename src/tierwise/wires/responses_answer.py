@@ -22,6 +22,10 @@ _encode = msgspec.json.Encoder().encode
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _CALLS = frozenset(("function_call", "custom_tool_call"))
 _HANDLED = frozenset(("message", "reasoning")) | _CALLS
+_SPELLED = frozenset((
+    "response.output_text.delta", "response.refusal.delta", "response.reasoning_text.delta",
+    "response.reasoning_summary_text.delta", "response.function_call_arguments.delta",
+))  # fmt: skip
 _UNFINISHED = frozenset(("queued", "in_progress"))
 
 
@@ -90,7 +94,7 @@ class AnswerDecoder(EventReader):
             case "response.output_item.added":
                 pieces, foreign = self._added(_index(event), an_object(event.get("item")))
             case "response.output_item.done":
-                pieces = self._done(_index(event), an_object(event.get("item")))
+                pieces, foreign = self._done(_index(event), an_object(event.get("item")))
             case "response.completed" | "response.incomplete":
                 response = an_object(event.get("response"))
                 _refuse_failed(response, self._key)
@@ -111,21 +115,20 @@ class AnswerDecoder(EventReader):
     def _delta(self, kind: str, event: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
         said = a_text(event.get("delta"))
         index = _index(event)
+        if said and kind in _SPELLED:
+            self._spelled.setdefault(index, kind)
         match kind:
             case "response.output_text.delta":
-                self._spelled[index] = kind
                 return (Piece(text=said, tokens=read_tokens(event.get("logprobs"))),), ()
             case "response.refusal.delta":
-                self._spelled[index] = kind
                 return (Piece(refusal=said),), ()
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                if self._spelled.setdefault(index, kind) != kind:  # a summary beside the text says it twice
+                if self._spelled.get(index) != kind:  # nothing, or a summary beside the text: that says it twice
                     return (), ()
                 place = (index, event.get("summary_index") or event.get("content_index") or 0)
                 apart, self._place = place[0] == self._place[0] and place != self._place, place
                 return (Piece(reasoning="\n\n" + said if apart else said),), ()
             case "response.function_call_arguments.delta":
-                self._spelled[index] = kind
                 return (Piece(tool_calls=(ToolCall(index=index, arguments=said),)),), ()
             case "response.output_text.annotation.added":
                 return (), ("annotations",)
@@ -141,19 +144,20 @@ class AnswerDecoder(EventReader):
         call = ToolCall(index=index, id=a_text(item.get("call_id")), name=a_text(item.get("name")))
         return (Piece(tool_calls=(call,)),), ()
 
-    def _done(self, index: int, item: dict[str, Any]) -> tuple[Piece, ...]:
+    def _done(self, index: int, item: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
         """Return what the end of an item tells that its pieces did not."""
         kind = a_text(item.get("type"))
         if kind == "reasoning" and index in self._spelled:
             seal = _seal(item)
-            return (Piece(seal=seal),) if seal else ()
+            return ((Piece(seal=seal),) if seal else ()), ()
         if index in self._spelled or kind not in _HANDLED:
-            return ()
-        pieces = _whole_item(item, index, [])
+            return (), ()
+        foreign: list[str] = []
+        pieces = _whole_item(item, index, foreign)
         if kind in _CALLS and index in self._begun:
             call = msgspec.structs.replace(pieces[0].tool_calls[0], id="", name="")
-            return (Piece(tool_calls=(call,)),) if call.arguments else ()
-        return tuple(piece for piece in pieces if piece.content)
+            pieces = [Piece(tool_calls=(call,))] if call.arguments else []
+        return tuple(piece for piece in pieces if piece.content), tuple(foreign)
 
 
 def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:

@@ -154,6 +154,14 @@ def test_what_came_only_with_the_end_of_an_item_is_not_lost() -> None:
     assert decoder.finished
 
 
+@pytest.mark.parametrize(("arguments", "read_as"), [("", "{}"), ('{"a":1}', '{"a":1}')])
+def test_an_empty_piece_spells_nothing(arguments: str, read_as: str) -> None:
+    empty = {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": ""}
+    call = {"call_id": "c", "name": "f", "arguments": arguments}
+    answer, _ = read(item("function_call", 0, done=False, call_id="c", name="f"), empty, item("function_call", 0, **call), END)  # fmt: skip
+    assert answer.choices[0].tool_calls == (ToolCall(id="c", name="f", arguments=read_as),)
+
+
 def test_a_summary_beside_the_text_is_not_told_twice() -> None:
     said = {"output_index": 0, "delta": "Hm"}
     answer, _ = read(
