@@ -152,7 +152,7 @@ data: {"id":"chatcmpl-5","object":"chat.completion.chunk","created":1,"model":"q
 data: [DONE]
 """,
         answer=Answer(
-            choices=(Choice(tool_calls=(ToolCall(id="call_x", name="f", arguments='{"a":1}'),), finish="stop"),),
+            choices=(Choice(tool_calls=(ToolCall(id="call_x", name="f", arguments='{"a":1}'),), finish="tool_calls"),),
             served_model="qwen3:8b",
         ),
     ),

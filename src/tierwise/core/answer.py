@@ -115,13 +115,13 @@ def _spelled_out(choices: Iterable[Choice]) -> Iterator[Piece]:
         index = choice.index
         if choice.reasoning:
             yield Piece(choice=index, reasoning=choice.reasoning)
-        if choice.text:
-            yield Piece(choice=index, text=choice.text)
+        if choice.text or choice.tokens:
+            yield Piece(choice=index, text=choice.text, tokens=choice.tokens)
         if choice.refusal:
             yield Piece(choice=index, refusal=choice.refusal)
         if choice.tool_calls:
             yield Piece(choice=index, tool_calls=choice.tool_calls)
-        yield Piece(choice=index, tokens=choice.tokens, finish=choice.finish)
+        yield Piece(choice=index, finish=choice.finish)
 
 
 def assemble(deltas: Iterable[Delta]) -> Answer:

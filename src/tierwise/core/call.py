@@ -58,7 +58,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request of a caller, decoded once. `json_schema` and `tools` are parsed JSON, for the gates.
 
     `answers` are the ids of the tool calls whose results end the request: it continues a tool loop. `headers` are
-    those of the caller that an endpoint of the same wire understands. `inherited` is the label of stored state.
+    those of the caller that an endpoint of the same wire understands. `inherited` is the label of stored state, and
+    `previous` the id of the stored answer it begins with.
     """
 
     wire: str
@@ -74,4 +75,5 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     inherited: Label | None = None
+    previous: str | None = None
     key_id: str | None = None

@@ -60,7 +60,7 @@ class Responses:
 
         body = with_references(body, lookup)
         call = identified(responses.decode_request(body, hints_of(request)), request)
-        return msgspec.structs.replace(call, inherited=highest(labels)) if labels else call
+        return msgspec.structs.replace(call, inherited=highest(labels), previous=previous) if labels else call
 
     async def show(self, request: Request, ident: str) -> None:
         """Answer with a stored response as it was."""

@@ -77,6 +77,8 @@ class _Whole(msgspec.Struct):
     error: Any = None
 
 
+_NOTHING = _Message()
+_CUT = ("length", "content_filter", None)
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_whole = msgspec.json.Decoder(_Whole).decode
 _decode = msgspec.json.Decoder().decode
@@ -101,17 +103,23 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     odd = False
     for choice in whole.choices:
         message = choice.message
-        calls_made, calls_odd = _Calls(choice.index, mark).read(message, indexed=False)
+        made = _Calls(choice.index, mark)
+        said, calls_odd = made.read(message, streamed=False)
         odd = odd or calls_odd
+        finish = _reason(choice.finish_reason, made)
+        empty = {call.index: call.arguments for call in made.without_arguments(finish)}
+        calls = tuple(
+            msgspec.structs.replace(call, arguments=call.arguments or empty.get(call.index, "")) for call in said
+        )
         choices.append(
             Choice(
                 index=choice.index,
                 text=_text(message.content),
                 reasoning=message.reasoning_content or message.reasoning or "",
                 refusal=message.refusal or "",
-                tool_calls=calls_made,
+                tool_calls=calls,
                 tokens=_tokens(choice.logprobs),
-                finish=choice.finish_reason or None,
+                finish=finish,
             )
         )
     raw = _repaired(body, "message", {choice.index: choice.tool_calls for choice in choices}) if odd else body
@@ -167,18 +175,18 @@ class AnswerDecoder(EventReader):
 
     def _piece(self, choice: _StreamedChoice) -> tuple[Piece, bool]:
         index = choice.index
-        finish = choice.finish_reason or None
-        if finish is not None:
-            self._open[index] = False
-        elif index not in self._open:
-            self._open[index] = True
-        delta = choice.delta
-        if delta is None:
-            return Piece(choice=index, tokens=_tokens(choice.logprobs), finish=finish), False
+        delta = choice.delta or _NOTHING
         calls: tuple[ToolCall, ...] = ()
         odd = False
         if delta.tool_calls or delta.function_call:
             calls, odd = self._calls.setdefault(index, _Calls(index, self._mark)).read(delta)
+        made = self._calls.get(index)
+        finish = _reason(choice.finish_reason, made)
+        if finish is not None:
+            self._open[index] = False
+            calls += made.without_arguments(finish) if made is not None else ()
+        elif index not in self._open:
+            self._open[index] = True
         piece = Piece(
             choice=index,
             text=_text(delta.content),
@@ -191,49 +199,88 @@ class AnswerDecoder(EventReader):
         return piece, odd
 
 
+class _Made:
+    """One call as far as it has come."""
+
+    __slots__ = ("arguments", "name")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.arguments: list[str] = []
+
+    def ended_by(self, name: str, text: str) -> bool:
+        """True if a piece with this name and text begins another call, although it has the index of this one."""
+        return bool(name and self.name) and (name != self.name or (bool(text) and self._whole()))
+
+    def _whole(self) -> bool:
+        try:
+            return isinstance(_decode("".join(self.arguments)), dict)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+
+
 class _Calls:
     """Which tool call a piece belongs to: its id decides, then its index, then what came last.
 
     Some servers repeat index 0 for each call, leave out index or id, or send arguments as an object.
     """
 
-    __slots__ = ("_by_id", "_by_index", "_last", "_stem", "_used")
+    __slots__ = ("_by_id", "_by_index", "_last", "_made", "_stem")
 
     def __init__(self, choice: int, mark: str) -> None:
         self._stem = f"call_{mark}{choice}_"
         self._by_id: dict[str, int] = {}
         self._by_index: dict[int, int] = {}
-        self._used: set[int] = set()
+        self._made: dict[int, _Made] = {}
         self._last = -1
 
-    def read(self, message: _Message, *, indexed: bool = True) -> tuple[tuple[ToolCall, ...], bool]:
+    def read(self, message: _Message, *, streamed: bool = True) -> tuple[tuple[ToolCall, ...], bool]:
         """Return the calls or pieces of calls, and whether the endpoint's own writing of them has to be repaired."""
         calls: list[ToolCall] = []
         odd = False
         for call in message.tool_calls or ():
-            place, new = self._place(call)
             arguments = call.function.arguments if call.function else None
             text = arguments if isinstance(arguments, str) else "" if arguments is None else _encode(arguments).decode()
-            made_id = f"{self._stem}{place}" if new and not call.id else call.id or ""
-            odd = odd or (indexed and place != call.index) or made_id != (call.id or "") or isinstance(arguments, dict)
             name = (call.function.name if call.function else None) or ""
+            place, new = self._place(call, name, text) if streamed else (self._free(None), True)
+            self._note(place, name, text)
+            made_id = f"{self._stem}{place}" if new and not call.id else call.id or ""
+            odd = odd or (streamed and place != call.index) or made_id != (call.id or "") or isinstance(arguments, dict)
             calls.append(ToolCall(index=place, id=made_id, name=name, arguments=text))
         if message.function_call is not None and not calls:
             called = message.function_call
             text = called.arguments if isinstance(called.arguments, str) else ""
+            self._note(0, called.name or "", text)
             return (ToolCall(name=called.name or "", arguments=text),), False
         return tuple(calls), odd
 
-    def _place(self, call: _ToolCall) -> tuple[int, bool]:
-        named = call.function is not None and bool(call.function.name)
+    def __bool__(self) -> bool:
+        return bool(self._made)
+
+    def without_arguments(self, finish: str | None) -> tuple[ToolCall, ...]:
+        """Return `{}` for each call without any: some servers write nothing for it. A cut call is none."""
+        if finish in _CUT:
+            return ()
+        empty = [place for place, made in self._made.items() if not made.arguments]
+        for place in empty:
+            self._made[place].arguments.append("{}")
+        return tuple(ToolCall(index=place, arguments="{}") for place in empty)
+
+    def _note(self, place: int, name: str, text: str) -> None:
+        made = self._made.setdefault(place, _Made())
+        made.name = made.name or name
+        if text:
+            made.arguments.append(text)
+
+    def _place(self, call: _ToolCall, name: str, text: str) -> tuple[int, bool]:
         known = self._by_id.get(call.id) if call.id else None
-        if known is None and call.index is not None and not (call.id and named):
+        if known is None and call.index is not None and not (call.id and name):
             known = self._by_index.get(call.index)
-        if known is None and call.index is None and not call.id and not named and self._used:
+            known = None if known is not None and not call.id and self._made[known].ended_by(name, text) else known
+        if known is None and call.index is None and not call.id and not name and self._made:
             known = self._last
         new = known is None
         place = self._free(call.index) if known is None else known
-        self._used.add(place)
         if call.id:
             self._by_id[call.id] = place
         if call.index is not None:
@@ -242,9 +289,9 @@ class _Calls:
         return place, new
 
     def _free(self, wished: int | None) -> int:
-        if wished is not None and wished not in self._used:
+        if wished is not None and wished not in self._made:
             return wished
-        return max(self._used, default=-1) + 1
+        return max(self._made, default=-1) + 1
 
 
 def read_usage(value: Any) -> Usage | None:
@@ -279,6 +326,11 @@ def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
     return 0 if value is None else count(value)
 
 
+def _reason(finish: str | None, calls: _Calls | None) -> str | None:
+    """Return the reason to stop; some servers say `stop` although they call a tool."""
+    return "tool_calls" if finish == "stop" and calls else finish or None
+
+
 def _text(content: str | list[Any] | None) -> str:
     """Return the text of a content that some endpoints send as blocks."""
     if isinstance(content, str):
@@ -306,7 +358,7 @@ def _repaired(payload: bytes, member: str, calls: dict[int, tuple[ToolCall, ...]
     tree = _decode(payload)
     for choice in tree["choices"]:
         raw_calls = (choice.get(member) or {}).get("tool_calls") or ()
-        for raw, call in zip(raw_calls, calls[choice.get("index", 0)], strict=True):
+        for raw, call in zip(raw_calls, calls[choice.get("index", 0)], strict=False):  # empty arguments may follow
             if member == "delta":
                 raw["index"] = call.index
             raw.setdefault("type", "function")

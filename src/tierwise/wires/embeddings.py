@@ -4,11 +4,10 @@ Source: OpenAI's published API description (Embeddings) and what its Python clie
 Invariant: every vector keeps its numbers: base64 is little-endian 32-bit floats, as the official clients read it.
 """
 
-import array
 import base64
 import binascii
 import math
-import sys
+import struct
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
@@ -156,7 +155,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
 
 def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: bool = False) -> bytes:
     """Write the vectors in the encoding that was asked for; some servers know only one. All other bytes stay."""
-    as_text = value_of(call.body, members(call.body), "encoding_format") == b'"base64"'
+    as_text = _decode(value_of(call.body, members(call.body), "encoding_format")) == "base64"
     spans = members(answer.raw)
     rows = _decode_rows(value_of(answer.raw, spans, "data"))
     if all((bytes(row["embedding"])[:1] == b'"') == as_text for row in rows):
@@ -171,37 +170,27 @@ def as_base64(vector: list[float] | str) -> str:
     """Return a vector in base64; one that is text already is so. Raises `BadReply` for what 32 bits cannot hold."""
     if isinstance(vector, str):
         return vector
-    return base64.b64encode(_turned(_finite(array.array("f", vector))).tobytes()).decode()
+    try:
+        return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    except OverflowError:
+        raise BadReply("The endpoint sent a vector too large for 32 bits.", code="upstream_invalid") from None
 
 
 def as_floats(vector: list[float] | str) -> list[float]:
-    """Return a vector as numbers, as one that is no text already is. Raises `BadReply` for what JSON cannot hold."""
+    """Return a vector as numbers, as one that is no text already is."""
     if not isinstance(vector, str):
         return vector
-    return _finite(_turned(array.array("f", base64.b64decode(vector)))).tolist()
-
-
-def _turned(numbers: "array.array[float]") -> "array.array[float]":
-    """Return numbers of this machine as little-endian ones, or the other way round."""
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
-
-
-def _finite(numbers: "array.array[float]") -> "array.array[float]":
-    if not math.isfinite(sum(numbers)):
-        raise BadReply("The endpoint sent a vector with a value that is no number.", code="upstream_invalid")
-    return numbers
+    data = base64.b64decode(vector)
+    return list(struct.unpack(f"<{len(data) // FLOAT_BYTES}f", data))
 
 
 def _is_vector(vector: list[float] | str) -> bool:
-    if not isinstance(vector, str):
-        return bool(vector)
+    """True for at least one number, and nothing that is none: infinity and NaN fit into 32 bits, but into no index."""
     try:
-        data = base64.b64decode(vector, validate=True)
-    except (binascii.Error, ValueError):
+        numbers = as_floats(vector)
+    except (binascii.Error, ValueError, struct.error):
         return False
-    return bool(data) and len(data) % FLOAT_BYTES == 0
+    return bool(numbers) and math.isfinite(sum(numbers))
 
 
 def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002

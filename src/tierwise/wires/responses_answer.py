@@ -12,14 +12,21 @@ from tierwise.core.answer import Answer, Delta, Piece, ToolCall, whole
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
-from tierwise.wires.loose import a_text, an_object, objects, tokens_of
+from tierwise.wires.logprobs import read_tokens
+from tierwise.wires.loose import a_text, an_object, objects
 from tierwise.wires.responses_sealed import seal_data
-from tierwise.wires.stream import EventReader, count, event_name
+from tierwise.wires.stream import EventReader, count, event_name, incomplete
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
-_HANDLED = frozenset(("message", "reasoning", "function_call", "custom_tool_call"))
+_CALLS = frozenset(("function_call", "custom_tool_call"))
+_HANDLED = frozenset(("message", "reasoning")) | _CALLS
+_SPELLED = frozenset((
+    "response.output_text.delta", "response.refusal.delta", "response.reasoning_text.delta",
+    "response.reasoning_summary_text.delta", "response.function_call_arguments.delta",
+))  # fmt: skip
+_UNFINISHED = frozenset(("queued", "in_progress"))
 
 
 def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
@@ -35,16 +42,12 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     if not isinstance(response, dict) or not isinstance(response.get("output"), list):
         raise not_an_answer(body, key)
     _refuse_failed(response, key)
-    pieces: list[Piece] = []
+    if a_text(response.get("status")) in _UNFINISHED:
+        raise incomplete()
+    if not all(isinstance(item, dict) for item in response["output"]):
+        raise not_an_answer(body, key)
     foreign: list[str] = []
-    for index, item in enumerate(response["output"]):
-        if not isinstance(item, dict):
-            raise not_an_answer(body, key)
-        if item.get("type") in _HANDLED:
-            pieces += _whole_item(item, index, foreign)
-        else:
-            foreign.append(str(item.get("type"))[:64])
-    pieces.append(_finish(response))
+    pieces = [*_whole_output(response, foreign), _finish(response)]
     return whole(
         pieces,
         usage=read_usage(response.get("usage")),
@@ -60,13 +63,13 @@ class AnswerDecoder(EventReader):
     def __init__(self, *, key: Secret | None = None) -> None:
         super().__init__(key)
         self._begun: dict[int, str] = {}
-        self._spelled: set[int] = set()
+        self._spelled: dict[int, str] = {}
+        self._place: tuple[int, Any] = (-1, 0)
+        self._finished = False
 
     @property
     def _complete(self) -> bool:
-        return self._ended and self._finished
-
-    _finished = False
+        return self._finished
 
     def _event(self, name: bytes, payload: bytes) -> Delta | None:
         if payload[:6] == b"[DONE]":
@@ -82,7 +85,7 @@ class AnswerDecoder(EventReader):
         foreign: tuple[str, ...] = ()
         usage = served = None
         match kind:
-            case "error":
+            case "error" | "" if kind or event.get("error"):
                 raise error_in_band(event.get("error") or event, self._key)
             case "response.failed":
                 _refuse_failed(an_object(event.get("response")) | {"status": "failed"}, self._key)
@@ -91,11 +94,17 @@ class AnswerDecoder(EventReader):
             case "response.output_item.added":
                 pieces, foreign = self._added(_index(event), an_object(event.get("item")))
             case "response.output_item.done":
-                pieces = self._done(_index(event), an_object(event.get("item")))
+                pieces, foreign = self._done(_index(event), an_object(event.get("item")))
             case "response.completed" | "response.incomplete":
                 response = an_object(event.get("response"))
+                _refuse_failed(response, self._key)
+                if kind == "response.incomplete":
+                    response = response | {"status": "incomplete"}
                 self._ended = self._finished = True
-                pieces, usage = (_finish(response, *self._begun.values()),), read_usage(response.get("usage"))
+                untold: list[str] = []
+                told = () if self._begun or self._spelled else _whole_output(response, untold)
+                pieces, foreign = (*told, _finish(response, *self._begun.values())), tuple(untold)
+                usage = read_usage(response.get("usage"))
                 served = a_text(response.get("model")) or None
             case _:
                 pieces, foreign = self._delta(kind, event)
@@ -106,20 +115,20 @@ class AnswerDecoder(EventReader):
     def _delta(self, kind: str, event: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
         said = a_text(event.get("delta"))
         index = _index(event)
+        if said and kind in _SPELLED:
+            self._spelled.setdefault(index, kind)
         match kind:
             case "response.output_text.delta":
-                self._spelled.add(index)
-                return (Piece(text=said, tokens=tokens_of(event.get("logprobs"))),), ()
+                return (Piece(text=said, tokens=read_tokens(event.get("logprobs"))),), ()
             case "response.refusal.delta":
-                self._spelled.add(index)
                 return (Piece(refusal=said),), ()
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                self._spelled.add(index)
-                return (Piece(reasoning=said),), ()
-            case "response.reasoning_summary_part.added" if event.get("summary_index"):
-                return (Piece(reasoning="\n\n"),), ()
+                if self._spelled.get(index) != kind:  # nothing, or a summary beside the text: that says it twice
+                    return (), ()
+                place = (index, event.get("summary_index") or event.get("content_index") or 0)
+                apart, self._place = place[0] == self._place[0] and place != self._place, place
+                return (Piece(reasoning="\n\n" + said if apart else said),), ()
             case "response.function_call_arguments.delta":
-                self._spelled.add(index)
                 return (Piece(tool_calls=(ToolCall(index=index, arguments=said),)),), ()
             case "response.output_text.annotation.added":
                 return (), ("annotations",)
@@ -130,24 +139,25 @@ class AnswerDecoder(EventReader):
         kind = self._begun[index] = a_text(item.get("type"))
         if kind not in _HANDLED:
             return (), (kind[:64],)
-        if kind != "function_call":
+        if kind not in _CALLS:
             return (), ()
         call = ToolCall(index=index, id=a_text(item.get("call_id")), name=a_text(item.get("name")))
         return (Piece(tool_calls=(call,)),), ()
 
-    def _done(self, index: int, item: dict[str, Any]) -> tuple[Piece, ...]:
+    def _done(self, index: int, item: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
         """Return what the end of an item tells that its pieces did not."""
         kind = a_text(item.get("type"))
-        if kind == "reasoning":
+        if kind == "reasoning" and index in self._spelled:
             seal = _seal(item)
-            return (Piece(seal=seal),) if seal else ()
+            return ((Piece(seal=seal),) if seal else ()), ()
         if index in self._spelled or kind not in _HANDLED:
-            return ()
-        pieces = _whole_item(item, index, [])
-        if kind == "function_call" and index in self._begun:
+            return (), ()
+        foreign: list[str] = []
+        pieces = _whole_item(item, index, foreign)
+        if kind in _CALLS and index in self._begun:
             call = msgspec.structs.replace(pieces[0].tool_calls[0], id="", name="")
-            return (Piece(tool_calls=(call,)),) if call.arguments else ()
-        return tuple(pieces)
+            pieces = [Piece(tool_calls=(call,))] if call.arguments else []
+        return tuple(piece for piece in pieces if piece.content), tuple(foreign)
 
 
 def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:
@@ -177,6 +187,17 @@ def _refuse_failed(response: dict[str, Any], key: Secret | None) -> None:
         raise error_in_band(response.get("error") or {"message": "the response failed"}, key)
 
 
+def _whole_output(response: dict[str, Any], foreign: list[str]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for index, item in enumerate(objects(response.get("output"))):
+        kind = a_text(item.get("type"))
+        if kind in _HANDLED:
+            pieces += _whole_item(item, index, foreign)
+        else:
+            foreign.append(kind[:64])
+    return pieces
+
+
 def _whole_item(item: dict[str, Any], index: int, foreign: list[str]) -> list[Piece]:
     pieces: list[Piece] = []
     match item.get("type"):
@@ -185,7 +206,7 @@ def _whole_item(item: dict[str, Any], index: int, foreign: list[str]) -> list[Pi
                 if part.get("type") == "refusal":
                     pieces.append(Piece(refusal=a_text(part.get("refusal"))))
                 else:
-                    pieces.append(Piece(text=a_text(part.get("text")), tokens=tokens_of(part.get("logprobs"))))
+                    pieces.append(Piece(text=a_text(part.get("text")), tokens=read_tokens(part.get("logprobs"))))
                 if part.get("annotations"):
                     foreign.append("annotations")
         case "reasoning":
@@ -193,7 +214,7 @@ def _whole_item(item: dict[str, Any], index: int, foreign: list[str]) -> list[Pi
             told = "\n\n".join(a_text(part.get("text")) for part in parts)
             pieces.append(Piece(reasoning=told, seal=_seal(item)))
         case kind:
-            arguments = a_text(item.get("arguments"))
+            arguments = a_text(item.get("arguments")) or ("" if item.get("status") == "incomplete" else "{}")
             if kind == "custom_tool_call":
                 arguments = _encode({"input": a_text(item.get("input"))}).decode()
             call = ToolCall(
@@ -213,7 +234,7 @@ def _finish(response: dict[str, Any], *begun: str) -> Piece:
         reason = a_text(an_object(response.get("incomplete_details")).get("reason"))
         return Piece(finish=_REASONS.get(reason, reason) or "length")
     kinds = {*begun, *(a_text(item.get("type")) for item in objects(response.get("output")))}
-    return Piece(finish="tool_calls" if kinds & {"function_call", "custom_tool_call"} else "stop")
+    return Piece(finish="tool_calls" if kinds & _CALLS else "stop")
 
 
 def _index(event: dict[str, Any]) -> int:

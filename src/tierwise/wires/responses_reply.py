@@ -4,7 +4,6 @@ Source: OpenAI's published API description (Responses and its streaming events, 
 Invariant: every item is added, then done; sequence numbers have no gap; the last event comes from `end` alone.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,8 +19,8 @@ from tierwise.wires.splice import members, value_of
 
 TERMINAL = frozenset(("response.completed", "response.incomplete"))
 _ECHOED = (
-    "instructions", "max_output_tokens", "metadata", "parallel_tool_calls", "previous_response_id", "reasoning",
-    "store", "temperature", "text", "tool_choice", "tools", "top_p", "truncation", "user",
+    "instructions", "max_output_tokens", "metadata", "parallel_tool_calls", "reasoning", "store", "temperature", "text",
+    "tool_choice", "tools", "top_p", "truncation", "user",
 )  # fmt: skip
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -42,7 +41,10 @@ class AnswerWriter:
         self._output: list[dict[str, Any]] = []
         self._item: dict[str, Any] | None = None
         self._part: dict[str, Any] | None = None
+        self._tokens: list[dict[str, Any]] = []
         self._tools = Interleaved()
+        self._waiting: list[Piece] = []
+        self._cut = False
         self._custom: frozenset[str] | None = None
         self._finish: str | None = None
         self._usage: Usage | None = None
@@ -50,7 +52,8 @@ class AnswerWriter:
     def write(self, delta: Delta) -> bytes:
         """Return the events that this delta makes; the one that says that the answer is complete is held back."""
         if delta.raw:
-            frame = b"event: %b\ndata: %b\n\n" % (delta.event.encode(), delta.raw.replace(b"\n", b"\ndata: "))
+            head = b"event: %b\n" % delta.event.encode() if delta.event else b""
+            frame = b"%bdata: %b\n\n" % (head, delta.raw.replace(b"\n", b"\ndata: "))
             if delta.event in TERMINAL:
                 self._last = frame
                 self.response = value_of(delta.raw, members(delta.raw), "response")
@@ -71,7 +74,10 @@ class AnswerWriter:
             return self._last
         out: list[bytes] = []
         self._start(out)
+        self._cut = self._finish in _INCOMPLETE
         self._drain(out, last=True)
+        for piece in self._waiting:
+            self._said(piece, out)
         self._close(out)
         whole = whole_response(self._call, self._ident, self._model, self._output, self._finish, self._usage)
         self.response = _encode(whole)
@@ -103,6 +109,26 @@ class AnswerWriter:
     def _piece(self, piece: Piece, out: list[bytes]) -> None:
         if piece.content:
             self._start(out)
+        if self._tools.unfinished:
+            self._waiting.append(piece)
+        else:
+            self._said(piece, out)
+        if piece.tool_calls:
+            if self._item is not None and self._item["type"] in ("message", "reasoning"):
+                self._close(out)
+            for call in piece.tool_calls:
+                self._tools.add(call)
+            self._drain(out, last=False)
+        if self._waiting and not self._tools.unfinished:
+            for waiting in self._waiting:
+                self._said(waiting, out)
+            self._waiting.clear()
+        if piece.finish is not None:
+            self._finish = piece.finish
+
+    def _said(self, piece: Piece, out: list[bytes]) -> None:
+        if self._shows_logprobs and not (piece.tool_calls or piece.reasoning or piece.refusal):
+            self._tokens += logprobs_of(piece)
         if piece.reasoning:
             self._switch("reasoning", out)
             self._summary(piece.reasoning, out)
@@ -113,18 +139,10 @@ class AnswerWriter:
             self._close(out)
         if piece.text:
             self._switch("message", out)
-            self._words("output_text", "text", piece.text, out, logprobs_of(piece) if self._shows_logprobs else [])
+            self._words("output_text", "text", piece.text, out)
         if piece.refusal:
             self._switch("message", out)
             self._words("refusal", "refusal", piece.refusal, out)
-        if piece.tool_calls:
-            if self._item is not None and self._item["type"] in ("message", "reasoning"):
-                self._close(out)
-            for call in piece.tool_calls:
-                self._tools.add(call)
-            self._drain(out, last=False)
-        if piece.finish is not None:
-            self._finish = piece.finish
 
     def _switch(self, kind: str, out: list[bytes]) -> None:
         if self._item is not None and self._item["type"] == kind:
@@ -138,7 +156,7 @@ class AnswerWriter:
         self._output.append(item)
         self._event("response.output_item.added", {"output_index": len(self._output) - 1, "item": item}, out)
 
-    def _close(self, out: list[bytes]) -> None:
+    def _close(self, out: list[bytes], *, whole: bool = False) -> None:
         item, self._item = self._item, None
         if item is None:
             return
@@ -147,7 +165,7 @@ class AnswerWriter:
         elif item["type"] == "message":
             self._part_done(item, out)
         if "status" in item:
-            item["status"] = "completed"
+            item["status"] = "incomplete" if self._cut and not whole else "completed"
         self._event("response.output_item.done", {"output_index": len(self._output) - 1, "item": item}, out)
 
     def _where(self, **more: Any) -> dict[str, Any]:
@@ -174,9 +192,7 @@ class AnswerWriter:
 
     # words
 
-    def _words(
-        self, kind: str, field: str, text: str, out: list[bytes], logprobs: Sequence[dict[str, Any]] = ()
-    ) -> None:
+    def _words(self, kind: str, field: str, text: str, out: list[bytes]) -> None:
         item = self._output[-1]
         if self._part is None or self._part["type"] != kind:
             self._part_done(item, out)
@@ -185,9 +201,7 @@ class AnswerWriter:
             place = len(item["content"]) - 1
             self._event("response.content_part.added", self._where(content_index=place, part=self._part), out)
         self._part[field] += text
-        if kind == "output_text":
-            self._part["logprobs"] += logprobs
-        more = {"logprobs": logprobs} if kind == "output_text" else {}
+        more = {"logprobs": self._take_tokens(self._part)} if kind == "output_text" else {}
         place = len(item["content"]) - 1
         self._event(f"response.{kind}.delta", self._where(content_index=place, delta=text) | more, out)
 
@@ -197,10 +211,17 @@ class AnswerWriter:
             return
         where = self._where(content_index=len(item["content"]) - 1)
         if part["type"] == "output_text":
+            self._take_tokens(part)
             self._event("response.output_text.done", where | {"text": part["text"], "logprobs": part["logprobs"]}, out)
         else:
             self._event("response.refusal.done", where | {"refusal": part["refusal"]}, out)
         self._event("response.content_part.done", where | {"part": part}, out)
+
+    def _take_tokens(self, part: dict[str, Any]) -> list[dict[str, Any]]:
+        """Put tokens into their part; some make no text of their own, such as half a character."""
+        tokens, self._tokens = self._tokens, []
+        part["logprobs"] += tokens
+        return tokens
 
     # calls
 
@@ -223,10 +244,12 @@ class AnswerWriter:
             self._event("response.custom_tool_call_input.delta", self._where(delta=item["input"]), out)
             self._event("response.custom_tool_call_input.done", self._where(input=item["input"]), out)
         else:
-            item["arguments"] = item["arguments"] or "{}"
+            if not item["arguments"]:
+                item["arguments"] = "{}"
+                self._event("response.function_call_arguments.delta", self._where(delta="{}"), out)
             done = {"name": item["name"], "arguments": item["arguments"]}
             self._event("response.function_call_arguments.done", self._where(**done), out)
-        self._close(out)
+        self._close(out, whole=call.whole)
 
     def _is_custom(self, name: str) -> bool:
         if self._custom is None:
@@ -327,6 +350,7 @@ def whole_response(
         "usage": None if usage is None else usage_of(usage),
     }
     told |= {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "metadata": {}, "store": True}
+    told |= {"instructions": None, "temperature": None, "top_p": None, "previous_response_id": call.previous}
     return told | {name: asked[name] for name in _ECHOED if asked.get(name) is not None}
 
 

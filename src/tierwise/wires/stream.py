@@ -16,6 +16,7 @@ from tierwise.wires.sse import MAX_EVENT_BYTES, Event, SseDecoder
 
 MAX_TOKENS = 1_000_000_000
 MAX_JUNK_BYTES = 64 * 1024
+_BOM = b"\xef\xbb\xbf"
 _NAME = re.compile(r"[\w.]+")
 
 
@@ -36,28 +37,45 @@ class LineDecoder:
         self._limit = max_line_bytes
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._broken: BadReply | None = None
 
     def feed(self, data: bytes) -> list[Event]:
-        """Return the lines that these bytes complete; empty ones say nothing."""
+        """Return the lines that these bytes complete; empty ones say nothing, those before one too long come first."""
+        if self._broken is not None:
+            raise self._broken
         if b"\n" not in data:
             self._held.append(data)
             self._held_bytes += len(data)
-            self._check()
-            return []
+            return self._checked([], self._held_bytes)
         *lines, rest = b"".join((*self._held, data)).split(b"\n")
         self._held, self._held_bytes = [rest], len(rest)
-        self._check()
-        return [(b"", line) for line in map(bytes.strip, lines) if line]
+        events: list[Event] = []
+        for line in lines:
+            self._checked(events, len(line))
+            if self._broken is not None:
+                return events
+            if said := line.strip():
+                events.append((b"", said))
+        return self._checked(events, len(rest))
 
     def finish(self) -> list[Event]:
         """Return the last line, which may have no end."""
+        if self._broken is not None:
+            raise self._broken
         line = b"".join(self._held).strip()
         self._held = []
         return [(b"", line)] if line else []
 
-    def _check(self) -> None:
-        if self._held_bytes > self._limit:
-            raise BadReply(f"The endpoint sent a line of more than {self._limit:,} bytes.", code="upstream_too_large")
+    def _checked(self, events: list[Event], line_bytes: int) -> list[Event]:
+        """Return `events`; raise at once if there are none, with the next call if there are some."""
+        if line_bytes > self._limit:
+            self._held.clear()
+            self._broken = BadReply(
+                f"The endpoint sent a line of more than {self._limit:,} bytes.", code="upstream_too_large"
+            )
+            if not events:
+                raise self._broken
+        return events
 
 
 class EventReader(ABC):
@@ -128,11 +146,12 @@ class EventReader(ABC):
     def _sniffed(self, data: bytes) -> bytes:
         """Hold the first bytes back until they show a stream; a whole JSON body or a page is none."""
         head = (self._head or b"") + data
-        first = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")[:1]
-        if first == b"<" or (first in b"{[" and len(head) > MAX_JUNK_BYTES):
-            self._broken = not_an_answer(head, self._key)
+        first = head.removeprefix(_BOM).lstrip(b" \t\r\n")[:1]
+        unclear = first in b"{[" or _BOM.startswith(head)  # no first byte yet is in it too
+        if first == b"<" or (unclear and len(head) > MAX_JUNK_BYTES):
+            self._broken = not_an_answer(head[:MAX_JUNK_BYTES], self._key)
             raise self._broken
-        if not first or first in b"{[\xef":
+        if unclear:
             self._head = head
             return b""
         self._head = None

@@ -258,6 +258,23 @@ TWO = (ToolCall(index=0, id="a", name="f", arguments='{"x":1}'), ToolCall(index=
             [{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"x": 1}}}],
             [{"index": 1, "id": "b", "function": {"name": "g", "arguments": {}}}],
         ],
+        # nothing written for an empty object
+        [
+            [{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x":1}'}}],
+            [{"index": 1, "id": "b", "function": G}],
+        ],
+        # an id under the index of another
+        [
+            [{"index": 0, "id": "a", "function": F}],
+            [{"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}}],
+            [{"index": 1, "id": "a", "function": {"arguments": '{"x":1}'}}],
+        ],
+        # the older engines' way: a new id in every piece, the name only in the first
+        [
+            [{"index": 0, "id": "a", "function": F}],
+            [{"index": 0, "id": "z", "function": {"arguments": '{"x":1}'}}],
+            [{"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}}],
+        ],
         # empty ids in continuations
         [
             [{"index": 0, "id": "a", "function": F}],
@@ -275,6 +292,48 @@ def test_calls_without_ids_get_some() -> None:
     assert [call.name for call in made] == ["f", "g"]
     assert len({call.id for call in made}) == 2
     assert all(call.id for call in made)
+
+
+@pytest.mark.parametrize("names", ["fg", "ff"])
+@pytest.mark.parametrize("more", [{"index": 0}, {"index": 0, "id": ""}, {"id": None}, {}], ids=str)
+def test_calls_with_neither_id_nor_index_of_their_own(more: dict[str, Any], names: str) -> None:
+    made = calls(*([more | {"function": {"name": name, "arguments": '{"a":1}'}}] for name in names))
+    assert [(call.name, call.arguments) for call in made] == [(name, '{"a":1}') for name in names]
+    assert len({call.id for call in made}) == len({call.index for call in made}) == 2
+    whole = [more | {"function": {"name": name, "arguments": '{"a":1}'}} for name in names]
+    body = json.dumps({"choices": [{"message": {"tool_calls": whole}, "finish_reason": "stop"}]}).encode()
+    [choice] = decode_answer(body).choices
+    assert (choice.tool_calls, choice.finish) == (made, "tool_calls")
+
+
+def test_a_name_in_every_piece_makes_no_new_call() -> None:
+    pieces = [{"index": 0, "function": {"name": "f", "arguments": text}} for text in ("", '{"a"', ":1}", "")]
+    assert [(call.name, call.arguments) for call in calls(*([piece] for piece in pieces))] == [("f", '{"a":1}')]
+
+
+@pytest.mark.parametrize(
+    ("finish", "means"), [("stop", "tool_calls"), ("tool_calls", "tool_calls"), ("length", "length")]
+)
+def test_a_call_is_why_an_answer_stopped_whatever_the_server_says(finish: str, means: str) -> None:
+    data = chunk({"tool_calls": [{"index": 0, "id": "a", "function": G}]}) + chunk(finish=finish) + DONE
+    [choice] = read(data).choices
+    assert (choice.finish, choice.tool_calls[0].arguments) == (means, "" if means == "length" else "{}")
+    assert run([data])[0][-1].raw == json.dumps({"id": "c", "object": "chat.completion.chunk", "model": "served", "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}).encode()  # fmt: skip
+
+
+def test_a_call_that_is_repaired_in_the_chunk_that_ends_it() -> None:
+    made = {"tool_calls": [{"function": {"name": "f"}}]}
+    [call] = read(chunk(made, finish="stop") + DONE).choices[0].tool_calls
+    assert (call.name, call.arguments, bool(call.id)) == ("f", "{}", True)
+
+
+def test_usage_that_is_not_told_is_not_zero() -> None:
+    untold = event({"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}], "usage": None})
+    assert read(untold + DONE).usage is None
+    told = event({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})
+    assert read(untold + told + DONE).usage == read(told + untold + DONE).usage == Usage(input=3, output=1)
+    deltas, _, _ = run([untold + told + DONE])
+    assert (deltas[1].pieces, deltas[1].content) == ((), False)
 
 
 def test_the_older_way_to_call_a_function() -> None:
@@ -389,9 +448,9 @@ def test_a_whole_answer_is_repaired_where_clients_would_stumble() -> None:
     odd = [{"function": {"name": "f", "arguments": {"x": 1}}}, {"function": {"name": "g", "arguments": None}}]
     body = json.dumps({"choices": [{"message": {"content": "", "tool_calls": odd}, "finish_reason": "stop"}]}).encode()
     answer = decode_answer(body)
-    assert [(call.name, call.arguments) for call in answer.choices[0].tool_calls] == [("f", '{"x":1}'), ("g", "")]
+    assert [(call.name, call.arguments) for call in answer.choices[0].tool_calls] == [("f", '{"x":1}'), ("g", "{}")]
     written = json.loads(answer.raw)["choices"][0]["message"]["tool_calls"]
-    assert [call["function"]["arguments"] for call in written] == ['{"x":1}', ""]
+    assert [call["function"]["arguments"] for call in written] == ['{"x":1}', "{}"]
     assert len({call["id"] for call in written}) == 2
     assert decode_answer(answer.raw).choices == answer.choices
 
