@@ -130,7 +130,7 @@ ERRORS = [
 
 @pytest.mark.parametrize(("code", "status", "message", "error", "verdict"), ERRORS)
 @pytest.mark.parametrize("at", [0, 1, 2], ids=["first", "after content", "later"])
-def test_errors_in_a_stream(  # noqa: PLR0917
+def test_errors_in_a_stream(
     code: int, status: str, message: str, error: type[ProviderError], verdict: Verdict, at: int
 ) -> None:
     events = STREAMS[0].body.split(b"\n\n")[:at]

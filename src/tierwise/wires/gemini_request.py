@@ -89,7 +89,7 @@ def _takes_anything(schema: dict[str, Any]) -> bool:
     """Say whether a schema describes any parameter: a function without is declared without a schema."""
     if schema.get("properties") or not schema.keys() <= _SAYS_NOTHING:
         return True
-    return isinstance(schema.get("additionalProperties"), dict)
+    return schema.get("additionalProperties", False) is not False
 
 
 def _config(asked: Conversation, to: Recipient, dropped: list[str]) -> dict[str, Any]:

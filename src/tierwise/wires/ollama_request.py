@@ -68,7 +68,11 @@ def _write_tools(body: dict[str, Any], asked: Conversation, dropped: list[str]) 
     body["tools"] = [
         {
             "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.parameters or {"type": "object", "properties": {}},
+            },
         }
         for tool in asked.tools
     ]
