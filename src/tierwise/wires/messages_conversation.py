@@ -51,7 +51,7 @@ _decode = msgspec.json.Decoder().decode
 
 _SAME = ("temperature", "top_p", "top_k")
 _UNKNOWN = (
-    "seed", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
+    "seed", "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
 )  # fmt: skip
 _READ = frozenset(_SAME) | {
     "model", "messages", "system", "stream", "max_tokens", "stop_sequences", "tools", "tool_choice", "thinking",
@@ -257,11 +257,9 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         body["system"] = system
     if to.stream:
         body["stream"] = True
-    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {})]
-    if asked.logprobs:
-        dropped.append(asked.name("logprobs"))
-    if asked.n not in (None, 1):
-        dropped.append(asked.name("n"))
+    dropped += [asked.name(name) for name in _UNKNOWN if _given(getattr(asked, name))]
+    if asked.n == 1:
+        dropped.remove(asked.name("n"))
     stops = [stop for stop in asked.stop if stop.strip()]
     if stops:
         body["stop_sequences"] = stops
@@ -269,7 +267,9 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         dropped.append(asked.name("stop"))
     if asked.user:
         body["metadata"] = {"user_id": asked.user}
-    _write_tools(body, asked, dropped)
+    _write_tools(body, asked)
+    if not asked.tools and asked.tool_choice is not None and asked.tool_choice.mode in ("required", "named"):
+        dropped.append(asked.name("tool_choice"))
     if asked.reasoning is not None:
         _write_reasoning(body, asked, asked.reasoning, to, dropped)
     _write_sampling(body, asked, to, dropped)
@@ -280,10 +280,13 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     )
 
 
-def _write_tools(body: dict[str, Any], asked: Conversation, dropped: list[str]) -> None:
+def _given(value: Any) -> bool:
+    """Say whether a field was given; 0 is a value like any other."""
+    return value is not None and value is not False and value != {}
+
+
+def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
     if not asked.tools:
-        if asked.tool_choice is not None and asked.tool_choice.mode in ("required", "named"):
-            dropped.append(asked.name("tool_choice"))
         called = dict.fromkeys(
             block.name for turn in asked.turns for block in turn.blocks if isinstance(block, ToolUse)
         )
@@ -291,7 +294,7 @@ def _write_tools(body: dict[str, Any], asked: Conversation, dropped: list[str]) 
             body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in called]
             body["tool_choice"] = {"type": "none"}
         return
-    body["tools"] = [_write_tool(tool, asked, dropped) for tool in asked.tools]
+    body["tools"] = [_write_tool(tool) for tool in asked.tools]
     choice = asked.tool_choice
     if choice is not None:
         body["tool_choice"] = {"type": _CHOICES[choice.mode]}
@@ -301,12 +304,9 @@ def _write_tools(body: dict[str, Any], asked: Conversation, dropped: list[str]) 
         body.setdefault("tool_choice", {"type": "auto"})["disable_parallel_tool_use"] = True
 
 
-def _write_tool(tool: Tool, asked: Conversation, dropped: list[str]) -> dict[str, Any]:
+def _write_tool(tool: Tool) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"} | tool.parameters
-    if tool.strict:
-        schema, left_out = fitted(schema)
-        dropped += [f"{asked.name('tools')}: {keyword}" for keyword in sorted(left_out)]
-    written: dict[str, Any] = {"name": tool.name, "input_schema": schema}
+    written: dict[str, Any] = {"name": tool.name, "input_schema": fitted(schema)[0] if tool.strict else schema}
     if tool.description:
         written["description"] = tool.description
     if tool.strict:

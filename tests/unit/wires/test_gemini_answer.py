@@ -72,6 +72,15 @@ def test_no_reason_is_none(reason: Any) -> None:
         answered({"text": "x"}, reason=reason)
 
 
+def test_what_comes_behind_the_reason_to_stop_opens_nothing_again() -> None:
+    ended = {"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP", "index": 0}
+    decoder = answer_decoder()
+    for candidate in (ended, {"index": 0, "groundingMetadata": {"webSearchQueries": ["x"]}}):
+        decoder.feed(b"data: " + json.dumps({"candidates": [candidate]}).encode() + b"\n\n")
+    assert decoder.finish() == []
+    assert decoder.finished
+
+
 @pytest.mark.parametrize("reason", sorted(gemini_answer._BROKEN))
 def test_what_the_server_itself_could_not_read_is_no_answer(reason: str) -> None:
     with pytest.raises(BadReply, match=reason):

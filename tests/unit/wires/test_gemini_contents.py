@@ -228,6 +228,22 @@ def test_an_endpoint_that_refused_its_seals_gets_none() -> None:
     assert request.dropped == ("thinking",)
 
 
+def test_a_call_that_nobody_asked_for_is_signed_too() -> None:
+    """As of a conversation whose beginning was cut off."""
+    assert signatures(encode_request(Conversation(turns=steps(None)[1:]), THERE)) == [UNSIGNED]
+
+
+def test_of_two_signatures_in_a_row_none_is_lost() -> None:
+    first, second = (Thinking(seal=Seal(wire="gemini", data=data, origin="there")) for data in "ab")
+    thought = Thinking(text="hm", seal=Seal(wire="gemini", data=THOUGHT + "t", origin="there"))
+    _, contents, dropped = written(HI, model(first, second, Text(text="x"), first, thought, second))
+    assert contents[1]["parts"] == [
+        text("", **signed("a")), text("x", **signed("b")), text("", **signed("a")),
+        text("hm", thought=True, **signed("t")), text("", **signed("b")),
+    ]  # fmt: skip
+    assert dropped == []
+
+
 def test_nothing_is_signed_where_nothing_is_called() -> None:
     contents = [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "x"}]}]
     before = json.loads(json.dumps(contents))

@@ -29,7 +29,7 @@ from tierwise.core.model import Capability
 from tierwise.wires.known import ENDPOINTS
 from tierwise.wires.wire import EncodedRequest, Recipient
 
-WIRES = sorted(ENDPOINTS.keys() - {"embeddings"})  # that one asks for vectors, and refuses a conversation
+WIRES = sorted(ENDPOINTS.keys() - {"embeddings", "count_tokens"})  # those are asked for numbers, on their own wire
 VALUES: dict[str, list[Any]] = {
     "tools": [(Tool(name="look", parameters=SCHEMA),), (Tool(name="look"), Tool(name="hear", strict=True))],
     "tool_choice": [ToolChoice(mode="none"), ToolChoice(mode="required"), ToolChoice(mode="named", name="look")],
