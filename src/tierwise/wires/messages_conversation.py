@@ -268,21 +268,16 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     if asked.user:
         body["metadata"] = {"user_id": asked.user}
     _write_tools(body, asked)
-    if not asked.tools and asked.tool_choice is not None and asked.tool_choice.mode in ("required", "named"):
-        dropped.append(asked.name("tool_choice"))
     if asked.reasoning is not None:
         _write_reasoning(body, asked, asked.reasoning, to, dropped)
     _write_sampling(body, asked, to, dropped)
     if asked.format is not None:
         _write_format(body, asked, asked.format, dropped)
+    if not asked.tools and asked.tool_choice is not None and asked.tool_choice.mode in ("required", "named"):
+        dropped.append(asked.name("tool_choice"))
     return EncodedRequest(
         path="/messages", body=_encode(body), dropped=tuple(dict.fromkeys(dropped)), headers=headers_of()
     )
-
-
-def _given(value: Any) -> bool:
-    """Say whether a field was given; 0 is a value like any other."""
-    return value is not None and value is not False and value != {}
 
 
 def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
@@ -338,6 +333,11 @@ def _write_reasoning(
             body["output_config"] = {"effort": effort}
     else:
         _write_budget(body, asked, reasoning, dropped)
+
+
+def _given(value: Any) -> bool:
+    """Say whether a field was given; 0 is a value like any other."""
+    return value is not None and value is not False and value != {}
 
 
 def _effort_for(budget_tokens: int | None) -> str | None:
