@@ -51,7 +51,7 @@ _decode = msgspec.json.Decoder().decode
 
 _SAME = ("temperature", "top_p", "top_k")
 _UNKNOWN = (
-    "seed", "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
+    "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
 )  # fmt: skip
 _READ = frozenset(_SAME) | {
     "model", "messages", "system", "stream", "max_tokens", "stop_sequences", "tools", "tool_choice", "thinking",
@@ -257,7 +257,8 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         body["system"] = system
     if to.stream:
         body["stream"] = True
-    dropped += [asked.name(name) for name in _UNKNOWN if _given(getattr(asked, name))]
+    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {}, False)]
+    dropped += [asked.name("seed")] if asked.seed is not None else []  # 0 is one like any other
     if asked.n == 1:
         dropped.remove(asked.name("n"))
     stops = [stop for stop in asked.stop if stop.strip()]
@@ -333,11 +334,6 @@ def _write_reasoning(
             body["output_config"] = {"effort": effort}
     else:
         _write_budget(body, asked, reasoning, dropped)
-
-
-def _given(value: Any) -> bool:
-    """Say whether a field was given; 0 is a value like any other."""
-    return value is not None and value is not False and value != {}
 
 
 def _effort_for(budget_tokens: int | None) -> str | None:

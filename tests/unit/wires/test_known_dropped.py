@@ -48,9 +48,9 @@ VALUES: dict[str, list[Any]] = {
     "seed": [0, 7, -1, 2**40],
     "n": [2, 8],
     "logprobs": [True],
-    "top_logprobs": [0, 3],
-    "frequency_penalty": [0.0, 0.1],
-    "presence_penalty": [0.0, -0.2],
+    "top_logprobs": [1, 3],
+    "frequency_penalty": [0.1],  # none at all is what there is unasked
+    "presence_penalty": [-0.2],
     "logit_bias": [{"50256": -100.0}],
     "user": ["u-1"],
     "verbosity": ["low"],
