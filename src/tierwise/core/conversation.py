@@ -153,6 +153,13 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     spelled: dict[str, str] = {}
     foreign: tuple[str, ...] = ()
 
+    @property
+    def marks_cache(self) -> bool:
+        """True if the caller marked where a prefix to be cached ends, in what tools answered too."""
+        blocks = [block for turn in self.turns for block in turn.blocks]
+        answered = [part for block in blocks if isinstance(block, ToolResult) for part in block.content]
+        return any(isinstance(block, Text) and block.cache for block in (*blocks, *answered))
+
     def name(self, field: str) -> str:
         """Return how the caller writes a field."""
         return self.spelled.get(field, field)

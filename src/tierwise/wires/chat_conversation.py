@@ -218,7 +218,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     """Write a request that came on another wire."""
     asked = conversation
     dropped = list(asked.foreign)
-    if any(isinstance(block, Text) and block.cache for turn in asked.turns for block in turn.blocks):
+    if asked.marks_cache:
         dropped.append("cache_control")
     body: dict[str, Any] = {"model": to.served_name, "messages": list(_messages(asked, dropped))}
     if to.stream:
@@ -235,7 +235,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         body["logprobs"] = True
     if asked.reasoning is not None:
         _write_reasoning(body, asked, to, dropped)
-    _write_tools(body, asked)
+    _write_tools(body, asked, dropped)
     if asked.format is not None:
         body["response_format"] = _write_format(asked.format)
     return EncodedRequest(path="/chat/completions", body=_encode(body), dropped=tuple(dict.fromkeys(dropped)))
@@ -245,14 +245,17 @@ def _write_reasoning(body: dict[str, Any], asked: Conversation, to: Recipient, d
     reasoning = asked.reasoning
     if reasoning is not None and reasoning.effort is not None and "thinking" in to.capabilities:
         body["reasoning_effort"] = reasoning.effort
-    elif reasoning is not None and (reasoning.effort or reasoning.budget_tokens):
+    elif reasoning is not None and (reasoning.effort or reasoning.budget_tokens or reasoning.visible):
         dropped.append(asked.name("reasoning"))
 
 
-def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
-    if asked.tools:
-        body["tools"] = [{"type": "function", "function": _write_tool(tool)} for tool in asked.tools]
+def _write_tools(body: dict[str, Any], asked: Conversation, dropped: list[str]) -> None:
     choice = asked.tool_choice
+    if not asked.tools:  # the wire refuses a choice among none
+        if choice is not None and choice.mode in ("required", "named"):
+            dropped.append(asked.name("tool_choice"))
+        return
+    body["tools"] = [{"type": "function", "function": _write_tool(tool)} for tool in asked.tools]
     if choice is not None:
         named = {"type": "function", "function": {"name": choice.name}}
         body["tool_choice"] = named if choice.mode == "named" else choice.mode
@@ -332,6 +335,8 @@ def _result(result: ToolResult, shown: list[dict[str, Any]], turn: Turn, dropped
 
 
 def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
+    if isinstance(block, File) and block.name and (block.text or block.media_type.startswith("audio/")):
+        dropped.append(f"{turn.path}: file name")
     match block:
         case Text():
             yield {"type": "text", "text": block.text}

@@ -134,7 +134,7 @@ def _result(result: ToolResult, turn: Turn, dropped: list[str]) -> Iterator[Part
 def _media(block: Image | File, turn: Turn, dropped: list[str]) -> Part:
     if isinstance(block, Image) and block.detail not in ("", "auto"):
         dropped.append(within(turn, "image detail"))
-    if isinstance(block, File) and block.name and not block.text:
+    if isinstance(block, File) and block.name:
         dropped.append(within(turn, "file name"))
     if isinstance(block, File) and block.text:
         return {"text": block.text}

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from tierwise.core.conversation import Conversation, Text
+from tierwise.core.conversation import Conversation
 from tierwise.wires.gemini_contents import WIRE, sign, write_contents
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -52,7 +52,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     if config:
         body["generationConfig"] = config
     dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {})]
-    if any(isinstance(block, Text) and block.cache for turn in asked.turns for block in turn.blocks):
+    if asked.marks_cache:
         dropped.append("cache_control")
     verb = "streamGenerateContent?alt=sse" if to.stream else "generateContent"
     name = to.served_name if "/" in to.served_name else f"models/{to.served_name}"
@@ -89,7 +89,7 @@ def _takes_anything(schema: dict[str, Any]) -> bool:
     """Say whether a schema describes any parameter: a function without is declared without a schema."""
     if schema.get("properties") or not schema.keys() <= _SAYS_NOTHING:
         return True
-    return isinstance(schema.get("additionalProperties"), dict)
+    return schema.get("additionalProperties", False) is not False
 
 
 def _config(asked: Conversation, to: Recipient, dropped: list[str]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ _decode = msgspec.json.Decoder().decode
 
 _SAME = ("temperature", "top_p", "top_k")
 _UNKNOWN = (
-    "seed", "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
+    "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
 )  # fmt: skip
 _READ = frozenset(_SAME) | {
     "model", "messages", "system", "stream", "max_tokens", "stop_sequences", "tools", "tool_choice", "thinking",
@@ -258,6 +258,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     if to.stream:
         body["stream"] = True
     dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {}, False)]
+    dropped += [asked.name("seed")] if asked.seed is not None else []  # 0 is one like any other
     if asked.n == 1:
         dropped.remove(asked.name("n"))
     stops = [stop for stop in asked.stop if stop.strip()]
@@ -273,6 +274,8 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     _write_sampling(body, asked, to, dropped)
     if asked.format is not None:
         _write_format(body, asked, asked.format, dropped)
+    if not asked.tools and asked.tool_choice is not None and asked.tool_choice.mode in ("required", "named"):
+        dropped.append(asked.name("tool_choice"))
     return EncodedRequest(
         path="/messages", body=_encode(body), dropped=tuple(dict.fromkeys(dropped)), headers=headers_of()
     )

@@ -6,6 +6,7 @@ Source: Ollama's published API description and `api/types.go` (`/api/chat`, 0.12
 Invariant: a field that is not written here is named in `dropped`.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ _SAME = {
 }  # fmt: skip
 _UNKNOWN = ("logit_bias", "user", "verbosity")
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+_WITH_LEVELS = re.compile(r"(?:.*/)?gpt-oss(?![a-z])")
+"""Models that always think, by one of three levels; any other refuses a level, and can only be told to think or not."""
 
 
 def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
@@ -45,7 +48,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {})]
     if asked.n not in (None, 1):
         dropped.append(asked.name("n"))
-    if any(isinstance(block, Text) and block.cache for turn in asked.turns for block in turn.blocks):
+    if asked.marks_cache:
         dropped.append("cache_control")
     return EncodedRequest(path="/api/chat", root=True, body=_encode(body), dropped=tuple(dict.fromkeys(dropped)))
 
@@ -65,7 +68,11 @@ def _write_tools(body: dict[str, Any], asked: Conversation, dropped: list[str]) 
     body["tools"] = [
         {
             "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.parameters or {"type": "object", "properties": {}},
+            },
         }
         for tool in asked.tools
     ]
@@ -79,13 +86,16 @@ def _write_thinking(body: dict[str, Any], asked: Conversation, to: Recipient, dr
     reasoning = asked.reasoning
     if reasoning is None:
         return
+    effort, leveled = reasoning.effort, _WITH_LEVELS.match(to.served_name) is not None
     if "thinking" not in to.capabilities:
-        if reasoning.effort != "none":
+        if effort != "none":
             dropped.append(asked.name("reasoning"))
-    elif reasoning.effort == "none":
-        body["think"] = False
-    else:
-        body["think"] = _EFFORTS.get(reasoning.effort or "", True)
+        return
+    body["think"] = _EFFORTS.get(effort or "", True) if leveled else effort != "none"
+    if effort == "none" and leveled:
+        body["think"] = "low"
+    if reasoning.budget_tokens is not None or (effort == "none" if leveled else effort not in (None, "none")):
+        dropped.append(asked.name("reasoning"))
 
 
 def _messages(turn: Turn, to: Recipient, dropped: list[str]) -> Iterator[dict[str, Any]]:
@@ -135,6 +145,8 @@ def _message(role: str, blocks: Iterable[Block], turn: Turn, dropped: list[str])
                 texts.append(block.text)
             case File() if block.text:
                 texts.append(block.text)
+                if block.name:
+                    dropped.append(_within(turn, "file name"))
             case Image() if block.data:
                 images.append(block.data)
                 if block.detail not in ("", "auto"):

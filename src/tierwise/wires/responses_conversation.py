@@ -235,7 +235,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     dropped = list(asked.foreign)
     turns = list(asked.turns)
     body: dict[str, Any] = {"model": to.served_name}
-    if len(turns) > 1 and turns[0].role == "system":  # the input must not be empty
+    if len(turns) > 1 and _are_instructions(turns[0]):  # the input must not be empty
         body["instructions"] = "\n\n".join(block.text for block in turns.pop(0).blocks if isinstance(block, Text))
     body["input"] = [item for turn in turns for item in _items(turn, to, dropped)]
     body["store"] = False
@@ -250,7 +250,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, (), {})]
     if asked.n == 1:
         dropped.remove(asked.name("n"))
-    if any(isinstance(block, Text) and block.cache for turn in asked.turns for block in turn.blocks):
+    if asked.marks_cache:
         dropped.append("cache_control")
     include = [LOGPROBS_ASKED] if asked.logprobs else []
     if "thinking" in to.capabilities:
@@ -259,6 +259,11 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         body["include"] = include
     _write_options(body, asked, to, dropped)
     return EncodedRequest(path="/responses", body=_encode(body), dropped=tuple(dict.fromkeys(dropped)))
+
+
+def _are_instructions(turn: Turn) -> bool:
+    """Say whether a turn can be said in words that nobody in particular says."""
+    return turn.role == "system" and not turn.name and all(isinstance(block, Text) for block in turn.blocks)
 
 
 def _write_options(body: dict[str, Any], asked: Conversation, to: Recipient, dropped: list[str]) -> None:
@@ -274,9 +279,11 @@ def _write_options(body: dict[str, Any], asked: Conversation, to: Recipient, dro
             for tool in asked.tools
         ]
     choice = asked.tool_choice
-    if choice is not None:
+    if choice is not None and asked.tools:
         body["tool_choice"] = {"type": "function", "name": choice.name} if choice.mode == "named" else choice.mode
-    if asked.parallel_tools is not None:
+    elif choice is not None and choice.mode in ("required", "named"):  # the wire refuses a choice among none
+        dropped.append(asked.name("tool_choice"))
+    if asked.parallel_tools is not None and asked.tools:
         body["parallel_tool_calls"] = asked.parallel_tools
     text: dict[str, Any] = {} if asked.format is None else {"format": _write_format(asked.format)}
     if asked.verbosity is not None:
@@ -354,6 +361,8 @@ def safe_id(ident: str) -> str:
 
 
 def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
+    if isinstance(block, File) and block.name and (block.text or block.url):
+        dropped.append(f"{turn.path}: file name")
     match block:
         case Text() if turn.role == "assistant":
             yield {"type": "refusal", "refusal": block.text} if block.refusal else {

@@ -134,7 +134,9 @@ class EventReader(ABC):
             for name, payload in self._framing.finish():
                 try:
                     delta = self._event(name, payload)
-                except BadReply:
+                except BadReply as error:
+                    if error.code != "upstream_invalid" and not self._complete:
+                        raise  # no cut: the endpoint says what went wrong
                     break  # the event was cut off; whether that matters is up to the reason to stop
                 if delta is not None:
                     deltas.append(delta)
