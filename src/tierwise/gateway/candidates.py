@@ -77,6 +77,8 @@ def _candidate(
         latency_ms=facts.latency_ms.get(model.id),
         weight=workflow.weights.get(model.id, 1.0) if workflow else 1.0,
         unavailable=unavailable,
+        lacks=model.lacks,
+        context_note=model.context_note,
     )
 
 
