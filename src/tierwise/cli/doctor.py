@@ -129,17 +129,26 @@ def _probes(catalog: Catalog) -> Iterator[Finding]:
             told = f"the one of {probed.date} no longer counts: {probed.stale}; `tierwise doctor --probe` makes another"
             yield Finding(what=f"probe {name}", well=True, detail=told)
             continue
-        kept = dict.fromkeys(one.check for one in probed.findings if one.verdict == "honoured")
+        kept = dict.fromkeys(one.check for one in probed.findings if one not in _telling(probed))
         parts = [f"{', '.join(kept)} honoured"] if kept else []
         parts += [f"{one.check} {one.verdict} on {one.wire} ({one.detail})" for one in _telling(probed)]
         well = all(one.check == "stream_usage" for one in probed.broken)  # what is missing there is estimated
-        mend = "calls that need it go elsewhere; update the server or correct the row, then --probe it again by name"
-        detail = f"on {probed.date}: {'; '.join(parts)}"
-        yield Finding(what=f"probe {name}", well=well, detail=detail, mend=mend)
+        yield Finding(
+            what=f"probe {name}", well=well, detail=f"on {probed.date}: {'; '.join(parts)}", mend=_mend(probed)
+        )
     left = [name for name, model in catalog.models.items() if name not in catalog.probes and not _embeds(model)]
     if left:
         told = f"{len(left)} of {len(catalog.models)} models not probed yet; `tierwise doctor --probe` does it"
         yield Finding(what="probes", well=True, detail=told)
+
+
+def _mend(probed: Probed) -> str:
+    """Say what helps: where another wire does better, that one alone."""
+    good = {one.check for one in probed.findings if one.verdict == "honoured"}
+    worse = sorted({one.wire for one in probed.broken if one.check in good})
+    if worse:
+        return f"take {', '.join(worse)} out of the endpoint's wires: another one does it"
+    return "calls that need it go elsewhere; update the server or correct the row, then --probe it again by name"
 
 
 def _telling(probed: Probed) -> list[Check]:
