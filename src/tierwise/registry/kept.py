@@ -26,7 +26,7 @@ def read(path: Path) -> tuple[Probed, ...]:
     """Return what is kept; nothing where there is no file. Raises ConfigError for one that cannot be understood."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_File).probes
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
@@ -36,16 +36,24 @@ def read(path: Path) -> tuple[Probed, ...]:
 
 
 def keep(path: Path, results: Iterable[Probed]) -> None:
-    """Add results, each in the place of an earlier one of the same model and endpoint."""
+    """Add results, each in the place of an earlier one of the same model and endpoint. Raises ConfigError."""
     kept = {(one.endpoint, one.model): one for one in (*read(path), *results)}
     ordered = tuple(kept[place] for place in sorted(kept))
     data = msgspec.json.format(msgspec.json.encode(_File(probes=ordered)), indent=1)
+    try:
+        _put(path, data + b"\n")
+    except OSError as error:
+        mend = "make the folder writable, or set TIERWISE_HOME to another"
+        raise ConfigError(f"{path} cannot be written: {error.strerror}; {mend}", file=str(path)) from error
+
+
+def _put(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # mkstemp makes it readable by its owner only.
     number, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(number, "wb") as file:
-            file.write(data + b"\n")
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)

@@ -39,3 +39,11 @@ def test_a_file_that_is_none_is_an_error_that_names_the_mend(tmp_path: Path, tex
     with pytest.raises(ConfigError):
         keep(path, [ONE])
     assert path.read_text() == text
+
+
+def test_where_no_file_can_be_there_is_none_and_none_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "home" / "probes.json"
+    assert read(path) == ()
+    with pytest.raises(ConfigError, match="TIERWISE_HOME"):
+        keep(path, [ONE])
