@@ -147,3 +147,15 @@ def test_a_changed_row_is_shown_as_stale_and_a_broken_file_is_said(installed: In
     (installed.home / "probes.json").write_text("{")
     assert "remove it, then probe again" in installed.run("models", code=2).stderr
     assert "remove it, then probe again" in findings(installed.json("doctor", code=1))["configuration"]["detail"]
+
+
+def test_a_model_that_answers_under_another_name_by_now_is_not_judged_by_the_old_result(installed: Installed) -> None:
+    installed.run("doctor", "--probe", "damaged", code=1)
+    kept = installed.home / "probes.json"
+    installed.run("ask", "hello", "--model", "damaged")
+    assert not findings(installed.json("doctor", code=1))["probe damaged"]["well"]
+    kept.write_text(kept.read_text().replace('"served_model": "scripted-1"', '"served_model": "scripted-0"'))
+    found = findings(installed.json("doctor", code=1))
+    assert "its answers came from scripted-0, and come from scripted-1 by now" in found["probe damaged"]["detail"]
+    models = {row["model"]: row for row in installed.json("models")}
+    assert "tools" in models["damaged"]["capabilities"]

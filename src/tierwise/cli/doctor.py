@@ -20,15 +20,18 @@ from tierwise.gateway.rules import Rules
 from tierwise.hardware.detect import machine
 from tierwise.providers.engine import installed
 from tierwise.providers.transport import Transport
+from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog
+from tierwise.registry.probed import FILTERS, Probed, renamed
 from tierwise.registry.probed import Finding as Check
-from tierwise.registry.probed import Probed
 
 LEAST_FREE_BYTES = 1024**3
 # Earlier than this project: a clock that says so was never set.
 LEAST_TIME = 1_760_000_000
 # The longest prompt of a probe, unless another is asked for: small engines take minutes for more.
 MOST_TOKENS = 16_384
+# How many of the last decisions are searched for a model that answers under another name by now.
+LOOKED_BACK = 500
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,9 +120,33 @@ async def _rules(settings: config.Settings) -> Rules:
     """Return the rules in force, with what was probed in another version marked so."""
     transport = Transport()
     try:
-        return await bootstrap.rechecked(settings, bootstrap.rules_from(settings), transport)
+        rules = await bootstrap.rechecked(settings, bootstrap.rules_from(settings), transport)
     finally:
         await transport.aclose()
+    old = renamed(rules.catalog.probes.values(), await _served(settings, rules.catalog))
+    if not old:
+        return rules
+    kept.keep(settings.probes_path, old)
+    return bootstrap.rules_from(settings)
+
+
+async def _served(settings: config.Settings, catalog: Catalog) -> dict[str, str]:
+    """Return under which name each probed model answered last, of those that answered since."""
+    probes, history = catalog.probes, bootstrap.reader(settings)
+    if not probes or history is None:
+        return {}
+    try:
+        decisions = await history.latest(LOOKED_BACK)
+    except TierwiseError:  # that the ledger cannot be read is a finding of its own
+        return {}
+    finally:
+        await history.close()
+    return {
+        attempt.model: attempt.served_model
+        for decision in reversed(decisions)
+        for attempt in decision.attempts
+        if attempt.served_model and attempt.model in probes and attempt.started > probes[attempt.model].ts
+    }
 
 
 def _probes(catalog: Catalog) -> Iterator[Finding]:
@@ -129,8 +156,8 @@ def _probes(catalog: Catalog) -> Iterator[Finding]:
             told = f"the one of {probed.date} no longer counts: {probed.stale}; `tierwise doctor --probe` makes another"
             yield Finding(what=f"probe {name}", well=True, detail=told)
             continue
-        kept = dict.fromkeys(one.check for one in probed.findings if one not in _telling(probed))
-        parts = [f"{', '.join(kept)} honoured"] if kept else []
+        done = dict.fromkeys(one.check for one in probed.findings if one not in _telling(probed))
+        parts = [f"{', '.join(done)} honoured"] if done else []
         parts += [f"{one.check} {one.verdict} on {one.wire} ({one.detail})" for one in _telling(probed)]
         well = all(one.check == "stream_usage" for one in probed.broken)  # what is missing there is estimated
         yield Finding(
@@ -148,7 +175,9 @@ def _mend(probed: Probed) -> str:
     worse = sorted({one.wire for one in probed.broken if one.check in good})
     if worse:
         return f"take {', '.join(worse)} out of the endpoint's wires: another one does it"
-    return "calls that need it go elsewhere; update the server or correct the row, then --probe it again by name"
+    filtered = any(one.check in FILTERS or one.check == "context" for one in probed.broken)
+    until = "calls that need it go elsewhere" if filtered else "do not rely on it there"
+    return f"{until}; update the server or correct the row, then --probe it again by name"
 
 
 def _telling(probed: Probed) -> list[Check]:

@@ -73,7 +73,7 @@ ROOM_TOKENS, THINKING_ROOM_TOKENS = 384, 2_048
 SHORT_TOKENS = 16
 PROMPT_TOKENS = 200
 """More than any prompt takes that is not there to be long, with its schema or its tool."""
-FIRST_WORDS, LEAST_SECOND_WORDS, MOST_SECOND_WORDS = 8, 24, 200
+MOST_SECOND_ROUNDS = 6
 # What is tried where the row says no context, and what of a context a prompt may fill.
 UNKNOWN_CONTEXT_TOKENS = 8_192
 SHARE = 0.85
@@ -112,7 +112,7 @@ def estimate(model: Model, endpoint: Endpoint, most_tokens: int) -> Estimate:
     # The free answer, and a tool that is asked for twice, come on top of the checks; a cut prompt is sent once more.
     short = len(spoken(endpoint, model)) * (len(list(_checks(model))) + 2)
     long = len(SHARES) + 3
-    read = round(_goal(model, most_tokens) * (sum(SHARES) + 1)) + 2 * MOST_SECOND_WORDS
+    read = round(_goal(model, most_tokens) * (sum(SHARES) + 1)) + 2 * MOST_SECOND_ROUNDS * len(WORDS)
     return Estimate(
         requests=short + long,
         input_tokens=short * PROMPT_TOKENS + read,
@@ -167,27 +167,28 @@ class Prober:
     async def _context(self, asked: "_Asked", model: Model) -> tuple[Judged, int | None]:
         """Send growing prompts, each with a beginning of its own: what a cache leaves out of the count then is none."""
         goal = _goal(model, self._most_tokens)
-        second = max(LEAST_SECOND_WORDS, min(MOST_SECOND_WORDS, goal // 8))
-        readings = [await self._read(asked, words) for words in (FIRST_WORDS, second)]
+        second = max(2, min(MOST_SECOND_ROUNDS, goal // (8 * len(WORDS))))
+        readings = [await self._read(asked, rounds) for rounds in (1, second)]
         slope = damage.tokens_per_word(readings)
         if slope is None:
             return damage.context(readings, model.context_tokens)
         for share in SHARES:
-            words = FIRST_WORDS + round((goal * share - (readings[0].seen.read or 0)) / slope)
-            if words <= second:
+            rounds = 1 + int((goal * share - (readings[0].seen.read or 0)) / (slope * len(WORDS)))
+            if rounds <= second:
                 continue
-            reading = await self._read(asked, words)
+            reading = await self._read(asked, rounds)
             readings.append(reading)
             if damage.cut_short(readings, reading):
-                readings.append(await self._read(asked, words))
+                readings.append(await self._read(asked, rounds))
                 break
             if reading.seen.trouble:
                 break
         return damage.context(readings, model.context_tokens)
 
-    async def _read(self, asked: "_Asked", words: int) -> Reading:
-        text = " ".join((str(self._random.randrange(10**6)), *self._random.choices(WORDS, k=words), "\nAnswer: OK."))
-        return Reading(words=words, seen=await asked(text, SHORT_TOKENS))
+    async def _read(self, asked: "_Asked", rounds: int) -> Reading:
+        """Every round holds each word once, in another order: as many tokens each time, and no common beginning."""
+        words = [word for _ in range(rounds) for word in self._random.sample(WORDS, k=len(WORDS))]
+        return Reading(words=len(words), seen=await asked(" ".join((*words, "\nAnswer: OK.")), SHORT_TOKENS))
 
 
 class _Asked:
@@ -213,7 +214,7 @@ class _Asked:
             if seen.trouble != "refused":
                 break
         if seen.trouble:
-            raise Unprobed(seen.told, down=seen.trouble == "down")
+            raise Unprobed(f"{seen.told} (on {self._endpoint.wires[0]})", down=seen.trouble == "down")
         return seen
 
     async def __call__(self, text: str, limit: int, **more: Any) -> Seen:
@@ -309,7 +310,7 @@ async def _tools(asked: _Asked) -> Judged:
 def _room(model: Model) -> int:
     """Return how long an answer may be: thinking comes before it, and prompt and answer share the context."""
     room = THINKING_ROOM_TOKENS if "thinking" in model.capabilities else ROOM_TOKENS
-    return min(room, (model.context_tokens or UNKNOWN_CONTEXT_TOKENS) // 4)
+    return max(1, min(room, (model.context_tokens or UNKNOWN_CONTEXT_TOKENS) // 4))
 
 
 def _goal(model: Model, most_tokens: int) -> int:

@@ -7,6 +7,7 @@ result that was measured for another address, row or version takes nothing away.
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -55,6 +56,11 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
         return self.at[:10]
 
     @property
+    def ts(self) -> float:
+        """The time of the probe in Unix seconds."""
+        return datetime.fromisoformat(self.at).timestamp()
+
+    @property
     def broken(self) -> tuple[Finding, ...]:
         """What was not done as asked. That answers repeat is nobody's promise."""
         return tuple(one for one in self.findings if one.verdict in BROKEN and one.check != "repeats")
@@ -82,6 +88,15 @@ def outdated(probes: Iterable[Probed], versions: Mapping[str, str | None]) -> li
         msgspec.structs.replace(one, stale=f"{one.endpoint} ran {one.version}, and runs {now} by now")
         for one in probes
         if (now := versions.get(one.endpoint)) is not None and one.version is not None and now != one.version
+    ]
+
+
+def renamed(probes: Iterable[Probed], served: Mapping[str, str]) -> list[Probed]:
+    """Return, marked stale, the results of models whose answers carry another name by now (`served`, by model)."""
+    return [
+        msgspec.structs.replace(one, stale=f"its answers came from {one.served_model}, and come from {now} by now")
+        for one in probes
+        if (now := served.get(one.model)) is not None and one.served_model not in (None, now) and not one.stale
     ]
 
 

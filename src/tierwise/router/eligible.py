@@ -36,7 +36,7 @@ def _capability(candidate: Candidate, need: Need) -> str | None:
     missing: set[str] = set(need.capabilities - candidate.capabilities)
     if candidate.gate_needs_logprobs and "logprobs" not in candidate.capabilities:
         missing.add("logprobs (which a quality gate needs)")
-    why = "; ".join(told for name, told in candidate.lacks.items() if name in missing)
+    why = "; ".join(told for name, told in candidate.lacks.items() if any(one.startswith(name) for one in missing))
     return f"cannot do {', '.join(sorted(missing))}" + (f": {why}" if why else "") if missing else None
 
 

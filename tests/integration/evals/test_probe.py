@@ -195,6 +195,20 @@ def test_a_longer_prompt_than_the_server_takes_is_refused_not_cut(tmp_path: Path
     run(scene())
 
 
+@pytest.mark.parametrize("context", [None, 1, 64, 256, 512, 1_024])
+def test_a_small_context_is_never_blamed_for_being_small(context: int | None, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with ScriptedUpstream(context_tokens=context or 8_192) as up:
+            settings = settings_for(tmp_path, up, context_tokens=context)
+            if context == 1:
+                with pytest.raises(Unprobed, match="1 tokens"):
+                    await probe(settings)
+                return
+            assert not (await probe(settings)).broken
+
+    run(scene())
+
+
 def test_the_longest_prompt_stays_below_what_is_allowed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with ScriptedUpstream() as up:

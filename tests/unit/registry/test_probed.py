@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.registry.load import load
-from tierwise.registry.probed import Finding, Probed, current, narrowed, outdated, row_digest
+from tierwise.registry.probed import Finding, Probed, current, narrowed, outdated, renamed, row_digest
 from tierwise.registry.settings import EndpointRow, ModelRow
 
 ENDPOINT = Endpoint(name="e", kind="vllm", wires=("chat",), tier=Tier.LOCAL, url="http://127.0.0.1:1/v1")
@@ -102,3 +102,13 @@ def test_the_catalog_holds_the_narrowed_model_and_the_result() -> None:
     assert found.models["m"].context_tokens == 100
     assert found.probes == {"m": result}
     assert found.digest != promised.digest
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "stale"), [("m-1", "m-2", True), ("m-1", "m-1", False), (None, "m-2", False)]
+)
+def test_answers_under_another_name_make_it_stale(before: str | None, now: str, stale: bool) -> None:
+    assert bool(renamed([probed(served_model=before)], {"m": now})) is stale
+    assert not renamed([probed(served_model=before)], {"other": now})
+    assert not renamed([probed(served_model=before, stale="already")], {"m": now})
+    assert probed().ts == 1_795_248_000.0
