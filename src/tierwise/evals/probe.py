@@ -27,13 +27,13 @@ from tierwise.core.errors import (
 from tierwise.core.model import Endpoint, Model
 from tierwise.evals import damage
 from tierwise.evals.damage import Judged, Reading, Seen, finding
-from tierwise.gateway.asking import EMBEDDINGS, Asking
+from tierwise.gateway.asking import Asking
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.decide import Hop
 from tierwise.providers.transport import Transport
 from tierwise.quality.settings import Gates
 from tierwise.registry.probed import Check, Finding, Probed, row_digest
-from tierwise.wires import chat
+from tierwise.wires import chat, embeddings
 from tierwise.wires.known import ENDPOINTS
 
 FREE = "Count from 1 to 40 in digits, with one space between the numbers. Write nothing else."
@@ -124,7 +124,7 @@ def spoken(endpoint: Endpoint, model: Model) -> tuple[str, ...]:
     """Return the wires on which the gateway would ask this model."""
     if endpoint.context_wire is not None and model.context_tokens is not None:
         return (endpoint.context_wire,)
-    return tuple(name for name in endpoint.wires if name != EMBEDDINGS)
+    return tuple(name for name in endpoint.wires if name != embeddings.WIRE)
 
 
 class Prober:
