@@ -20,6 +20,7 @@ from tierwise.core.errors import ConfigError, InvalidCall, ProviderError, Refuse
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account, window_start
+from tierwise.evals.probe import Prober
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
@@ -36,13 +37,16 @@ from tierwise.policy.judge import Policy
 from tierwise.providers.address import Address
 from tierwise.providers.discover import Found, discover, inspect
 from tierwise.providers.engine import Engine
+from tierwise.providers.engine import version as engine_version
 from tierwise.providers.transport import Transport
 from tierwise.quality.settings import Gates
+from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog
 from tierwise.registry.demonstration import TASK, demonstration
 from tierwise.registry.kinds import kinds, known_models
 from tierwise.registry.load import load as load_catalog
 from tierwise.registry.load import nearest
+from tierwise.registry.probed import outdated
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.app import HEALTHY, App
 from tierwise.server.keys import key
@@ -68,7 +72,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
 def rules_from(settings: Settings) -> Rules:
     """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere."""
     document = settings.document
-    catalog = load_catalog(document.endpoint, document.model, settings.secret)
+    catalog = load_catalog(document.endpoint, document.model, settings.secret, kept.read(settings.probes_path))
     return Rules(
         catalog=catalog,
         policy=Policy(document.labels, document.rule),
@@ -114,13 +118,8 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         stack.push_async_callback(ledger.close)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
-        engines = {
-            endpoint.name: Engine(endpoint.engine, name=endpoint.name, transport=transport, admit=admit)
-            for endpoint in rules.catalog.endpoints.values()
-            if endpoint.engine is not None
-        }
-        for engine in engines.values():
-            stack.push_async_callback(engine.stop)
+        rules = await rechecked(settings, rules, transport)
+        engines = _engines(rules.catalog, transport, stack)
         metrics = Metrics(lambda: ledger.pending_rows)
         gateway = Gateway(
             rules,
@@ -141,6 +140,60 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             engines=engines,
             metrics=metrics,
         )
+
+
+def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:
+    """Make the engines that start when first needed and end with the stack."""
+    engines = {
+        endpoint.name: Engine(endpoint.engine, name=endpoint.name, transport=transport, admit=admit)
+        for endpoint in catalog.endpoints.values()
+        if endpoint.engine is not None
+    }
+    for engine in engines.values():
+        stack.push_async_callback(engine.stop)
+    return engines
+
+
+# what endpoints really do
+
+
+def promised(settings: Settings) -> Catalog:
+    """Return what exists as the rows say it, whatever was probed."""
+    return load_catalog(settings.document.endpoint, settings.document.model, settings.secret)
+
+
+@asynccontextmanager
+async def prober(settings: Settings, most_tokens: int) -> AsyncIterator[Prober]:
+    """Open what asks endpoints directly; an engine that it starts ends with the block."""
+    async with AsyncExitStack() as stack:
+        transport = Transport()
+        stack.push_async_callback(transport.aclose)
+        reach = _Reach(_engines(promised(settings), transport, stack))
+        yield Prober(transport, reach, most_tokens=most_tokens, seed=int.from_bytes(os.urandom(8)))
+
+
+async def version_of(endpoint: Endpoint, transport: Transport) -> str | None:
+    """Return which version runs there; None where that cannot be told, soon."""
+    if endpoint.engine is not None:
+        return engine_version(endpoint.engine)
+    try:
+        async with asyncio.timeout(HEALTH_TIMEOUT_S):
+            return (await inspect(transport, address_of(endpoint), kinds()[endpoint.kind])).version
+    except TimeoutError:
+        return None
+
+
+async def rechecked(settings: Settings, rules: Rules, transport: Transport) -> Rules:
+    """Return the rules without results of endpoints that run another version by now; where none is told they stay."""
+    endpoints = rules.catalog.endpoints
+    probes = [one for one in rules.catalog.probes.values() if one.version is not None and not one.stale]
+    names = {one.endpoint for one in probes} - rules.catalog.unusable.keys()
+    versions = await asyncio.gather(*(version_of(endpoints[name], transport) for name in names))
+    old = outdated(probes, dict(zip(names, versions, strict=True)))
+    if not old:
+        return rules
+    kept.keep(settings.probes_path, old)
+    return rules_from(settings)
 
 
 def dry_gateway(settings: Settings) -> Gateway:

@@ -71,6 +71,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         path = self.document.ledger.path
         return Path(path).expanduser() if path else self.home / "ledger.sqlite"
 
+    @property
+    def probes_path(self) -> Path:
+        """Return the file in which the results of probes are kept."""
+        return self.home / "probes.json"
+
 
 def load(
     file: Path | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, object] | None = None

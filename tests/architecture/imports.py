@@ -45,7 +45,7 @@ EFFECTS = frozenset(
     }
 )
 HARMLESS_PARTS = ("urllib.parse", "os.path")
-NAMED_EDGES = ("registry.load", "registry.kinds", "registry.demonstration", "hardware.detect")
+NAMED_EDGES = ("registry.load", "registry.kinds", "registry.demonstration", "registry.kept", "hardware.detect")
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 

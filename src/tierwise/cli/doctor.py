@@ -6,19 +6,32 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import msgspec
+import typer
 
 from tierwise import bootstrap, config
 from tierwise.cli import telling
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
-from tierwise.core.errors import ConfigError, TierwiseError
+from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
+from tierwise.core.model import Model
+from tierwise.gateway.rules import Rules
 from tierwise.hardware.detect import machine
 from tierwise.providers.engine import installed
+from tierwise.providers.transport import Transport
+from tierwise.registry import kept
+from tierwise.registry.catalog import Catalog
+from tierwise.registry.probed import FILTERS, Probed, renamed
+from tierwise.registry.probed import Finding as Check
 
 LEAST_FREE_BYTES = 1024**3
 # Earlier than this project: a clock that says so was never set.
 LEAST_TIME = 1_760_000_000
+# The longest prompt of a probe, unless another is asked for: small engines take minutes for more.
+MOST_TOKENS = 16_384
+# How many of the last decisions are searched for a model that answers under another name by now.
+LOOKED_BACK = 500
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,12 +43,41 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     mend: str = ""
 
 
-def doctor(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> int:
+def doctor(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]…", help="Probe these; without any, all.")
+    ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Find out what models do with what they are told, by small real requests.")
+    ] = False,
+    most: Annotated[
+        int, typer.Option("--probe-tokens", min=256, max=10_000_000, help="The longest prompt that a probe sends.")
+    ] = MOST_TOKENS,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree beforehand to ask models outside this machine.")] = False,
+    file: ConfigFile = None,
+    frontier: Frontier = False,
+    as_json: Json = False,
+) -> int:
     """Check configuration, endpoints, keys, disk, clock and hardware. Exit 1 where something needs mending.
 
-    Example:  tierwise doctor --config tierwise.toml
+    With --probe each model that has not been probed yet is asked a handful of
+    questions: whether it reads a long prompt whole, and honours schemas, forced
+    tools, stop sequences and limits. What it does not do, it is no longer asked
+    to do. Nothing but made-up text is sent.
+
+    Examples:  tierwise doctor --config tierwise.toml  ·  tierwise doctor --probe qwen3:8b
     """
-    found = asyncio.run(_examine(lambda: config.load(file, flags={"frontier": frontier})))
+    if models and not probe:
+        raise InvalidCall("models are named for --probe only", param="MODEL")
+
+    def load() -> config.Settings:
+        return config.load(file, flags={"frontier": frontier})
+
+    if probe:
+        from tierwise.cli import probing
+
+        probing.probe(load(), models or [], most_tokens=most, yes=yes)
+    found = asyncio.run(_examine(load))
     if as_json:
         print_json(found)
     else:
@@ -53,7 +95,7 @@ def _told(found: list[Finding]) -> Iterator[str]:
 async def _examine(load: Callable[[], config.Settings]) -> list[Finding]:
     try:
         settings = load()
-        rules = bootstrap.rules_from(await bootstrap.looked_around(settings))
+        rules = await _rules(await bootstrap.looked_around(settings))
     except ConfigError as error:
         return [Finding(what="configuration", well=False, detail=str(error), mend="correct the file, then run again")]
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
@@ -66,11 +108,85 @@ async def _examine(load: Callable[[], config.Settings]) -> list[Finding]:
         off = "switched off" in detail
         mend = "" if off else "start it, correct its url or key, or remove its row"
         found.append(Finding(what=f"endpoint {endpoint.name}", well=usable or off, detail=detail, mend=mend))
+    found += _probes(catalog)
     for row in settings.document.key:
         there = settings.secret(row.secret) is not None
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+async def _rules(settings: config.Settings) -> Rules:
+    """Return the rules in force, with what was probed in another version marked so."""
+    transport = Transport()
+    try:
+        rules = await bootstrap.rechecked(settings, bootstrap.rules_from(settings), transport)
+    finally:
+        await transport.aclose()
+    old = renamed(rules.catalog.probes.values(), await _served(settings, rules.catalog))
+    if not old:
+        return rules
+    kept.keep(settings.probes_path, old)
+    return bootstrap.rules_from(settings)
+
+
+async def _served(settings: config.Settings, catalog: Catalog) -> dict[str, str]:
+    """Return under which name each probed model answered last, of those that answered since."""
+    probes, history = catalog.probes, bootstrap.reader(settings)
+    if not probes or history is None:
+        return {}
+    try:
+        decisions = await history.latest(LOOKED_BACK)
+    except TierwiseError:  # that the ledger cannot be read is a finding of its own
+        return {}
+    finally:
+        await history.close()
+    return {
+        attempt.model: attempt.served_model
+        for decision in reversed(decisions)
+        for attempt in decision.attempts
+        if attempt.served_model and attempt.model in probes and attempt.started > probes[attempt.model].ts
+    }
+
+
+def _probes(catalog: Catalog) -> Iterator[Finding]:
+    """Say of each model what its probe found; of those without one, how to make it."""
+    for name, probed in catalog.probes.items():
+        if probed.stale:
+            told = f"the one of {probed.date} no longer counts: {probed.stale}; `tierwise doctor --probe` makes another"
+            yield Finding(what=f"probe {name}", well=True, detail=told)
+            continue
+        done = dict.fromkeys(one.check for one in probed.findings if one not in _telling(probed))
+        parts = [f"{', '.join(done)} honoured"] if done else []
+        parts += [f"{one.check} {one.verdict} on {one.wire} ({one.detail})" for one in _telling(probed)]
+        well = all(one.check == "stream_usage" for one in probed.broken)  # what is missing there is estimated
+        yield Finding(
+            what=f"probe {name}", well=well, detail=f"on {probed.date}: {'; '.join(parts)}", mend=_mend(probed)
+        )
+    left = [name for name, model in catalog.models.items() if name not in catalog.probes and not _embeds(model)]
+    if left:
+        told = f"{len(left)} of {len(catalog.models)} models not probed yet; `tierwise doctor --probe` does it"
+        yield Finding(what="probes", well=True, detail=told)
+
+
+def _mend(probed: Probed) -> str:
+    """Say what helps: where another wire does better, that one alone."""
+    good = {one.check for one in probed.findings if one.verdict == "honoured"}
+    worse = sorted({one.wire for one in probed.broken if one.check in good})
+    if worse:
+        return f"take {', '.join(worse)} out of the endpoint's wires: another one does it"
+    filtered = any(one.check in FILTERS or one.check == "context" for one in probed.broken)
+    until = "calls that need it go elsewhere" if filtered else "do not rely on it there"
+    return f"{until}; update the server or correct the row, then --probe it again by name"
+
+
+def _telling(probed: Probed) -> list[Check]:
+    """Return what deserves its reason: all that was not honoured, and how far prompts were read."""
+    return [one for one in probed.findings if one.verdict != "honoured" or one.check == "context"]
+
+
+def _embeds(model: Model) -> bool:
+    return "embeddings" in model.capabilities
 
 
 def _machine(settings: config.Settings) -> list[Finding]:

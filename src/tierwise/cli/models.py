@@ -6,6 +6,7 @@ from typing import Any
 from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, table
 from tierwise.gateway.rules import Rules
+from tierwise.registry.probed import Probed
 
 
 def models(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> None:
@@ -56,6 +57,7 @@ def _model(rules: Rules, name: str) -> dict[str, Any]:
         "tasks": model.tasks,
         "price": model.price,
         "unusable": rules.catalog.unusable.get(endpoint.name),
+        "probe": rules.catalog.probes.get(name),
     }
 
 
@@ -64,8 +66,16 @@ def _told(row: dict[str, Any]) -> tuple[str, ...]:
     cost = f"${price.input_usd_per_mtok}/${price.output_usd_per_mtok}" if price else "unmetered"
     notes = [f"knows only {', '.join(row['tasks'])}"] if row["tasks"] else []
     notes += [row["unusable"]] if row["unusable"] else []
+    notes += _probed(row["probe"]) if row["probe"] else []
     context = "?" if row["context_tokens"] is None else str(row["context_tokens"])
     return (row["model"], row["tier"].value, row["endpoint"], context, cost, "; ".join(notes))
+
+
+def _probed(probe: Probed) -> list[str]:
+    if probe.stale:
+        return [f"the probe of {probe.date} is stale"]
+    broken = [f"{one.check} {one.verdict}" for one in probe.broken]
+    return [f"{', '.join(dict.fromkeys(broken))} (probe of {probe.date})"] if broken else [f"probed {probe.date}"]
 
 
 async def _endpoints(settings: config.Settings) -> list[dict[str, Any]]:

@@ -92,6 +92,8 @@ def _candidate(
         cache_saving_usd=_saving(model, held, tokens),
         weight=workflow.weights.get(model.id, 1.0) if workflow else 1.0,
         unavailable=unavailable,
+        lacks=model.lacks,
+        context_note=model.context_note,
     )
 
 

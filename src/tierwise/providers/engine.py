@@ -7,6 +7,7 @@ doubles, never by a busy loop.
 
 import asyncio
 import contextlib
+import importlib.metadata
 import importlib.util
 import secrets
 from collections.abc import Callable
@@ -43,6 +44,15 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 def installed() -> bool:
     """Say whether the extra `embedded` is there, without loading it."""
     return importlib.util.find_spec("xllamacpp") is not None
+
+
+def version(options: EngineOptions) -> str | None:
+    """Return what answers would come from: engine and file as they are now; None where one is missing."""
+    try:
+        file = Path(options.file).stat()
+        return f"{importlib.metadata.version('xllamacpp')}, {file.st_size} bytes of {file.st_mtime_ns}"
+    except (OSError, importlib.metadata.PackageNotFoundError):
+        return None
 
 
 class Engine:

@@ -8,19 +8,24 @@ import hashlib
 import msgspec
 
 from tierwise.core.model import Endpoint, Model
+from tierwise.registry.probed import Probed
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a call could be routed to. `unusable` says of an endpoint why it cannot be asked as it is."""
+    """Everything that a call could be routed to. `unusable` says of an endpoint why it cannot be asked as it is;
+    `probes` are the results by model, also those that are stale."""
 
     endpoints: dict[str, Endpoint]
     models: dict[str, Model]
     unusable: dict[str, str] = {}
+    probes: dict[str, Probed] = {}
     digest: str = ""
     price_digest: str = ""
 
 
-def catalog(endpoints: dict[str, Endpoint], models: dict[str, Model], unusable: dict[str, str]) -> Catalog:
+def catalog(
+    endpoints: dict[str, Endpoint], models: dict[str, Model], unusable: dict[str, str], probes: dict[str, Probed]
+) -> Catalog:
     """Make the snapshot and compute its digests; keys are not part of them."""
     facts = [[e.name, e.kind, e.wires, e.tier, e.url, e.region, e.retention_days, e.trains_on_data, e.agreement]
              for e in endpoints.values()]  # fmt: skip
@@ -31,6 +36,7 @@ def catalog(endpoints: dict[str, Endpoint], models: dict[str, Model], unusable: 
         endpoints=endpoints,
         models=models,
         unusable=unusable,
+        probes=probes,
         digest=_digest([facts, served]),
         price_digest=_digest(prices),
     )

@@ -15,13 +15,16 @@ from tierwise.core.model import Endpoint, EngineOptions, Model
 from tierwise.core.secret import Secret
 from tierwise.registry.catalog import Catalog, catalog
 from tierwise.registry.kinds import KindRow, kinds, known_model, wire_names
+from tierwise.registry.probed import Probed, current, narrowed
 from tierwise.registry.settings import EndpointRow, ModelRow
 
 SecretLookup = Callable[[str], Secret | None]
 
 
-def load(endpoints: Sequence[EndpointRow], models: Sequence[ModelRow], secret: SecretLookup) -> Catalog:
-    """Build the catalog, or raise ConfigError naming the row and the mend."""
+def load(
+    endpoints: Sequence[EndpointRow], models: Sequence[ModelRow], secret: SecretLookup, probed: Iterable[Probed] = ()
+) -> Catalog:
+    """Build the catalog, or raise ConfigError naming the row and the mend. What was probed narrows the rows."""
     built: dict[str, Endpoint] = {}
     unusable: dict[str, str] = {}
     for row in endpoints:
@@ -33,6 +36,8 @@ def load(endpoints: Sequence[EndpointRow], models: Sequence[ModelRow], secret: S
             problem = "switched off (enabled = false)"
         if problem:
             unusable[row.name] = problem
+    kept = {(one.endpoint, one.model): one for one in probed}
+    probes: dict[str, Probed] = {}
     served: dict[str, Model] = {}
     for model_row in models:
         if model_row.id in served:
@@ -43,8 +48,12 @@ def load(endpoints: Sequence[EndpointRow], models: Sequence[ModelRow], secret: S
                 f"{nearest(model_row.endpoint, built)}",
                 key="model.endpoint",
             )
-        served[model_row.id] = _model(model_row, built[model_row.endpoint])
-    return catalog(built, served, unusable)
+        model = _model(model_row, built[model_row.endpoint])
+        if (result := kept.get((model.endpoint, model.id))) is not None:
+            result = probes[model.id] = current(result, built[model.endpoint], model)
+            model = narrowed(model, result)
+        served[model.id] = model
+    return catalog(built, served, unusable, probes)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ Facts only: prices, probes and certificates were looked up elsewhere and arrive 
 Invariant: unknown is `None`; unknown quality is not sufficient.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -26,6 +27,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `input_tokens` is the upper estimate of what this model would read. `quality` is relative to the workflow's
     baseline, 0 to 1; `cache_saving_usd` is what the model saves with what it has cached of the session;
     `latency_ms` is the running mean of complete answers.
+    `lacks` and `context_note` say why it cannot do, or read, what its row promises.
     `unavailable` carries the reason when the endpoint's breaker is open or its engine cannot start.
     """
 
@@ -48,6 +50,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     cache_saving_usd: Decimal = Decimal(0)
     weight: float = 1.0
     unavailable: str | None = None
+    lacks: Mapping[Capability, str] = {}
+    context_note: str = ""
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):

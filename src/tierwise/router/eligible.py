@@ -36,14 +36,16 @@ def _capability(candidate: Candidate, need: Need) -> str | None:
     missing: set[str] = set(need.capabilities - candidate.capabilities)
     if candidate.gate_needs_logprobs and "logprobs" not in candidate.capabilities:
         missing.add("logprobs (which a quality gate needs)")
-    return f"cannot do {', '.join(sorted(missing))}" if missing else None
+    why = "; ".join(told for name, told in candidate.lacks.items() if any(one.startswith(name) for one in missing))
+    return f"cannot do {', '.join(sorted(missing))}" + (f": {why}" if why else "") if missing else None
 
 
 def _context(candidate: Candidate, need: Need) -> str | None:
     room = candidate.context_tokens
     tokens = candidate.input_tokens + need.output_tokens
     if room is not None and tokens > room:
-        return f"up to {tokens} tokens in and out, context is {room}"
+        note = f", {candidate.context_note}" if candidate.context_note else ""
+        return f"up to {tokens} tokens in and out, context is {room}{note}"
     return None
 
 

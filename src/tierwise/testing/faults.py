@@ -59,7 +59,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     are reported as read from a cache. `tool` is the only tool that is called, whenever it is offered and the request
     does not end with a tool's result, with `arguments` (JSON text) in place of the computed ones. `ping` puts pings and
     comments between the events of a stream, `crlf` ends their lines as HTTP does. `index` writes the indices of
-    streamed tool calls as some servers do: all 0 (`zero`), or none.
+    streamed tool calls as some servers do: all 0 (`zero`), or none. `reads` is how many tokens of a prompt are read at
+    most: a longer one is cut and answered all the same. `ignores` names what is taken and then not done.
     """
 
     fault: Fault = "none"
@@ -77,6 +78,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ping: bool = False
     crlf: bool = False
     index: Literal["", "zero", "none"] = ""
+    reads: int | None = None
+    ignores: Literal["", "schema", "tools", "stop", "max_tokens", "logprobs"] = ""
 
 
 ORDINARY = Script()

@@ -67,10 +67,28 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(_PIECE.findall(text))
 
 
+_IGNORED = {
+    "schema": ("response_format",),
+    "tools": ("tools", "tool_choice"),
+    "stop": ("stop",),
+    "max_tokens": ("max_tokens", "max_completion_tokens"),
+    "logprobs": ("logprobs",),
+}
+
+
+def heeded(request: Mapping[str, Any], script: Script) -> Mapping[str, Any]:
+    """Return the request without what the script ignores."""
+    ignored = _IGNORED.get(script.ignores, ())
+    return {name: value for name, value in request.items() if name not in ignored} if ignored else request
+
+
 def reply_to(request: Mapping[str, Any], model: str, script: Script) -> Reply:
     """Compute the answer to a request."""
+    request = heeded(request, script)
     texts = [_text(message) for message in request["messages"]]
     prompt_tokens = sum(len(text.split()) for text in texts)
+    if script.reads is not None:
+        prompt_tokens = min(script.reads, prompt_tokens)
     count = request.get("n") or 1
     choices = tuple(_choice(request, texts[-1], script, index) for index in range(count))
     if script.thinking and request.get("thinks", True):

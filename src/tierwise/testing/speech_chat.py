@@ -3,7 +3,7 @@
 Invariant: log-probabilities, ids and times are constants or counted, so that every byte can be foretold.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -149,8 +149,11 @@ def _logprobs(pieces: tuple[str, ...], request: Mapping[str, Any], *, low: bool)
     if not request.get("logprobs"):
         return None
     shown = bool(request.get("top_logprobs"))
-    rows = []
-    for piece in pieces:
-        row = {"token": piece, "logprob": LOW_LOGPROB if low else GOOD_LOGPROB, "bytes": list(piece.encode())}
-        rows.append(row | {"top_logprobs": [row] if shown else []})
+    rows = [row | {"top_logprobs": [row] if shown else []} for row in rated(pieces, low=low)]
     return {"content": rows, "refusal": None}
+
+
+def rated(pieces: Iterable[str], *, low: bool) -> list[dict[str, Any]]:
+    """Return the tokens with their log-probabilities."""
+    sure = LOW_LOGPROB if low else GOOD_LOGPROB
+    return [{"token": piece, "logprob": sure, "bytes": list(piece.encode())} for piece in pieces]

@@ -12,6 +12,7 @@ import msgspec
 from tierwise.testing.faults import Script
 from tierwise.testing.replies import Reply, ScriptedChoice
 from tierwise.testing.speech import Frame, Unfit, functions, known_only, sign, sse
+from tierwise.testing.speech_chat import rated
 
 STREAM_TYPE = "text/event-stream"
 ADDRESS = re.compile(r"/v1beta/models/(.+):(?:generateContent|streamGenerateContent)")
@@ -71,7 +72,8 @@ def whole(reply: Reply, request: Mapping[str, Any], number: int, script: Script)
     candidates = []
     for index, choice in enumerate(reply.choices):
         parts = [part for group in _parts(choice) for part in group]
-        candidates.append(_candidate(index, parts, None if script.fault == "no_finish" else _finish(choice)))
+        said = _candidate(index, parts, None if script.fault == "no_finish" else _finish(choice))
+        candidates.append(said | _rated(choice, request, script))
     return _encode(_answer(reply, number, candidates, None if script.fault == "no_usage" else reply))
 
 
@@ -80,7 +82,10 @@ def frames(reply: Reply, request: Mapping[str, Any], number: int, script: Script
     for index, choice in enumerate(reply.choices):
         for parts in _parts(choice, streamed=True):
             yield sse(_encode(_answer(reply, number, [_candidate(index, parts, None)], None))), "content"
-    last = [_candidate(index, [], _finish(choice)) for index, choice in enumerate(reply.choices)]
+    last = [
+        _candidate(index, [], _finish(choice)) | _rated(choice, request, script)
+        for index, choice in enumerate(reply.choices)
+    ]
     usage = None if script.fault == "no_usage" else reply
     yield sse(_encode(_answer(reply, number, last, usage))), "finish"
 
@@ -160,6 +165,15 @@ def _finish(choice: ScriptedChoice) -> str:
 def _candidate(index: int, parts: list[dict[str, Any]], finish: str | None) -> dict[str, Any]:
     said = {"index": index, "content": {"role": "model", "parts": parts}}
     return said if finish is None else said | {"finishReason": finish}
+
+
+def _rated(choice: ScriptedChoice, request: Mapping[str, Any], script: Script) -> dict[str, Any]:
+    """Log-probabilities; in a stream they come with the end."""
+    if not (request.get("generationConfig") or {}).get("responseLogprobs") or script.ignores == "logprobs":
+        return {}
+    rows = rated(choice.pieces, low=script.fault == "low_logprobs")
+    said = [{"token": row["token"], "tokenId": 0, "logProbability": row["logprob"]} for row in rows]
+    return {"logprobsResult": {"chosenCandidates": said}}
 
 
 def _answer(reply: Reply, number: int, candidates: list[dict[str, Any]], bill: Reply | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 from tierwise.testing.faults import Script
 from tierwise.testing.replies import Reply, ScriptedChoice
 from tierwise.testing.speech import Frame
+from tierwise.testing.speech_chat import rated
 
 STREAM_TYPE = "application/x-ndjson"
 _encode = msgspec.json.Encoder().encode
@@ -41,7 +42,7 @@ def whole(reply: Reply, request: Mapping[str, Any], number: int, script: Script)
         message["thinking"] = "".join(choice.thinking)
     if choice.calls:
         message |= {"tool_calls": _calls(choice)}
-    return _encode(_line(reply, message) | _done(reply, choice, script))
+    return _encode(_line(reply, message) | _rated(choice.pieces, request, script) | _done(reply, choice, script))
 
 
 def frames(reply: Reply, request: Mapping[str, Any], number: int, script: Script) -> Iterator[Frame]:
@@ -50,7 +51,8 @@ def frames(reply: Reply, request: Mapping[str, Any], number: int, script: Script
     for piece in choice.thinking:
         yield _frame(reply, {"role": "assistant", "content": "", "thinking": piece}), "content"
     for piece in (*choice.pieces, *choice.refusal):
-        yield _frame(reply, {"role": "assistant", "content": piece}), "content"
+        said = _line(reply, {"role": "assistant", "content": piece}) | _rated((piece,), request, script)
+        yield _encode(said) + b"\n", "content"
     for call in _calls(choice):
         yield _frame(reply, {"role": "assistant", "content": "", "tool_calls": [call]}), "content"
     last = _line(reply, {"role": "assistant", "content": ""}) | _done(reply, choice, script)
@@ -85,6 +87,12 @@ def _line(reply: Reply, message: dict[str, Any]) -> dict[str, Any]:
 
 def _frame(reply: Reply, message: dict[str, Any]) -> bytes:
     return _encode(_line(reply, message)) + b"\n"
+
+
+def _rated(pieces: tuple[str, ...], request: Mapping[str, Any], script: Script) -> dict[str, Any]:
+    if not request.get("logprobs"):
+        return {}
+    return {"logprobs": rated(pieces, low=script.fault == "low_logprobs")}
 
 
 def _done(reply: Reply, choice: ScriptedChoice, script: Script) -> dict[str, Any]:

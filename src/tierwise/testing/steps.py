@@ -12,7 +12,7 @@ import msgspec
 
 from tierwise.testing import speech_chat
 from tierwise.testing.faults import Script
-from tierwise.testing.replies import Reply, reply_to
+from tierwise.testing.replies import Reply, heeded, reply_to
 from tierwise.testing.speech import Speech, sse
 
 JSON = ("content-type", "application/json")
@@ -59,7 +59,7 @@ def steps_for(
         return instead
     asked = speech.normal(request, headers, script)
     reply = reply_to(asked, model, script)
-    steps = (_streamed if streamed else _whole)(reply, request, script, number, speech)
+    steps = (_streamed if streamed else _whole)(reply, heeded(request, script), script, number, speech)
     if script.fault == "slow_first":
         return msgspec.structs.replace(steps, steps=(script.delay_ms / 1000, *steps.steps))
     if script.fault == "close_kept":

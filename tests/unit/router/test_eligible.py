@@ -20,3 +20,17 @@ def test_the_first_objection_is_named() -> None:
     found = exclusion(candidate, Need())
     assert found is not None
     assert found.by == FILTERS[0][0] == "tasks"
+
+
+def test_a_reason_says_which_probe_took_it_away() -> None:
+    lacks = {"tools": "tools ignored on chat, as the probe of 2026-11-21 saw", "logprobs": "not asked for here"}
+    candidate = Candidate(model="m", endpoint="e", tier=Tier.LOCAL, lacks=lacks)  # type: ignore[arg-type]
+    found = exclusion(candidate, Need(capabilities=frozenset({"tools"})))
+    assert found is not None
+    assert found.reason == "cannot do tools: tools ignored on chat, as the probe of 2026-11-21 saw"
+    short = Candidate(
+        model="m", endpoint="e", tier=Tier.LOCAL, context_tokens=5, input_tokens=9, context_note="as seen"
+    )
+    found = exclusion(short, Need())
+    assert found is not None
+    assert found.reason.endswith("context is 5, as seen")

@@ -103,3 +103,23 @@ def test_bad_answers() -> None:
     assert text_of(ask(script=Script(text="said so")).choices[0]) == "said so"
     broken = ask("weather", Script(fault="bad_tool_arguments"), tools=TOOLS).choices[0]
     assert "".join(broken.calls[0].arguments) == '{"city":"text","days":1'
+
+
+def test_a_prompt_may_be_read_in_part_only() -> None:
+    assert ask(script=Script(reads=2)).prompt_tokens == 2
+    assert ask(script=Script(reads=9)).prompt_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("ignores", "asked"),
+    [
+        ("schema", {"response_format": {"type": "json_object"}}),
+        ("tools", {"tools": TOOLS, "tool_choice": "required"}),
+        ("stop", {"stop": "two"}),
+        ("max_tokens", {"max_tokens": 1}),
+        ("max_tokens", {"max_completion_tokens": 1}),
+    ],
+)
+def test_what_is_ignored_changes_nothing(ignores: Any, asked: dict[str, Any]) -> None:
+    assert ask(**asked) != ask()
+    assert ask(script=Script(ignores=ignores), **asked) == ask()
