@@ -32,6 +32,7 @@ from tierwise.wires.messages_model import (
     NO_SAMPLING,
     ONE_SAMPLER,
     THINKS_UNASKED,
+    most_output_tokens,
     thinks_always,
     version_of,
 )
@@ -42,7 +43,7 @@ from tierwise.wires.messages_turns import write_turns
 from tierwise.wires.wire import EncodedRequest, Recipient
 
 DEFAULT_MAX_TOKENS = 4096
-"""The wire wants a limit; where neither caller nor model has one, this is it."""
+"""The wire wants a limit; where neither caller nor registry has one, and the model's name tells none, this is it."""
 LEAST_BUDGET_TOKENS = 1024
 LEAST_TOP_P_THINKING = 0.95
 
@@ -51,7 +52,7 @@ _decode = msgspec.json.Decoder().decode
 
 _SAME = ("temperature", "top_p", "top_k")
 _UNKNOWN = (
-    "seed", "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
+    "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
 )  # fmt: skip
 _READ = frozenset(_SAME) | {
     "model", "messages", "system", "stream", "max_tokens", "stop_sequences", "tools", "tool_choice", "thinking",
@@ -74,6 +75,8 @@ _BUDGETS: dict[str, int] = {"minimal": 1024, "low": 2048, "medium": 8192, "high"
 _NOTHING: tuple[Any, ...] = (None, False, [], {}, {"enabled": False}, {"type": "direct"})
 """What may be given and means no more than if it were not."""
 _CHOICES = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
+_FORCED = frozenset(("required", "named"))
+"""Choices that are refused while a model thinks."""
 
 
 # reading
@@ -94,10 +97,10 @@ def read_conversation(call: Call) -> Conversation:
         turns=(*_system(tree.get("system"), foreign), *_turns(tree["messages"], foreign)),
         tools=tools,
         tool_choice=_tool_choice(choice, tools, foreign),
-        parallel_tools=False if choice and choice.get("disable_parallel_tool_use") else None,
+        parallel_tools=False if tools and choice and choice.get("disable_parallel_tool_use") else None,
         format=None if wanted is None else Format(kind="schema", schema=wanted["schema"], strict=True),
         reasoning=_reasoning(tree.get("thinking"), config.get("effort"), foreign),
-        max_output_tokens=tree.get("max_tokens"),
+        max_output_tokens=_limit(tree.get("max_tokens"), foreign),
         stop=tuple(tree.get("stop_sequences") or ()),
         user=metadata.get("user_id"),
         spelled={
@@ -108,6 +111,14 @@ def read_conversation(call: Call) -> Conversation:
         foreign=tuple(foreign),
         **{name: tree[name] for name in _SAME if tree.get(name) is not None},
     )  # fmt: skip
+
+
+def _limit(max_tokens: int | None, foreign: list[str]) -> int | None:
+    """Return the limit; an answer without a word, which fills the prompt cache, is one of a single token elsewhere."""
+    if max_tokens == 0:
+        foreign.append("max_tokens")
+        return 1
+    return max_tokens
 
 
 def _unread(path: str, value: dict[str, Any], read: frozenset[str]) -> list[str]:
@@ -216,9 +227,9 @@ def _tool_choice(choice: dict[str, Any] | None, tools: tuple[Tool, ...], foreign
             return ToolChoice(mode="required")
         case "tool" if choice and any(tool.name == choice["name"] for tool in tools):
             return ToolChoice(mode="named", name=choice["name"])
-        case "none":
+        case "none" if tools:
             return ToolChoice(mode="none")
-        case "auto":
+        case "auto" if tools:
             return ToolChoice(mode="auto")
         case "any" | "tool":  # of a tool that only this wire's servers have
             foreign.append("tool_choice")
@@ -251,13 +262,14 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     asked = conversation
     dropped = list(asked.foreign)
     system, messages = write_turns(asked, to, dropped)
-    limit = asked.max_output_tokens or to.max_output_tokens or DEFAULT_MAX_TOKENS
+    limit = asked.max_output_tokens or _most_output_tokens(to) or DEFAULT_MAX_TOKENS
     body: dict[str, Any] = {"model": to.served_name, "max_tokens": limit, "messages": messages}
     if system:
         body["system"] = system
     if to.stream:
         body["stream"] = True
     dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {}, False)]
+    dropped += [asked.name("seed")] if asked.seed is not None else []  # 0 is one like any other
     if asked.n == 1:
         dropped.remove(asked.name("n"))
     stops = [stop for stop in asked.stop if stop.strip()]
@@ -267,9 +279,8 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         dropped.append(asked.name("stop"))
     if asked.user:
         body["metadata"] = {"user_id": asked.user}
-    _write_tools(body, asked)
-    if asked.reasoning is not None:
-        _write_reasoning(body, asked, asked.reasoning, to, dropped)
+    _write_tools(body, asked, to, dropped)
+    _write_reasoning(body, asked, to, dropped)
     _write_sampling(body, asked, to, dropped)
     if asked.format is not None:
         _write_format(body, asked, asked.format, dropped)
@@ -278,7 +289,11 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     )
 
 
-def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
+def _most_output_tokens(to: Recipient) -> int | None:
+    return to.max_output_tokens or most_output_tokens(to.served_name)
+
+
+def _write_tools(body: dict[str, Any], asked: Conversation, to: Recipient, dropped: list[str]) -> None:
     if not asked.tools:
         called = dict.fromkeys(
             block.name for turn in asked.turns for block in turn.blocks if isinstance(block, ToolUse)
@@ -287,8 +302,11 @@ def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
             body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in called]
             body["tool_choice"] = {"type": "none"}
         return
-    body["tools"] = [_write_tool(tool) for tool in asked.tools]
+    body["tools"] = [_write_tool(tool, f"tools[{index}]", dropped) for index, tool in enumerate(asked.tools)]
     choice = asked.tool_choice
+    if choice is not None and choice.mode in _FORCED and thinks_always(to.served_name):
+        dropped.append(asked.name("tool_choice"))
+        choice = None
     if choice is not None:
         body["tool_choice"] = {"type": _CHOICES[choice.mode]}
         if choice.mode == "named":
@@ -297,9 +315,12 @@ def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
         body.setdefault("tool_choice", {"type": "auto"})["disable_parallel_tool_use"] = True
 
 
-def _write_tool(tool: Tool) -> dict[str, Any]:
+def _write_tool(tool: Tool, path: str, dropped: list[str]) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"} | tool.parameters
-    written: dict[str, Any] = {"name": tool.name, "input_schema": fitted(schema)[0] if tool.strict else schema}
+    if tool.strict:
+        schema, left_out = fitted(schema)
+        dropped += [f"{path}: {keyword}" for keyword in sorted(left_out)]
+    written: dict[str, Any] = {"name": tool.name, "input_schema": schema}
     if tool.description:
         written["description"] = tool.description
     if tool.strict:
@@ -307,12 +328,18 @@ def _write_tool(tool: Tool) -> dict[str, Any]:
     return written
 
 
-def _write_reasoning(
-    body: dict[str, Any], asked: Conversation, reasoning: Reasoning, to: Recipient, dropped: list[str]
-) -> None:
-    """Turn thinking on where the model can and the wire's own rules let it, and off where it would think unasked."""
-    version = version_of(to.served_name)
-    if "thinking" not in to.capabilities:
+def _write_reasoning(body: dict[str, Any], asked: Conversation, to: Recipient, dropped: list[str]) -> None:
+    """Turn thinking on where the model can and the wire's own rules let it, and off where it would think unasked.
+
+    A call that is forced is worth more than thinking: the two exclude each other.
+    """
+    version, reasoning = version_of(to.served_name), asked.reasoning
+    forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
+    if forced and version >= THINKS_UNASKED:
+        body["thinking"] = {"type": "disabled"}
+    if reasoning is None:
+        return
+    if forced or "thinking" not in to.capabilities:
         if reasoning.effort != "none":
             dropped.append(asked.name("reasoning"))
     elif reasoning.effort == "none":
@@ -330,7 +357,7 @@ def _write_reasoning(
                 effort = "high"
             body["output_config"] = {"effort": effort}
     else:
-        _write_budget(body, asked, reasoning, dropped)
+        _write_budget(body, asked, reasoning, to, dropped)
 
 
 def _effort_for(budget_tokens: int | None) -> str | None:
@@ -339,15 +366,16 @@ def _effort_for(budget_tokens: int | None) -> str | None:
     return next((effort for effort, tokens in _BUDGETS.items() if budget_tokens <= tokens), "max")
 
 
-def _write_budget(body: dict[str, Any], asked: Conversation, reasoning: Reasoning, dropped: list[str]) -> None:
+def _write_budget(
+    body: dict[str, Any], asked: Conversation, reasoning: Reasoning, to: Recipient, dropped: list[str]
+) -> None:
     """Give a budget that leaves room for the answer: a limit that nobody set grows with it, any other is shared."""
     limit = body["max_tokens"]
     budget = reasoning.budget_tokens or _BUDGETS[reasoning.effort or "medium"]
-    if asked.max_output_tokens is None and limit == DEFAULT_MAX_TOKENS:
+    if asked.max_output_tokens is None and _most_output_tokens(to) is None:
         body["max_tokens"] = limit = limit + budget
     budget = min(budget, limit - 1 if reasoning.budget_tokens else limit // 2)
-    forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
-    if budget < LEAST_BUDGET_TOKENS or forced or _needs_thinking(body["messages"]):
+    if budget < LEAST_BUDGET_TOKENS or _needs_thinking(body["messages"]):
         dropped.append(asked.name("reasoning"))
     else:
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
