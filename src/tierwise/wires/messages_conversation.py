@@ -373,8 +373,9 @@ def _write_budget(
     limit = body["max_tokens"]
     budget = reasoning.budget_tokens or _BUDGETS[reasoning.effort or "medium"]
     if asked.max_output_tokens is None and _most_output_tokens(to) is None:
-        body["max_tokens"] = limit = limit + budget
-    budget = min(budget, limit - 1 if reasoning.budget_tokens else limit // 2)
+        body["max_tokens"] = limit + budget
+    else:
+        budget = min(budget, limit - 1 if reasoning.budget_tokens else limit // 2)
     if budget < LEAST_BUDGET_TOKENS or _needs_thinking(body["messages"]):
         dropped.append(asked.name("reasoning"))
     else:
