@@ -44,6 +44,8 @@ from tierwise.wires.wire import EncodedRequest, Recipient
 
 DEFAULT_MAX_TOKENS = 4096
 """The wire wants a limit; where neither caller nor registry has one, and the model's name tells none, this is it."""
+BYTES_PER_TOKEN = 2
+"""At least: prose has about four."""
 LEAST_BUDGET_TOKENS = 1024
 LEAST_TOP_P_THINKING = 0.95
 
@@ -262,8 +264,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     asked = conversation
     dropped = list(asked.foreign)
     system, messages = write_turns(asked, to, dropped)
-    limit = asked.max_output_tokens or _most_output_tokens(to) or DEFAULT_MAX_TOKENS
-    body: dict[str, Any] = {"model": to.served_name, "max_tokens": limit, "messages": messages}
+    body: dict[str, Any] = {"model": to.served_name, "max_tokens": asked.max_output_tokens, "messages": messages}
     if system:
         body["system"] = system
     if to.stream:
@@ -280,6 +281,8 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     if asked.user:
         body["metadata"] = {"user_id": asked.user}
     _write_tools(body, asked, to, dropped)
+    if asked.max_output_tokens is None:
+        body["max_tokens"] = _limit_left(body, to)
     _write_reasoning(body, asked, to, dropped)
     _write_sampling(body, asked, to, dropped)
     if asked.format is not None:
@@ -291,6 +294,14 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
 
 def _most_output_tokens(to: Recipient) -> int | None:
     return to.max_output_tokens or most_output_tokens(to.served_name)
+
+
+def _limit_left(body: dict[str, Any], to: Recipient) -> int:
+    """Return the model's own limit, or what its context has left: up to Claude 4.1 the two must fit together."""
+    most = _most_output_tokens(to) or DEFAULT_MAX_TOKENS
+    if to.context_tokens is None or most <= DEFAULT_MAX_TOKENS:
+        return most
+    return min(most, max(DEFAULT_MAX_TOKENS, to.context_tokens - len(_encode(body)) // BYTES_PER_TOKEN))
 
 
 def _write_tools(body: dict[str, Any], asked: Conversation, to: Recipient, dropped: list[str]) -> None:

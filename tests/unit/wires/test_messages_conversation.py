@@ -168,6 +168,15 @@ def test_the_limit_that_nobody_gave_is_the_models(name: str, known: int | None, 
     assert written(asked(max_output_tokens=7), to(name, max_output_tokens=known))[0]["max_tokens"] == 7
 
 
+def test_a_long_question_leaves_less_room() -> None:
+    """Older models refuse a limit that no longer fits into their context."""
+    long = Conversation(turns=(Turn(role="user", blocks=(Text(text="word " * 60_000),)),))
+    recipient = to("claude-opus-4-1", context_tokens=160_000)
+    assert 9_000 < written(long, recipient)[0]["max_tokens"] < 10_000
+    assert written(long, to("claude-opus-4-1", context_tokens=100_000))[0]["max_tokens"] == DEFAULT_MAX_TOKENS
+    assert written(asked(), recipient)[0]["max_tokens"] == 32_000
+
+
 @pytest.mark.parametrize(
     ("name", "reasoning", "thinking", "effort"),
     [

@@ -242,7 +242,6 @@ def test_hints_and_thinking_from_elsewhere_are_all_that_goes(tree: dict[str, Any
         {"stream": tree["stream"]} if "stream" in tree else {}
     )
     assert without(request.body, "model", "messages", "metadata") == without(raw, "model", "messages", "metadata")
-    assert b"tw1." not in request.body and b"tierwise" not in request.body
 
 
 @given(st.lists(turns(), min_size=1, max_size=4), DICE, st.booleans())
