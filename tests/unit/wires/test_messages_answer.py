@@ -166,6 +166,7 @@ def test_the_last_count_counts() -> None:
     first = {"message": {"usage": {"input_tokens": 3, "output_tokens": 1, "cache_read_input_tokens": 7}}}
     deltas = read(START | first, grown, STOP)
     assert [delta.usage for delta in deltas] == [None, Usage(input=30, output=5, cache_read=7), None]
+    assert [delta.usage for delta in read(START, END | {"usage": None}, STOP)] == [None, None, None]
 
 
 def test_an_error_comes_after_what_precedes_it() -> None:

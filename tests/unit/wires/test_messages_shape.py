@@ -45,6 +45,7 @@ def answered(*blocks: Any) -> dict[str, Any]:
         {"messages": [USER, {"role": "system", "content": "from now on"}, {"role": "assistant", "content": "x"}, USER]},
         {"messages": [USER, CALLING, {"role": "system", "content": "s"}, {"role": "user", "content": [RESULT]}]},
         {"messages": [USER, CALLING, {"role": "assistant", "content": "and"}, {"role": "user", "content": [RESULT]}]},
+        {"messages": [USER, CALLING, {"role": "system", "content": "s"}, {"role": "assistant", "content": "and"}, {"role": "user", "content": [RESULT]}]},
         {"messages": [USER, CALLING, {"role": "user", "content": "wait"}, {"role": "user", "content": [RESULT, TEXT]}]},
         answered(RESULT | {"content": None}),
         answered(RESULT | {"content": "x", "is_error": True}),
