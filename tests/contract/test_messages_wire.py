@@ -1,7 +1,8 @@
 """The promises that every wire keeps, asked of the Messages wire with recorded bytes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from tierwise.core.answer import Answer, Delta, Piece, assemble
 from tierwise.core.call import Call
 from tierwise.core.errors import BadReply, Overloaded, ProviderError, RateLimited, Verdict
 from tierwise.wires import messages
+from tierwise.wires.sse import MAX_EVENT_BYTES
 
 CALL: Call = messages.decode_request(
     b'{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"x"}]}'
@@ -119,6 +121,69 @@ def test_any_split_gives_the_same_deltas(data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
     parts = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
     assert deltas_of(parts) == deltas_of([body])
+
+
+def rewritten(body: bytes, *, between: bytes = b"", **style: Any) -> bytes:
+    """Return the same events with their data written anew, each line of it with its own field."""
+    out = [b": hello\n\n", between]
+    for event in body.replace(b"\r\n", b"\n").split(b"\n\n"):
+        for line in event.split(b"\n"):
+            if line.startswith(b"data:"):
+                text = json.dumps(json.loads(line[5:]), **style)
+                out += [b"data:%b\n" % part for part in text.encode().split(b"\n")]
+            elif line:
+                out.append(line + b"\n")
+        out += [b"\n", between]
+    return b"".join(out)
+
+
+SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
+    "CRLF": lambda body: body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"),
+    "CR alone": lambda body: body.replace(b"\r\n", b"\n").replace(b"\n", b"\r"),
+    "a byte-order mark": lambda body: b"\xef\xbb\xbf" + body,
+    "data in many lines": lambda body: rewritten(body, indent=1),
+    "UTF-8 instead of escapes": lambda body: rewritten(body, ensure_ascii=False),
+    "comments, pings and fields that nobody knows": lambda body: rewritten(
+        body, between=b": keep-alive\nid: 7\nretry: 10\nnew: x\n\nevent: nothing\n\n\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS.keys())
+@pytest.mark.parametrize("recording", STREAMS, ids=named)
+def test_however_the_stream_is_spelled(recording: Recording, spelling: Callable[[bytes], bytes]) -> None:
+    body = spelling(recording.body)
+    deltas = deltas_of([body])
+    assert assemble(deltas) == recording.answer
+    assert tuple(piece for delta in deltas for piece in delta.pieces if piece.content) == recording.pieces
+    assert deltas_of([body[at : at + 1] for at in range(len(body))]) == deltas
+    assert assemble(deltas_of([passed_on(body)])) == recording.answer
+
+
+def framed(text: str) -> bytes:
+    added = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+    return b"data: " + json.dumps(added).encode() + b"\n\n"
+
+
+def test_an_event_may_be_large_but_not_too_large() -> None:
+    head, tail = STREAMS[0].body.split(b"event: ping")
+    tail = b"event: ping" + tail
+    text = "x" * (MAX_EVENT_BYTES - 200)
+    assert assemble(deltas_of([head, framed(text), tail])).choices[0].text.startswith(text)
+    decoder = messages.answer_decoder()
+    assert len(decoder.feed(head + framed("x" * MAX_EVENT_BYTES))) == 2
+    with pytest.raises(BadReply) as caught:
+        decoder.feed(tail)
+    assert caught.value.code == "upstream_too_large"
+
+
+def test_a_line_without_an_end_is_not_held_for_ever() -> None:
+    decoder = messages.answer_decoder()
+    decoder.feed(STREAMS[0].body.split(b"event: ping")[0] + b"data: ")
+    with pytest.raises(BadReply) as caught:
+        for _ in range(9):
+            decoder.feed(b"x" * 1024 * 1024)
+    assert caught.value.code == "upstream_too_large"
 
 
 @pytest.mark.parametrize("recording", WHOLES, ids=named)

@@ -32,6 +32,7 @@ from tierwise.wires.messages_model import (
     NO_SAMPLING,
     ONE_SAMPLER,
     THINKS_UNASKED,
+    most_output_tokens,
     thinks_always,
     version_of,
 )
@@ -42,7 +43,9 @@ from tierwise.wires.messages_turns import write_turns
 from tierwise.wires.wire import EncodedRequest, Recipient
 
 DEFAULT_MAX_TOKENS = 4096
-"""The wire wants a limit; where neither caller nor model has one, this is it."""
+"""The wire wants a limit; where neither caller nor registry has one, and the model's name tells none, this is it."""
+BYTES_PER_TOKEN = 2
+"""At least: prose has about four."""
 LEAST_BUDGET_TOKENS = 1024
 LEAST_TOP_P_THINKING = 0.95
 
@@ -74,6 +77,8 @@ _BUDGETS: dict[str, int] = {"minimal": 1024, "low": 2048, "medium": 8192, "high"
 _NOTHING: tuple[Any, ...] = (None, False, [], {}, {"enabled": False}, {"type": "direct"})
 """What may be given and means no more than if it were not."""
 _CHOICES = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
+_FORCED = frozenset(("required", "named"))
+"""Choices that are refused while a model thinks."""
 
 
 # reading
@@ -94,10 +99,10 @@ def read_conversation(call: Call) -> Conversation:
         turns=(*_system(tree.get("system"), foreign), *_turns(tree["messages"], foreign)),
         tools=tools,
         tool_choice=_tool_choice(choice, tools, foreign),
-        parallel_tools=False if choice and choice.get("disable_parallel_tool_use") else None,
+        parallel_tools=False if tools and choice and choice.get("disable_parallel_tool_use") else None,
         format=None if wanted is None else Format(kind="schema", schema=wanted["schema"], strict=True),
         reasoning=_reasoning(tree.get("thinking"), config.get("effort"), foreign),
-        max_output_tokens=tree.get("max_tokens"),
+        max_output_tokens=_limit(tree.get("max_tokens"), foreign),
         stop=tuple(tree.get("stop_sequences") or ()),
         user=metadata.get("user_id"),
         spelled={
@@ -108,6 +113,14 @@ def read_conversation(call: Call) -> Conversation:
         foreign=tuple(foreign),
         **{name: tree[name] for name in _SAME if tree.get(name) is not None},
     )  # fmt: skip
+
+
+def _limit(max_tokens: int | None, foreign: list[str]) -> int | None:
+    """Return the limit; an answer without a word, which fills the prompt cache, is one of a single token elsewhere."""
+    if max_tokens == 0:
+        foreign.append("max_tokens")
+        return 1
+    return max_tokens
 
 
 def _unread(path: str, value: dict[str, Any], read: frozenset[str]) -> list[str]:
@@ -216,9 +229,9 @@ def _tool_choice(choice: dict[str, Any] | None, tools: tuple[Tool, ...], foreign
             return ToolChoice(mode="required")
         case "tool" if choice and any(tool.name == choice["name"] for tool in tools):
             return ToolChoice(mode="named", name=choice["name"])
-        case "none":
+        case "none" if tools:
             return ToolChoice(mode="none")
-        case "auto":
+        case "auto" if tools:
             return ToolChoice(mode="auto")
         case "any" | "tool":  # of a tool that only this wire's servers have
             foreign.append("tool_choice")
@@ -251,8 +264,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     asked = conversation
     dropped = list(asked.foreign)
     system, messages = write_turns(asked, to, dropped)
-    limit = asked.max_output_tokens or to.max_output_tokens or DEFAULT_MAX_TOKENS
-    body: dict[str, Any] = {"model": to.served_name, "max_tokens": limit, "messages": messages}
+    body: dict[str, Any] = {"model": to.served_name, "max_tokens": asked.max_output_tokens, "messages": messages}
     if system:
         body["system"] = system
     if to.stream:
@@ -268,9 +280,10 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         dropped.append(asked.name("stop"))
     if asked.user:
         body["metadata"] = {"user_id": asked.user}
-    _write_tools(body, asked)
-    if asked.reasoning is not None:
-        _write_reasoning(body, asked, asked.reasoning, to, dropped)
+    _write_tools(body, asked, to, dropped)
+    if asked.max_output_tokens is None:
+        body["max_tokens"] = _limit_left(body, to)
+    _write_reasoning(body, asked, to, dropped)
     _write_sampling(body, asked, to, dropped)
     if asked.format is not None:
         _write_format(body, asked, asked.format, dropped)
@@ -281,7 +294,19 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     )
 
 
-def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
+def _most_output_tokens(to: Recipient) -> int | None:
+    return to.max_output_tokens or most_output_tokens(to.served_name)
+
+
+def _limit_left(body: dict[str, Any], to: Recipient) -> int:
+    """Return the model's own limit, or what its context has left: up to Claude 4.1 the two must fit together."""
+    most = _most_output_tokens(to) or DEFAULT_MAX_TOKENS
+    if to.context_tokens is None or most <= DEFAULT_MAX_TOKENS:
+        return most
+    return min(most, max(DEFAULT_MAX_TOKENS, to.context_tokens - len(_encode(body)) // BYTES_PER_TOKEN))
+
+
+def _write_tools(body: dict[str, Any], asked: Conversation, to: Recipient, dropped: list[str]) -> None:
     if not asked.tools:
         called = dict.fromkeys(
             block.name for turn in asked.turns for block in turn.blocks if isinstance(block, ToolUse)
@@ -290,8 +315,11 @@ def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
             body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in called]
             body["tool_choice"] = {"type": "none"}
         return
-    body["tools"] = [_write_tool(tool) for tool in asked.tools]
+    body["tools"] = [_write_tool(tool, f"tools[{index}]", dropped) for index, tool in enumerate(asked.tools)]
     choice = asked.tool_choice
+    if choice is not None and choice.mode in _FORCED and thinks_always(to.served_name):
+        dropped.append(asked.name("tool_choice"))
+        choice = None
     if choice is not None:
         body["tool_choice"] = {"type": _CHOICES[choice.mode]}
         if choice.mode == "named":
@@ -300,9 +328,12 @@ def _write_tools(body: dict[str, Any], asked: Conversation) -> None:
         body.setdefault("tool_choice", {"type": "auto"})["disable_parallel_tool_use"] = True
 
 
-def _write_tool(tool: Tool) -> dict[str, Any]:
+def _write_tool(tool: Tool, path: str, dropped: list[str]) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"} | tool.parameters
-    written: dict[str, Any] = {"name": tool.name, "input_schema": fitted(schema)[0] if tool.strict else schema}
+    if tool.strict:
+        schema, left_out = fitted(schema)
+        dropped += [f"{path}: {keyword}" for keyword in sorted(left_out)]
+    written: dict[str, Any] = {"name": tool.name, "input_schema": schema}
     if tool.description:
         written["description"] = tool.description
     if tool.strict:
@@ -310,12 +341,18 @@ def _write_tool(tool: Tool) -> dict[str, Any]:
     return written
 
 
-def _write_reasoning(
-    body: dict[str, Any], asked: Conversation, reasoning: Reasoning, to: Recipient, dropped: list[str]
-) -> None:
-    """Turn thinking on where the model can and the wire's own rules let it, and off where it would think unasked."""
-    version = version_of(to.served_name)
-    if "thinking" not in to.capabilities:
+def _write_reasoning(body: dict[str, Any], asked: Conversation, to: Recipient, dropped: list[str]) -> None:
+    """Turn thinking on where the model can and the wire's own rules let it, and off where it would think unasked.
+
+    A call that is forced is worth more than thinking: the two exclude each other.
+    """
+    version, reasoning = version_of(to.served_name), asked.reasoning
+    forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
+    if forced and version >= THINKS_UNASKED:
+        body["thinking"] = {"type": "disabled"}
+    if reasoning is None:
+        return
+    if forced or "thinking" not in to.capabilities:
         if reasoning.effort != "none":
             dropped.append(asked.name("reasoning"))
     elif reasoning.effort == "none":
@@ -333,7 +370,7 @@ def _write_reasoning(
                 effort = "high"
             body["output_config"] = {"effort": effort}
     else:
-        _write_budget(body, asked, reasoning, dropped)
+        _write_budget(body, asked, reasoning, to, dropped)
 
 
 def _effort_for(budget_tokens: int | None) -> str | None:
@@ -342,15 +379,17 @@ def _effort_for(budget_tokens: int | None) -> str | None:
     return next((effort for effort, tokens in _BUDGETS.items() if budget_tokens <= tokens), "max")
 
 
-def _write_budget(body: dict[str, Any], asked: Conversation, reasoning: Reasoning, dropped: list[str]) -> None:
+def _write_budget(
+    body: dict[str, Any], asked: Conversation, reasoning: Reasoning, to: Recipient, dropped: list[str]
+) -> None:
     """Give a budget that leaves room for the answer: a limit that nobody set grows with it, any other is shared."""
     limit = body["max_tokens"]
     budget = reasoning.budget_tokens or _BUDGETS[reasoning.effort or "medium"]
-    if asked.max_output_tokens is None and limit == DEFAULT_MAX_TOKENS:
-        body["max_tokens"] = limit = limit + budget
-    budget = min(budget, limit - 1 if reasoning.budget_tokens else limit // 2)
-    forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
-    if budget < LEAST_BUDGET_TOKENS or forced or _needs_thinking(body["messages"]):
+    if asked.max_output_tokens is None and _most_output_tokens(to) is None:
+        body["max_tokens"] = limit + budget
+    else:
+        budget = min(budget, limit - 1 if reasoning.budget_tokens else limit // 2)
+    if budget < LEAST_BUDGET_TOKENS or _needs_thinking(body["messages"]):
         dropped.append(asked.name("reasoning"))
     else:
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}

@@ -11,7 +11,7 @@ import msgspec
 from tierwise.core.call import Call, Features, Hints, Part
 from tierwise.wires.hints import PREFIX, read_hints, without_hints
 from tierwise.wires.messages_parts import gather
-from tierwise.wires.messages_seals import WIRE, readable, without_clearing
+from tierwise.wires.messages_seals import WIRE, readable, says_thinking, without_clearing
 from tierwise.wires.messages_shape import Request, read_shape
 from tierwise.wires.schema import check_schemas
 from tierwise.wires.splice import Span, edit, members, parse, value_of
@@ -75,7 +75,7 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     dropped: tuple[str, ...] = ()
     if to.stream != call.stream:
         put["stream"] = _encode(to.stream)
-    if b"thinking" in body:
+    if says_thinking(body):
         mended = readable(value_of(body, spans, "messages"), to)
         if mended is not None:
             put["messages"] = mended.messages

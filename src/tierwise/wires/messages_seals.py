@@ -26,6 +26,8 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _GAP = re.compile(rb"[ \t\r\n,]*+")
 _THINKING = ("thinking", "redacted_thinking")
+_SAYS_THINKING = (b"thinking", rb"\u006", rb"\u007")
+"""The word itself, or a letter behind an escape, for JSON has more than one way to write it."""
 
 
 class Readable(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,20 +54,28 @@ def sealed_block(seal: Seal, text: str) -> dict[str, Any]:
     return {"type": "thinking", "thinking": text, "signature": seal.data.removeprefix(SIGNED)}
 
 
+def says_thinking(body: bytes) -> bool:
+    """Say whether these bytes could hold a thinking block: False spares a closer look."""
+    return any(word in body for word in _SAYS_THINKING)
+
+
 def readable(messages: bytes, to: Recipient) -> Readable | None:
     """Leave out the thinking that an endpoint cannot read; None where nothing has to change."""
     mended: list[bytes | None] = []
-    cut = loop = changed = False
+    cut = loop = changed = same_turn = False
     for start, end in _elements(messages):
         message: bytes | None = messages[start:end]
-        content, cut_here = _mended(messages[start:end], to) if b"thinking" in messages[start:end] else (None, False)
+        content, cut_here = _mended(messages[start:end], to) if says_thinking(messages[start:end]) else (None, False)
         if content is not None:
             changed, cut = True, cut or cut_here
             message = edit(messages[start:end], put={"content": content}) if content else None
         if cut_here:
-            loop = message is None or not _begins_with_thinking(message)
-        elif loop:  # only the last turn of the assistant counts
-            loop = not _is_assistants(messages[start:end])
+            loop = (loop and same_turn) or message is None or not _begins_with_thinking(message)
+            same_turn = True
+        elif loop:  # only the last turn of the assistant counts, and it may be in several messages
+            assistants = _is_assistants(messages[start:end])
+            loop = same_turn or not assistants
+            same_turn = same_turn and assistants
         mended.append(message)
     return Readable(messages=replaced(messages, mended), cut=cut, loop=loop) if changed else None
 
@@ -106,7 +116,7 @@ def _mended(message: bytes, to: Recipient) -> tuple[bytes | None, bool]:
     if content[:1] != b"[":
         return None, False
     raws = [bytes(raw) for raw in _decode_list(content)]
-    kept: list[bytes | None] = [_mended_block(raw, to) if b"thinking" in raw else raw for raw in raws]
+    kept: list[bytes | None] = [_mended_block(raw, to) if says_thinking(raw) else raw for raw in raws]
     if kept == raws:
         return None, False
     return replaced(content, kept) if any(kept) else b"", None in kept

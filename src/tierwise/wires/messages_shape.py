@@ -4,6 +4,7 @@ Source: Anthropic's published API reference (Messages, read 2026-11). Fields and
 endpoint's business: they pass unread, but never unseen by the detectors (`messages_parts`).
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,6 +14,8 @@ from tierwise.core.errors import InvalidCall
 from tierwise.wires.shape import shaped, wrong
 
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
+Limit = Annotated[int, Meta(ge=0, le=10_000_000)]
+"""None at all: the prompt cache is to be filled, and nothing said."""
 Unit = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -20,7 +23,7 @@ class Source(msgspec.Struct):
     """Where a picture or document comes from: base64 with a media type, an address, plain text, or blocks."""
 
     type: str
-    media_type: str | None = None
+    media_type: Annotated[str, Meta(max_length=100)] | None = None
     data: str | None = None
     url: str | None = None
     content: Any = None
@@ -59,6 +62,7 @@ class Tool(msgspec.Struct):
     type: str | None = None
     description: str | None = None
     input_schema: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 class ToolChoice(msgspec.Struct):
@@ -95,7 +99,7 @@ class Request(msgspec.Struct):
 
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     messages: Annotated[list[Message], Meta(min_length=1, max_length=100_000)]
-    max_tokens: Tokens | None = None
+    max_tokens: Limit | None = None
     system: str | list[Block] | None = None
     stream: bool | None = None
     temperature: Unit | None = None
@@ -120,6 +124,9 @@ _NEEDED = {
     "redacted_thinking": ("data",),
 }
 _SOURCES = {"base64": "data", "url": "url", "text": "data", "content": "content"}
+_ASSISTANTS = frozenset(("tool_use", "thinking", "redacted_thinking"))
+"""Blocks that only the assistant says, and nobody inside of a result."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]++={0,2}+\s*+")
 
 
 def read_shape(tree: dict[str, Any], *, counting: bool = False) -> Request:
@@ -135,6 +142,10 @@ def read_shape(tree: dict[str, Any], *, counting: bool = False) -> Request:
     if isinstance(request.system, list):
         _check_blocks(request.system, "system", frozenset(("text",)))
     _check_turns(request.messages)
+    if request.metadata is not None and not isinstance(request.metadata.get("user_id"), str | None):
+        raise wrong("metadata.user_id", "must be text")
+    if request.output_format is not None and request.output_config is not None and request.output_config.format:
+        raise wrong("output_format", "must not stand beside output_config.format")
     if request.tool_choice is not None and request.tool_choice.type == "tool" and not request.tool_choice.name:
         raise wrong("tool_choice.name", "is required")
     for index, tool in enumerate(request.tools or ()):
@@ -161,7 +172,9 @@ def _check_turns(messages: list[Message]) -> None:
             continue
         _check_blocks(message.content, path)
         for place, block in enumerate(message.content):
-            if block.type == "tool_use" and block.id and message.role == "assistant":
+            if block.type in _ASSISTANTS and message.role != "assistant":
+                raise wrong(f"{path}[{place}].type", "is a block that only the assistant writes")
+            if block.type == "tool_use" and block.id:
                 called.add(block.id)
             elif block.type == "tool_result" and (message.role != "user" or block.tool_use_id not in called):
                 raise wrong(f"{path}[{place}].tool_use_id", "must answer a tool_use of the assistant's turn before")
@@ -189,12 +202,18 @@ def _check_source(source: Any, path: str) -> None:
     needed = _SOURCES.get(read.type)
     if needed is not None and getattr(read, needed) is None:
         raise wrong(f"{path}.{needed}", "is required")
+    if read.type == "base64" and not _BASE64.fullmatch(read.data or ""):
+        raise wrong(f"{path}.data", "is not base64")
     if read.type == "content":
         _check_content(read.content, f"{path}.content")
 
 
 def _check_content(content: Any, path: str) -> None:
     if isinstance(content, list):
-        _check_blocks(shaped(content, list[Block], place=path), path)
+        blocks = [shaped(raw, Block, place=f"{path}[{index}]") for index, raw in enumerate(content)]
+        for index, block in enumerate(blocks):
+            if block.type in _ASSISTANTS or block.type == "tool_result":
+                raise wrong(f"{path}[{index}].type", "is a block that stands in a message only")
+        _check_blocks(blocks, path)
     elif content is not None and not isinstance(content, str):
         raise wrong(path, "must be text or a list of blocks")

@@ -97,6 +97,8 @@ class _Writer:
                 if content:
                     result["content"] = content
                 yield result | ({"is_error": True} if block.error else {})
+            case Image() | File() if turn.role != "user":  # the others only speak
+                self._dropped.append(f"{turn.path}: {'image' if isinstance(block, Image) else 'file'}")
             case Image():
                 if block.detail not in ("", "auto"):
                     self._dropped.append(_named(turn, "detail"))
