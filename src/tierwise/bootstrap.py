@@ -368,6 +368,34 @@ async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Ans
         await transport.aclose()
 
 
+def address_of_server(settings: Settings) -> str:
+    """Return where callers on this machine reach the configured gateway, without the version path."""
+    server = settings.document.server
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+
+
+async def served_models(settings: Settings) -> tuple[str, ...] | None:
+    """Return what the gateway that runs at the configured address lists, None where none answers there.
+
+    Raises ProviderError where it answers and does not list them: with a key that it does not take, for one.
+    """
+    base, transport = address_of_server(settings), Transport()
+    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
+    deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
+    try:
+        # The key is not for a stranger who listens there.
+        if not await _healthy(transport, base, deadline):
+            return None
+        exchange = await transport.get(Address(url=f"{base}/v1", key=secret), "/models", deadline=deadline)
+        answer = await exchange.read_all()
+        if exchange.status != 200:
+            raise error_from(exchange.status, exchange.headers, answer, time.time())
+        return tuple(str(row["id"]) for row in msgspec.json.decode(answer)["data"])
+    finally:
+        await transport.aclose()
+
+
 async def _healthy(transport: Transport, base: str, deadline: float) -> bool:
     """Say whether a Tierwise answers there."""
     try:

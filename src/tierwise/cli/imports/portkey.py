@@ -62,6 +62,7 @@ class _Config:
         """Return the models of a config and their shares; what only follows after failures has share 0."""
         strategy, targets = config.table("strategy"), config.tables("targets")
         self._retries(config.table("retry"))
+        config.take("name")
         inherited = {**above, **self._said(config)}
         if not targets:
             return self._target(config, inherited)
