@@ -378,7 +378,7 @@ def address_of_server(settings: Settings) -> str:
 async def served_models(settings: Settings) -> tuple[str, ...] | None:
     """Return what the gateway that runs at the configured address lists, None where none answers there.
 
-    Raises ProviderError where it answers and does not list them: with a key that it does not take, for one.
+    Empty where it wants a key whose variable is not set here. Raises ConfigError where it does not take the key.
     """
     base, transport = address_of_server(settings), Transport()
     secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
@@ -387,10 +387,13 @@ async def served_models(settings: Settings) -> tuple[str, ...] | None:
         # The key is not for a stranger who listens there.
         if not await _healthy(transport, base, deadline):
             return None
+        if settings.document.key and secret is None:
+            return ()
         exchange = await transport.get(Address(url=f"{base}/v1", key=secret), "/models", deadline=deadline)
         answer = await exchange.read_all()
         if exchange.status != 200:
-            raise error_from(exchange.status, exchange.headers, answer, time.time())
+            failed = str(error_from(exchange.status, exchange.headers, answer, time.time()))
+            raise ConfigError(failed.replace("The endpoint", f"The gateway at {base}", 1))
         return tuple(str(row["id"]) for row in msgspec.json.decode(answer)["data"])
     finally:
         await transport.aclose()

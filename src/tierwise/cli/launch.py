@@ -48,13 +48,13 @@ def launch(
     begin = start(row, use, arguments or ())
     if run:
         _run(row, begin, settings, running=served is not None)
-    key = _key_told(settings, show=show_key)
+    key = _key(settings) if show_key else _variable(settings)
     if as_json:
-        told = environment(begin, _key(settings) if show_key else key, {})
         files = {str(path): text for path, text in begin.files.items()}
-        print_json({"environment": told, "unset": begin.unset, "arguments": begin.command, "files": files})
+        told = {"environment": environment(begin, key, {}), "unset": begin.unset}
+        print_json(told | {"arguments": begin.command, "files": files})
     else:
-        print("\n".join(lines(begin, key)))
+        print("\n".join(lines(begin, shlex.quote(key) if show_key else f'"{key}"')))
     if row.note:
         say(f"# {row.note}")
     if served is None:
@@ -65,18 +65,15 @@ def _model(wanted: str | None, served: tuple[str, ...] | None) -> str:
     """Return the model to ask for; a name that the running gateway does not list is refused here, not by the tool."""
     if wanted is None:
         return served[0] if served else _FIRST
-    if served is not None and wanted not in served and not wanted.startswith("tier:"):
+    if served and wanted not in served and not wanted.startswith("tier:"):
         raise ConfigError(f"the gateway serves no model {wanted!r}{nearest(wanted, served)}")
     return wanted
 
 
-def _key_told(settings: config.Settings, *, show: bool) -> str:
-    """Return what stands for the key in a line for the shell: its variable, unless it shall be shown."""
-    if not settings.document.key:
-        return UNUSED
-    if show:
-        return shlex.quote(_key(settings))
-    return f'"${{{settings.document.key[0].secret.removeprefix("env:")}}}"'
+def _variable(settings: config.Settings) -> str:
+    """Return how a shell names the key that callers send."""
+    keys = settings.document.key
+    return f"${{{keys[0].secret.removeprefix('env:')}}}" if keys else UNUSED
 
 
 def _key(settings: config.Settings) -> str:

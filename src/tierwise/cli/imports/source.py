@@ -19,6 +19,7 @@ MAX_NODES = 100_000
 Path = tuple[str | int, ...]
 _MERGE = "tag:yaml.org,2002:merge"
 _TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")
+_NESTED = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _PLAIN = tuple(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 
 
@@ -130,6 +131,8 @@ class _Builder:
         if self._count > MAX_NODES or len(path) > MAX_DEPTH:
             self._refuse(node, "its aliases grow or turn in a circle: write the values out")
         self.lines[path] = node.start_mark.line + 1
+        if node.tag not in (*_TEXT, *_PLAIN, *_NESTED):
+            self._refuse(node, f"the tag {shown(node.tag)} is not read: only plain values are")
         match node.id:
             case "mapping":
                 return self._mapping(node, path)
@@ -159,8 +162,6 @@ class _Builder:
     def _scalar(self, node: Any) -> Any:
         if node.tag in _TEXT:
             return node.value
-        if node.tag not in _PLAIN:
-            self._refuse(node, f"the tag {shown(node.tag)} is not read: only plain values are")
         try:
             return self._scalars.construct_object(node)
         except ValueError:
