@@ -117,6 +117,10 @@ class Draft:
         if served != name:
             fields["served_name"] = served
         fields |= {key: value for key, value in more.items() if value not in (None, [], {})}
+        if name == "auto" or name.startswith(("auto:", "tier:")):
+            notes.append(
+                "this id has a meaning of its own here, and a call for it does not reach this model: rename it"
+            )
         known = known_model(kind, served)
         tier = self.endpoints[endpoint].fields.get("tier") or kinds()[kind].tier
         if tier == Tier.FRONTIER and "price" not in fields and (known is None or known.price is None):

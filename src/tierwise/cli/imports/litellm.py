@@ -34,7 +34,8 @@ def translate(source: Source, environ: Mapping[str, str]) -> Draft:
     root, draft = Table.whole(source), Draft(source.file, "litellm")
     deployments = root.tables("model_list")
     if not deployments:
-        raise source.wrong((), "has no model_list: is it a LiteLLM proxy configuration?")
+        others = "import each file that it includes" if "include" in root else "is it a LiteLLM proxy configuration?"
+        raise source.wrong((), f"has no model_list: {others}")
     groups: dict[str, Group] = {}
     for deployment in deployments:
         name = deployment.must("model_name", "the name that callers ask for")

@@ -172,6 +172,11 @@ def test_facts_of_a_model() -> None:
     assert imported(one(model="openai/new")).unpriced == ["asked"]
 
 
+@pytest.mark.parametrize("name", ["auto", "auto:x", "tier:local"])
+def test_a_name_that_means_something_else_here_is_pointed_out(name: str) -> None:
+    assert "rename it" in written(imported(group(name)))
+
+
 def test_every_key_is_carried_over_or_named() -> None:
     value = group("a", litellm_settings={"drop_params": True, "odd_one": 1}, general_settings={"odd_two": {"x": 1}})
     value["model_list"][0]["litellm_params"]["odd_three"] = [1]
@@ -185,7 +190,8 @@ def test_every_key_is_carried_over_or_named() -> None:
     ("text", "told"),
     [
         ("", "must be a table"),
-        ("a: 1", "has no model_list"),
+        ("a: 1", "has no model_list: is it"),
+        ("include: [other.yaml]", "has no model_list: import each file"),
         ("model_list: x", "line 1: model_list must be a list"),
         ("model_list:\n- model_name: a", r"line 2: model_list\[0\]|litellm_params is missing"),
         ("model_list:\n- litellm_params: {model: x}", r"line 2: model_list\[0\] needs model_name"),
