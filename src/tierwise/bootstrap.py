@@ -421,6 +421,37 @@ async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Ans
         await transport.aclose()
 
 
+def address_of_server(settings: Settings) -> str:
+    """Return where callers on this machine reach the configured gateway, without the version path."""
+    server = settings.document.server
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+
+
+async def served_models(settings: Settings) -> tuple[str, ...] | None:
+    """Return what the gateway that runs at the configured address lists, None where none answers there.
+
+    Empty where it wants a key whose variable is not set here. Raises ConfigError where it does not take the key.
+    """
+    base, transport = address_of_server(settings), Transport()
+    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
+    deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
+    try:
+        # The key is not for a stranger who listens there.
+        if not await _healthy(transport, base, deadline):
+            return None
+        if settings.document.key and secret is None:
+            return ()
+        exchange = await transport.get(Address(url=f"{base}/v1", key=secret), "/models", deadline=deadline)
+        answer = await exchange.read_all()
+        if exchange.status != 200:
+            failed = str(error_from(exchange.status, exchange.headers, answer, time.time()))
+            raise ConfigError(failed.replace("The endpoint", f"The gateway at {base}", 1))
+        return tuple(str(row["id"]) for row in msgspec.json.decode(answer)["data"])
+    finally:
+        await transport.aclose()
+
+
 async def _healthy(transport: Transport, base: str, deadline: float) -> bool:
     """Say whether a Tierwise answers there."""
     try:

@@ -60,10 +60,12 @@ def _without_redirects(words: list[str]) -> list[str]:
 def unknown(words: list[str], command: Any) -> str | None:
     """Say what of a call does not exist, or None. `command` is what Typer makes of the application.
 
-    Brackets and ellipses of a synopsis are not words.
+    Brackets and ellipses of a synopsis are not words; what follows `--` is for another program.
     """
     options = {"--help"}
     for word in (stripped for raw in words if (stripped := raw.strip("[]…."))):
+        if word == "--":
+            break
         options |= {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         if word.startswith("-") and word != "-" and word.partition("=")[0] not in options:
             return f"{command.name} has no option {word}"

@@ -23,8 +23,10 @@ from tierwise.core.errors import CallRejected, ConfigError, InvalidCall, Provide
 COMMANDS = {
     "demo": ("demo", "demo", "The main job, end to end, on the shipped models."),
     "init": ("init", "init", "Look at this machine and write a starter tierwise.toml."),
+    "import": ("importing", "import_", "Another gateway's configuration as a tierwise.toml."),
     "doctor": ("doctor", "doctor", "Check everything; one line each, with the mend."),
     "serve": ("serve", "serve", "Start the gateway."),
+    "launch": ("launch", "launch", "A tool that you use already, with Tierwise behind it."),
     "ask": ("ask", "ask", "One request through the gateway."),
     "route": ("route", "route", "The decision, without asking any model."),
     "log": ("decisions", "log", "Decisions, newest first."),
