@@ -13,10 +13,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from tierwise.config import Document, Settings
-from tierwise.core.answer import Answer
-from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
-from tierwise.core.errors import ConfigError, InvalidCall, ProviderError, Refused, StoreError, Unauthorized
+from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account, window_start
@@ -26,7 +24,6 @@ from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
-from tierwise.ledger.encode import decode_decision
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
@@ -48,12 +45,10 @@ from tierwise.registry.load import load as load_catalog
 from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
 from tierwise.registry.settings import EndpointRow, ModelRow
-from tierwise.server.app import HEALTHY, App
+from tierwise.server.app import App
 from tierwise.server.keys import key
-from tierwise.wires import chat
-from tierwise.wires.error import error_from
 
-HEALTH_TIMEOUT_S = 2.0
+VERSION_TIMEOUT_S = 2.0
 T = TypeVar("T")
 
 
@@ -177,7 +172,7 @@ async def version_of(endpoint: Endpoint, transport: Transport) -> str | None:
     if endpoint.engine is not None:
         return engine_version(endpoint.engine)
     try:
-        async with asyncio.timeout(HEALTH_TIMEOUT_S):
+        async with asyncio.timeout(VERSION_TIMEOUT_S):
             return (await inspect(transport, address_of(endpoint), kinds()[endpoint.kind])).version
     except TimeoutError:
         return None
@@ -384,81 +379,6 @@ async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
         return await discovered(settings, transport)
     finally:
         await transport.aclose()
-
-
-async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Answer, Decision] | None:
-    """Send a request to the gateway that already runs on the configured port; None where no Tierwise answers there.
-
-    Raises InvalidCall or ProviderError as that gateway answers with an error, with its decision where there is one.
-    """
-    server, transport = settings.document.server, Transport()
-    base = f"http://{f'[{server.host}]' if ':' in server.host else server.host}:{server.port}"
-    said = {"workflow": hints.workflow, "label": hints.label, "session": hints.session}
-    headers = tuple((f"x-tierwise-{name}", str(value)) for name, value in said.items() if value is not None)
-    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
-    address = Address(url=f"{base}/v1", key=secret, headers=headers)
-    now = asyncio.get_running_loop().time()
-    deadline = now + settings.document.fallback.total_timeout_s
-    try:
-        # Neither message nor key is for a stranger who listens there.
-        if not await _healthy(transport, base, now + HEALTH_TIMEOUT_S):
-            return None
-        exchange = await transport.post(address, "/chat/completions", body, deadline=deadline, stream=False)
-        answer, ident = await exchange.read_all(), exchange.headers.get(b"x-tierwise-decision")
-        decision = None
-        if ident is not None:
-            record = await transport.get(address, f"/decisions/{ident.decode()}", deadline=deadline)
-            decision = decode_decision(await record.read_all()) if record.status == 200 else None
-        if exchange.status != 200 or decision is None:
-            failed = error_from(exchange.status, exchange.headers, answer, time.time())
-            text = str(failed).replace("The endpoint", "The running gateway", 1)
-            unasked = decision is None and isinstance(failed, Refused | Unauthorized)
-            error = InvalidCall(text) if unasked else type(failed)(text)
-            error.decision = decision
-            raise error
-        return chat.decode_answer(answer), decision
-    finally:
-        await transport.aclose()
-
-
-def address_of_server(settings: Settings) -> str:
-    """Return where callers on this machine reach the configured gateway, without the version path."""
-    server = settings.document.server
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
-
-
-async def served_models(settings: Settings) -> tuple[str, ...] | None:
-    """Return what the gateway that runs at the configured address lists, None where none answers there.
-
-    Empty where it wants a key whose variable is not set here. Raises ConfigError where it does not take the key.
-    """
-    base, transport = address_of_server(settings), Transport()
-    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
-    deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
-    try:
-        # The key is not for a stranger who listens there.
-        if not await _healthy(transport, base, deadline):
-            return None
-        if settings.document.key and secret is None:
-            return ()
-        exchange = await transport.get(Address(url=f"{base}/v1", key=secret), "/models", deadline=deadline)
-        answer = await exchange.read_all()
-        if exchange.status != 200:
-            failed = str(error_from(exchange.status, exchange.headers, answer, time.time()))
-            raise ConfigError(failed.replace("The endpoint", f"The gateway at {base}", 1))
-        return tuple(str(row["id"]) for row in msgspec.json.decode(answer)["data"])
-    finally:
-        await transport.aclose()
-
-
-async def _healthy(transport: Transport, base: str, deadline: float) -> bool:
-    """Say whether a Tierwise answers there."""
-    try:
-        exchange = await transport.get(Address(url=base), "/healthz", deadline=deadline)
-        return await exchange.read_all() == HEALTHY
-    except ProviderError:
-        return False
 
 
 async def reachable(endpoint: Endpoint, unusable: str | None) -> tuple[bool, str]:

@@ -95,7 +95,7 @@ def test_the_rows_and_the_figures_follow_from_the_thresholds(installed: Installe
     [
         ("missing.csv", None, "cannot be read: No such file"),
         ("latin.csv", b"text,label\ncaf\xe9,card_arrival\n", "not UTF-8"),
-        ("quote.csv", b'text,label\n"' + b"x" * 200_000, "is a quote left open?"),
+        ("quote.csv", b'text,label\n"' + b"x" * 200_000, "a quotation mark that is never closed"),
         ("other.csv", b"text,label\na,haiku\nb,sonnet\nc,haiku\n", "'haiku' (2), 'sonnet' (1)"),
         ("a.jsonl", b'{"text": "a"}\n', "line 1: needs the columns text and label"),
         ("b.jsonl", b'{"text": 1, "label": "card_arrival"}\n', "non-empty text"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, running
 from tierwise.cli import telling
 from tierwise.cli.calls import decoded, hints, request
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
@@ -57,7 +57,7 @@ async def _ask(settings: config.Settings, call: Call) -> tuple[str, Decision]:
             raise
         # The ledger has one writer: a server that runs already is asked instead.
         whole = chat.splice_request(call, Recipient(endpoint="", served_name=call.model, stream=False))
-        served = await bootstrap.ask_server(settings, whole.body, call.hints)
+        served = await running.ask_server(settings, whole.body, call.hints)
         if served is None:
             raise
         text = _text(served[0])

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import config, running
 from tierwise.cli.options import ConfigFile, Json, print_json, say
 from tierwise.cli.tools import Start, Tool, Use, environment, lines, start, tools
 from tierwise.core.errors import ConfigError
@@ -42,12 +42,12 @@ def launch(
     if tool not in tools():
         raise ConfigError(f"there is no tool {tool!r}{nearest(tool, tools())}; `any` starts whatever stands after --")
     settings = config.load(file, flags={"server.host": host, "server.port": port})
-    row, root = tools()[tool], bootstrap.address_of_server(settings)
-    served = asyncio.run(bootstrap.served_models(settings))
+    row, root = tools()[tool], running.address_of_server(settings)
+    served = asyncio.run(running.served_models(settings))
     use = Use(root=root, model=_model(model, served), folder=settings.home / "launch" / tool)
     begin = start(row, use, arguments or ())
     if run:
-        _run(row, begin, settings, running=served is not None)
+        _run(row, begin, settings, answered=served is not None)
     key = _key(settings) if show_key else _variable(settings)
     if as_json:
         files = {str(path): text for path, text in begin.files.items()}
@@ -87,7 +87,7 @@ def _key(settings: config.Settings) -> str:
     return secret.reveal()
 
 
-def _run(row: Tool, begin: Start, settings: config.Settings, *, running: bool) -> None:
+def _run(row: Tool, begin: Start, settings: config.Settings, *, answered: bool) -> None:
     """Become the tool; returns never."""
     if not begin.command:
         raise ConfigError(f"give the program after --: tierwise launch {row.name} --run -- PROGRAM")
@@ -95,8 +95,8 @@ def _run(row: Tool, begin: Start, settings: config.Settings, *, running: bool) -
     if found is None:
         how = f": {row.install}" if row.install else ""
         raise ConfigError(f"{begin.command[0]} is not installed, or not on the PATH{how}")
-    if not running:
-        root = bootstrap.address_of_server(settings)
+    if not answered:
+        root = running.address_of_server(settings)
         raise ConfigError(f"no Tierwise answers at {root}: start it with `tierwise serve`, or name its --port")
     told = environment(begin, _key(settings), settings.environ)
     for path, text in begin.files.items():

@@ -27,7 +27,6 @@ from tierwise.core.errors import (
     Overloaded,
     PolicyDenied,
     ProviderError,
-    Refused,
     StoreError,
     StreamBroken,
     TierwiseError,
@@ -43,18 +42,13 @@ from tierwise.gateway.candidates import input_tokens
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
+from tierwise.gateway.run import Run
 from tierwise.ledger.intent import Intent
 from tierwise.policy.judge import Target
 from tierwise.policy.label import label_call
 from tierwise.providers.transport import Transport
 from tierwise.quality.gate import needs_logprobs
-from tierwise.quality.settings import Gates
-from tierwise.wires.error import SEAL_REFUSED
 from tierwise.wires.known import APART
-
-WHOLE = Gates()
-# Without a workflow nobody asked for a check that would delay a stream, so its first content goes straight out.
-STREAMED = Gates(json=False, schema=False, tool_arguments=False, hold_back_chars=0)
 
 
 class Records(Protocol):
@@ -123,7 +117,7 @@ class Gateway:
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session)
         asking = Asking(call)
-        run = _Run(self._rule(asking), asking, started)
+        run = Run(self._rule(asking), asking, started)
         if call.hints.session is not None:
             self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
         try:
@@ -140,7 +134,7 @@ class Gateway:
             raise
         return reply
 
-    async def _laps(self, run: "_Run") -> Reply:
+    async def _laps(self, run: Run) -> Reply:
         """Try the hops until an answer passes its gates."""
         rules, hops = self.rules.fallback, run.ruling.hops
         deadline = asyncio.get_running_loop().time() + rules.total_timeout_s
@@ -161,7 +155,7 @@ class Gateway:
         return await self._exhausted(run, laps)
 
     async def _attempt(
-        self, run: "_Run", hop: Hop, deadline: float, repair: Repair | None = None
+        self, run: Run, hop: Hop, deadline: float, repair: Repair | None = None
     ) -> tuple[Attempt, TierwiseError | None]:
         """Make one lap: policy again, breaker, budget, endpoint, gates. Every way out reports back."""
         mark = f"{run.ruling.decision.id[-12:]}{len(run.attempts)}_"
@@ -200,7 +194,7 @@ class Gateway:
                 self._release(run, attempt)
         return attempt, attempt.error
 
-    def _release(self, run: "_Run", attempt: Attempt) -> None:
+    def _release(self, run: Run, attempt: Attempt) -> None:
         """Let go of an attempt, once: its connection, its place at the breaker, its reservation."""
         if attempt.released:
             return
@@ -210,7 +204,7 @@ class Gateway:
         if attempt.reserved:
             self._settle_money(run, attempt)
 
-    async def _commit(self, run: "_Run", attempt: Attempt) -> Reply:
+    async def _commit(self, run: Run, attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
         strip = needs_logprobs(run.gates, attempt.hop.model.id) and not run.call.features.logprobs
         if attempt.answer is not None:
@@ -223,7 +217,7 @@ class Gateway:
         await anext(deltas)
         return Reply(decision=decision, deltas=deltas, strip_logprobs=strip, gate_failed=run.flagged)
 
-    async def _deltas(self, run: "_Run", attempt: Attempt) -> AsyncGenerator[Delta, None]:
+    async def _deltas(self, run: Run, attempt: Attempt) -> AsyncGenerator[Delta, None]:
         """Pass a committed stream on, after an empty beginning; settle it however it ends."""
         outcome: Outcome = "cancelled"
         broken: ProviderError | None = None
@@ -247,7 +241,7 @@ class Gateway:
         if broken is not None:
             raise StreamBroken(f"the stream broke: {broken}", code=broken.code or "upstream_incomplete") from broken
 
-    def _learn(self, run: "_Run", attempt: Attempt) -> None:
+    def _learn(self, run: Run, attempt: Attempt) -> None:
         """Keep who answered: the session's next turn, and the results of its tool calls, go back to it."""
         call, model = run.call, attempt.hop.model.id
         self.facts.made(call.key_id, attempt.tool_ids, model)
@@ -260,7 +254,7 @@ class Gateway:
         if usage is not None and attempt.suspicion is None:
             self.facts.read(model, estimate, usage.read)
 
-    async def _exhausted(self, run: "_Run", laps: list[Lap]) -> Reply:
+    async def _exhausted(self, run: Run, laps: list[Lap]) -> Reply:
         """Do what the workflow says where no answer was good enough, else fail as the attempts failed."""
         withheld = next((a for a in reversed(run.attempts) if isinstance(a.error, GateFailed)), None)
         if withheld is None:
@@ -319,7 +313,7 @@ class Gateway:
             if before is not None:
                 self.facts.stick(key_id, session, before)
 
-    def _judge_again(self, run: "_Run", hop: Hop) -> None:
+    def _judge_again(self, run: Run, hop: Hop) -> None:
         decision = run.ruling.decision
         target = Target(hop.endpoint, hop.model)
         verdict = self.rules.policy.judge(decision.label.value, decision.workflow, decision.key_id, target)
@@ -328,7 +322,7 @@ class Gateway:
 
     # money, health, record
 
-    def _reserve(self, run: "_Run", hop: Hop) -> None:
+    def _reserve(self, run: Run, hop: Hop) -> None:
         now = time()
         done: list[Account] = []
         for account in run.ruling.accounts:
@@ -343,7 +337,7 @@ class Gateway:
                 )
             done.append(account)
 
-    def _settle_money(self, run: "_Run", attempt: Attempt) -> None:
+    def _settle_money(self, run: Run, attempt: Attempt) -> None:
         if run.ruling.accounts:
             cost = attempt.record().cost_usd or ZERO
             for account in run.ruling.accounts:
@@ -368,14 +362,14 @@ class Gateway:
         else:
             breaker.abandoned()
 
-    async def _failed(self, run: "_Run", error: TierwiseError) -> Decision:
+    async def _failed(self, run: Run, error: TierwiseError) -> Decision:
         refused = not run.attempts
         queued = isinstance(error, GateFailed) and error.queued
         outcome: Outcome = "review" if queued else "refused" if refused else "failed"
         return await self._settle(run, outcome, told(error), review={"state": "waiting"} if queued else None)
 
     async def _settle(
-        self, run: "_Run", outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
+        self, run: Run, outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
     ) -> Decision:
         run.settling = True
         decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
@@ -383,7 +377,7 @@ class Gateway:
         self._observe(decision, perf_counter() - run.started)
         return decision
 
-    async def _left(self, run: "_Run") -> Decision:
+    async def _left(self, run: Run) -> Decision:
         """Settle a call whose caller has left: an endpoint that bills on is read on, under a cap, any other is left."""
         attempt = run.attempts[-1] if run.attempts else None
         if attempt is not None and not attempt.released:
@@ -397,7 +391,7 @@ class Gateway:
             self._release(run, attempt)
         return await self._settle(run, "cancelled")
 
-    def _baseline(self, run: "_Run") -> Decimal | None:
+    def _baseline(self, run: Run) -> Decimal | None:
         """Price the last answer's tokens at the workflow's baseline."""
         name = run.ruling.workflow.baseline if run.ruling.workflow else None
         model = self.rules.catalog.models.get(name) if name else None
@@ -423,100 +417,3 @@ class Gateway:
             reading.cancel()
         while self._settling:
             await asyncio.gather(*self._settling, return_exceptions=True)
-
-
-class _Run:
-    """One call under way."""
-
-    __slots__ = (
-        "asking", "attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling", "started", "unseal",
-    )  # fmt: skip
-
-    def __init__(self, ruling: Ruling, asking: Asking, started: float) -> None:
-        self.ruling, self.asking, self.started = ruling, asking, started
-        call = self.call = asking.call
-        self.unseal = False
-        workflow = ruling.workflow
-        self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
-        self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
-        self.attempts: list[Attempt] = []
-        self.flagged = self.settling = False
-
-    def another_way(self, attempt: Attempt) -> bool:
-        """Say whether the same endpoint may be asked once more, differently.
-
-        Either without the thinking that it cannot read, or for the mending of JSON that does not fit.
-        """
-        if attempt.mendable is not None:
-            return True
-        refused = isinstance(attempt.error, Refused) and attempt.error.code == SEAL_REFUSED
-        if not refused or self.unseal or not self.asking.sealed:
-            return False
-        self.unseal = True
-        return True
-
-    @property
-    def good_outcome(self) -> Outcome:
-        """The outcome of an answer that was handed over."""
-        if "human_review" in self.ruling.decision.obligations:
-            return "review"
-        return "flagged" if self.flagged else "answered"
-
-    def intent(self) -> Intent:
-        """Return what the ledger must hold before the first hop is asked."""
-        decision, hop = self.ruling.decision, self.ruling.hops[0]
-        return Intent(
-            id=decision.id,
-            ts=decision.ts,
-            requested_model=decision.requested_model,
-            caller_wire=decision.caller_wire,
-            features=decision.features,
-            label=decision.label,
-            chosen=hop.model.id,
-            endpoint=hop.endpoint.name,
-            tier=hop.endpoint.tier,
-            reserved_usd=hop.reserve_usd or None,
-            workflow=decision.workflow,
-            session=decision.session,
-            key_id=decision.key_id,
-            strategy=decision.strategy,
-            policy_digest=decision.policy_digest,
-            price_digest=decision.price_digest,
-            registry_digest=decision.registry_digest,
-        )
-
-    def decision(
-        self,
-        outcome: Outcome,
-        *,
-        error: str | None = None,
-        review: dict[str, Any] | None = None,
-        baseline: Decimal | None = None,
-    ) -> Decision:
-        """Return the record as it stands."""
-        before = self.ruling.decision
-        attempts = tuple(attempt.record() for attempt in self.attempts)
-        costs = [a.cost_usd for a in attempts if a.cost_usd is not None]
-        reason = before.reason
-        if len(attempts) > 1:
-            reason += "; " + "; ".join(f"{a.model}: {_passed_on(a.gate, a.error)}" for a in attempts[:-1])
-        last = attempts[-1] if attempts else None
-        return msgspec.structs.replace(
-            before,
-            attempts=attempts,
-            chosen=last.model if last else before.chosen,
-            obligations=self.attempts[-1].hop.obligations if last else before.obligations,
-            dropped=tuple(self.attempts[-1].dropped) if last else (),
-            reason=reason,
-            outcome=outcome,
-            error=error or (last.error if last and outcome in ("broken", "failed") else None),
-            total_cost_usd=sum(costs, ZERO) if costs else None,
-            baseline_cost_usd=baseline,
-            review=review,
-        )
-
-
-def _passed_on(gate: Any, error: str | None) -> str:
-    if gate is not None and gate.verdict == "fail":
-        return f"passed on by the gate {gate.name} ({gate.detail})"
-    return f"failed ({error})"

@@ -1,4 +1,5 @@
 """Of which kind is this file, where nobody says? By the first bytes of its base64, or by how its name or address ends.
+Is it base64 at all?
 
 Knows no wire. Invariant: what is not known is "", never a guess.
 """
@@ -8,6 +9,7 @@ import binascii
 import re
 from urllib.parse import urlsplit
 
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]++={0,2}+\s*+")
 _BEGINNINGS = (
     (rb"\x89PNG\r\n\x1a\n", "image/png"),
     (rb"\xff\xd8\xff", "image/jpeg"),
@@ -27,6 +29,11 @@ _ENDINGS = {
     "json": "application/json", "mp3": "audio/mpeg", "wav": "audio/wav", "ogg": "audio/ogg", "flac": "audio/flac",
     "aac": "audio/aac", "mp4": "video/mp4", "mpeg": "video/mpeg", "mov": "video/quicktime", "webm": "video/webm",
 }  # fmt: skip
+
+
+def is_base64(data: str) -> bool:
+    """Say whether a text can be base64, of either alphabet and with white space; one pass, whatever it holds."""
+    return _BASE64.fullmatch(data) is not None
 
 
 def media_type_of(data: str) -> str:

@@ -107,7 +107,7 @@ class AnswerDecoder(EventReader):
                 self._usage.take(event.get("usage"))
                 usage = self._usage.value
                 delta = an_object(event.get("delta"))
-                if delta.get("stop_reason"):
+                if a_text(delta.get("stop_reason")):
                     self._stopped = True
                     pieces = (*(piece for index in list(self._blocks) for piece in self._closed(index)), _finish(delta))
             case "message_stop":

@@ -4,13 +4,13 @@ Source: Anthropic's published API reference (Messages, read 2026-11). Fields and
 endpoint's business: they pass unread, but never unseen by the detectors (`messages_parts`).
 """
 
-import re
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from tierwise.core.errors import InvalidCall
+from tierwise.wires.media import is_base64
 from tierwise.wires.shape import shaped, wrong
 
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -126,7 +126,6 @@ _NEEDED = {
 _SOURCES = {"base64": "data", "url": "url", "text": "data", "content": "content"}
 _ASSISTANTS = frozenset(("tool_use", "thinking", "redacted_thinking"))
 """Blocks that only the assistant says, and nobody inside of a result."""
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]++={0,2}+\s*+")
 
 
 def read_shape(tree: dict[str, Any], *, counting: bool = False) -> Request:
@@ -202,7 +201,7 @@ def _check_source(source: Any, path: str) -> None:
     needed = _SOURCES.get(read.type)
     if needed is not None and getattr(read, needed) is None:
         raise wrong(f"{path}.{needed}", "is required")
-    if read.type == "base64" and not _BASE64.fullmatch(read.data or ""):
+    if read.type == "base64" and not is_base64(read.data or ""):
         raise wrong(f"{path}.data", "is not base64")
     if read.type == "content":
         _check_content(read.content, f"{path}.content")

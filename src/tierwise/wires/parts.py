@@ -13,6 +13,7 @@ import msgspec
 
 from tierwise.core.call import Part, PartKind
 from tierwise.core.errors import InvalidCall
+from tierwise.wires.media import is_base64
 from tierwise.wires.shape import wrong
 from tierwise.wires.tokens import IMAGE_TOKENS, tokens_upper
 from tierwise.wires.urls import check_url
@@ -26,7 +27,6 @@ _FORBIDDEN = frozenset((
     "pricing",
 ))
 # fmt: on
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
 _BLANK = re.compile(r"\s+")
 _SNIFFED = 4096
 """So many characters of base64 show whether it is text."""
@@ -84,11 +84,12 @@ class Gathered:
     def rest(self, path: str, raw: Mapping[str, Any], read: frozenset[str], role: str = "") -> None:
         """Add what no other rule reads. A key that could itself carry data goes into the text, not into the path."""
         for name, value in raw.items():
-            if name not in read and value is not None and not isinstance(value, bool):
-                if _PLAIN_KEY.fullmatch(name):
-                    self.add("metadata", path + name, text(value), role)
-                else:
-                    self.add("metadata", path + "*", text({name: value}), role)
+            if name in read:
+                continue
+            if not _PLAIN_KEY.fullmatch(name):
+                self.add("metadata", path + "*", text({name: value}), role)
+            elif value is not None and not isinstance(value, bool):
+                self.add("metadata", path + name, text(value), role)
 
 
 def refuse_control(members: Iterable[tuple[str, Any]], path: str) -> None:
@@ -126,7 +127,7 @@ def _shown(path: str, data: str, *, bare: bool) -> tuple[str, int]:
     said, hidden_bytes = shown(data)
     if said is data and data:  # binary and text in base64 both come back changed, unless they are short
         head, comma, payload = data.partition(",") if data[:5].lower() == "data:" else ("", "", data)
-        if (head.lower().endswith(";base64") if comma else bare) and not _BASE64.fullmatch(payload):
+        if (head.lower().endswith(";base64") if comma else bare) and not is_base64(payload):
             raise wrong(path, "is not base64")
     return said, hidden_bytes
 
@@ -134,11 +135,11 @@ def _shown(path: str, data: str, *, bare: bool) -> tuple[str, int]:
 def shown(data: str) -> tuple[str, int]:
     """Return what can be read of a URL or of a file's data, and how many bytes cannot; text in base64 is decoded."""
     head, comma, payload = data.partition(",") if data[:5].lower() == "data:" else ("", "", data)
-    if (head and not head.lower().endswith(";base64")) or not _BASE64.fullmatch(payload):
+    if (head and not head.lower().endswith(";base64")) or not is_base64(payload):
         return data, 0
     if _is_text(payload[:_SNIFFED]):
         return head + comma + _from_base64(payload).decode(errors="replace"), 0
-    return (head[:128], len(payload) * 3 // 4) if len(data) > _SNIFFED else (data, 0)
+    return (head, len(payload) * 3 // 4) if len(data) > _SNIFFED else (data, 0)
 
 
 def _is_text(payload: str) -> bool:

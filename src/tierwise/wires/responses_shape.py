@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from tierwise.core.errors import InvalidCall
+from tierwise.wires.media import is_base64
 from tierwise.wires.shape import shaped, wrong
 
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -121,7 +122,6 @@ _NOT_HERE = {
     "prompt": "is state of another server; send the instructions and the input",
 }
 _INLINE = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]+={0,2}\s*")
 CALLS = frozenset(("function_call", "custom_tool_call"))
 OUTPUTS = frozenset(("function_call_output", "custom_tool_call_output"))
 
@@ -205,5 +205,5 @@ def _check_content(content: str | list[Any], path: str) -> None:
             raise wrong(f"{path}[{index}].text", "is required")
         for name in ("image_url", "file_data"):
             data = getattr(part, name)
-            if data is not None and _INLINE.match(data) and not _BASE64.fullmatch(data, data.index(",") + 1):
+            if data is not None and _INLINE.match(data) and not is_base64(data.partition(",")[2]):
                 raise wrong(f"{path}[{index}].{name}", "is not base64")

@@ -63,7 +63,6 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("responses", {"text": {"format": {"type": "json_schema", "name": "x"}}}, "text.format.schema"),
     ("messages", {"model": None}, "model"),
     ("messages", {"max_tokens": None}, "max_tokens"),
-    ("messages", {"max_tokens": 0}, "max_tokens"),
     ("messages", {"messages": None}, "messages"),
     ("messages", {"messages": []}, "messages"),
     ("messages", {"messages": [{"role": "wizard", "content": "hi"}]}, "messages[0].role"),

@@ -1,0 +1,119 @@
+"""One call under way: what was ruled, what was tried, and the record as it stands.
+
+Decides nothing; the gateway fills it. Invariant: every attempt that was begun is in the record.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from tierwise.core.decision import Decision, Outcome
+from tierwise.core.errors import Refused
+from tierwise.gateway.asking import Asking
+from tierwise.gateway.attempt import Attempt
+from tierwise.gateway.decide import ZERO, Ruling
+from tierwise.ledger.intent import Intent
+from tierwise.quality.settings import Gates
+from tierwise.wires.error import SEAL_REFUSED
+
+WHOLE = Gates()
+# Without a workflow nobody asked for a check that would delay a stream, so its first content goes straight out.
+STREAMED = Gates(json=False, schema=False, tool_arguments=False, hold_back_chars=0)
+
+
+class Run:
+    """One call under way."""
+
+    __slots__ = (
+        "asking", "attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling", "started", "unseal",
+    )  # fmt: skip
+
+    def __init__(self, ruling: Ruling, asking: Asking, started: float) -> None:
+        self.ruling, self.asking, self.started = ruling, asking, started
+        call = self.call = asking.call
+        self.unseal = False
+        workflow = ruling.workflow
+        self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
+        self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
+        self.attempts: list[Attempt] = []
+        self.flagged = self.settling = False
+
+    def another_way(self, attempt: Attempt) -> bool:
+        """Say whether the same endpoint may be asked once more, differently.
+
+        Either without the thinking that it cannot read, or for the mending of JSON that does not fit.
+        """
+        if attempt.mendable is not None:
+            return True
+        refused = isinstance(attempt.error, Refused) and attempt.error.code == SEAL_REFUSED
+        if not refused or self.unseal or not self.asking.sealed:
+            return False
+        self.unseal = True
+        return True
+
+    @property
+    def good_outcome(self) -> Outcome:
+        """The outcome of an answer that was handed over."""
+        if "human_review" in self.ruling.decision.obligations:
+            return "review"
+        return "flagged" if self.flagged else "answered"
+
+    def intent(self) -> Intent:
+        """Return what the ledger must hold before the first hop is asked."""
+        decision, hop = self.ruling.decision, self.ruling.hops[0]
+        return Intent(
+            id=decision.id,
+            ts=decision.ts,
+            requested_model=decision.requested_model,
+            caller_wire=decision.caller_wire,
+            features=decision.features,
+            label=decision.label,
+            chosen=hop.model.id,
+            endpoint=hop.endpoint.name,
+            tier=hop.endpoint.tier,
+            reserved_usd=hop.reserve_usd or None,
+            workflow=decision.workflow,
+            session=decision.session,
+            key_id=decision.key_id,
+            strategy=decision.strategy,
+            policy_digest=decision.policy_digest,
+            price_digest=decision.price_digest,
+            registry_digest=decision.registry_digest,
+        )
+
+    def decision(
+        self,
+        outcome: Outcome,
+        *,
+        error: str | None = None,
+        review: dict[str, Any] | None = None,
+        baseline: Decimal | None = None,
+    ) -> Decision:
+        """Return the record as it stands."""
+        before = self.ruling.decision
+        attempts = tuple(attempt.record() for attempt in self.attempts)
+        costs = [a.cost_usd for a in attempts if a.cost_usd is not None]
+        reason = before.reason
+        if len(attempts) > 1:
+            reason += "; " + "; ".join(f"{a.model}: {_passed_on(a.gate, a.error)}" for a in attempts[:-1])
+        last = attempts[-1] if attempts else None
+        return msgspec.structs.replace(
+            before,
+            attempts=attempts,
+            chosen=last.model if last else before.chosen,
+            obligations=self.attempts[-1].hop.obligations if last else before.obligations,
+            dropped=tuple(self.attempts[-1].dropped) if last else (),
+            reason=reason,
+            outcome=outcome,
+            error=error or (last.error if last and outcome in ("broken", "failed") else None),
+            total_cost_usd=sum(costs, ZERO) if costs else None,
+            baseline_cost_usd=baseline,
+            review=review,
+        )
+
+
+def _passed_on(gate: Any, error: str | None) -> str:
+    if gate is not None and gate.verdict == "fail":
+        return f"passed on by the gate {gate.name} ({gate.detail})"
+    return f"failed ({error})"

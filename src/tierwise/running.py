@@ -1,0 +1,97 @@
+"""What does the gateway say that already runs? Asks the server at the configured address, as a caller on this machine.
+
+Constructs nothing of the gateway. Invariant: neither a message nor a key goes to a stranger who listens there.
+"""
+
+import asyncio
+import time
+
+import msgspec
+
+from tierwise.config import Settings
+from tierwise.core.answer import Answer
+from tierwise.core.call import Hints
+from tierwise.core.decision import Decision
+from tierwise.core.errors import ConfigError, InvalidCall, ProviderError, Refused, Unauthorized
+from tierwise.ledger.encode import decode_decision
+from tierwise.providers.address import Address
+from tierwise.providers.transport import Transport
+from tierwise.server.app import HEALTHY
+from tierwise.wires import chat
+from tierwise.wires.error import error_from
+
+HEALTH_TIMEOUT_S = 2.0
+
+
+async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Answer, Decision] | None:
+    """Send a request to the gateway that already runs on the configured port; None where no Tierwise answers there.
+
+    Raises InvalidCall or ProviderError as that gateway answers with an error, with its decision where there is one.
+    """
+    base, transport = address_of_server(settings), Transport()
+    said = {"workflow": hints.workflow, "label": hints.label, "session": hints.session}
+    headers = tuple((f"x-tierwise-{name}", str(value)) for name, value in said.items() if value is not None)
+    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
+    address = Address(url=f"{base}/v1", key=secret, headers=headers)
+    now = asyncio.get_running_loop().time()
+    deadline = now + settings.document.fallback.total_timeout_s
+    try:
+        # Neither message nor key is for a stranger who listens there.
+        if not await _healthy(transport, base, now + HEALTH_TIMEOUT_S):
+            return None
+        exchange = await transport.post(address, "/chat/completions", body, deadline=deadline, stream=False)
+        answer, ident = await exchange.read_all(), exchange.headers.get(b"x-tierwise-decision")
+        decision = None
+        if ident is not None:
+            record = await transport.get(address, f"/decisions/{ident.decode()}", deadline=deadline)
+            decision = decode_decision(await record.read_all()) if record.status == 200 else None
+        if exchange.status != 200 or decision is None:
+            failed = error_from(exchange.status, exchange.headers, answer, time.time())
+            text = str(failed).replace("The endpoint", "The running gateway", 1)
+            unasked = decision is None and isinstance(failed, Refused | Unauthorized)
+            error = InvalidCall(text) if unasked else type(failed)(text)
+            error.decision = decision
+            raise error
+        return chat.decode_answer(answer), decision
+    finally:
+        await transport.aclose()
+
+
+def address_of_server(settings: Settings) -> str:
+    """Return where callers on this machine reach the configured gateway, without the version path."""
+    server = settings.document.server
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+
+
+async def served_models(settings: Settings) -> tuple[str, ...] | None:
+    """Return what the gateway that runs at the configured address lists, None where none answers there.
+
+    Empty where it wants a key whose variable is not set here. Raises ConfigError where it does not take the key.
+    """
+    base, transport = address_of_server(settings), Transport()
+    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
+    deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
+    try:
+        # The key is not for a stranger who listens there.
+        if not await _healthy(transport, base, deadline):
+            return None
+        if settings.document.key and secret is None:
+            return ()
+        exchange = await transport.get(Address(url=f"{base}/v1", key=secret), "/models", deadline=deadline)
+        answer = await exchange.read_all()
+        if exchange.status != 200:
+            failed = str(error_from(exchange.status, exchange.headers, answer, time.time()))
+            raise ConfigError(failed.replace("The endpoint", f"The gateway at {base}", 1))
+        return tuple(str(row["id"]) for row in msgspec.json.decode(answer)["data"])
+    finally:
+        await transport.aclose()
+
+
+async def _healthy(transport: Transport, base: str, deadline: float) -> bool:
+    """Say whether a Tierwise answers there."""
+    try:
+        exchange = await transport.get(Address(url=base), "/healthz", deadline=deadline)
+        return await exchange.read_all() == HEALTHY
+    except ProviderError:
+        return False
