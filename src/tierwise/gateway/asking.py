@@ -10,8 +10,9 @@ import msgspec
 from tierwise.core.call import Call
 from tierwise.core.conversation import Block, Conversation, Text, Thinking, Turn
 from tierwise.core.model import Endpoint, Model
+from tierwise.gateway.thoughts import Kept
 from tierwise.wires.instruct import instructed
-from tierwise.wires.known import APART, CALLERS, ENDPOINTS, SHARED
+from tierwise.wires.known import APART, CALLERS, ENDPOINTS, FORGETFUL, SHARED
 from tierwise.wires.wire import EncodedRequest, Recipient
 
 
@@ -33,10 +34,10 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True):
 class Asking:
     """A call, ready to be put to any endpoint."""
 
-    __slots__ = ("_conversation", "call")
+    __slots__ = ("_conversation", "_kept", "call")
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
+    def __init__(self, call: Call, kept: Kept | None = None) -> None:
+        self.call, self._kept = call, kept
         self._conversation: Conversation | None = None
 
     @property
@@ -44,6 +45,8 @@ class Asking:
         """What is asked, free of the caller's wire."""
         if self._conversation is None:
             self._conversation = CALLERS[self.call.wire].read_conversation(self.call)
+            if self._kept is not None and self.call.wire in FORGETFUL:
+                self._conversation = self._kept.given_back(self.call.key_id, self._conversation)
         return self._conversation
 
     @property

@@ -22,6 +22,7 @@ from tierwise.core.usage import Usage
 from tierwise.economics.price import cost_usd
 from tierwise.gateway.asking import Asking, Repair, Spoken
 from tierwise.gateway.decide import Hop
+from tierwise.gateway.thoughts import Gathering, Thoughts
 from tierwise.providers.address import Address
 from tierwise.providers.exchange import Exchange
 from tierwise.providers.transport import Transport
@@ -47,9 +48,9 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_mark", "_sent", "_spoken", "_work", "admitted", "answer", "asking", "call",
-        "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held", "hop", "output_chars",
-        "released", "repair", "reserved", "sealed", "served_model", "started", "tool_ids", "unseal", "usage", "verdict",
+        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_sent", "_spoken", "_work", "admitted", "answer",
+        "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held", "hop", "output_chars",
+        "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -71,10 +72,11 @@ class Attempt:
         self.error: TierwiseError | None = None
         self.verdict = "cancelled"
         self.output_chars = 0
-        self.admitted = self.reserved = self.released = self.sealed = False
+        self.admitted = self.reserved = self.released = False
         self._exchange: Exchange | None = None
         self._decoder: AnswerReader | None = None
         self._spoken: Spoken | None = None
+        self._gathering = Gathering("", "")
         self._done = False
         self._work: asyncio.Task[GateResult] | None = None
 
@@ -104,6 +106,7 @@ class Attempt:
             unseal=self.unseal,
             repair=self.repair,
         )
+        self._gathering = Gathering(spoken.wire, hop.endpoint.name)
         request = spoken.request
         self.dropped.update(dict.fromkeys(request.dropped))
         address = await reach(hop.endpoint)
@@ -130,6 +133,11 @@ class Attempt:
         return result
 
     @property
+    def thoughts(self) -> Thoughts:
+        """What the model has thought and wants to see again."""
+        return self._gathering.thoughts
+
+    @property
     def mendable(self) -> Repair | None:
         """What the model could mend itself: JSON that was only asked for in words and does not fit; once."""
         failed = self.error
@@ -143,6 +151,8 @@ class Attempt:
     async def _whole(self, exchange: Exchange, gates: Gates, key: Secret | None) -> GateResult:
         spoken = self._told()
         answer = ENDPOINTS[spoken.wire].decode_answer(await exchange.read_all(), key=key, mark=self._mark)
+        for piece in answer.ordered:
+            self._gathering.add(piece)
         if spoken.wire != self.call.wire:
             self.dropped.update(dict.fromkeys(answer.foreign))
             answer = msgspec.structs.replace(answer, raw=b"", ordered=self._enclosed(answer.ordered))
@@ -150,7 +160,6 @@ class Attempt:
             answer = _without_prose(answer)
         self.answer = answer
         self.usage, self.served_model = answer.usage, answer.served_model
-        self.sealed = any(piece.seal for piece in answer.ordered)
         for choice in answer.choices:
             self.output_chars += len(choice.text) + len(choice.reasoning)
             self.tool_ids += [tool.id for tool in choice.tool_calls]
@@ -225,7 +234,7 @@ class Attempt:
             if self.served_model is None:
                 self.served_model = delta.served_model
             for piece in delta.pieces:
-                self.sealed = self.sealed or bool(piece.seal)
+                self._gathering.add(piece)
                 self.output_chars += len(piece.text) + len(piece.reasoning) + len(piece.refusal)
                 for tool in piece.tool_calls:
                     self.output_chars += len(tool.arguments) + len(tool.name)

@@ -13,6 +13,7 @@ from tierwise.core.label import Label, highest
 from tierwise.economics.budget import Account
 from tierwise.fallback.breaker import Breaker, BreakerSettings
 from tierwise.gateway.sessions import Sessions
+from tierwise.gateway.thoughts import Kept
 
 LATENCY_WEIGHT = 0.2
 # How fast the highest ratio of read to estimated tokens is forgotten, with each answer.
@@ -30,6 +31,7 @@ class Facts:
         self._breakers: dict[str, Breaker] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
         self.sessions = Sessions()
+        self.thoughts = Kept()
         self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()
         self.accounts = tuple(accounts)
         self.latency_ms: dict[str, float] = {}

@@ -48,7 +48,7 @@ from tierwise.policy.judge import Target
 from tierwise.policy.label import label_call
 from tierwise.providers.transport import Transport
 from tierwise.quality.gate import needs_logprobs
-from tierwise.wires.known import APART
+from tierwise.wires.known import APART, FORGETFUL
 
 
 class Records(Protocol):
@@ -103,7 +103,7 @@ class Gateway:
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(Asking(call))
+        ruling = self._rule(Asking(call, self.facts.thoughts))
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -116,7 +116,7 @@ class Gateway:
         started = perf_counter()
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session)
-        asking = Asking(call)
+        asking = Asking(call, self.facts.thoughts)
         run = Run(self._rule(asking), asking, started)
         if call.hints.session is not None:
             self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
@@ -247,9 +247,11 @@ class Gateway:
         self.facts.made(call.key_id, attempt.tool_ids, model)
         if call.wire in APART:
             return
+        if call.wire in FORGETFUL and "no_store" not in run.ruling.decision.obligations:
+            self.facts.thoughts.keep(call.key_id, attempt.tool_ids, attempt.thoughts)
         estimate, usage = input_tokens(call.features, attempt.hop.endpoint), attempt.usage
         self.facts.sessions.served(
-            call, model, tokens=usage.read if usage else estimate, bound=attempt.sealed, now=monotonic()
+            call, model, tokens=usage.read if usage else estimate, bound=bool(attempt.thoughts), now=monotonic()
         )
         if usage is not None and attempt.suspicion is None:
             self.facts.read(model, estimate, usage.read)

@@ -12,6 +12,8 @@ _OUTWARD: tuple[EndpointWire, ...] = (gemini, ollama)
 ENDPOINTS: Mapping[str, EndpointWire] = {**SHARED, **{wire.WIRE: wire for wire in _OUTWARD}}
 APART = frozenset((embeddings.WIRE, count_tokens.WIRE))
 """Wires that are turned into no other: their answers are numbers."""
+FORGETFUL = frozenset((chat.WIRE,))
+"""Wires whose callers have no place for thinking that only its maker reads: they cannot give it back."""
 _MESSAGES_HEADERS = ("anthropic-version", "anthropic-beta")
 HEADERS: Mapping[str, tuple[str, ...]] = {messages.WIRE: _MESSAGES_HEADERS, count_tokens.WIRE: _MESSAGES_HEADERS}
 """What callers of a wire send in headers for endpoints of the same wire; nothing else of a caller's head goes on."""
