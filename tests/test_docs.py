@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands
+from tests.documents import commands, kinds
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
@@ -49,6 +49,10 @@ def blocks(documents: Iterable[Document], *languages: str) -> Iterator[Block]:
 def test_the_documents_are_there(documents: list[Document]) -> None:
     expected = {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "AGENTS.md"}
     assert expected <= {document.file for document in documents}
+
+
+def test_the_kinds_of_endpoint_are_those_of_the_rows() -> None:
+    assert kinds.PAGE.read_text(encoding="utf-8") == kinds.page(), "scripts/docs writes it anew"
 
 
 def test_every_block_names_its_language(documents: list[Document]) -> None:
