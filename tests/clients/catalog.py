@@ -4,7 +4,7 @@ A client is set up as its users set it up: the lines of its program between `set
 its home are those that docs/howto/clients.md shows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,16 +13,18 @@ import msgspec
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
 EMBEDDED = "embedded"
-PLACES = ("chat", "responses", "messages", "gemini", EMBEDDED)
+WIRES = ("chat", "responses", "messages", "gemini", "ollama")
+PLACES = (*WIRES, EMBEDDED)
 EVERY = ("plain", "stream", "tools", "tools_stream")
+WITH_TOOLS = frozenset({"tools", "tools_stream", "stored"})
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is installed together."""
+    """What is installed together: packages, each with its version."""
 
     name: str
     kind: Literal["python", "node"]
-    packages: tuple[str, ...]
+    packages: Mapping[str, str]
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +37,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One client on one wire; files are named relative to `programs/`."""
 
-    id: str
+    client: str
     name: str
     package: str
     environment: str
@@ -46,17 +48,31 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tool: Tool | None = None
 
     @property
-    def places(self) -> tuple[str, ...]:
-        """Return where it is driven: one wire with embeddings has no other to be turned into, agents need tools."""
-        return ("chat",) if self.wire == "embeddings" else PLACES
+    def id(self) -> str:
+        """Name the client and its wire."""
+        return f"{self.client}-{self.wire}"
 
     @property
-    def set_up(self) -> tuple[str, ...]:
-        """Return what a user writes to set it up: the program's own lines, then its files."""
+    def set_up(self) -> str:
+        """Return what a user writes into a program or a shell; "" where files say it all."""
         lines = (PROGRAMS / self.program).read_text("utf-8").splitlines()
         marks = [i for i, line in enumerate(lines) if line.lstrip("#/ ") in ("set-up", "set-up ends")]
-        own = ["\n".join(lines[marks[0] + 1 : marks[1]]).strip() + "\n"] if marks else []
-        return (*own, *((PROGRAMS / file).read_text("utf-8") for file in self.home.values()))
+        return "\n".join(lines[marks[0] + 1 : marks[1]]).strip() + "\n" if marks else ""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Return the text of each file that a user writes, by its place in the home."""
+        return {target: (PROGRAMS / file).read_text("utf-8") for target, file in self.home.items()}
+
+    def steps_at(self, place: str) -> tuple[str, ...]:
+        """Return the steps that it takes at a place.
+
+        An endpoint's embeddings have one wire. The shipped models of the embedded engine make no vectors and call no
+        tools.
+        """
+        if self.wire == "embeddings":
+            return self.steps if place == "chat" else ()
+        return tuple(step for step in self.steps if place in WIRES or step not in WITH_TOOLS)
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +80,23 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     environment: tuple[Environment, ...]
     client: tuple[Client, ...]
+
+    def selected(self, names: Iterable[str]) -> tuple[Client, ...]:
+        """Return the rows of these clients, or with these ids; all without a name. Raises LookupError for others."""
+        wanted = set(names)
+        unknown = wanted - {name for row in self.client for name in (row.client, row.id)}
+        if unknown:
+            raise LookupError(", ".join(sorted(unknown)))
+        return tuple(row for row in self.client if not wanted or wanted & {row.client, row.id})
+
+    def environment_of(self, client: Client) -> Environment:
+        """Return where a client is installed."""
+        return next(e for e in self.environment if e.name == client.environment)
+
+    def version(self, client: Client) -> str:
+        """Return the version that is wanted of a client."""
+        packages = self.environment_of(client).packages.items()
+        return next(version for package, version in packages if package.partition("[")[0] == client.package)
 
 
 def catalog() -> Catalog:

@@ -1,12 +1,102 @@
-"""How is the result told? One line for people who wait, one page for readers."""
+"""How is the result told? One line for people who wait; docs/reference/clients.md for readers.
 
-from tests.clients.drive import Finding
+Invariant: a page says what stands in the catalog and in the findings, and nothing else.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from tests.clients.catalog import EMBEDDED, PLACES, WIRES, Catalog, Client
+from tests.clients.found import Finding
+
+HEAD = """# Clients
+
+Written by `scripts/clients` from what came of running them; do not edit. How each is set up:
+[Use your client with Tierwise](../howto/clients.md).
+
+Each client is installed at the version shown, set up as its users set it up, and driven against `tierwise serve` where it
+listens for everybody. Behind the gateway stands one endpoint that speaks one wire: the scripted upstream of
+[`tierwise.testing`](../howto/test-your-application.md), or the embedded engine with the shipped demonstration model.
+"""
+READING = """**done**: every step gave the text that it had to give, and the tokens in the ledger are those that the upstream billed and
+those that the client was told (opencode tells none). **–**: not possible, for the reason below.
+"""
+STEPS = {
+    "plain": "one question, one answer",
+    "stream": "the same, streamed",
+    "tools": "the model calls a tool, the client carries it out, the model answers",
+    "tools_stream": "the same, streamed",
+    "stored": "the same over `previous_response_id`: only the tool's result is sent",
+    "count": "the tokens of a request are counted",
+    "models": "the models are listed, `auto` among them",
+    "vectors": "one text twice, as numbers and as base64: the same vector",
+}
+WHY_NOT = """- **Embedded engine, tools**: the shipped demonstration models classify; they call no tools and read 512 tokens. What
+  they can be asked is asked: plain and streamed. Claude Code, Codex and opencode offer tools with every request.
+- **Embeddings** have one wire on both sides; the shipped models make no vectors.
+"""
 
 
-def line(f: Finding) -> str:
-    bad = "; ".join(f"{k}: {v}" for k, v in f.faults.items())
-    return f"{f.client:28} {f.place:10} {len(f.steps) - len(f.faults)}/{len(f.steps)} steps, {f.requests} requests, tokens {f.inexact or 'exact'} {' dropped ' + ','.join(f.dropped) if f.dropped else ''} {bad}"
+def line(finding: Finding) -> str:
+    """Say in one line what came of a client at a place."""
+    did = finding.outcome
+    failed = "".join(f"\n    {step}: {why}" for step, why in did.faults.items())
+    dropped = f"; dropped {', '.join(did.dropped)}" if did.dropped else ""
+    tokens = did.inexact or f"{did.read} + {did.written} tokens, exact"
+    taken = f"{len(did.steps) - len(did.faults)}/{len(did.steps)} steps"
+    return f"{finding.client:26} {finding.place:10} {taken}, {did.requests} requests, {tokens}{dropped}{failed}"
 
 
-def page(*a, **k):
-    return "x"
+def page(rows: Catalog, findings: Iterable[Finding]) -> str:
+    """Write the reference."""
+    by_key = {(finding.client, finding.place): finding for finding in findings}
+    parts = [HEAD, "\n".join(_table(rows, by_key)) + "\n", READING]
+    parts += ["## Steps\n", "\n".join(_steps(rows)) + "\n", "## Not possible\n", WHY_NOT]
+    parts += ["## What was dropped\n", "\n".join(_dropped(rows, by_key)) + "\n"]
+    failed = [f"- {_whole(line(finding))}" for finding in by_key.values() if not finding.outcome.good]
+    return "\n".join([*parts, *(["## What failed\n", "\n".join(failed) + "\n"] if failed else [])])
+
+
+def _table(rows: Catalog, by_key: dict[tuple[str, str], Finding]) -> Iterator[str]:
+    places = [*PLACES, *sorted({place for _, place in by_key} - set(PLACES))]
+    yield f"| client | version | speaks | {' | '.join(places)} | requests | tokens | run on |"
+    yield "|" + "---|" * (len(places) + 6)
+    for client in rows.client:
+        own = [by_key[key] for place in places if (key := (client.id, place)) in by_key]
+        versions = sorted({finding.version for finding in own})
+        cells = [_cell(client, place, by_key.get((client.id, place))) for place in places]
+        requests = sum(finding.outcome.requests for finding in own)
+        tokens = sum((finding.outcome.read or 0) + (finding.outcome.written or 0) for finding in own)
+        on = max((finding.as_of for finding in own), default="")
+        words = (client.name, ", ".join(versions), client.wire, *cells, str(requests), str(tokens), on)
+        yield f"| {' | '.join(words)} |"
+
+
+def _cell(client: Client, place: str, finding: Finding | None) -> str:
+    if finding is None:
+        return "not run" if place in PLACES and client.steps_at(place) else "–"
+    return "done" if finding.outcome.good else "**failed**"
+
+
+def _steps(rows: Catalog) -> Iterator[str]:
+    yield from ("| step | what happens | taken by |", "|---|---|---|")
+    for step, what in STEPS.items():
+        takers = [client for client in rows.client if step in client.steps]
+        names = dict.fromkeys(client.name for client in takers)
+        yield f"| {step} | {what} | {'all others' if len(names) > 10 else ', '.join(names)} |"
+
+
+def _dropped(rows: Catalog, by_key: dict[tuple[str, str], Finding]) -> Iterator[str]:
+    """List what the ledger says was left out, the places with the same list together."""
+    yield from ("| client | speaks | behind | dropped, in the client's own words |", "|---|---|---|---|")
+    for client in rows.client:
+        lists: dict[tuple[str, ...], list[str]] = {}
+        for place in (*WIRES, EMBEDDED):
+            finding = by_key.get((client.id, place))
+            if finding is not None and finding.outcome.dropped:
+                lists.setdefault(finding.outcome.dropped, []).append(place)
+        for dropped, places in lists.items():
+            yield f"| {client.name} | {client.wire} | {', '.join(places)} | {', '.join(f'`{d}`' for d in dropped)} |"
+
+
+def _whole(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

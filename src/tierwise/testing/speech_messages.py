@@ -96,7 +96,8 @@ def frames(reply: Reply, request: Mapping[str, Any], number: int, script: Script
             yield _event("content_block_delta", {"index": index, "delta": signed}), "start"
         yield _event("content_block_stop", {"index": index}), "start"
     stop = _stop(choice, script)
-    usage = {} if script.fault == "no_usage" else {"usage": {"output_tokens": reply.completion_tokens}}
+    # All counts of this event are cumulative, the input again among them: clients read them here.
+    usage = {} if script.fault == "no_usage" else {"usage": _usage(reply, choice)}
     yield _event("message_delta", {"delta": stop} | usage), "finish"
     yield _event("message_stop", {}), "end"
 

@@ -9,7 +9,7 @@ client = OpenAI(base_url="http://127.0.0.1:7373/v1", api_key="unused")
 # set-up ends
 
 
-def plain() -> Told:
+def vectors() -> Told:
     numbers = client.embeddings.create(model="auto", input=WORDS, encoding_format="float")
     packed = client.embeddings.create(model="auto", input=WORDS)  # this client asks for base64 by itself
     same = numbers.data[0].embedding == packed.data[0].embedding
@@ -18,4 +18,4 @@ def plain() -> Told:
 
 
 if __name__ == "__main__":
-    give_account(plain)
+    give_account(vectors)
