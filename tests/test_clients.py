@@ -55,7 +55,7 @@ def test_every_step_is_explained_and_has_its_expected_text() -> None:
 
 def test_every_program_is_used() -> None:
     files = {str(path.relative_to(PROGRAMS)) for path in PROGRAMS.rglob("*.*") if "__pycache__" not in path.parts}
-    own = {file for file in files if not re.search(r"/(account\w*|__init__)\.", file)}
+    own = {file for file in files if not re.search(r"/(account\w*|__init__)\.|^server/", file)}
     assert own == {file for client in ROWS.client for file in (client.program, *client.home.values())}
 
 
@@ -83,7 +83,7 @@ def test_a_failure_is_shown_and_so_is_what_was_not_run() -> None:
         steps=EVERY, faults={"tools": "no |\n text"}, inexact="ledger 1", requests=1, read=1, written=0, dropped=()
     )
     text = page.page(only(client), [finding(client, "gemini", failed)])
-    assert "| not run | not run | not run | **failed** |" in text
+    assert "| not run | not run | not run | **failed** | not run |" in text
     assert "no \\| text" in text
     assert "ledger 1" in text
 

@@ -6,14 +6,14 @@ Examples:  scripts/clients  ·  scripts/clients openai-python claude-code  ·  s
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.clients import howto, isolation, page
-from tests.clients.catalog import PLACES, Catalog, Client, catalog
+from tests.clients.catalog import MORE, PLACES, SERVER, Catalog, Client, catalog
 from tests.clients.drive import Where, drive
-from tests.clients.found import Finding, found, merged, write
+from tests.clients.found import Finding, Outcome, found, merged, write
 from tests.clients.install import NotInstalled, installed, programs, stands
 from tests.clients.stage import stage
 
@@ -30,7 +30,12 @@ def main() -> int:
     parser.add_argument(
         "client", nargs="*", help="names as in tests/clients/clients.toml, with a wire or without; else all"
     )
-    parser.add_argument("--server", action="append", choices=PLACES, help="what answers; without it, everything")
+    parser.add_argument(
+        "--server",
+        action="append",
+        choices=(*PLACES, *MORE),
+        help=f"what answers; without it, everything but {', '.join(MORE)}",
+    )
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "work" / "clients", help="where the clients are installed"
     )
@@ -46,52 +51,53 @@ def main() -> int:
     if options.inside:
         isolation.loopback_up()
     elif not options.pages:
-        _install(rows, wanted, options.folder)
+        names = [client.environment for client in wanted]
+        _install(rows, [*names, *({SERVER} & set(options.server or ()))], options.folder)
         if isolation.possible():
             return isolation.isolated("tests.clients", "--inside", *sys.argv[1:])
         sys.stderr.write("no namespace can be made here: the clients are not kept off the network\n")
-    places = () if options.pages else tuple(options.server or PLACES)
-    new = [_told(finding) for finding in _findings(rows, wanted, places, options)]
-    findings = merged(rows, found(), new)
-    write(findings)
-    REFERENCE.write_text(page.page(rows, findings), "utf-8")
+    good = True
+    for finding in () if options.pages else _findings(rows, wanted, options):
+        sys.stdout.write(page.line(finding) + "\n")
+        sys.stdout.flush()
+        write(merged(rows, found(), [finding]))
+        good = good and finding.outcome.good
+    write(merged(rows, found(), []))
+    REFERENCE.write_text(page.page(rows, found()), "utf-8")
     HOWTO.write_text(howto.howto(rows), "utf-8")
-    return int(not all(finding.outcome.good for finding in new))
+    return int(not good)
 
 
-def _install(rows: Catalog, wanted: Iterable[Client], folder: Path) -> None:
-    for name in dict.fromkeys(client.environment for client in wanted):
+def _install(rows: Catalog, names: Iterable[str], folder: Path) -> None:
+    for name in dict.fromkeys(names):
         try:
-            installed(next(e for e in rows.environment if e.name == name), folder)
+            installed(rows.named(name), folder)
         except NotInstalled as error:
             sys.stderr.write(f"{name}: {error}\n")
 
 
-def _findings(
-    rows: Catalog, wanted: Iterable[Client], places: tuple[str, ...], options: argparse.Namespace
-) -> Iterable[Finding]:
+def _findings(rows: Catalog, wanted: Iterable[Client], options: argparse.Namespace) -> Iterator[Finding]:
     for client in wanted:
-        environment = rows.environment_of(client)
-        for place in places:
-            if client.steps_at(place) and stands(environment, options.folder):
-                with tempfile.TemporaryDirectory(prefix="tierwise-clients-", ignore_cleanup_errors=True) as name:
-                    where = Where(
-                        environment=options.folder.resolve() / environment.name,
-                        path=tuple(programs(environment, options.folder.resolve())),
-                        folder=Path(name) / "client",
-                    )
-                    with stage(place, client, Path(name) / "gateway") as started:
-                        outcome = drive(client, started, place, where)
+        for place in options.server or PLACES:
+            needed = [client.environment, *([SERVER] if place == SERVER else [])]
+            if client.steps_at(place) and all(stands(rows.named(name), options.folder) for name in needed):
                 yield Finding(
                     client=client.id, place=place, version=rows.version(client), isolated=options.inside,
-                    as_of=datetime.now(UTC).date().isoformat(), outcome=outcome,
+                    as_of=datetime.now(UTC).date().isoformat(), outcome=_outcome(rows, client, place, options.folder),
                 )  # fmt: skip
 
 
-def _told(finding: Finding) -> Finding:
-    sys.stdout.write(page.line(finding) + "\n")
-    sys.stdout.flush()
-    return finding
+def _outcome(rows: Catalog, client: Client, place: str, installed: Path) -> Outcome:
+    environment, installed = rows.named(client.environment), installed.resolve()
+    with tempfile.TemporaryDirectory(prefix="tierwise-clients-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        where = Where(
+            environment=installed / environment.name,
+            path=tuple(programs(environment, installed)),
+            folder=folder / "client",
+        )
+        with stage(place, client, folder, installed) as started:
+            return drive(client, started, place, where)
 
 
 if __name__ == "__main__":

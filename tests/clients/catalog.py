@@ -12,9 +12,13 @@ import msgspec
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
-EMBEDDED = "embedded"
+# Where a client is driven: before the scripted upstream on one of its wires, and before the embedded engine as Tierwise uses
+# it. Asked for by name: the engine on the wires that it would have to be told to use, and a server installed for it.
 WIRES = ("chat", "responses", "messages", "gemini", "ollama")
-PLACES = (*WIRES, EMBEDDED)
+ENGINE = {"engine": None, "engine-responses": "responses", "engine-messages": "messages"}
+SERVER = "mlx-lm"
+PLACES = (*WIRES, "engine")
+MORE = ("engine-responses", "engine-messages", SERVER)
 EVERY = ("plain", "stream", "tools", "tools_stream")
 WITH_TOOLS = frozenset({"tools", "tools_stream", "stored"})
 
@@ -67,7 +71,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def steps_at(self, place: str) -> tuple[str, ...]:
         """Return the steps that it takes at a place.
 
-        An endpoint's embeddings have one wire. The shipped models of the embedded engine make no vectors and call no
+        An endpoint's embeddings have one wire. The models behind the engine and the server make no vectors and call no
         tools.
         """
         if self.wire == "embeddings":
@@ -89,13 +93,13 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise LookupError(", ".join(sorted(unknown)))
         return tuple(row for row in self.client if not wanted or wanted & {row.client, row.id})
 
-    def environment_of(self, client: Client) -> Environment:
-        """Return where a client is installed."""
-        return next(e for e in self.environment if e.name == client.environment)
+    def named(self, name: str) -> Environment:
+        """Return the environment of that name."""
+        return next(environment for environment in self.environment if environment.name == name)
 
     def version(self, client: Client) -> str:
         """Return the version that is wanted of a client."""
-        packages = self.environment_of(client).packages.items()
+        packages = self.named(client.environment).packages.items()
         return next(version for package, version in packages if package.partition("[")[0] == client.package)
 
 

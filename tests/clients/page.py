@@ -5,7 +5,7 @@ Invariant: a page says what stands in the catalog and in the findings, and nothi
 
 from collections.abc import Iterable, Iterator
 
-from tests.clients.catalog import EMBEDDED, PLACES, WIRES, Catalog, Client
+from tests.clients.catalog import MORE, PLACES, Catalog, Client
 from tests.clients.found import Finding
 
 HEAD = """# Clients
@@ -15,7 +15,9 @@ Written by `scripts/clients` from what came of running them; do not edit. How ea
 
 Each client is installed at the version shown, set up as its users set it up, and driven against `tierwise serve` where it
 listens for everybody. Behind the gateway stands one endpoint that speaks one wire: the scripted upstream of
-[`tierwise.testing`](../howto/test-your-application.md), or the embedded engine with the shipped demonstration model.
+[`tierwise.testing`](../howto/test-your-application.md) on one of its wires (`chat` … `ollama`), the embedded engine with the
+shipped demonstration model (`engine`; and on those wires of its own that Tierwise uses only where it is told to), or
+`mlx_lm.server` with a model of random numbers.
 """
 READING = """**done**: every step gave the text that it had to give, and the tokens in the ledger are those that the upstream billed and
 those that the client was told (opencode tells none). **–**: not possible, for the reason below.
@@ -30,10 +32,19 @@ STEPS = {
     "models": "the models are listed, `auto` among them",
     "vectors": "one text twice, as numbers and as base64: the same vector",
 }
-WHY_NOT = """- **Embedded engine, tools**: the shipped demonstration models classify; they call no tools and read 512 tokens. What
-  they can be asked is asked: plain and streamed. Claude Code, Codex and opencode offer tools with every request.
-- **Embeddings** have one wire on both sides; the shipped models make no vectors.
+WHY_NOT = """- **Tools at the engine and at `mlx-lm`**: the shipped demonstration models classify, and random numbers say nothing: neither
+  calls a tool. They are asked what they can be asked, plain and streamed. Claude Code, Codex and opencode offer tools with
+  every request, and longer ones than the 512 tokens that the demonstration models read.
+- **Embeddings** have one wire on both sides, and neither of those models makes vectors.
 """
+
+# Why clients fail at a place through no fault of the gateway's; told where one does.
+CAUSES = {
+    "engine-responses": """llama.cpp streams Responses without `output_index` and `content_index`, which clients count on. Tierwise passes
+an endpoint's events on as they are where the wire is the caller's own. So it asks the engine in Chat Completions and spells
+Responses itself, unless an endpoint's `wires` says otherwise; column `engine` shows that.
+""",
+}
 
 
 def line(finding: Finding) -> str:
@@ -52,12 +63,15 @@ def page(rows: Catalog, findings: Iterable[Finding]) -> str:
     parts = [HEAD, "\n".join(_table(rows, by_key)) + "\n", READING]
     parts += ["## Steps\n", "\n".join(_steps(rows)) + "\n", "## Not possible\n", WHY_NOT]
     parts += ["## What was dropped\n", "\n".join(_dropped(rows, by_key)) + "\n"]
-    failed = [f"- {_whole(line(finding))}" for finding in by_key.values() if not finding.outcome.good]
-    return "\n".join([*parts, *(["## What failed\n", "\n".join(failed) + "\n"] if failed else [])])
+    bad = [finding for finding in by_key.values() if not finding.outcome.good]
+    if bad:
+        parts += ["## What failed\n", "\n".join(f"- {_whole(line(finding))}" for finding in bad) + "\n"]
+        parts += [CAUSES[place] for place in dict.fromkeys(finding.place for finding in bad) if place in CAUSES]
+    return "\n".join(parts)
 
 
 def _table(rows: Catalog, by_key: dict[tuple[str, str], Finding]) -> Iterator[str]:
-    places = [*PLACES, *sorted({place for _, place in by_key} - set(PLACES))]
+    places = (*PLACES, *MORE)
     yield f"| client | version | speaks | {' | '.join(places)} | requests | tokens | run on |"
     yield "|" + "---|" * (len(places) + 6)
     for client in rows.client:
@@ -73,7 +87,7 @@ def _table(rows: Catalog, by_key: dict[tuple[str, str], Finding]) -> Iterator[st
 
 def _cell(client: Client, place: str, finding: Finding | None) -> str:
     if finding is None:
-        return "not run" if place in PLACES and client.steps_at(place) else "–"
+        return "not run" if client.steps_at(place) else "–"
     return "done" if finding.outcome.good else "**failed**"
 
 
@@ -90,7 +104,7 @@ def _dropped(rows: Catalog, by_key: dict[tuple[str, str], Finding]) -> Iterator[
     yield from ("| client | speaks | behind | dropped, in the client's own words |", "|---|---|---|---|")
     for client in rows.client:
         lists: dict[tuple[str, ...], list[str]] = {}
-        for place in (*WIRES, EMBEDDED):
+        for place in (*PLACES, *MORE):
             finding = by_key.get((client.id, place))
             if finding is not None and finding.outcome.dropped:
                 lists.setdefault(finding.outcome.dropped, []).append(place)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.clients.catalog import EMBEDDED, Client
+from tests.clients.catalog import ENGINE, SERVER, Client
+from tests.clients.server import mlx_lm
 from tierwise.registry.demonstration import demonstration
 from tierwise.testing import ScriptedUpstream
 
@@ -48,13 +49,18 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(place: str, client: Client, home: Path) -> Iterator[Stage]:
-    """Start what answers at `place`, the name of a wire or of a server, and the gateway before it."""
+def stage(place: str, client: Client, folder: Path, installed: Path) -> Iterator[Stage]:
+    """Start what answers at `place` and the gateway before it. `installed` holds the environments."""
+    home = folder / "gateway"
     home.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         upstream = None
-        if place == EMBEDDED:
-            rows = _rows({"kind": "embedded", "file": str(demonstration().path("small"))}, {})
+        if place in ENGINE:
+            wires = {"wires": [ENGINE[place]]} if ENGINE[place] else {}
+            rows = _rows({"kind": "embedded", "file": str(demonstration().path("small"))} | wires, {})
+        elif place == SERVER:
+            url, served = stack.enter_context(mlx_lm(installed / SERVER, folder))
+            rows = _rows({"kind": "openai_compatible", "tier": "local", "url": url}, {"served_name": served})
         else:
             upstream = stack.enter_context(ScriptedUpstream.in_thread(models=(SERVED,), context_tokens=CONTEXT_TOKENS))
             rows = _scripted(place, client, upstream)

@@ -135,7 +135,9 @@ def _check_turns(turns: list[Mapping[str, Any]], request: Mapping[str, Any]) -> 
             called = {block["id"] for block in blocks if block["type"] == "tool_use"}
     last = turns[-1]["content"]
     in_loop = isinstance(last, list) and any(block["type"] == "tool_result" for block in last)
-    if in_loop and _thinks(request) and turns[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking"):
+    # Where the model chooses when to think (`adaptive`), a turn need not begin with it.
+    always = (request.get("thinking") or {}).get("type") == "enabled"
+    if in_loop and always and turns[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking"):
         raise Unfit(f"messages.{len(turns) - 2}.content.0.type: Expected `thinking`, but found `tool_use`")
 
 
