@@ -38,6 +38,9 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     arguments: str
 
 
+LOOK_UP = Tool(name="look_up", arguments='{"place": "text"}')
+
+
 class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One client on one wire; files are named relative to `programs/`."""
 
@@ -71,12 +74,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def steps_at(self, place: str) -> tuple[str, ...]:
         """Return the steps that it takes at a place.
 
-        An endpoint's embeddings have one wire. The models behind the engine and the server make no vectors and call no
-        tools.
+        An endpoint's embeddings have one wire, and the models behind the engine and the server make none. The engine's
+        call no tools either.
         """
         if self.wire == "embeddings":
             return self.steps if place == "chat" else ()
-        return tuple(step for step in self.steps if place in WIRES or step not in WITH_TOOLS)
+        return tuple(step for step in self.steps if place not in ENGINE or step not in WITH_TOOLS)
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,7 +17,7 @@ Each client is installed at the version shown, set up as its users set it up, an
 listens for everybody. Behind the gateway stands one endpoint that speaks one wire: the scripted upstream of
 [`tierwise.testing`](../howto/test-your-application.md) on one of its wires (`chat` … `ollama`), the embedded engine with the
 shipped demonstration model (`engine`; and on those wires of its own that Tierwise uses only where it is told to), or
-`mlx_lm.server` with a model of random numbers.
+`mlx_lm.server` with a model made on the spot whose weights say one known thing.
 """
 READING = """**done**: every step gave the text that it had to give, and the tokens in the ledger are those that the upstream billed and
 those that the client was told (opencode tells none). **–**: not possible, for the reason below.
@@ -32,10 +32,10 @@ STEPS = {
     "models": "the models are listed, `auto` among them",
     "vectors": "one text twice, as numbers and as base64: the same vector",
 }
-WHY_NOT = """- **Tools at the engine and at `mlx-lm`**: the shipped demonstration models classify, and random numbers say nothing: neither
-  calls a tool. They are asked what they can be asked, plain and streamed. Claude Code, Codex and opencode offer tools with
-  every request, and longer ones than the 512 tokens that the demonstration models read.
-- **Embeddings** have one wire on both sides, and neither of those models makes vectors.
+WHY_NOT = """- **Tools at the engine**: the shipped demonstration models classify and call no tools. They are asked what they can be
+  asked, plain and streamed. Claude Code, Codex and opencode offer tools with every request, and longer ones than the 512
+  tokens that these models read.
+- **Embeddings** have one wire on both sides, and neither the engine's nor the server's model makes vectors.
 """
 
 # Why clients fail at a place through no fault of the gateway's; told where one does.
@@ -43,6 +43,10 @@ CAUSES = {
     "engine-responses": """llama.cpp streams Responses without `output_index` and `content_index`, which clients count on. Tierwise passes
 an endpoint's events on as they are where the wire is the caller's own. So it asks the engine in Chat Completions and spells
 Responses itself, unless an endpoint's `wires` says otherwise; column `engine` shows that.
+""",
+    "mlx-lm": """`mlx_lm.server` calls the chunk with the usage `chat.completion`, where the chunks of a stream are called
+`chat.completion.chunk`. The `stream` of the OpenAI client for Python passes over it and knows no tokens; it knows none either
+when it asks that server without Tierwise.
 """,
 }
 

@@ -13,22 +13,21 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.clients.catalog import PROGRAMS
+from tests.clients.catalog import PROGRAMS, Tool
 
 START_S, STOP_S, PAUSE_S = 90, 10, 0.1
-MAX_TOKENS = 16  # random numbers seldom say that they are done
 
 
 @contextlib.contextmanager
-def mlx_lm(environment: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Serve the model; yield the server's URL and the model's name there."""
+def mlx_lm(environment: Path, folder: Path, tool: Tool) -> Iterator[tuple[str, str]]:
+    """Serve a model that calls this tool; yield the server's URL and the model's name there."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "HF_HUB_OFFLINE": "1"}
     python, model = str(environment / "bin" / "python"), folder / "model"
-    made = (python, str(PROGRAMS / "server" / "tiny_model.py"), str(model))
+    made = (python, str(PROGRAMS / "server" / "tiny_model.py"), str(model), tool.name, tool.arguments)
     subprocess.run(made, env=environ, check=True, capture_output=True, timeout=START_S)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    options = ("--model", str(model), "--host", "127.0.0.1", "--port", str(port), "--max-tokens", str(MAX_TOKENS))
+    options = ("--model", str(model), "--host", "127.0.0.1", "--port", str(port))
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen((python, "-m", "mlx_lm", "server", *options), env=environ, stdout=log, stderr=log)
         try:

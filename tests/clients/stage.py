@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.clients.catalog import ENGINE, SERVER, Client
+from tests.clients.catalog import ENGINE, LOOK_UP, SERVER, Client
 from tests.clients.server import mlx_lm
 from tierwise.registry.demonstration import demonstration
 from tierwise.testing import ScriptedUpstream
@@ -59,8 +59,9 @@ def stage(place: str, client: Client, folder: Path, installed: Path) -> Iterator
             wires = {"wires": [ENGINE[place]]} if ENGINE[place] else {}
             rows = _rows({"kind": "embedded", "file": str(demonstration().path("small"))} | wires, {})
         elif place == SERVER:
-            url, served = stack.enter_context(mlx_lm(installed / SERVER, folder))
-            rows = _rows({"kind": "openai_compatible", "tier": "local", "url": url}, {"served_name": served})
+            url, served = stack.enter_context(mlx_lm(installed / SERVER, folder, client.tool or LOOK_UP))
+            model = {"served_name": served, "context_tokens": CONTEXT_TOKENS, "capabilities": ["stream", "tools"]}
+            rows = _rows({"kind": "openai_compatible", "tier": "local", "url": url}, model)
         else:
             upstream = stack.enter_context(ScriptedUpstream.in_thread(models=(SERVED,), context_tokens=CONTEXT_TOKENS))
             rows = _scripted(place, client, upstream)
