@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.clients import howto, isolation, page
-from tests.clients.catalog import MORE, PLACES, SERVER, Catalog, Client, catalog
+from tests.clients.catalog import MODELS, MORE, PLACES, Catalog, Client, catalog
 from tests.clients.drive import Where, drive
 from tests.clients.found import Finding, Outcome, found, merged, write
 from tests.clients.install import NotInstalled, installed, programs, stands
@@ -52,7 +52,7 @@ def main() -> int:
         isolation.loopback_up()
     elif not options.pages:
         names = [client.environment for client in wanted]
-        _install(rows, [*names, *({SERVER} & set(options.server or ()))], options.folder)
+        _install(rows, [*names, *({MODELS} if set(options.server or ()) & set(MORE) else ())], options.folder)
         if isolation.possible():
             return isolation.isolated("tests.clients", "--inside", *sys.argv[1:])
         sys.stderr.write("no namespace can be made here: the clients are not kept off the network\n")
@@ -79,7 +79,7 @@ def _install(rows: Catalog, names: Iterable[str], folder: Path) -> None:
 def _findings(rows: Catalog, wanted: Iterable[Client], options: argparse.Namespace) -> Iterator[Finding]:
     for client in wanted:
         for place in options.server or PLACES:
-            needed = [client.environment, *([SERVER] if place == SERVER else [])]
+            needed = [client.environment, *([MODELS] if place in MORE else [])]
             if client.steps_at(place) and all(stands(rows.named(name), options.folder) for name in needed):
                 yield Finding(
                     client=client.id, place=place, version=rows.version(client), isolated=options.inside,

@@ -12,13 +12,15 @@ import msgspec
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
-# Where a client is driven: before the scripted upstream on one of its wires, and before the embedded engine as Tierwise uses
-# it. Asked for by name: the engine on the wires that it would have to be told to use, and a server installed for it.
+# Where a client is driven: before the scripted upstream on one of its wires, and before the embedded engine with the shipped
+# model. Asked for by name: the engine on each of its wires and mlx-lm, both with a model made on the spot.
 WIRES = ("chat", "responses", "messages", "gemini", "ollama")
-ENGINE = {"engine": None, "engine-responses": "responses", "engine-messages": "messages"}
+ENGINE = "engine"
+ENGINE_WIRES = {"engine-chat": "chat", "engine-responses": "responses", "engine-messages": "messages"}
 SERVER = "mlx-lm"
-PLACES = (*WIRES, "engine")
-MORE = ("engine-responses", "engine-messages", SERVER)
+PLACES = (*WIRES, ENGINE)
+MORE = (*ENGINE_WIRES, SERVER)
+MODELS = "models"  # the environment in which those are made and served
 EVERY = ("plain", "stream", "tools", "tools_stream")
 WITH_TOOLS = frozenset({"tools", "tools_stream", "stored"})
 
@@ -74,12 +76,12 @@ class Client(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def steps_at(self, place: str) -> tuple[str, ...]:
         """Return the steps that it takes at a place.
 
-        An endpoint's embeddings have one wire, and the models behind the engine and the server make none. The engine's
-        call no tools either.
+        An endpoint's embeddings have one wire, and the models behind the engine and mlx-lm make none. The shipped ones
+        call no tools.
         """
         if self.wire == "embeddings":
             return self.steps if place == "chat" else ()
-        return tuple(step for step in self.steps if place not in ENGINE or step not in WITH_TOOLS)
+        return tuple(step for step in self.steps if place != ENGINE or step not in WITH_TOOLS)
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

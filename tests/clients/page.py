@@ -15,9 +15,10 @@ Written by `scripts/clients` from what came of running them; do not edit. How ea
 
 Each client is installed at the version shown, set up as its users set it up, and driven against `tierwise serve` where it
 listens for everybody. Behind the gateway stands one endpoint that speaks one wire: the scripted upstream of
-[`tierwise.testing`](../howto/test-your-application.md) on one of its wires (`chat` … `ollama`), the embedded engine with the
-shipped demonstration model (`engine`; and on those wires of its own that Tierwise uses only where it is told to), or
-`mlx_lm.server` with a model made on the spot whose weights say one known thing.
+[`tierwise.testing`](../howto/test-your-application.md) on one of its wires (`chat` … `ollama`); the embedded engine with the
+shipped demonstration model (`engine`), or on each of its wires with a model made on the spot (`engine-chat` …); or
+`mlx_lm.server` with such a model (`mlx-lm`). The weights of that model say `hello`, call the tool that is offered, and say `done`
+to its result.
 """
 READING = """**done**: every step gave the text that it had to give, and the tokens in the ledger are those that the upstream billed and
 those that the client was told (opencode tells none). **–**: not possible, for the reason below.
@@ -32,10 +33,10 @@ STEPS = {
     "models": "the models are listed, `auto` among them",
     "vectors": "one text twice, as numbers and as base64: the same vector",
 }
-WHY_NOT = """- **Tools at the engine**: the shipped demonstration models classify and call no tools. They are asked what they can be
+WHY_NOT = """- **Tools at `engine`**: the shipped demonstration models classify and call no tools. They are asked what they can be
   asked, plain and streamed. Claude Code, Codex and opencode offer tools with every request, and longer ones than the 512
   tokens that these models read.
-- **Embeddings** have one wire on both sides, and neither the engine's nor the server's model makes vectors.
+- **Embeddings** have one wire on both sides, and neither of those models makes vectors.
 """
 
 # Why clients fail at a place through no fault of the gateway's; told where one does.

@@ -1,6 +1,6 @@
-"""A real model server that is not ours: mlx-lm, with a model made on the spot, as a process on loopback.
+"""Models made on the spot, and a real model server that is not ours: mlx-lm, as a process on loopback.
 
-Knows nothing of the gateway. Invariant: it loads nothing from any network.
+Knows nothing of the gateway. Invariant: nothing is loaded from any network.
 """
 
 import contextlib
@@ -12,19 +12,26 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from tests.clients.catalog import PROGRAMS, Tool
 
 START_S, STOP_S, PAUSE_S = 90, 10, 0.1
 
 
+def made(kind: Literal["mlx", "gguf"], environment: Path, target: Path, tool: Tool) -> Path:
+    """Make the model that calls this tool, and return where it lies."""
+    program = PROGRAMS / "server" / f"{kind}_model.py"
+    words = (str(environment / "bin" / "python"), str(program), str(target), tool.name, tool.arguments)
+    subprocess.run(words, check=True, capture_output=True, timeout=START_S)
+    return target
+
+
 @contextlib.contextmanager
 def mlx_lm(environment: Path, folder: Path, tool: Tool) -> Iterator[tuple[str, str]]:
     """Serve a model that calls this tool; yield the server's URL and the model's name there."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "HF_HUB_OFFLINE": "1"}
-    python, model = str(environment / "bin" / "python"), folder / "model"
-    made = (python, str(PROGRAMS / "server" / "tiny_model.py"), str(model), tool.name, tool.arguments)
-    subprocess.run(made, env=environ, check=True, capture_output=True, timeout=START_S)
+    python, model = str(environment / "bin" / "python"), made("mlx", environment, folder / "model", tool)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ("--model", str(model), "--host", "127.0.0.1", "--port", str(port))

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.clients.catalog import ENGINE, LOOK_UP, SERVER, Client
-from tests.clients.server import mlx_lm
+from tests.clients.catalog import ENGINE, ENGINE_WIRES, LOOK_UP, MODELS, SERVER, Client
+from tests.clients.server import made, mlx_lm
 from tierwise.registry.demonstration import demonstration
 from tierwise.testing import ScriptedUpstream
 
@@ -25,6 +25,8 @@ COMMAND = (sys.executable, "-m", "tierwise")
 ADDRESS = "http://127.0.0.1:7373"
 SERVED = "scripted-1"
 CONTEXT_TOKENS = 1_000_000
+ENGINE_CONTEXT_TOKENS = 65_536
+KNOWN = {"capabilities": ["stream", "tools"]}
 STOP_S = 30
 
 
@@ -55,12 +57,16 @@ def stage(place: str, client: Client, folder: Path, installed: Path) -> Iterator
     home.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         upstream = None
-        if place in ENGINE:
-            wires = {"wires": [ENGINE[place]]} if ENGINE[place] else {}
-            rows = _rows({"kind": "embedded", "file": str(demonstration().path("small"))} | wires, {})
+        tool = client.tool or LOOK_UP
+        if place == ENGINE:
+            rows = _rows({"kind": "embedded", "file": str(demonstration().path("small"))}, {})
+        elif place in ENGINE_WIRES:
+            file = made("gguf", installed / MODELS, folder / "known.gguf", tool)
+            engine = {"kind": "embedded", "file": str(file), "wires": [ENGINE_WIRES[place]]}
+            rows = _rows(engine, KNOWN | {"context_tokens": ENGINE_CONTEXT_TOKENS})
         elif place == SERVER:
-            url, served = stack.enter_context(mlx_lm(installed / SERVER, folder, client.tool or LOOK_UP))
-            model = {"served_name": served, "context_tokens": CONTEXT_TOKENS, "capabilities": ["stream", "tools"]}
+            url, served = stack.enter_context(mlx_lm(installed / MODELS, folder, tool))
+            model = KNOWN | {"served_name": served, "context_tokens": CONTEXT_TOKENS}
             rows = _rows({"kind": "openai_compatible", "tier": "local", "url": url}, model)
         else:
             upstream = stack.enter_context(ScriptedUpstream.in_thread(models=(SERVED,), context_tokens=CONTEXT_TOKENS))

@@ -1,1 +1,1 @@
-"""What runs in a model server's own environment: a model made on the spot, whose every answer is known."""
+"""What runs in the environment of a real server: models made on the spot, whose every answer is known."""
