@@ -52,9 +52,9 @@ def main() -> int:
         isolation.loopback_up()
     elif not options.pages:
         names = [client.environment for client in wanted]
-        _install(rows, [*names, *({MODELS} if set(options.server or ()) & set(MORE) else ())], options.folder)
+        whole = _install(rows, [*names, *({MODELS} if set(options.server or ()) & set(MORE) else ())], options.folder)
         if isolation.possible():
-            return isolation.isolated("tests.clients", "--inside", *sys.argv[1:])
+            return isolation.isolated("tests.clients", "--inside", *sys.argv[1:]) or int(not whole)
         sys.stderr.write("no namespace can be made here: the clients are not kept off the network\n")
     good = True
     for finding in () if options.pages else _findings(rows, wanted, options):
@@ -68,12 +68,16 @@ def main() -> int:
     return int(not good)
 
 
-def _install(rows: Catalog, names: Iterable[str], folder: Path) -> None:
+def _install(rows: Catalog, names: Iterable[str], folder: Path) -> bool:
+    """Install what is missing; say what could not be, and whether all could."""
+    whole = True
     for name in dict.fromkeys(names):
         try:
             installed(rows.named(name), folder)
         except NotInstalled as error:
             sys.stderr.write(f"{name}: {error}\n")
+            whole = False
+    return whole
 
 
 def _findings(rows: Catalog, wanted: Iterable[Client], options: argparse.Namespace) -> Iterator[Finding]:

@@ -16,9 +16,8 @@ Written by `scripts/clients` from the lines that it runs; do not edit. What came
 Start the gateway, then set your client up as below. Ask for `auto`, or for a model by its id (`tierwise models`). The key is
 not looked at unless `tierwise.toml` has `[[key]]` rows; then it is one of those.
 
-<!-- run -->
 ```sh
-tierwise serve --help
+tierwise serve
 ```
 """
 SPOKEN = {
@@ -44,8 +43,7 @@ def _one(name: str, clients: list[Client]) -> Iterator[str]:
     yield f"## {name}\n"
     for _, group in groupby(clients, _written):
         same = list(group)
-        if len(clients) > len(same):
-            yield f"{', '.join(SPOKEN[client.wire] for client in same)}:\n"
+        yield f"{', '.join(SPOKEN[client.wire] for client in same)}:\n"
         yield from _blocks(same[0])
 
 

@@ -65,7 +65,13 @@ def line(finding: Finding) -> str:
 def page(rows: Catalog, findings: Iterable[Finding]) -> str:
     """Write the reference."""
     by_key = {(finding.client, finding.place): finding for finding in findings}
-    parts = [HEAD, "\n".join(_table(rows, by_key)) + "\n", READING]
+    open_ = sorted({finding.client for finding in by_key.values() if not finding.isolated})
+    kept = (
+        f"A network was there for: {', '.join(open_)}."
+        if open_
+        else "While they ran, no network but loopback was there."
+    )
+    parts = [HEAD, "\n".join(_table(rows, by_key)) + "\n", READING, f"{kept}\n"]
     parts += ["## Steps\n", "\n".join(_steps(rows)) + "\n", "## Not possible\n", WHY_NOT]
     parts += ["## What was dropped\n", "\n".join(_dropped(rows, by_key)) + "\n"]
     bad = [finding for finding in by_key.values() if not finding.outcome.good]
