@@ -45,6 +45,9 @@ CAUSES = {
 an endpoint's events on as they are where the wire is the caller's own. So it asks the engine in Chat Completions and spells
 Responses itself, unless an endpoint's `wires` says otherwise; column `engine` shows that.
 """,
+    "engine-messages": """llama.cpp ends a stream of Messages with the count of what was written, and LangChain looks there for what was read
+too. Column `engine` shows how Tierwise asks the engine unless it is told otherwise.
+""",
     "mlx-lm": """`mlx_lm.server` calls the chunk with the usage `chat.completion`, where the chunks of a stream are called
 `chat.completion.chunk`. The `stream` of the OpenAI client for Python passes over it and knows no tokens; it knows none either
 when it asks that server without Tierwise.
