@@ -1,4 +1,5 @@
 # llm, on the wire that its YAML names. $1 is the step.
+set -eu
 look_up='
 def look_up(place: str) -> str:
     "What is the weather there?"
