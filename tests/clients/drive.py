@@ -75,7 +75,7 @@ def _fault(client: Client, step: Step | None, place: str) -> str | None:
     if step is None:
         return "nothing was told"
     if step.error is not None or not step.text:
-        return step.error or "no text"
+        return " ".join((step.error or "no text").split())[:200]
     if place == ENGINE:
         return None  # what that model says is its own affair
     texts = EXPECTED | (KNOWN if place in MORE else {"tools_stream": NOTE} if client.tool else {})

@@ -58,7 +58,7 @@ when it asks that server without Tierwise.
 def line(finding: Finding) -> str:
     """Say in one line what came of a client at a place."""
     did = finding.outcome
-    failed = "".join(f"\n    {step}: {why}" for step, why in did.faults.items())
+    failed = "".join(f"\n    {step}: {why};" for step, why in did.faults.items())
     dropped = f"; dropped {', '.join(did.dropped)}" if did.dropped else ""
     tokens = did.inexact or f"{did.read} + {did.written} tokens, exact"
     taken = f"{len(did.steps) - len(did.faults)}/{len(did.steps)} steps"
