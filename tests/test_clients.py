@@ -84,8 +84,7 @@ def test_a_failure_is_shown_and_so_is_what_was_not_run() -> None:
     )
     text = page.page(only(client), [finding(client, "gemini", failed)])
     assert "| not run | not run | not run | **failed** | not run |" in text
-    assert "no \\| text" in text
-    assert "ledger 1" in text
+    assert "before `gemini`: tools: no | text; ledger 1" in text
 
 
 def test_what_was_dropped_is_shown_with_its_places() -> None:

@@ -43,10 +43,10 @@ WHY_NOT = """- **Tools at `engine`**: the shipped demonstration models classify 
 CAUSES = {
     "engine-responses": """llama.cpp streams Responses without `output_index` and `content_index`, which clients count on. Tierwise passes
 an endpoint's events on as they are where the wire is the caller's own. So it asks the engine in Chat Completions and spells
-Responses itself, unless an endpoint's `wires` says otherwise; column `engine` shows that.
+Responses itself, unless an endpoint's `wires` says otherwise: columns `engine` and `engine-chat` show that.
 """,
     "engine-messages": """llama.cpp ends a stream of Messages with the count of what was written, and LangChain looks there for what was read
-too. Column `engine` shows how Tierwise asks the engine unless it is told otherwise.
+too. Columns `engine` and `engine-chat` show how Tierwise asks the engine unless it is told otherwise.
 """,
     "mlx-lm": """`mlx_lm.server` calls the chunk with the usage `chat.completion`, where the chunks of a stream are called
 `chat.completion.chunk`. The `stream` of the OpenAI client for Python passes over it and knows no tokens; it knows none either
@@ -79,7 +79,7 @@ def page(rows: Catalog, findings: Iterable[Finding]) -> str:
     parts += ["## What was dropped\n", "\n".join(_dropped(rows, by_key)) + "\n"]
     bad = [finding for finding in by_key.values() if not finding.outcome.good]
     if bad:
-        parts += ["## What failed\n", "\n".join(f"- {_whole(line(finding))}" for finding in bad) + "\n"]
+        parts += ["## What failed\n", "\n".join(map(_failure, bad)) + "\n"]
         parts += [CAUSES[place] for place in dict.fromkeys(finding.place for finding in bad) if place in CAUSES]
     return "\n".join(parts)
 
@@ -108,9 +108,13 @@ def _cell(client: Client, place: str, finding: Finding | None) -> str:
 def _steps(rows: Catalog) -> Iterator[str]:
     yield from ("| step | what happens | taken by |", "|---|---|---|")
     for step, what in STEPS.items():
-        takers = [client for client in rows.client if step in client.steps]
-        names = dict.fromkeys(client.name for client in takers)
-        yield f"| {step} | {what} | {'all others' if len(names) > 10 else ', '.join(names)} |"
+        takers, others = (
+            list(dict.fromkeys(client.name for client in rows.client if (step in client.steps) == taken))
+            for taken in (True, False)
+        )
+        others = [name for name in others if name not in takers]
+        many = f"all but {', '.join(others)}" if others else "all"
+        yield f"| {step} | {what} | {many if len(takers) > len(others) else ', '.join(takers)} |"
 
 
 def _dropped(rows: Catalog, by_key: dict[tuple[str, str], Finding]) -> Iterator[str]:
@@ -126,5 +130,7 @@ def _dropped(rows: Catalog, by_key: dict[tuple[str, str], Finding]) -> Iterator[
             yield f"| {client.name} | {client.wire} | {', '.join(places)} | {', '.join(f'`{d}`' for d in dropped)} |"
 
 
-def _whole(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _failure(finding: Finding) -> str:
+    did = finding.outcome
+    words = [*(f"{step}: {why}" for step, why in did.faults.items()), *([did.inexact] if did.inexact else [])]
+    return f"- `{finding.client}` before `{finding.place}`: {' '.join('; '.join(words).split())}"
