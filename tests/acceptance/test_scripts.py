@@ -10,7 +10,7 @@ import pytest
 
 from tests.architecture.tree import ROOT
 
-NAMES = ("demo", "serve", "test", "check", "bench", "setup", "lock")
+NAMES = ("demo", "serve", "test", "check", "bench", "clients", "setup", "lock")
 TOOLS = ("sh", "dirname", "cat", "cksum", "grep", "date")
 
 

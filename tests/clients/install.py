@@ -1,9 +1,8 @@
-"""Where do the clients come from? Makes each environment once, in a folder of the caller's choice, and tells versions.
+"""Where do the clients come from? Makes each environment once, at its pinned versions, in a folder of the caller's choice.
 
 The only part that needs a network. Invariant: nothing is installed outside that folder.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from tests.clients.catalog import Environment
 
-NODE = "22"
+NODE = "22.23.3"
 LIMIT_S = 1200
 
 
@@ -20,22 +19,27 @@ class NotInstalled(Exception):
     """An environment could not be made; the text says why."""
 
 
-def installed(environment: Environment, folder: Path, *, again: bool) -> Path:
-    """Return the environment's folder, made first if it is not there, differs, or is wanted `again`."""
+def installed(environment: Environment, folder: Path) -> Path:
+    """Return the environment's folder, made first if it is not there or holds something else."""
     place, stamp = folder / environment.name, folder / environment.name / "stamp"
-    wanted = " ".join((sys.version.split()[0], *environment.packages))
-    if again or not stamp.is_file() or stamp.read_text() != wanted:
+    wanted = " ".join((sys.version.split()[0], *_pinned(environment)))
+    if not stamp.is_file() or stamp.read_text() != wanted:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        sys.stderr.write(f"installing {environment.name}: {', '.join(environment.packages)}\n")
+        sys.stderr.write(f"installing {environment.name}: {' '.join(_pinned(environment))}\n")
         if environment.kind == "python":
             _run(sys.executable, "-m", "venv", str(place))
             pip = (str(place / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install")
-            _run(*pip, "--quiet", "--only-binary", ":all:", *environment.packages)
+            _run(*pip, "--quiet", "--only-binary", ":all:", *_pinned(environment))
         else:
-            _npm(place, *(f"{package}@latest" for package in environment.packages), path=_node(folder))
+            _npm(place, *_pinned(environment), path=_node(folder))
         stamp.write_text(wanted)
     return place
+
+
+def stands(environment: Environment, folder: Path) -> bool:
+    """Say whether the environment was made whole."""
+    return (folder / environment.name / "stamp").is_file()
 
 
 def programs(environment: Environment, folder: Path) -> list[Path]:
@@ -44,21 +48,19 @@ def programs(environment: Environment, folder: Path) -> list[Path]:
     return [place / "bin"] if environment.kind == "python" else [place / "node_modules" / ".bin", _node(folder)]
 
 
-def version(environment: Environment, package: str, folder: Path) -> str:
-    """Return the version that stands in the environment."""
-    place = folder / environment.name
-    if environment.kind == "node":
-        return str(json.loads((place / "node_modules" / package / "package.json").read_text())["version"])
-    asked = f"from importlib.metadata import version; print(version({package!r}))"
-    return _run(str(place / "bin" / "python"), "-c", asked).strip()
+def _pinned(environment: Environment) -> tuple[str, ...]:
+    between = "==" if environment.kind == "python" else "@"
+    return tuple(f"{package}{between}{version}" for package, version in environment.packages.items())
 
 
 def _node(folder: Path) -> Path:
     """Return the folder of a Node that is new enough for all: npm carries it as a package."""
     place = folder / "runtime"
-    if not (place / "node_modules" / ".bin" / "node").exists():
+    stamp = place / "stamp"
+    if not stamp.is_file() or stamp.read_text() != NODE:
         place.mkdir(parents=True, exist_ok=True)
         _npm(place, f"node@{NODE}", path=None)
+        stamp.write_text(NODE)
     return place / "node_modules" / ".bin"
 
 

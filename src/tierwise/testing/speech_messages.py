@@ -96,7 +96,8 @@ def frames(reply: Reply, request: Mapping[str, Any], number: int, script: Script
             yield _event("content_block_delta", {"index": index, "delta": signed}), "start"
         yield _event("content_block_stop", {"index": index}), "start"
     stop = _stop(choice, script)
-    usage = {} if script.fault == "no_usage" else {"usage": {"output_tokens": reply.completion_tokens}}
+    # All counts of this event are cumulative, the input again among them: clients read them here.
+    usage = {} if script.fault == "no_usage" else {"usage": _usage(reply, choice)}
     yield _event("message_delta", {"delta": stop} | usage), "finish"
     yield _event("message_stop", {}), "end"
 
@@ -134,7 +135,9 @@ def _check_turns(turns: list[Mapping[str, Any]], request: Mapping[str, Any]) -> 
             called = {block["id"] for block in blocks if block["type"] == "tool_use"}
     last = turns[-1]["content"]
     in_loop = isinstance(last, list) and any(block["type"] == "tool_result" for block in last)
-    if in_loop and _thinks(request) and turns[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking"):
+    # Where the model chooses when to think (`adaptive`), a turn need not begin with it.
+    always = (request.get("thinking") or {}).get("type") == "enabled"
+    if in_loop and always and turns[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking"):
         raise Unfit(f"messages.{len(turns) - 2}.content.0.type: Expected `thinking`, but found `tool_use`")
 
 

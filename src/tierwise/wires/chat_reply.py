@@ -20,19 +20,31 @@ _NULL = msgspec.Raw(b"null")
 
 
 class AnswerWriter:
-    """Writes the frames of a stream."""
+    """Writes the frames of a stream.
 
-    __slots__ = ("_call", "_ident", "_strip")
+    What came on another wire is spelled as this one's clients read it: each choice begins with its role, and the usage
+    stands alone in the last chunk, for a client takes the usage of every chunk in place of the one before.
+    """
+
+    __slots__ = ("_begun", "_call", "_ident", "_strip", "_usage")
     response = b""
 
     def __init__(self, call: Call, *, ident: str = "", strip_logprobs: bool = False) -> None:
         self._call, self._ident, self._strip = call, ident, strip_logprobs
+        self._begun: set[int] = set()
+        self._usage: bytes = b""
 
     def write(self, delta: Delta) -> bytes:
         """Write one event; empty when there is nothing in it for the caller."""
         raw = delta.raw
         if not raw:
-            raw = _encode(_chunk(delta, self._call, self._ident))
+            if delta.usage is not None and self._call.include_usage:
+                self._usage = _encode(
+                    _chunk(delta, self._call, self._ident) | {"choices": [], "usage": _usage(delta.usage)}
+                )
+            if not delta.pieces:
+                return b""
+            raw = _encode(_chunk(delta, self._call, self._ident) | {"choices": self._choices(delta)})
         elif not delta.pieces and not self._call.include_usage and (delta.usage is not None or b'"usage"' in raw):
             return b""
         if self._strip and b'"logprobs"' in raw:
@@ -43,11 +55,19 @@ class AnswerWriter:
 
     def end(self) -> bytes:
         """Write the event that says that the answer is complete."""
-        return b"data: [DONE]\n\n"
+        return b"%bdata: [DONE]\n\n" % (b"data: %b\n\n" % self._usage if self._usage else b"")
 
     def error(self, body: bytes) -> bytes:
         """Write an error (a body from `error_body`) into the stream; no end event may follow it."""
         return b"data: %b\n\n" % body
+
+    def _choices(self, delta: Delta) -> list[dict[str, object]]:
+        shown = self._call.features.logprobs
+        choices = []
+        for piece in delta.pieces:
+            choices.append(_streamed_choice(piece, shown=shown, first=piece.choice not in self._begun))
+            self._begun.add(piece.choice)
+        return choices
 
 
 def answer_writer(call: Call, *, ident: str, strip_logprobs: bool = False) -> AnswerWriter:
@@ -81,23 +101,20 @@ def _without_logprobs(raw: bytes) -> bytes:
 
 
 def _chunk(delta: Delta, call: Call, ident: str) -> dict[str, object]:
-    """Spell a delta that came on another wire."""
-    chunk: dict[str, object] = {
+    """Spell what all chunks of a stream say, for one that came on another wire."""
+    return {
         "id": f"chatcmpl-{ident}",
         "object": "chat.completion.chunk",
         "created": created_s(ident),
         "model": delta.served_model or call.model,
-        "choices": [_streamed_choice(piece, shown=call.features.logprobs) for piece in delta.pieces],
     }
-    if delta.usage is not None and call.include_usage:
-        chunk["usage"] = _usage(delta.usage)
-    return chunk
 
 
-def _streamed_choice(piece: Piece, *, shown: bool) -> dict[str, object]:
+def _streamed_choice(piece: Piece, *, shown: bool, first: bool) -> dict[str, object]:
     calls = [_tool_call(call) | {"index": call.index} for call in piece.tool_calls]
     said = {"content": piece.text, "reasoning_content": piece.reasoning, "refusal": piece.refusal, "tool_calls": calls}
-    delta = {name: value for name, value in said.items() if value}
+    delta: dict[str, object] = {"role": "assistant"} if first else {}
+    delta |= {name: value for name, value in said.items() if value}
     logprobs = _logprobs(piece.tokens) if shown else None
     return {"index": piece.choice, "delta": delta, "logprobs": logprobs, "finish_reason": _reason(piece.finish)}
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tierwise.core.answer import Answer, Choice, Delta, Piece, ToolCall, assemble
 from tierwise.core.call import Call, Features
 from tierwise.core.usage import Usage
@@ -78,12 +80,24 @@ def test_deltas_of_another_wire_are_spelled_out() -> None:
         Delta(pieces=(Piece(finish="tool_calls"), Piece(choice=1, finish="stop"))),
         Delta(usage=Usage(input=3, cache_read=2, output=1, reasoning=4)),
     ]
-    asked = call(include_usage=True)
-    decoder = AnswerDecoder()
-    data = (
-        b"".join(AnswerWriter(asked, strip_logprobs=False).write(part) for part in deltas) + AnswerWriter(call()).end()
-    )
+    writer, decoder = AnswerWriter(call(include_usage=True), strip_logprobs=False), AnswerDecoder()
+    data = b"".join(map(writer.write, deltas)) + writer.end()
     assert assemble([*decoder.feed(data), *decoder.finish()]) == assemble(deltas)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_clients_find_the_role_first_and_the_usage_alone_and_last(asked: bool) -> None:
+    usage = Usage(input=3, output=1)
+    writer = AnswerWriter(call(include_usage=asked))
+    deltas = [Delta(pieces=(Piece(tool_calls=TOOLS),)), Delta(pieces=(Piece(finish="stop"),), usage=usage), Delta()]
+    data = b"".join(map(writer.write, deltas)) + writer.end()
+    *chunks, end = [frame.removeprefix(b"data: ") for frame in data.removesuffix(b"\n\n").split(b"\n\n")]
+    read = [json.loads(chunk) for chunk in chunks]
+    assert end == b"[DONE]"
+    assert [[c["delta"].get("role") for c in chunk["choices"]] for chunk in read[:2]] == [["assistant"], [None]]
+    assert [chunk["usage"]["total_tokens"] for chunk in read if chunk.get("usage")] == ([4] if asked else [])
+    assert len(read) == (3 if asked else 2)
+    assert read[-1]["choices"] == [] or not asked
 
 
 def test_an_answer_of_another_wire_is_spelled_out() -> None:

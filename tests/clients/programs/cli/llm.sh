@@ -1,5 +1,10 @@
 # llm, on the wire that its YAML names. $1 is the step.
-look_up='def look_up(place: str) -> str: return f"sunny in {place}"'
+set -eu
+look_up='
+def look_up(place: str) -> str:
+    "What is the weather there?"
+    return f"sunny in {place}"
+'
 case $1 in
 plain) llm -m tierwise --no-stream "one two three" ;;
 stream) llm -m tierwise "one two three" ;;

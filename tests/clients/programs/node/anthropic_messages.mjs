@@ -13,7 +13,10 @@ const asked = { model: "auto", max_tokens: 1000, messages: [{ role: "user", cont
 const whole = (body) => client.messages.create(body);
 const streamed = (body) => client.messages.stream(body).finalMessage();
 const textOf = (answer) => answer.content.map((block) => block.text ?? "").join("");
-const counted = (answer) => told(textOf(answer), answer.usage.input_tokens, answer.usage.output_tokens);
+// What was cached stands beside the input on this wire.
+const readBy = ({ usage }) =>
+  usage.input_tokens + (usage.cache_read_input_tokens ?? 0) + (usage.cache_creation_input_tokens ?? 0);
+const counted = (answer) => told(textOf(answer), readBy(answer), answer.usage.output_tokens);
 
 // Ask, carry out what the model calls, and ask again until it answers.
 async function converse(ask) {
@@ -21,7 +24,7 @@ async function converse(ask) {
   let [read, written] = [0, 0];
   for (;;) {
     const answer = await ask({ ...asked, messages, tools });
-    read += answer.usage.input_tokens;
+    read += readBy(answer);
     written += answer.usage.output_tokens;
     const calls = answer.content.filter((block) => block.type === "tool_use");
     if (!calls.length) return told(textOf(answer), read, written);

@@ -18,9 +18,16 @@ def text_of(answer: Any) -> str:
     return "".join(block.text for block in answer.content if block.type == "text")
 
 
+def tokens(answer: Any) -> tuple[int, int]:
+    """Return what was read and written; what was cached stands beside the input on this wire."""
+    usage = answer.usage
+    cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    return usage.input_tokens + cached, usage.output_tokens
+
+
 def plain() -> Told:
     answer = client.messages.create(**ASKED)
-    return told(text_of(answer), answer.usage.input_tokens, answer.usage.output_tokens)
+    return told(text_of(answer), *tokens(answer))
 
 
 def stream() -> Told:
@@ -28,7 +35,7 @@ def stream() -> Told:
         pieces = list(events.text_stream)
         answer = events.get_final_message()
     assert "".join(pieces) == text_of(answer)
-    return told(text_of(answer), answer.usage.input_tokens, answer.usage.output_tokens)
+    return told(text_of(answer), *tokens(answer))
 
 
 def converse(ask: Any) -> Told:
@@ -37,7 +44,7 @@ def converse(ask: Any) -> Told:
     read = written = 0
     while True:
         answer = ask({"model": "auto", "max_tokens": 1000, "messages": messages, "tools": TOOLS})
-        read, written = read + answer.usage.input_tokens, written + answer.usage.output_tokens
+        read, written = read + tokens(answer)[0], written + tokens(answer)[1]
         calls = [block for block in answer.content if block.type == "tool_use"]
         if not calls:
             return told(text_of(answer), read, written)
