@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,12 +15,20 @@ import pytest
 COMMAND = Path(sys.executable).with_name("tierwise")
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 class Installed:
     """The command with one TIERWISE_HOME."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.environment = {**os.environ, "TIERWISE_HOME": str(home), "COLUMNS": "80"}
+        # A port of its own: a gateway that runs on this machine is none of the test's business.
+        port = str(free_port())
+        self.environment = {**os.environ, "TIERWISE_HOME": str(home), "COLUMNS": "80", "TIERWISE_SERVER_PORT": port}
 
     def run(self, *arguments: str, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run it to its end and check the exit code and that no traceback was shown."""

@@ -48,6 +48,8 @@ _SAYS_SEAL = re.compile(
     re.IGNORECASE,
 )
 """No vendor has a code for it."""
+_SAYS_UNREADABLE = re.compile(r"failed to parse (?:tools|messages|grammar|\S*schema)", re.IGNORECASE)
+"""llama.cpp's server answers 500 where it cannot read a request's tools or schema; asking again changes nothing."""
 _SAYS_MODEL_MISSING = re.compile(r"\bmodel\b.*(?:not found|does not exist|not exist)", re.IGNORECASE)
 _MODEL_MISSING = frozenset(("model_not_found", "model_not_available", "DeploymentNotFound"))
 _OVERLOADED = frozenset(
@@ -137,6 +139,8 @@ def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> Provi
             return Refused(text, status=status, code=code, retry_after_s=wait_s, verdict=Verdict.RETRY_SAME)
         case _ if 400 <= status < 500 and (names & _TOO_LONG or _SAYS_TOO_LONG.search(said.message)):
             return ContextTooLong(text, status=status, code="context_length_exceeded")
+        case 500 if _SAYS_UNREADABLE.search(said.message):
+            return Refused(text, status=400, code=code)
         case 400 if code == "invalid_encrypted_content" or _SAYS_SEAL.search(said.message):
             return Refused(text, status=status, code=SEAL_REFUSED)
         case 402 | 405 | 406 | 407 | 410 | 421 | 451:

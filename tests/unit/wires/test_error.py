@@ -45,6 +45,8 @@ def said(**members: Any) -> bytes:
         (401, said(message="who?"), Unauthorized, Verdict.NEXT),
         (403, b"<html>", Unauthorized, Verdict.NEXT),
         (500, b"junk", Overloaded, Verdict.RETRY_SAME),
+        (500, said(message="Failed to parse tools: type must be string, but is null"), Refused, Verdict.STOP),
+        (500, said(message="Failed to parse input at pos 3"), Overloaded, Verdict.RETRY_SAME),  # the model's own
         (502, b"<html>", Overloaded, Verdict.RETRY_SAME),
         (503, b"", Overloaded, Verdict.RETRY_SAME),
         (529, b"", Overloaded, Verdict.RETRY_SAME),
