@@ -140,7 +140,7 @@ def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> Provi
         case _ if 400 <= status < 500 and (names & _TOO_LONG or _SAYS_TOO_LONG.search(said.message)):
             return ContextTooLong(text, status=status, code="context_length_exceeded")
         case 500 if _SAYS_UNREADABLE.search(said.message):
-            return Refused(text, status=400, code=code)
+            return Refused(text, status=status, code=code)
         case 400 if code == "invalid_encrypted_content" or _SAYS_SEAL.search(said.message):
             return Refused(text, status=status, code=SEAL_REFUSED)
         case 402 | 405 | 406 | 407 | 410 | 421 | 451:
