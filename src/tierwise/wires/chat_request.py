@@ -13,7 +13,7 @@ from tierwise.wires.chat_parts import READ_FIELDS, gather
 from tierwise.wires.chat_shape import Request, read_shape
 from tierwise.wires.hints import PREFIX, read_hints, without_hints
 from tierwise.wires.schema import check_schemas
-from tierwise.wires.splice import edit, members, parse, value_of
+from tierwise.wires.splice import edit, elements, members, parse, replaced, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -65,7 +65,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
 def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     """Put what this endpoint needs into the caller's bytes: the served name, usage in the stream, log-probabilities.
 
-    Hints in `metadata` are taken out; nothing else changes.
+    Hints in `metadata` are taken out, and tools' descriptions that are null, which engines refuse; nothing else changes.
     """
     body = call.body
     spans = members(body)
@@ -80,8 +80,26 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
         put["stream_options"] = edit(b"{}" if options == b"null" else options, put={"include_usage": b"true"})
     if to.logprobs and not call.features.logprobs:
         put["logprobs"] = b"true"
+    tools = value_of(body, spans, "tools")
+    if tools[:1] == b"[" and b"null" in tools:
+        put["tools"] = _without_nulls(tools)
     without_hints(value_of(body, spans, "metadata"), put, drop)
     return EncodedRequest(path="/chat/completions", body=edit(body, put=put, drop=drop, spans=spans))
+
+
+def _without_nulls(tools: bytes) -> bytes:
+    """Take out descriptions that are null: to say nothing is the same, and every engine can read it."""
+    mended: list[bytes | None] = []
+    for start, end in elements(tools):
+        tool = tools[start:end]
+        function = value_of(tool, members(tool), "function") if b"null" in tool else b""
+        if function[:1] == b"{":
+            spans = members(function)
+            if value_of(function, spans, "description") == b"null" and "description" in spans:
+                function = edit(function, drop={"description"}, spans=spans)
+                tool = edit(tool, put={"function": function})
+        mended.append(tool)
+    return replaced(tools, mended)
 
 
 def _answered(request: Request) -> tuple[str, ...]:

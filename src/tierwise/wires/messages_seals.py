@@ -4,15 +4,13 @@ Source: Anthropic's published guide (extended and adaptive thinking, context edi
 Invariant: thinking that is not cut, and everything beside it, keeps its bytes; an envelope never reaches an endpoint.
 """
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from tierwise.core.conversation import Seal
 from tierwise.wires.seals import enclose, fits, open_seal
-from tierwise.wires.splice import edit, members, value_of
+from tierwise.wires.splice import edit, elements, members, replaced, value_of
 from tierwise.wires.wire import Recipient
 
 WIRE = "messages"
@@ -24,7 +22,6 @@ UNSIGNED = enclose(Seal(wire="", data=""))
 _decode = msgspec.json.Decoder().decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
-_GAP = re.compile(rb"[ \t\r\n,]*+")
 _THINKING = ("thinking", "redacted_thinking")
 _SAYS_THINKING = (b"thinking", rb"\u006", rb"\u007")
 """The word itself, or a letter behind an escape, for JSON has more than one way to write it."""
@@ -63,7 +60,7 @@ def readable(messages: bytes, to: Recipient) -> Readable | None:
     """Leave out the thinking that an endpoint cannot read; None where nothing has to change."""
     mended: list[bytes | None] = []
     cut = loop = changed = same_turn = False
-    for start, end in _elements(messages):
+    for start, end in elements(messages):
         message: bytes | None = messages[start:end]
         content, cut_here = _mended(messages[start:end], to) if says_thinking(messages[start:end]) else (None, False)
         if content is not None:
@@ -78,21 +75,6 @@ def readable(messages: bytes, to: Recipient) -> Readable | None:
             same_turn = same_turn and assistants
         mended.append(message)
     return Readable(messages=replaced(messages, mended), cut=cut, loop=loop) if changed else None
-
-
-def replaced(array: bytes, elements: Sequence[bytes | None]) -> bytes:
-    """Return a JSON array with each element replaced, or taken out where it is None; all between them stays."""
-    spans = _elements(array)
-    if not spans:
-        return array
-    pieces = [array[: spans[0][0]]]
-    before = 0
-    for (start, end), element in zip(spans, elements, strict=True):
-        if element is not None:
-            pieces += (array[before:start] if len(pieces) > 1 else b"", element)
-        before = end
-    pieces.append(array[before:])
-    return b"".join(pieces)
 
 
 def without_clearing(management: bytes) -> bytes | None:
@@ -138,15 +120,3 @@ def _begins_with_thinking(message: bytes) -> bool:
 
 def _is_assistants(message: bytes) -> bool:
     return bool(_decode(message)["role"] == "assistant")
-
-
-def _elements(array: bytes) -> list[tuple[int, int]]:
-    """Find where the elements of a JSON array lie that `parse` has accepted."""
-    spans: list[tuple[int, int]] = []
-    place = 1
-    for raw in _decode_list(array):
-        gap = _GAP.match(array, place)
-        start = place if gap is None else gap.end()
-        place = start + memoryview(raw).nbytes
-        spans.append((start, place))
-    return spans

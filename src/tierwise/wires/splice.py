@@ -6,7 +6,7 @@ It does not know what the members mean. Invariant: `edit` leaves every byte outs
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,9 +19,11 @@ MAX_VALUES = 500_000
 
 _decode = msgspec.json.Decoder().decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 _KEY = re.compile(rb'[ \t\r\n,]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\r\n]*+:[ \t\r\n]*+')
+_GAP = re.compile(rb"[ \t\r\n,]*+")
 _HEAD = re.compile(rb"[ \t\r\n]*+\{")
 
 
@@ -177,3 +179,30 @@ def _reason(error: Exception, body: bytes) -> str:
     if "truncated" in text and body.rstrip()[-1:] == b"}":
         return "an escape is incomplete"
     return text
+
+
+def elements(array: bytes) -> list[tuple[int, int]]:
+    """Find where the elements of a JSON array lie that `parse` has accepted."""
+    spans: list[tuple[int, int]] = []
+    place = 1
+    for raw in _decode_list(array):
+        gap = _GAP.match(array, place)
+        start = place if gap is None else gap.end()
+        place = start + memoryview(raw).nbytes
+        spans.append((start, place))
+    return spans
+
+
+def replaced(array: bytes, by: Sequence[bytes | None]) -> bytes:
+    """Return a JSON array with each element replaced, or taken out where it is None; all between them stays."""
+    spans = elements(array)
+    if not spans:
+        return array
+    pieces = [array[: spans[0][0]]]
+    before = 0
+    for (start, end), element in zip(spans, by, strict=True):
+        if element is not None:
+            pieces += (array[before:start] if len(pieces) > 1 else b"", element)
+        before = end
+    pieces.append(array[before:])
+    return b"".join(pieces)

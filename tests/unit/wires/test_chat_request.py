@@ -214,3 +214,23 @@ def test_whatever_comes_is_a_call_or_an_invalid_call(more: dict[str, Any], messa
 def test_bytes_that_are_no_json_are_an_invalid_call(raw: bytes) -> None:
     with pytest.raises(InvalidCall):
         decode_request(raw)
+
+
+@pytest.mark.parametrize(
+    ("tools", "sent"),
+    [
+        (
+            b'[ {"type":"function", "function":{"name":"f","description": null,"parameters":{}},"x":1},\n{"type":"o"} ]',
+            b'[ {"type":"function", "function":{"name":"f","parameters":{}},"x":1},\n{"type":"o"} ]',
+        ),
+        (b'[{"type":"function","function":{"name":"f","strict": null}}]', None),
+        (b'[{"type":"function","function":{"name":"f","description":"null"}}]', None),
+        (b'[{"type":"null"}]', None),
+        (b"null", None),
+    ],
+)
+def test_a_description_that_says_nothing_is_left_out_and_nothing_else(tools: bytes, sent: bytes | None) -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools": %b }'
+    call = decode_request(body % tools)
+    request = splice_request(call, Recipient(endpoint="e", served_name="m", stream=False))
+    assert request.body == body % (sent or tools)
