@@ -65,7 +65,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
 def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     """Put what this endpoint needs into the caller's bytes: the served name, usage in the stream, log-probabilities.
 
-    Hints in `metadata` are taken out, and tools' descriptions that are null, which engines refuse; nothing else changes.
+    Hints in `metadata` go out, and descriptions of tools that are null: engines refuse those. Nothing else changes.
     """
     body = call.body
     spans = members(body)
