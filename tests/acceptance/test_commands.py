@@ -122,7 +122,7 @@ def test_a_call_from_route_to_replay(installed: Installed, upstream: ScriptedUps
     assert installed.json("show", ident) == next(row for row in log if row["id"] == ident)
     assert installed.json("show", ident[:-2])["id"] == ident
     told = installed.run("show", ident).stdout
-    assert "plain at up (served as scripted-1)" in told
+    assert "plain at up on chat (served as scripted-1)" in told
     assert max(map(len, told.splitlines())) <= 80
     # Under rules without the frontier model its call would move, and nothing is sent.
     fewer, before = tmp_path / "fewer.toml", len(upstream.received)
@@ -226,6 +226,71 @@ def test_an_endpoint_that_is_down(installed: Installed, tmp_path: Path) -> None:
     assert (listed["usable"], "127.0.0.1:1" in listed["detail"]) == (False, True)
     assert "start it" in installed.run("doctor", code=1).stdout
     assert "m at a: nothing listens there" in installed.run("ask", "hi", "--model", "m", code=4).stderr
+
+
+SICK = """
+[[endpoint]]
+name = "locked"
+kind = "scripted"
+url = "{url}"
+key = "env:WRONG_KEY"
+
+[[endpoint]]
+name = "keyless"
+kind = "scripted"
+url = "{url}"
+key = "env:NO_SUCH_KEY"
+
+[[endpoint]]
+name = "pathless"
+kind = "openai_compatible"
+tier = "self_hosted"
+url = "{root}"
+key = "env:RIGHT_KEY"
+
+[[endpoint]]
+name = "fine"
+kind = "scripted"
+url = "{url}"
+key = "env:RIGHT_KEY"
+
+[[endpoint]]
+name = "outside"
+kind = "scripted"
+tier = "frontier"
+url = "{url}"
+key = "env:RIGHT_KEY"
+
+[[model]]
+id = "scripted-1"
+endpoint = "fine"
+
+[[model]]
+id = "unheard-of"
+endpoint = "fine"
+
+[[model]]
+id = "priceless"
+endpoint = "outside"
+"""
+
+
+def test_the_doctor_sees_what_would_fail_and_says_the_mend(installed: Installed, tmp_path: Path) -> None:
+    installed.environment |= {"WRONG_KEY": "wrong", "RIGHT_KEY": "right"}
+    file = tmp_path / "tierwise.toml"
+    with ScriptedUpstream.in_thread(key="right") as upstream:
+        file.write_text(SICK.format(url=upstream.url, root=upstream.url.removesuffix("/v1")))
+        ended = installed.run("doctor", "--json", "--config", str(file), code=1)
+        listed = installed.run("models", "--config", str(file)).stdout
+    found = {row["what"]: row for row in json.loads(ended.stdout)}
+    assert not found["endpoint locked"]["well"]
+    assert "does not accept the key" in found["endpoint locked"]["detail"]
+    assert found["endpoint keyless"]["mend"] == "set NO_SUCH_KEY, or remove its row"
+    assert "lists no models: if calls fail, its url is wrong" in found["endpoint pathless"]["detail"]
+    assert found["endpoint fine"]["detail"].endswith("1 model; not in its list: unheard-of")
+    assert not found["prices"]["well"]
+    assert found["prices"]["detail"].startswith("priceless: outside, and refused")
+    assert "not known     refused until it has a price" in listed
 
 
 def test_output_that_nobody_reads(installed: Installed) -> None:

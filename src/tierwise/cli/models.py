@@ -5,6 +5,7 @@ from typing import Any
 
 from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, table
+from tierwise.core.label import Tier
 from tierwise.gateway.rules import Rules
 from tierwise.registry.probed import Probed
 
@@ -63,8 +64,12 @@ def _model(rules: Rules, name: str) -> dict[str, Any]:
 
 def _told(row: dict[str, Any]) -> tuple[str, ...]:
     price = row["price"]
-    cost = f"${price.input_usd_per_mtok}/${price.output_usd_per_mtok}" if price else "unmetered"
+    outside = row["tier"] is Tier.FRONTIER
+    cost = "not known" if outside else "unmetered"
+    if price:
+        cost = f"${price.input_usd_per_mtok}/${price.output_usd_per_mtok}"
     notes = [f"knows only {', '.join(row['tasks'])}"] if row["tasks"] else []
+    notes += ["refused until it has a price"] if outside and not price else []
     notes += [row["unusable"]] if row["unusable"] else []
     notes += _probed(row["probe"]) if row["probe"] else []
     context = "?" if row["context_tokens"] is None else str(row["context_tokens"])
