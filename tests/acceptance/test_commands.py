@@ -121,6 +121,7 @@ def test_a_call_from_route_to_replay(installed: Installed, upstream: ScriptedUps
     ident = asked["decision"]["id"]
     assert installed.json("show", ident) == next(row for row in log if row["id"] == ident)
     assert installed.json("show", ident[:-2])["id"] == ident
+    assert installed.json("show") == log[0]
     told = installed.run("show", ident).stdout
     assert "plain at up on chat (served as scripted-1)" in told
     assert max(map(len, told.splitlines())) <= 80

@@ -47,9 +47,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def doctor(
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]…", help="Probe these; without any, all.")
-    ] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Probe these; without any, all.")] = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Find out what models do with what they are told, by small real requests.")
     ] = False,
@@ -68,7 +66,9 @@ def doctor(
     tools, stop sequences and limits. What it does not do, it is no longer asked
     to do. Nothing but made-up text is sent.
 
-    Examples:  tierwise doctor --config tierwise.toml  ·  tierwise doctor --probe qwen3:8b
+    Examples:
+      tierwise doctor --config tierwise.toml
+      tierwise doctor --probe qwen3:8b
     """
     if models and not probe:
         raise InvalidCall("models are named for --probe only", param="MODEL")

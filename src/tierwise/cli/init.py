@@ -25,7 +25,8 @@ def init(
 
     Outside APIs are written as comments, unless you say --frontier.
 
-    Example:  tierwise init --config team.toml
+    Example:
+      tierwise init --config team.toml
     """
     if file.exists() and not force:
         raise ConfigError(f"{file} is there already; --force replaces it, --config writes elsewhere", file=str(file))

@@ -13,7 +13,8 @@ from tierwise.registry.probed import Probed
 def models(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> None:
     """List models: tier, endpoint, context, price, tasks.
 
-    Example:  tierwise models --json
+    Example:
+      tierwise models --json
     """
     rules = asyncio.run(_rules(config.load(file, flags={"frontier": frontier})))
     rows = [_model(rules, name) for name in rules.catalog.models]
@@ -29,7 +30,8 @@ def models(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = 
 def endpoints(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> None:
     """List endpoints and ask each that can be asked whether it answers. No model is called.
 
-    Example:  tierwise endpoints
+    Example:
+      tierwise endpoints
     """
     rows = asyncio.run(_endpoints(config.load(file, flags={"frontier": frontier})))
     if as_json:

@@ -23,7 +23,9 @@ def serve(
 
     With --json its address, process id and ledger stand on stdout as soon as it listens.
 
-    Examples:  tierwise serve  ·  tierwise serve --port 7474 --config tierwise.toml
+    Examples:
+      tierwise serve
+      tierwise serve --port 7474 --config tierwise.toml
     """
     settings = config.load(file, flags={"server.host": host, "server.port": port, "frontier": frontier})
     bootstrap.run(_serve(settings, as_json=as_json))
