@@ -196,6 +196,19 @@ def test_a_starter_file_loads_and_is_not_overwritten(installed: Installed, tmp_p
     assert "cannot be written" in installed.run("init", "--config", str(tmp_path / "no" / "x.toml"), code=2).stderr
 
 
+def test_outside_apis_whose_keys_are_set_join_a_starter_file(installed: Installed, tmp_path: Path) -> None:
+    installed.environment |= {"MISTRAL_API_KEY": "k", "AZURE_OPENAI_API_KEY": "k"}  # the second has no address yet
+    path = tmp_path / "starter.toml"
+    installed.run("init", "--frontier", "--config", str(path))
+    outside = {
+        row["endpoint"] for row in installed.json("endpoints", "--config", str(path)) if row["tier"] == "frontier"
+    }
+    assert outside == {"mistral"}
+    commented = "\n".join(line.removeprefix("# ") for line in path.read_text().splitlines() if line.startswith("# "))
+    assert commented.count("[[endpoint]]") >= 10
+    assert "[[endpoint]]\n[[" not in path.read_text()
+
+
 def test_a_place_for_state_that_is_none(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     installed.environment["TIERWISE_HOME"] = str(tmp_path / "file" / "home")

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,9 +103,14 @@ def _write(out: Path, text: str) -> None:
         ) from error
 
 
+def _count(rows: Sized, what: str) -> str:
+    return f"{len(rows)} {what}{'' if len(rows) == 1 else 's'}"
+
+
 def _tell(draft: Draft, out: Path | None) -> None:
     others = len(draft.notes) - len(draft.left_out)
-    say(f"{len(draft.models)} models at {len(draft.endpoints)} endpoints; {others} keys without a counterpart")
+    made = f"{_count(draft.models, 'model')} at {_count(draft.endpoints, 'endpoint')}"
+    say(f"{made}; {others} key{'' if others == 1 else 's'} without a counterpart")
     for what in draft.left_out:
         say(f"  left out  {what}")
     for name, why in draft.needed.items():
