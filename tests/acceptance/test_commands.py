@@ -220,6 +220,15 @@ def test_a_place_for_state_that_is_none(installed: Installed, tmp_path: Path) ->
     assert installed.json("route", "hi", "--model", "auto:banking77")["chosen"] == "small"
 
 
+def test_where_nothing_is_recorded_the_demo_s_own_ledger_is_named(installed: Installed) -> None:
+    assert "Make some: tierwise demo" in installed.run("log").stdout
+    assert "No decisions are recorded yet" in installed.run("show", code=2).stderr
+    demo = Path(installed.environment["TIERWISE_HOME"]) / "demo" / "tierwise.toml"
+    demo.parent.mkdir(parents=True)
+    demo.touch()
+    assert f"tierwise log --config {demo}" in installed.run("log").stdout
+
+
 def test_a_damaged_ledger_is_said_and_left_as_it_is(installed: Installed) -> None:
     installed.home.mkdir()
     ledger = installed.home / "ledger.sqlite"
