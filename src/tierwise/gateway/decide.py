@@ -269,7 +269,9 @@ def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> Tie
         case "policy":
             rule = causes["policy"].excluded_by or "policy"
             return PolicyDenied(
-                f"policy allows no model for {decision.label.value} data: {told}", rule=rule, reasons=reasons
+                f"policy allows no model for this call, labelled {decision.label.value}: {told}",
+                rule=rule,
+                reasons=reasons,
             )
         case "budget":
             spent = sum((a.spent + a.reserved for a in accounts), ZERO)
