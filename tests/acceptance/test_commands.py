@@ -1,5 +1,6 @@
 """Every command as a process: the shape of its JSON, its exit code, and an error that names the mend."""
 
+import itertools
 import json
 import os
 import signal
@@ -314,6 +315,21 @@ def test_the_doctor_sees_what_would_fail_and_says_the_mend(installed: Installed,
     assert not found["prices"]["well"]
     assert found["prices"]["detail"].startswith("priceless: outside, and refused")
     assert "not known     refused until it has a price" in listed
+    said = starting(installed, "--config", str(file))
+    assert any(line.split() == ["local", "scripted-1,", "unheard-of"] for line in said)
+    assert any("not usable" in line and "endpoint keyless" in line for line in said)
+    assert any("not usable" in line and "priceless" in line for line in said)
+
+
+def starting(installed: Installed, *arguments: str) -> list[str]:
+    """Return what the gateway says when it starts."""
+    command = [str(COMMAND), "serve", "--port", "0", *arguments]
+    with subprocess.Popen(command, env=installed.environment, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        said = list(itertools.takewhile(lambda line: line != "Stop with Ctrl-C.\n", server.stderr))
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+    return said
 
 
 def test_output_that_nobody_reads(installed: Installed) -> None:

@@ -16,14 +16,13 @@ from tierwise import bootstrap, config
 from tierwise.cli import telling
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
-from tierwise.core.label import Tier
 from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
 from tierwise.hardware.detect import machine
 from tierwise.providers.engine import installed
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
-from tierwise.registry.catalog import Catalog
+from tierwise.registry.catalog import Catalog, unpriced
 from tierwise.registry.probed import FILTERS, Probed, renamed
 from tierwise.registry.probed import Finding as Check
 
@@ -135,13 +134,7 @@ async def _endpoints(catalog: Catalog) -> list[Finding]:
 
 def _unpriced(catalog: Catalog) -> Iterator[Finding]:
     """Name the models that are refused because nobody said what they cost."""
-    names = [
-        name
-        for name, model in catalog.models.items()
-        if model.price is None
-        and catalog.endpoints[model.endpoint].tier is Tier.FRONTIER
-        and "switched off" not in catalog.unusable.get(model.endpoint, "")
-    ]
+    names = [model.id for model in unpriced(catalog)]
     if names:
         told = f"{', '.join(names)}: outside, and refused as long as no price is known"
         mend = 'add to each [[model]]: price = { input_usd_per_mtok = "…", output_usd_per_mtok = "…" }'
