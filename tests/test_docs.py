@@ -249,3 +249,18 @@ def test_an_unknown_command_or_option_is_noticed() -> None:
     assert commands.unknown(["log", "--help"], group) is None
     assert commands.unknown(["log", "--limt=3"], group) == "log has no option --limt=3"
     assert commands.unknown(["lgo"], group) == "tierwise has no command lgo"
+
+
+def test_the_page_about_http_names_every_address_header_and_code() -> None:
+    page = (ROOT / "docs/reference/http.md").read_text("utf-8")
+    code = {path.name: path.read_text("utf-8") for path in (ROOT / "src/tierwise/server").glob("*.py")}
+    addresses = set(re.findall(r'b"(/(?:v1/)?[a-z_/]+?)/?"', code["app.py"]))
+    headers = {name for text in code.values() for name in re.findall(r'b"(x-tierwise-[a-z-]+[a-z])"', text)}
+    hints = re.findall(r'case "([a-z-]+)":', (ROOT / "src/tierwise/wires/hints.py").read_text("utf-8"))
+    errors = code["errors.py"] + code["http.py"] + code["keys.py"]
+    codes = {
+        name for pair in re.findall(r'code="(\w+)"|[A-Z], "(\w+)", (?:True|False)', errors) for name in pair if name
+    }
+    assert min(len(addresses), len(headers), len(hints), len(codes)) > 4
+    named = addresses | headers | {f"x-tierwise-{hint}" for hint in hints} | codes
+    assert not [name for name in sorted(named) if name not in page]

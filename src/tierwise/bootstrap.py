@@ -32,7 +32,7 @@ from tierwise.ledger.store import Ledger
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.providers.address import Address
-from tierwise.providers.discover import Found, discover, inspect
+from tierwise.providers.discover import Found, ServedModel, discover, inspect
 from tierwise.providers.engine import Engine
 from tierwise.providers.engine import version as engine_version
 from tierwise.providers.transport import Transport
@@ -381,8 +381,11 @@ async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
         await transport.aclose()
 
 
-async def reachable(endpoint: Endpoint, unusable: str | None) -> tuple[bool, str]:
-    """Ask an endpoint whether it is there, without calling a model; returns that and words for people."""
+async def reachable(endpoint: Endpoint, unusable: str | None, served_names: Sequence[str] = ()) -> tuple[bool, str]:
+    """Ask an endpoint whether it can be used, without calling a model; returns that and words for people.
+
+    `served_names` are looked for among the models that it lists; that one is missing is told, as lists leave names out.
+    """
     if unusable is not None:
         return False, unusable
     if endpoint.engine is not None:
@@ -396,12 +399,22 @@ async def reachable(endpoint: Endpoint, unusable: str | None) -> tuple[bool, str
         found = await inspect(transport, address_of(endpoint), kinds()[endpoint.kind])
     finally:
         await transport.aclose()
+    if not found.reachable or found.locked:
+        return False, f"{endpoint.url}: {found.detail}"
     latency = f" in {found.latency_ms:.0f} ms" if found.latency_ms is not None else ""
-    count = f", {len(found.models)} models" if found.models is not None else ""
-    return (
-        found.reachable,
-        f"{endpoint.url} answered{latency}{count}" if found.reachable else f"{endpoint.url}: {found.detail}",
-    )
+    return True, f"{endpoint.url} answered{latency}, {_listed(endpoint, found.models, served_names)}"
+
+
+def _listed(endpoint: Endpoint, models: Sequence[ServedModel] | None, wanted: Sequence[str]) -> str:
+    """Say how many models an endpoint lists, and which of the wanted ones it does not."""
+    if models is None:
+        return "but lists no models: if calls fail, its url is wrong (most end in /v1)"
+    count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    names = {model.id for model in models}
+    missing = [name for name in wanted if name not in names and f"{name}:latest" not in names]
+    if not missing or endpoint.tier is Tier.FRONTIER:
+        return count
+    return f"{count}; not in its list: {', '.join(missing)}"
 
 
 def _near(found: Sequence[Found], taken: set[str]) -> tuple[list[EndpointRow], list[ModelRow]]:

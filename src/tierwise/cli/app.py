@@ -109,7 +109,9 @@ def run(arguments: Sequence[str]) -> int:
         return ended.exit_code
     except typer.TyperException as error:
         # Without any argument the help was shown, and nothing is left to say.
-        sys.stderr.write(f"tierwise: {text}\n" if (text := error.format_message().strip()) else "")
+        sys.stderr.write(
+            f"tierwise: {text.rstrip('.')}{_help(error)}\n" if (text := error.format_message().strip()) else ""
+        )
         return WRONG
     except (typer.Abort, KeyboardInterrupt):
         return 130
@@ -127,6 +129,12 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"tierwise: {where}{error.strerror or error}\n")
         return WRONG
     return code if isinstance(code, int) else DONE
+
+
+def _help(error: typer.TyperException) -> str:
+    """Say where the right use of a command stands."""
+    context = getattr(error, "ctx", None)
+    return f"; `{context.command_path} --help` tells how" if context is not None else ""
 
 
 def _is_text(word: str) -> bool:

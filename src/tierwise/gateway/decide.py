@@ -24,6 +24,7 @@ from tierwise.policy.judge import Judgement, Target
 from tierwise.router.candidate import Candidate, Held, Need
 from tierwise.router.choose import Choice, choose
 from tierwise.router.eligible import Exclusion
+from tierwise.router.strategies import Order, certain
 
 AUTO = "auto"
 ZERO = Decimal(0)
@@ -138,8 +139,8 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
     choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
-    order = sorted(choice.order.candidates, key=lambda c: c.model != holder.id) if holder else choice.order.candidates
-    hops = _hops(rules, order, judged, pinned=pool.pinned)
+    choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
+    hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
     decision = Decision(
         id=ask.id,
         ts=ask.ts,
@@ -156,7 +157,7 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         price_digest=rules.catalog.price_digest,
         registry_digest=rules.catalog.digest,
         chosen=hops[0].model.id if hops else None,
-        reason=_reason(pool, hops, choice, holder),
+        reason=choice.order.reason,
         obligations=hops[0].obligations if hops else (),
     )
     refusal = None if hops else _refusal(decision, need, accounts)
@@ -181,12 +182,14 @@ def _demanding(verdict: Judgement, ask: Ask, endpoint: Endpoint, model: Model) -
     )
 
 
-def _reason(pool: Pool, hops: Sequence[Hop], choice: Choice, holder: Model | None) -> str:
-    if hops and pool.pinned:
-        return "named by the caller"
-    if hops and holder is not None:
-        return f"continues the tool loop of {holder.id}"
-    return choice.order.reason
+def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
+    """Return the order as it is where there is no choice: the caller named the model, or a tool loop stays with one."""
+    if not order.candidates or (holder is None and not pool.pinned):
+        return order
+    if holder is None:
+        return msgspec.structs.replace(order, reason="named by the caller")
+    ordered = sorted(order.candidates, key=lambda c: c.model != holder.id)
+    return certain(ordered, f"continues the tool loop of {holder.id}")
 
 
 def _need(
@@ -266,7 +269,9 @@ def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> Tie
         case "policy":
             rule = causes["policy"].excluded_by or "policy"
             return PolicyDenied(
-                f"policy allows no model for {decision.label.value} data: {told}", rule=rule, reasons=reasons
+                f"policy allows no model for this call, labelled {decision.label.value}: {told}",
+                rule=rule,
+                reasons=reasons,
             )
         case "budget":
             spent = sum((a.spent + a.reserved for a in accounts), ZERO)

@@ -149,7 +149,7 @@ class Gateway:
                 attempt, error = await self._attempt(run, hops[step.place], deadline, repair=attempt.mendable)
             if error is None:
                 return await self._commit(run, attempt)
-            laps.append(Lap(place=step.place, error=error))
+            laps.append(Lap(place=step.place, error=error, asked=attempt.admitted))
             left_s = deadline - asyncio.get_running_loop().time()
             step = next_step(rules, laps, len(hops), draw=self._random.random(), left_s=left_s)
         return await self._exhausted(run, laps)

@@ -124,7 +124,7 @@ class App:
             raise Rejected(denied)
         methods = self._routes.get(path) or self._families.get(path[: path.rfind(b"/") + 1] if _named(path) else b"")
         if methods is None:
-            raise missing("there is nothing at this address", "unknown_url")
+            raise missing(f"there is nothing at this address{_meant(path)}", "unknown_url")
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
             allowed = ", ".join(methods)
@@ -187,6 +187,14 @@ class App:
     async def _call(self, wire: CallerWire, request: Request) -> Call:
         body = await request.body(self._settings.max_body_bytes)
         return identified(wire.decode_request(body, hints_of(request)), request)
+
+
+def _meant(path: bytes) -> str:
+    """Say which address was meant by one whose `/v1` is missing or doubled; else which there are."""
+    near = next((one.decode() for one in PATHS.values() if path.rstrip(b"/").endswith(one.removeprefix(b"/v1"))), None)
+    if near is not None:
+        return f"; did you mean {near}? An OpenAI client's base URL ends in /v1, an Anthropic client's does not"
+    return f"; calls go to {', '.join(one.decode() for one in PATHS.values())}; GET /v1/models lists the models"
 
 
 def _named(path: bytes) -> bool:

@@ -19,6 +19,8 @@ Headers = list[tuple[bytes, bytes]]
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 CLOSE = (b"connection", b"close")
 MAX_HEADER_CHARS = 400
+IDENTS = (b"x-tierwise-decision", b"x-request-id", b"request-id")
+"""Under the last two the official clients of both vendors show an answer's id."""
 SHUTTING_DOWN = Failure(
     status=503,
     type=SERVER,
@@ -92,11 +94,11 @@ def error_body(wire: CallerWire, failed: Failure) -> bytes:
 
 
 def decision_headers(decision: Decision | None) -> Headers:
-    """Say in headers which route was taken, and why."""
+    """Say in headers which route was taken, and why. What was not recorded has no id that could be looked up."""
     if decision is None:
         return []
     ident = decision.id.encode()
-    head = [(b"x-tierwise-decision", ident), (b"x-request-id", ident), (b"request-id", ident)]
+    head = [(name, ident) for name in IDENTS if decision.outcome != "dry_run"]
     last = decision.attempts[-1] if decision.attempts else None
     if last is not None:
         head.append((b"x-tierwise-tier", last.tier.encode()))

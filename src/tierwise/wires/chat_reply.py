@@ -26,25 +26,25 @@ class AnswerWriter:
     stands alone in the last chunk, for a client takes the usage of every chunk in place of the one before.
     """
 
-    __slots__ = ("_begun", "_call", "_ident", "_strip", "_usage")
+    __slots__ = ("_begun", "_call", "_ident", "_model", "_strip", "_usage")
     response = b""
 
     def __init__(self, call: Call, *, ident: str = "", strip_logprobs: bool = False) -> None:
         self._call, self._ident, self._strip = call, ident, strip_logprobs
         self._begun: set[int] = set()
         self._usage: bytes = b""
+        self._model = call.model
 
     def write(self, delta: Delta) -> bytes:
         """Write one event; empty when there is nothing in it for the caller."""
         raw = delta.raw
         if not raw:
+            self._model = delta.served_model or self._model
             if delta.usage is not None and self._call.include_usage:
-                self._usage = _encode(
-                    _chunk(delta, self._call, self._ident) | {"choices": [], "usage": _usage(delta.usage)}
-                )
+                self._usage = _encode(_chunk(self._model, self._ident) | {"choices": [], "usage": _usage(delta.usage)})
             if not delta.pieces:
                 return b""
-            raw = _encode(_chunk(delta, self._call, self._ident) | {"choices": self._choices(delta)})
+            raw = _encode(_chunk(self._model, self._ident) | {"choices": self._choices(delta)})
         elif not delta.pieces and not self._call.include_usage and (delta.usage is not None or b'"usage"' in raw):
             return b""
         if self._strip and b'"logprobs"' in raw:
@@ -100,13 +100,13 @@ def _without_logprobs(raw: bytes) -> bytes:
     return _encode(members)
 
 
-def _chunk(delta: Delta, call: Call, ident: str) -> dict[str, object]:
+def _chunk(model: str, ident: str) -> dict[str, object]:
     """Spell what all chunks of a stream say, for one that came on another wire."""
     return {
         "id": f"chatcmpl-{ident}",
         "object": "chat.completion.chunk",
         "created": created_s(ident),
-        "model": delta.served_model or call.model,
+        "model": model,
     }
 
 

@@ -67,6 +67,9 @@ class Said(msgspec.Struct, frozen=True):
     status: int | None = None
 
 
+_NOTHING = Said()
+
+
 def error_from(
     status: int, headers: Mapping[bytes, bytes], body: bytes, now: float, *, key: Secret | None = None
 ) -> ProviderError:
@@ -143,10 +146,15 @@ def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> Provi
             return Refused(text, status=status, code=code)
         case 400 if code == "invalid_encrypted_content" or _SAYS_SEAL.search(said.message):
             return Refused(text, status=status, code=SEAL_REFUSED)
+        case 404 if said == _NOTHING:
+            # No vendor's words: a web server, at an address that is not that of the wire.
+            return Refused(text, status=status, code=code, verdict=Verdict.NEXT)
         case 402 | 405 | 406 | 407 | 410 | 421 | 451:
             return Refused(text, status=status, code=code, verdict=Verdict.NEXT)
         case _ if 400 <= status < 500:
             return Refused(text, status=status, code=code)
+        case 501 | 505:
+            return Overloaded(text, status=status, code=code, verdict=Verdict.NEXT)
         case _ if 500 <= status < 600:
             return Overloaded(text, status=status, code=code, retry_after_s=wait_s)
         case _:

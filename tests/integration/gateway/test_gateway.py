@@ -434,6 +434,22 @@ def test_a_failing_endpoint_rests_and_comes_back(house: Build) -> None:
     run(scene())
 
 
+def test_an_endpoint_that_begins_to_rest_takes_no_attempt_from_the_next(house: Build) -> None:
+    async def scene() -> None:
+        from tierwise.fallback.breaker import BreakerSettings
+
+        async with house(
+            served={"far": "scripted-far?fault=error&status=500"},
+            breaker=BreakerSettings(failures=1, open_s=60),
+            fallback=FallbackSettings(retries_same=1, max_attempts=2),
+        ) as h:
+            decision = (await h.ask()).decision
+            assert [a.model for a in decision.attempts] == ["far", "far", "mid"]
+            assert decision.outcome == "answered"
+
+    run(scene())
+
+
 def test_the_dry_run_decides_the_same_and_asks_nobody(house: Build) -> None:
     async def scene() -> None:
         async with house() as h:

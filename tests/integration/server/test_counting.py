@@ -95,6 +95,7 @@ def test_where_nobody_counts_it_is_from_above_and_learns(door: Door, client: ant
     first, head = counted(client, "does-not")
     assert head["x-tierwise-counted-by"] == "estimate"
     assert len(door.upstream.asked) == before, "nobody is asked in vain"
+    assert not {"x-tierwise-decision", "x-request-id", "request-id"} & head.keys(), "no id that cannot be looked up"
     turn: Any = [{"role": "user", "content": WORDS}]
     real = client.messages.create(model="does-not", max_tokens=9, messages=turn).usage.input_tokens
     second, _ = counted(client, "does-not")

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +103,17 @@ def test_a_named_model_is_pinned_and_naming_lifts_no_rule() -> None:
     refused = rule_on(ask("far"), Label.RESTRICTED)
     assert isinstance(refused.refusal, PolicyDenied)
     assert refused.refusal.rule == "ceiling:restricted"
+
+
+def test_where_there_was_no_choice_the_record_says_so_and_shows_the_order_that_was_tried() -> None:
+    (named,) = rule_on(ask("mid")).decision.candidates
+    assert named.reason == "named by the caller"
+    two = (*MODELS, ModelRow(id="mid-strong", endpoint="own", capabilities=EVERYTHING, strength=99))
+    loop = rule_on(msgspec.structs.replace(ask(), maker="mid"), in_force=rules(models=two))
+    places = {c.model: (c.score, c.probability, c.reason) for c in loop.decision.candidates if c.allowed}
+    assert order(loop) == ["mid", "mid-strong"]
+    assert places["mid"] == (0.0, 1.0, "continues the tool loop of mid")
+    assert places["mid-strong"][:2] == (1.0, 0.0)
 
 
 def test_naming_a_scoped_model_is_asking_for_its_task() -> None:
