@@ -136,7 +136,8 @@ def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> Provi
             return Unauthorized(text, status=status, code=code)
         case 429:
             return RateLimited(text, status=status, code=code, retry_after_s=wait_s)
-        case 404 if names & _MODEL_MISSING or _SAYS_MODEL_MISSING.search(said.message):
+        # Without a vendor's words it is a web server, at an address that is not that of the wire.
+        case 404 if said == _NOTHING or names & _MODEL_MISSING or _SAYS_MODEL_MISSING.search(said.message):
             return Refused(text, status=status, code=code, verdict=Verdict.NEXT)
         case 408 | 409 | 425:
             return Refused(text, status=status, code=code, retry_after_s=wait_s, verdict=Verdict.RETRY_SAME)
@@ -146,9 +147,6 @@ def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> Provi
             return Refused(text, status=status, code=code)
         case 400 if code == "invalid_encrypted_content" or _SAYS_SEAL.search(said.message):
             return Refused(text, status=status, code=SEAL_REFUSED)
-        case 404 if said == _NOTHING:
-            # No vendor's words: a web server, at an address that is not that of the wire.
-            return Refused(text, status=status, code=code, verdict=Verdict.NEXT)
         case 402 | 405 | 406 | 407 | 410 | 421 | 451:
             return Refused(text, status=status, code=code, verdict=Verdict.NEXT)
         case _ if 400 <= status < 500:
