@@ -5,6 +5,10 @@ is read once. Knows neither connections nor order of trial.
 Invariant: what an endpoint cannot be told is named in the request's `dropped`, never left out in silence.
 """
 
+import re
+from collections.abc import Iterable
+from itertools import islice
+
 import msgspec
 
 from tierwise.core.call import Call
@@ -14,6 +18,11 @@ from tierwise.gateway.thoughts import Kept
 from tierwise.wires.instruct import instructed
 from tierwise.wires.known import APART, CALLERS, ENDPOINTS, FORGETFUL, SHARED
 from tierwise.wires.wire import EncodedRequest, Recipient
+
+MAX_NAMES, MAX_NAME_CHARS = 200, 200
+_WORD = re.compile(r"(?<![^.: ])[^.: ]+")
+_NAME = re.compile(r"(?:[A-Za-z][A-Za-z_/+-]*(?:\d{1,8}[A-Za-z_/+-]*){0,3})?(?:\[\d{1,6}\])*")
+"""Part of a path, such as `messages[3]`, or a kind, such as `web_search_20260209` or `audio/x-wav`."""
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +69,7 @@ class Asking:
 
     def losses(self, endpoint: Endpoint, model: Model) -> tuple[str, ...]:
         """Return what this endpoint could not be told."""
-        return self.to(endpoint, model).request.dropped
+        return without_content(self.to(endpoint, model).request.dropped)
 
     def to(
         self,
@@ -95,6 +104,19 @@ class Asking:
         if repair is not None:
             asked = msgspec.structs.replace(asked, turns=asked.turns + _mending(repair))
         return Spoken(wire=wire, request=ENDPOINTS[wire].encode_request(asked, to), instructed=promised)
+
+
+def without_content(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of what was left out as a record may hold them: of bounded size, and no words of the caller's.
+
+    Fields and kinds of blocks are whatever a caller or an endpoint writes; what no API would call one becomes `*`.
+    """
+    told = dict.fromkeys(_WORD.sub(_plain, name[:MAX_NAME_CHARS]) for name in islice(names, MAX_NAMES + 1))
+    return (*islice(told, MAX_NAMES), *(("…",) if len(told) > MAX_NAMES else ()))
+
+
+def _plain(word: re.Match[str]) -> str:
+    return word[0] if _NAME.fullmatch(word[0]) else "*"
 
 
 def needs_instruction(call: Call, model: Model) -> bool:

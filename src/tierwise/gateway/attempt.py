@@ -7,6 +7,7 @@ Invariant: nothing is handed on before the gates have passed what they can see; 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from http import HTTPStatus
 from time import perf_counter, time
 
 import msgspec
@@ -39,6 +40,7 @@ Reach = Callable[[Endpoint], Awaitable[Address]]
 # What a held-back stream may weigh before it is refused: gates that need the whole answer wait for no more than this.
 MAX_HELD_BYTES = 8 * 1024 * 1024
 ROUGH_CHARS_PER_TOKEN = 4
+MAX_NAME_CHARS = 200
 # Of the upper estimate, ordinary text is read as two to five tenths; less than this is cut, or not counted.
 LEAST_READ, LEAST_SUSPICIOUS_TOKENS = 0.08, 2_000
 UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))
@@ -160,9 +162,10 @@ class Attempt:
         if spoken.instructed:
             answer = _without_prose(answer)
         self.answer = answer
-        self.usage, self.served_model = answer.usage, answer.served_model
+        self.usage, self.served_model = answer.usage, (answer.served_model or "")[:MAX_NAME_CHARS] or None
         for choice in answer.choices:
-            self.output_chars += len(choice.text) + len(choice.reasoning)
+            self.output_chars += len(choice.text) + len(choice.reasoning) + len(choice.refusal)
+            self.output_chars += sum(len(tool.arguments) + len(tool.name) for tool in choice.tool_calls)
             self.tool_ids += [tool.id for tool in choice.tool_calls]
         if self.call.wire in APART:
             return UNCHECKED
@@ -233,7 +236,7 @@ class Attempt:
             if delta.usage is not None:
                 self.usage = delta.usage
             if self.served_model is None:
-                self.served_model = delta.served_model
+                self.served_model = (delta.served_model or "")[:MAX_NAME_CHARS] or None
             for piece in delta.pieces:
                 self._gathering.add(piece)
                 self.output_chars += len(piece.text) + len(piece.reasoning) + len(piece.refusal)
@@ -274,12 +277,16 @@ class Attempt:
         return self.answer if self.answer is not None else assemble(self.held)
 
     def settled_usage(self) -> Usage | None:
-        """Return the usage as reported, else an estimate once any answer came, else None."""
-        if self.usage is not None or not self.output_chars:
+        """Return the usage as reported, else an estimate once any answer came, else None.
+
+        An endpoint that had begun to answer when its caller left has read the request, and bills it.
+        """
+        begun = self.verdict == "cancelled" and self._exchange is not None and self._exchange.status == HTTPStatus.OK
+        if self.usage is not None or not (self.output_chars or self.answer is not None or begun):
             return self.usage
         return Usage(
             input=self.call.features.input_tokens_est,
-            output=max(1, self.output_chars // ROUGH_CHARS_PER_TOKEN),
+            output=0 if self.call.features.embeddings else max(1, self.output_chars // ROUGH_CHARS_PER_TOKEN),
             estimated=True,
         )
 

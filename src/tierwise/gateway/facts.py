@@ -8,6 +8,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from decimal import Decimal
+from hashlib import blake2b
 
 from tierwise.core.label import Label, highest
 from tierwise.economics.budget import Account
@@ -20,6 +21,7 @@ LATENCY_WEIGHT = 0.2
 RATIO_DECAY = 0.01
 MAX_SESSIONS = 100_000
 MAX_TOOL_CALLS = 50_000
+MAX_ID_CHARS = 256
 
 
 class Facts:
@@ -86,11 +88,18 @@ class Facts:
 
     def maker(self, key_id: str | None, tool_calls: Iterable[str]) -> str | None:
         """Return the model that made these tool calls, None where that is not known (any more)."""
-        return next((made for ident in tool_calls if (made := self._makers.get((key_id, ident)))), None)
+        return next((made for ident in tool_calls if (made := self._makers.get((key_id, _short(ident))))), None)
 
     def made(self, key_id: str | None, tool_calls: Iterable[str], model: str) -> None:
         """Keep which model made tool calls: their results go back to it. The oldest are forgotten beyond the limit."""
         for ident in tool_calls:
-            self._makers[(key_id, ident)] = model
+            self._makers[(key_id, _short(ident))] = model
         while len(self._makers) > MAX_TOOL_CALLS:
             self._makers.popitem(last=False)
+
+
+def _short(ident: str) -> str:
+    """Return an id that costs no more than any other to keep: endpoints make them as long as they like."""
+    if len(ident) <= MAX_ID_CHARS:
+        return ident
+    return "long:" + blake2b(ident.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

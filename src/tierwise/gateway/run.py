@@ -10,7 +10,7 @@ import msgspec
 
 from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import Refused
-from tierwise.gateway.asking import Asking
+from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
 from tierwise.gateway.decide import ZERO, Ruling
 from tierwise.ledger.intent import Intent
@@ -103,7 +103,7 @@ class Run:
             attempts=attempts,
             chosen=last.model if last else before.chosen,
             obligations=self.attempts[-1].hop.obligations if last else before.obligations,
-            dropped=tuple(self.attempts[-1].dropped) if last else (),
+            dropped=without_content(self.attempts[-1].dropped) if last else (),
             reason=reason,
             outcome=outcome,
             error=error or (last.error if last and outcome in ("broken", "failed") else None),

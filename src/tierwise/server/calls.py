@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tierwise.core.call import Call, Hints
+from tierwise.core.call import Call, Hints, Part
 from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway, Reply
@@ -44,7 +44,10 @@ def hints_of(request: Request) -> Hints:
 
 
 def identified(call: Call, request: Request) -> Call:
-    """Add what is not in the body: the key, and the headers that an endpoint of the same wire understands."""
+    """Add what is not in the body: the key, and the headers that an endpoint of the same wire understands.
+
+    Those go out with the request, so they are searched like the rest of it.
+    """
     passed_on = tuple(
         (name, request.headers[name.encode()].decode("latin-1"))
         for name in HEADERS.get(call.wire, ())
@@ -52,7 +55,8 @@ def identified(call: Call, request: Request) -> Call:
     )
     if request.key_id is None and not passed_on:
         return call
-    return msgspec.structs.replace(call, key_id=request.key_id, headers=passed_on)
+    said = tuple(Part(kind="metadata", path=name, text=value) for name, value in passed_on)
+    return msgspec.structs.replace(call, key_id=request.key_id, headers=passed_on, parts=call.parts + said)
 
 
 async def serve(

@@ -5,7 +5,7 @@ Invariant: a member that is not read here is named in `foreign`, a field that is
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -13,6 +13,7 @@ from tierwise.core.call import Call
 from tierwise.core.conversation import (
     Block,
     Conversation,
+    Effort,
     File,
     Format,
     Image,
@@ -59,6 +60,9 @@ def read_conversation(call: Call) -> Conversation:
     limit = "max_completion_tokens" if tree.get("max_completion_tokens") is not None else "max_tokens"
     fields: dict[str, Any] = {name: tree[name] for name in _SAME if tree.get(name) is not None}
     effort = tree.get("reasoning_effort")
+    if effort not in (None, *get_args(Effort)):
+        foreign.append("reasoning_effort")
+        effort = None
     return Conversation(
         turns=turns,
         tools=tuple(_tools(tree, foreign)),

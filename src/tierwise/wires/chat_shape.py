@@ -130,6 +130,8 @@ class Request(msgspec.Struct):
     logit_bias: Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=1024)] | None = None
     tools: Annotated[list[Tool], Meta(max_length=512)] | None = None
     response_format: ResponseFormat | None = None
+    functions: Annotated[list[Function], Meta(max_length=512)] | None = None
+    reasoning_effort: str | None = None
     metadata: dict[str, Any] | None = None
 
 

@@ -126,11 +126,11 @@ class AnswerDecoder(EventReader):
             case "tool_use":
                 # The input of this event is a placeholder, but where no piece follows.
                 self._calls += 1
-                opened.last = _arguments(block)
+                opened.last = [_arguments(block)]
                 call = ToolCall(index=opened.call, id=a_text(block.get("id")), name=a_text(block.get("name")))
                 return (*before, Piece(tool_calls=(call,))), ()
             case "thinking":
-                opened.last = a_text(block.get("signature"))
+                opened.last = [a_text(block.get("signature"))]
                 return (*before, *_with_content(Piece(reasoning=a_text(block.get("thinking"))))), ()
             case "text" | "redacted_thinking":
                 piece = _whole_block(block, 0)
@@ -145,11 +145,11 @@ class AnswerDecoder(EventReader):
             case "thinking_delta":
                 return (Piece(reasoning=a_text(delta.get("thinking"))),), ()
             case "signature_delta" if block is not None and block.kind == "thinking":
-                block.last += a_text(delta.get("signature"))
+                block.last.append(a_text(delta.get("signature")))
             case "input_json_delta" if block is not None and block.kind == "tool_use":
                 part = a_text(delta.get("partial_json"))
                 if part:
-                    block.last = ""
+                    block.last.clear()
                     return (Piece(tool_calls=(ToolCall(index=block.call, arguments=part),)),), ()
             case "citations_delta":
                 return (), ("citations",)
@@ -158,11 +158,12 @@ class AnswerDecoder(EventReader):
     def _closed(self, index: int) -> tuple[Piece, ...]:
         """Return what the end of a block completes: a signature, or arguments that came in no piece."""
         block = self._blocks.pop(index, None)
-        if block is None or not block.last:
+        last = "" if block is None else "".join(block.last)
+        if block is None or not last:
             return ()
         if block.kind == "tool_use":
-            return (Piece(tool_calls=(ToolCall(index=block.call, arguments=block.last),)),)
-        return (Piece(seal=SIGNED + block.last),)
+            return (Piece(tool_calls=(ToolCall(index=block.call, arguments=last),)),)
+        return (Piece(seal=SIGNED + last),)
 
 
 class _Block:
@@ -171,7 +172,8 @@ class _Block:
     __slots__ = ("call", "kind", "last")
 
     def __init__(self, kind: str, call: int) -> None:
-        self.kind, self.call, self.last = kind, call, ""
+        self.kind, self.call = kind, call
+        self.last: list[str] = []
 
 
 def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:

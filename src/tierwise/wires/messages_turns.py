@@ -76,6 +76,7 @@ class _Writer:
         self._to, self._dropped = to, dropped
         self._ids: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._times: dict[str, int] = {}
 
     def block(self, block: Block, turn: Turn) -> Iterator[Written]:
         match block:
@@ -107,10 +108,11 @@ class _Writer:
                 yield from self._file(block, turn)
 
     def _called(self, ident: str) -> str:
-        written, times = safe_id(ident), 1
+        written, times = safe_id(ident), self._times.get(ident, 1)
         while written in self._taken:
             times += 1
             written = safe_id(f"{ident}#{times}")
+        self._times[ident] = times  # a call that is repeated thousands of times begins where the last one ended
         self._taken.add(written)
         self._ids[ident] = written
         return written

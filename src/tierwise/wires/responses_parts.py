@@ -4,7 +4,6 @@ Invariant: every string of the body, known field or not, is in some part, but fo
 sealed reasoning, and the bytes of pictures and binary files, which are counted instead.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +39,6 @@ _CLOSED: dict[str, tuple[str, ...]] = {
 """Words that hold nothing of the caller's; any other is searched."""
 _NOTHING: frozenset[str] = frozenset()
 _FORMAT = frozenset(("format",))
-_OPAQUE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 # fmt: on
 
 
@@ -96,18 +94,13 @@ def _item(found: Gathered, path: str, item: Mapping[str, Any]) -> None:
     elif kind == "reasoning":
         for name in ("summary", "content"):
             _content(found, f"{path}.{name}", item.get(name) or [], "assistant", "text")
-        _sealed(found, f"{path}.encrypted_content", item.get("encrypted_content") or "")
+        sealed = item.get("encrypted_content") or ""
+        found.tokens += len(sealed) // 4
+        found.sealed(f"{path}.encrypted_content", sealed, "assistant")
         read = _REASONING
     else:
         read = _NOTHING
     _rest(found, f"{path}.", item, read)
-
-
-def _sealed(found: Gathered, path: str, data: str) -> None:
-    """Take what is sealed for what it says it is, unless it has words that no seal has."""
-    found.tokens += len(data) // 4
-    if _OPAQUE.fullmatch(data) is None:
-        found.add("text", path, data, "assistant")
 
 
 def _rest(found: Gathered, path: str, raw: Mapping[str, Any], read: frozenset[str], role: str = "") -> None:

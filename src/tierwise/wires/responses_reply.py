@@ -42,6 +42,7 @@ class AnswerWriter:
         self._item: dict[str, Any] | None = None
         self._part: dict[str, Any] | None = None
         self._tokens: list[dict[str, Any]] = []
+        self._said_so_far: list[str] = []
         self._tools = Interleaved()
         self._waiting: list[Piece] = []
         self._cut = False
@@ -139,10 +140,10 @@ class AnswerWriter:
             self._close(out)
         if piece.text:
             self._switch("message", out)
-            self._words("output_text", "text", piece.text, out)
+            self._words("output_text", piece.text, out)
         if piece.refusal:
             self._switch("message", out)
-            self._words("refusal", "refusal", piece.refusal, out)
+            self._words("refusal", piece.refusal, out)
 
     def _switch(self, kind: str, out: list[bytes]) -> None:
         if self._item is not None and self._item["type"] == kind:
@@ -180,19 +181,20 @@ class AnswerWriter:
             part = {"type": "summary_text", "text": ""}
             self._event("response.reasoning_summary_part.added", self._where(summary_index=0, part=part), out)
             item["summary"].append(part)
-        item["summary"][0]["text"] += text
+        self._said_so_far.append(text)
         self._event("response.reasoning_summary_text.delta", self._where(summary_index=0, delta=text), out)
 
     def _summary_done(self, item: dict[str, Any], out: list[bytes]) -> None:
         if item["summary"]:
             part = item["summary"][0]
+            part["text"] = self._take()
             where = self._where(summary_index=0)
             self._event("response.reasoning_summary_text.done", where | {"text": part["text"]}, out)
             self._event("response.reasoning_summary_part.done", where | {"part": part}, out)
 
     # words
 
-    def _words(self, kind: str, field: str, text: str, out: list[bytes]) -> None:
+    def _words(self, kind: str, text: str, out: list[bytes]) -> None:
         item = self._output[-1]
         if self._part is None or self._part["type"] != kind:
             self._part_done(item, out)
@@ -200,7 +202,7 @@ class AnswerWriter:
             item["content"].append(self._part)
             place = len(item["content"]) - 1
             self._event("response.content_part.added", self._where(content_index=place, part=self._part), out)
-        self._part[field] += text
+        self._said_so_far.append(text)
         more = {"logprobs": self._take_tokens(self._part)} if kind == "output_text" else {}
         place = len(item["content"]) - 1
         self._event(f"response.{kind}.delta", self._where(content_index=place, delta=text) | more, out)
@@ -210,12 +212,19 @@ class AnswerWriter:
         if part is None:
             return
         where = self._where(content_index=len(item["content"]) - 1)
+        part["text" if part["type"] == "output_text" else "refusal"] = self._take()
         if part["type"] == "output_text":
             self._take_tokens(part)
             self._event("response.output_text.done", where | {"text": part["text"], "logprobs": part["logprobs"]}, out)
         else:
             self._event("response.refusal.done", where | {"refusal": part["refusal"]}, out)
         self._event("response.content_part.done", where | {"part": part}, out)
+
+    def _take(self) -> str:
+        """Put the words of what is being closed together: once, for they come in as many pieces as tokens."""
+        text = "".join(self._said_so_far)
+        self._said_so_far.clear()
+        return text
 
     def _take_tokens(self, part: dict[str, Any]) -> list[dict[str, Any]]:
         """Put tokens into their part; some make no text of their own, such as half a character."""
@@ -232,7 +241,7 @@ class AnswerWriter:
                 self._close(out)
                 self._open(new_call(call, self._ident, len(self._output), custom=custom), out)
             elif step == "add" and not custom:
-                self._output[-1]["arguments"] += text
+                self._said_so_far.append(text)
                 self._event("response.function_call_arguments.delta", self._where(delta=text), out)
             elif step == "close":
                 self._call_done(call, out, custom=custom)
@@ -244,6 +253,7 @@ class AnswerWriter:
             self._event("response.custom_tool_call_input.delta", self._where(delta=item["input"]), out)
             self._event("response.custom_tool_call_input.done", self._where(input=item["input"]), out)
         else:
+            item["arguments"] = self._take()
             if not item["arguments"]:
                 item["arguments"] = "{}"
                 self._event("response.function_call_arguments.delta", self._where(delta="{}"), out)

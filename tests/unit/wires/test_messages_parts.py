@@ -62,7 +62,7 @@ FULL: dict[str, Any] = {
         {
             "role": "assistant",
             "content": [
-                {"type": "thinking", "thinking": "at length", "signature": "EqQB", "future": "so"},
+                {"type": "thinking", "thinking": "at length", "signature": "EqQB" * 40, "future": "so"},
                 {"type": "redacted_thinking", "data": "EmwK"},
                 {"type": "text", "text": "sure", "citations": [{"cited_text": "c", "title": "t"}]},
                 {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "what"}},
