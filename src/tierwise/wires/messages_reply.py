@@ -52,7 +52,6 @@ class AnswerWriter:
         self._open: str | None = None
         self._index = -1
         self._tools = Interleaved()
-        self._waiting: list[Piece] = []
         self._refused = False
         self._finish: Piece | None = None
         self._usage: Usage | None = None
@@ -81,7 +80,7 @@ class AnswerWriter:
         out: list[bytes] = []
         self._start(Delta(), out)
         self._close(out)
-        for piece in self._waiting:
+        for piece in self._tools.freed(last=True):
             self._words(piece, out)
         self._close(out)
         reason = stop_reason(self._finish, tools=self._tools.any, refused=self._refused)
@@ -98,21 +97,16 @@ class AnswerWriter:
     def _piece(self, piece: Piece, delta: Delta, out: list[bytes]) -> None:
         if piece.content:
             self._start(delta, out)
-        if piece.reasoning or piece.seal or piece.text or piece.refusal:
-            if self._tools.unfinished:
-                self._waiting.append(piece)
-            else:
-                self._words(piece, out)
+        if piece.words and not self._tools.hold(piece):
+            self._words(piece, out)
         for call in piece.tool_calls:
             self._tools.add(call)
         if piece.tool_calls:
             if self._open != "tool_use":
                 self._close_block(out)
             self._drain(out, last=False)
-        if self._waiting and not self._tools.unfinished:
-            for waiting in self._waiting:
-                self._words(waiting, out)
-            self._waiting.clear()
+        for held in self._tools.freed(last=False):
+            self._words(held, out)
         if piece.finish is not None:
             self._finish = piece
 

@@ -43,7 +43,6 @@ class AnswerWriter:
         self._part: dict[str, Any] | None = None
         self._tokens: list[dict[str, Any]] = []
         self._tools = Interleaved()
-        self._waiting: list[Piece] = []
         self._cut = False
         self._custom: frozenset[str] | None = None
         self._finish: str | None = None
@@ -76,7 +75,7 @@ class AnswerWriter:
         self._start(out)
         self._cut = self._finish in _INCOMPLETE
         self._drain(out, last=True)
-        for piece in self._waiting:
+        for piece in self._tools.freed(last=True):
             self._said(piece, out)
         self._close(out)
         whole = whole_response(self._call, self._ident, self._model, self._output, self._finish, self._usage)
@@ -109,9 +108,7 @@ class AnswerWriter:
     def _piece(self, piece: Piece, out: list[bytes]) -> None:
         if piece.content:
             self._start(out)
-        if self._tools.unfinished:
-            self._waiting.append(piece)
-        else:
+        if piece.words and not self._tools.hold(piece):
             self._said(piece, out)
         if piece.tool_calls:
             if self._item is not None and self._item["type"] in ("message", "reasoning"):
@@ -119,10 +116,8 @@ class AnswerWriter:
             for call in piece.tool_calls:
                 self._tools.add(call)
             self._drain(out, last=False)
-        if self._waiting and not self._tools.unfinished:
-            for waiting in self._waiting:
-                self._said(waiting, out)
-            self._waiting.clear()
+        for held in self._tools.freed(last=False):
+            self._said(held, out)
         if piece.finish is not None:
             self._finish = piece.finish
 
@@ -232,7 +227,6 @@ class AnswerWriter:
                 self._close(out)
                 self._open(new_call(call, self._ident, len(self._output), custom=custom), out)
             elif step == "add" and not custom:
-                self._output[-1]["arguments"] += text
                 self._event("response.function_call_arguments.delta", self._where(delta=text), out)
             elif step == "close":
                 self._call_done(call, out, custom=custom)
@@ -244,8 +238,8 @@ class AnswerWriter:
             self._event("response.custom_tool_call_input.delta", self._where(delta=item["input"]), out)
             self._event("response.custom_tool_call_input.done", self._where(input=item["input"]), out)
         else:
-            if not item["arguments"]:
-                item["arguments"] = "{}"
+            item["arguments"] = call.said or "{}"
+            if not call.said:
                 self._event("response.function_call_arguments.delta", self._where(delta="{}"), out)
             done = {"name": item["name"], "arguments": item["arguments"]}
             self._event("response.function_call_arguments.done", self._where(**done), out)
