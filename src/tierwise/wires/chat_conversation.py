@@ -26,6 +26,7 @@ from tierwise.core.conversation import (
     Turn,
 )
 from tierwise.wires.hints import PREFIX
+from tierwise.wires.media import DATA_URL, data_url, split_data_url
 from tierwise.wires.wire import EncodedRequest, Recipient
 
 _encode = msgspec.json.Encoder().encode
@@ -42,7 +43,6 @@ _READ = frozenset(_SAME) | {
 _MESSAGE = frozenset(
     ("role", "content", "name", "refusal", "tool_calls", "tool_call_id", "reasoning_content", "reasoning")
 )
-_DATA_URL = "data:"
 
 
 # reading
@@ -149,23 +149,10 @@ def _content(content: Any, path: str, foreign: list[str]) -> Iterator[Block]:
 
 
 def _image(url: str, detail: str) -> Image:
-    if url[:5].lower() == _DATA_URL:
+    if url[:5].lower() == DATA_URL:
         media_type, data = split_data_url(url)
         return Image(data=data, media_type=media_type, detail=detail)
     return Image(url=url, detail=detail)
-
-
-def split_data_url(url: str) -> tuple[str, str]:
-    """Return media type and base64 of a data URL; what is no data URL is taken for bare base64."""
-    if url[:5].lower() != _DATA_URL:
-        return "", url
-    head, _, data = url.partition(",")
-    return head[5:].partition(";")[0].lower(), data
-
-
-def data_url(media_type: str, data: str) -> str:
-    """Write base64 as a data URL."""
-    return f"data:{media_type or 'application/octet-stream'};base64,{data}"
 
 
 def _tools(tree: dict[str, Any], foreign: list[str]) -> Iterator[Tool]:

@@ -12,6 +12,7 @@ from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, Too
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
 from tierwise.wires.ident import created_s
+from tierwise.wires.logprobs import write_tokens
 
 _encode = msgspec.json.Encoder().encode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -147,15 +148,7 @@ def _whole_choice(choice: Choice, *, shown: bool) -> dict[str, object]:
 
 
 def _logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, object] | None:
-    rows = [
-        {
-            "token": token.data.decode("utf-8", "replace"),
-            "bytes": list(token.data),
-            "logprob": token.logprob,
-            "top_logprobs": [],
-        }
-        for token in tokens
-    ]
+    rows = write_tokens(tokens)
     return {"content": rows, "refusal": None} if rows else None
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tierwise.core.conversation import Block, Conversation, File, Image, Text, Thinking, ToolResult, ToolUse, Turn
+from tierwise.wires.loose import arguments_of
 from tierwise.wires.media import media_type_at, media_type_of
-from tierwise.wires.messages_reply import arguments_of
 from tierwise.wires.seals import fits
 from tierwise.wires.wire import Recipient
 

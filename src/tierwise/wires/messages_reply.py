@@ -12,6 +12,7 @@ from tierwise.core.answer import Answer, Delta, Piece
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
 from tierwise.wires.interleaved import Interleaved
+from tierwise.wires.loose import arguments_of
 from tierwise.wires.messages_seals import UNSIGNED
 
 STOP_REASONS = {
@@ -36,7 +37,6 @@ _ERROR_TYPES = {
 }
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 class AnswerWriter:
@@ -266,15 +266,6 @@ def _collect(content: list[dict[str, Any]], piece: Piece) -> None:
         {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call.arguments)}
         for call in piece.tool_calls
     ]
-
-
-def arguments_of(arguments: str) -> dict[str, Any]:
-    """Return a call's arguments as an object; text that is none is kept under one name."""
-    try:
-        value = _decode(arguments or "{}")
-    except (msgspec.DecodeError, RecursionError):
-        value = arguments
-    return value if isinstance(value, dict) else {"arguments": value}
 
 
 def _message(ident: str, model: str, usage: Usage | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
-from tierwise.wires.hints import PREFIX, read_hints, without_hints
+from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.messages_parts import gather
 from tierwise.wires.messages_seals import WIRE, readable, says_thinking, without_clearing
 from tierwise.wires.messages_shape import Request, read_shape
@@ -37,7 +37,6 @@ def decode_request(body: bytes, hints: Hints = Hints(), *, counting: bool = Fals
     schema_text = "" if schema is None else _encode(schema).decode()
     if schema_text:
         found.parts.append(Part(kind="schema", path=place, text=schema_text))
-    said = [(name, value) for name, value in (request.metadata or {}).items() if name.startswith(PREFIX)]
     return Call(
         wire=WIRE,
         body=body,
@@ -54,7 +53,7 @@ def decode_request(body: bytes, hints: Hints = Hints(), *, counting: bool = Fals
             json=schema is not None,
             stream=bool(request.stream),
         ),
-        hints=read_hints(said, over=hints, place="metadata.") if said else hints,
+        hints=metadata_hints(request.metadata, over=hints),
         stream=bool(request.stream),
         include_usage=True,
         json_schema=schema,

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.conversation import Block, Conversation, File, Image, Text, Thinking, ToolResult, ToolUse, Turn
-from tierwise.wires.messages_reply import arguments_of
+from tierwise.wires.loose import arguments_of
 from tierwise.wires.wire import EncodedRequest, Recipient
 
 WIRE = "ollama"

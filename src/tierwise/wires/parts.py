@@ -13,6 +13,7 @@ import msgspec
 
 from tierwise.core.call import Part, PartKind
 from tierwise.core.errors import InvalidCall
+from tierwise.wires.hints import PREFIX
 from tierwise.wires.media import is_base64
 from tierwise.wires.shape import wrong
 from tierwise.wires.tokens import IMAGE_TOKENS, tokens_upper
@@ -28,6 +29,7 @@ _FORBIDDEN = frozenset((
 ))
 # fmt: on
 _BLANK = re.compile(r"\s+")
+_OPAQUE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 _SNIFFED = 4096
 """So many characters of base64 show whether it is text."""
 _PLAIN_KEY = re.compile(r"[a-z_]{1,64}")
@@ -90,6 +92,24 @@ class Gathered:
                 self.add("metadata", path + "*", text({name: value}), role)
             elif value is not None and not isinstance(value, bool):
                 self.add("metadata", path + name, text(value), role)
+
+    def sealed(self, path: str, data: str, role: str = "") -> None:
+        """Take what is sealed for what it says it is, unless it has words that no seal has."""
+        if _OPAQUE.fullmatch(data) is None:
+            self.add("text", path, data, role)
+
+    def metadata(self, said: Mapping[str, Any] | None) -> None:
+        """Add the caller's metadata, without hints. Raises `InvalidCall` for what would steer the gateway."""
+        for name, value in (said or {}).items():
+            if not name.startswith(PREFIX):
+                refuse_control(((name, value),), "metadata.")
+                self.add("metadata", "metadata", f"{name}: {text(value)}")
+
+    def unread(self, tree: Mapping[str, Any], read: frozenset[str]) -> None:
+        """Add the members of a body that are not read by name. Raises `InvalidCall` for those that would steer."""
+        if tree.keys() - read:
+            refuse_control(((name, value) for name, value in tree.items() if name not in read), "")
+            self.rest("", tree, read)
 
 
 def refuse_control(members: Iterable[tuple[str, Any]], path: str) -> None:

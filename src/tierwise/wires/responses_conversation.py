@@ -26,8 +26,8 @@ from tierwise.core.conversation import (
     ToolUse,
     Turn,
 )
-from tierwise.wires.chat_conversation import data_url, split_data_url
 from tierwise.wires.hints import PREFIX
+from tierwise.wires.media import DATA_URL, data_url, split_data_url
 from tierwise.wires.responses_request import CUSTOM_SCHEMA, ENCRYPTED, LOGPROBS_ASKED
 from tierwise.wires.responses_sealed import WIRE, seal_of, sealed_in
 from tierwise.wires.seals import fits
@@ -172,7 +172,7 @@ def _content(content: str | list[dict[str, Any]], path: str, foreign: list[str])
             yield Text(text=part.get("refusal") or "", refusal=True)
         elif kind == "input_image" and part.get("image_url"):
             url, detail = part["image_url"], part.get("detail") or ""
-            media_type, data = split_data_url(url) if url[:5].lower() == "data:" else ("", "")
+            media_type, data = split_data_url(url) if url[:5].lower() == DATA_URL else ("", "")
             yield Image(url="" if data else url, data=data, media_type=media_type, detail=detail)
         elif kind == "input_file" and (part.get("file_data") or part.get("file_url")):
             media_type, data = split_data_url(part.get("file_data") or "")

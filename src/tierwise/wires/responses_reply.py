@@ -14,6 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.ident import created_s
 from tierwise.wires.interleaved import Call as MadeCall
 from tierwise.wires.interleaved import Interleaved
+from tierwise.wires.logprobs import write_tokens
 from tierwise.wires.responses_request import custom_tools
 from tierwise.wires.splice import members, value_of
 
@@ -123,7 +124,7 @@ class AnswerWriter:
 
     def _said(self, piece: Piece, out: list[bytes]) -> None:
         if self._shows_logprobs and not (piece.tool_calls or piece.reasoning or piece.refusal):
-            self._tokens += logprobs_of(piece)
+            self._tokens += write_tokens(piece.tokens)
         if piece.reasoning:
             self._switch("reasoning", out)
             self._summary(piece.reasoning, out)
@@ -266,11 +267,6 @@ def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: boo
     return writer.response
 
 
-def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
-    """Write an error in this wire's shape; the status is only in the head."""
-    return _encode({"error": {"message": message, "type": type, "param": param, "code": code}})
-
-
 def new_item(kind: str, ident: str, place: int) -> dict[str, Any]:
     """Begin a message or reasoning."""
     if kind == "reasoning":
@@ -300,19 +296,6 @@ def new_part(kind: str) -> dict[str, Any]:
     if kind == "refusal":
         return {"type": "refusal", "refusal": ""}
     return {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-
-
-def logprobs_of(piece: Piece) -> list[dict[str, Any]]:
-    """Write the log-probabilities of a piece's tokens; alternatives are not known on the way between wires."""
-    return [
-        {
-            "token": token.data.decode("utf-8", "replace"),
-            "bytes": list(token.data),
-            "logprob": token.logprob,
-            "top_logprobs": [],
-        }
-        for token in piece.tokens
-    ]
 
 
 def free_form(arguments: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
-from tierwise.wires.hints import PREFIX, read_hints, without_hints
+from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.responses_parts import READ_FIELDS, gather
 from tierwise.wires.responses_sealed import WIRE, readable
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request, read_shape
@@ -59,7 +59,6 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
     schema_text = "" if wanted is None or wanted.type == "text" else _encode(tree["text"]["format"]).decode()
     if schema_text:
         found.parts.append(Part(kind="schema", path="text.format", text=schema_text))
-    said = [(name, value) for name, value in (request.metadata or {}).items() if name.startswith(PREFIX)]
     return Call(
         wire=WIRE,
         body=body,
@@ -77,7 +76,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
             stream=bool(request.stream),
             logprobs=bool(request.top_logprobs) or LOGPROBS_ASKED in (request.include or ()),
         ),
-        hints=read_hints(said, over=hints, place="metadata.") if said else hints,
+        hints=metadata_hints(request.metadata, over=hints),
         stream=bool(request.stream),
         include_usage=True,
         json_schema=schema,
