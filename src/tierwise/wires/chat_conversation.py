@@ -304,9 +304,9 @@ def _assistant(turn: Turn, dropped: list[str]) -> dict[str, Any]:
         message["tool_calls"] = calls
     for block in turn.blocks:
         if isinstance(block, Thinking):
-            dropped.append(f"{turn.path}: thinking" if turn.path else "thinking")
+            dropped.append(turn.within("thinking"))
         elif isinstance(block, Image | File):
-            dropped.append(f"{turn.path}: {type(block).__name__.lower()}")
+            dropped.append(turn.within(type(block).__name__.lower()))
     return message
 
 
@@ -323,7 +323,7 @@ def _result(result: ToolResult, shown: list[dict[str, Any]], turn: Turn, dropped
 
 def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
     if isinstance(block, File) and block.name and (block.text or block.media_type.startswith("audio/")):
-        dropped.append(f"{turn.path}: file name")
+        dropped.append(turn.within("file name"))
     match block:
         case Text():
             yield {"type": "text", "text": block.text}
@@ -338,7 +338,7 @@ def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, An
             file = {"filename": block.name or "document", "file_data": data_url(block.media_type, data)}
             yield {"type": "file", "file": file}
         case _:
-            dropped.append(f"{turn.path}: {type(block).__name__.lower()}")
+            dropped.append(turn.within(type(block).__name__.lower()))
 
 
 def _joined(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:

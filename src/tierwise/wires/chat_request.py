@@ -12,7 +12,7 @@ from tierwise.core.errors import InvalidCall
 from tierwise.wires.chat_parts import READ_FIELDS, gather
 from tierwise.wires.chat_shape import Request, read_shape
 from tierwise.wires.hints import metadata_hints, without_hints
-from tierwise.wires.schema import check_schemas
+from tierwise.wires.schema import check_schemas, unread_schemas
 from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
@@ -112,11 +112,4 @@ def _check_schemas(request: Request, tree: dict[str, Any]) -> None:
     for index, tool in enumerate(request.tools or ()):
         if tool.function is not None and tool.function.parameters:
             places.append((f"tools[{index}].function.parameters", tool.function.parameters))
-    for name in tree.keys() - READ_FIELDS:
-        value = tree[name]
-        if isinstance(value, (dict, list)):
-            places.append((name[:64], value))
-        elif isinstance(value, str) and name.endswith("regex"):
-            places.append((name[:64], {"pattern": value}))
-    if places:
-        check_schemas(places)
+    check_schemas(places + unread_schemas(tree, READ_FIELDS))

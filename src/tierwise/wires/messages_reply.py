@@ -14,6 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.interleaved import Interleaved
 from tierwise.wires.loose import arguments_of
 from tierwise.wires.messages_seals import UNSIGNED
+from tierwise.wires.sse import event
 
 STOP_REASONS = {
     "stop": "end_turn",
@@ -60,8 +61,7 @@ class AnswerWriter:
         """Return the events that this delta makes; the one that says that the answer is complete is held back."""
         if delta.raw:
             self._passed = True
-            head = b"event: %b\n" % delta.event.encode() if delta.event else b""
-            frame = b"%bdata: %b\n\n" % (head, delta.raw.replace(b"\n", b"\ndata: "))
+            frame = event(delta.raw, delta.event)
             if delta.event == "message_stop":
                 self._last = frame
                 return b""
@@ -92,7 +92,7 @@ class AnswerWriter:
 
     def error(self, body: bytes) -> bytes:
         """Return the event that says that the answer broke; `body` is from `error_body`. Nothing may follow it."""
-        return b"event: error\ndata: %b\n\n" % body
+        return event(body, "error")
 
     def _piece(self, piece: Piece, delta: Delta, out: list[bytes]) -> None:
         if piece.content:
@@ -283,4 +283,4 @@ def _message(ident: str, model: str, usage: Usage | None) -> dict[str, Any]:
 
 
 def _event(name: str, fields: dict[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), _encode({"type": name} | fields))
+    return event(_encode({"type": name} | fields), name)

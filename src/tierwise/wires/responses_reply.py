@@ -17,6 +17,7 @@ from tierwise.wires.interleaved import Interleaved
 from tierwise.wires.logprobs import write_tokens
 from tierwise.wires.responses_request import custom_tools
 from tierwise.wires.splice import members, value_of
+from tierwise.wires.sse import event
 
 TERMINAL = frozenset(("response.completed", "response.incomplete"))
 _ECHOED = (
@@ -52,8 +53,7 @@ class AnswerWriter:
     def write(self, delta: Delta) -> bytes:
         """Return the events that this delta makes; the one that says that the answer is complete is held back."""
         if delta.raw:
-            head = b"event: %b\n" % delta.event.encode() if delta.event else b""
-            frame = b"%bdata: %b\n\n" % (head, delta.raw.replace(b"\n", b"\ndata: "))
+            frame = event(delta.raw, delta.event)
             if delta.event in TERMINAL:
                 self._last = frame
                 self.response = value_of(delta.raw, members(delta.raw), "response")
@@ -97,7 +97,7 @@ class AnswerWriter:
     def _event(self, kind: str, fields: dict[str, Any], out: list[bytes]) -> None:
         payload = _encode({"type": kind, "sequence_number": self._number} | fields)
         self._number += 1
-        out.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), payload))
+        out.append(event(payload, kind))
 
     def _start(self, out: list[bytes]) -> None:
         if self._number:

@@ -15,7 +15,7 @@ from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.responses_parts import READ_FIELDS, gather
 from tierwise.wires.responses_sealed import WIRE, readable
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request, read_shape
-from tierwise.wires.schema import check_schemas
+from tierwise.wires.schema import check_schemas, unread_schemas
 from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
@@ -231,11 +231,4 @@ def _check_schemas(tree: dict[str, Any], schema: dict[str, Any] | None) -> None:
             places.append((f"{path}.parameters", tool["parameters"]))
         if isinstance(form, dict) and form.get("syntax") == "regex":
             places.append((f"{path}.format", {"pattern": form.get("definition")}))
-    for name in tree.keys() - READ_FIELDS:
-        value = tree[name]
-        if isinstance(value, (dict, list)):
-            places.append((name[:64], value))
-        elif isinstance(value, str) and name.endswith("regex"):
-            places.append((name[:64], {"pattern": value}))
-    if places:
-        check_schemas(places)
+    check_schemas(places + unread_schemas(tree, READ_FIELDS))
