@@ -120,7 +120,9 @@ def _plain(word: re.Match[str]) -> str:
 
 
 def needs_instruction(call: Call, model: Model) -> bool:
-    """Say whether the answer's format can only be asked for in words."""
+    """Say whether the answer's format can only be asked for in words; who only counts is asked for no answer."""
+    if call.wire in APART:
+        return False
     features, able = call.features, model.capabilities
     return "schema" not in able if features.schema else features.json and "json" not in able
 

@@ -17,6 +17,7 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway
 from tierwise.ledger.encode import encode_decision
+from tierwise.ledger.metrics import CONTENT_TYPE
 from tierwise.server import models
 from tierwise.server.calls import hints_of, identified, serve
 from tierwise.server.counting import count
@@ -50,7 +51,7 @@ PATHS = {
     "count_tokens": b"/v1/messages/count_tokens",
 }
 WIRES: dict[bytes, CallerWire] = {path: CALLERS[name] for name, path in PATHS.items() if name in CALLERS}
-PLAIN_TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+PLAIN_TEXT = (b"content-type", CONTENT_TYPE.encode())
 _SAYS_MESSAGES = HEADERS["messages"][0].encode()
 _log = logging.getLogger("tierwise.server")
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from tierwise.core.call import PartKind
 from tierwise.wires.chat_shape import Block, Message, Request
-from tierwise.wires.hints import PREFIX
-from tierwise.wires.parts import Gathered, refuse_control, text
+from tierwise.wires.parts import Gathered, text
 from tierwise.wires.tokens import MESSAGE_TOKENS
 
 # fmt: off
@@ -38,16 +37,10 @@ def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
         _message(found, f"messages[{index}]", message, raw)
     for index, tool in enumerate(tree.get("tools") or ()):
         found.add("tool_definition", f"tools[{index}]", text(tool))
-    for name, value in (request.metadata or {}).items():
-        if not name.startswith(PREFIX):
-            refuse_control(((name, value),), "metadata.")
-            found.add("metadata", "metadata", f"{name}: {text(value)}")
+    found.metadata(request.metadata)
     if request.stream_options is not None:
         found.rest("stream_options.", tree["stream_options"], frozenset(("include_usage",)))
-    unread = tree.keys() - READ_FIELDS
-    if unread:
-        refuse_control(((name, tree[name]) for name in tree if name in unread), "")
-        found.rest("", tree, READ_FIELDS)
+    found.unread(tree, READ_FIELDS)
     return found
 
 

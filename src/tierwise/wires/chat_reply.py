@@ -12,6 +12,8 @@ from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, Too
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
 from tierwise.wires.ident import created_s
+from tierwise.wires.logprobs import write_tokens
+from tierwise.wires.sse import event
 
 _encode = msgspec.json.Encoder().encode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -49,17 +51,15 @@ class AnswerWriter:
             return b""
         if self._strip and b'"logprobs"' in raw:
             raw = _without_logprobs(raw)
-        if b"\n" in raw:
-            raw = raw.replace(b"\n", b"\ndata: ")
-        return b"data: %b\n\n" % raw
+        return event(raw)
 
     def end(self) -> bytes:
         """Write the event that says that the answer is complete."""
-        return b"%bdata: [DONE]\n\n" % (b"data: %b\n\n" % self._usage if self._usage else b"")
+        return (event(self._usage) if self._usage else b"") + event(b"[DONE]")
 
     def error(self, body: bytes) -> bytes:
         """Write an error (a body from `error_body`) into the stream; no end event may follow it."""
-        return b"data: %b\n\n" % body
+        return event(body)
 
     def _choices(self, delta: Delta) -> list[dict[str, object]]:
         shown = self._call.features.logprobs
@@ -147,15 +147,7 @@ def _whole_choice(choice: Choice, *, shown: bool) -> dict[str, object]:
 
 
 def _logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, object] | None:
-    rows = [
-        {
-            "token": token.data.decode("utf-8", "replace"),
-            "bytes": list(token.data),
-            "logprob": token.logprob,
-            "top_logprobs": [],
-        }
-        for token in tokens
-    ]
+    rows = write_tokens(tokens)
     return {"content": rows, "refusal": None} if rows else None
 
 

@@ -1,12 +1,13 @@
 """In which order are tool calls written whose pieces came mixed? One after the other, as wires of blocks want it.
 
-Knows no wire. Invariant: every call is opened once, then closed, and its pieces stay in order.
+Knows no wire. Words that come before the calls begun are whole wait for them, or a call would be cut in two.
+Invariant: every call is opened once, then closed, and its pieces stay in order; so do words.
 """
 
 from collections.abc import Iterator
 from typing import Literal
 
-from tierwise.core.answer import ToolCall
+from tierwise.core.answer import Piece, ToolCall
 from tierwise.wires.brackets import Brackets
 
 Step = Literal["open", "add", "close"]
@@ -15,32 +16,32 @@ Step = Literal["open", "add", "close"]
 class Call:
     """One call as far as it has come."""
 
-    __slots__ = ("_brackets", "_said", "done", "id", "index", "name", "waiting")
+    __slots__ = ("_brackets", "_said", "_waiting", "done", "id", "index", "name")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.id = self.name = ""
+        self.done = False
         self._brackets = Brackets()
         self._said: list[str] = []
-        self.waiting: list[str] = []
-        self.done = False
+        self._waiting: list[str] = []
 
     def add(self, text: str) -> None:
         """Take a piece of the arguments."""
-        self.waiting.append(text)
+        self._waiting.append(text)
         self._brackets.read(text)
 
     def take(self) -> str:
         """Return what has not been written yet."""
-        text = "".join(self.waiting)
-        self.waiting.clear()
-        self._said.append(text)
+        text = "".join(self._waiting)
+        self._said += self._waiting
+        self._waiting.clear()
         return text
 
     @property
     def said(self) -> str:
-        """What has been written."""
-        return "".join(self._said)
+        """The arguments so far."""
+        return "".join((*self._said, *self._waiting))
 
     @property
     def whole(self) -> bool:
@@ -51,12 +52,13 @@ class Call:
 class Interleaved:
     """Takes pieces as they come, yields steps as they can be written."""
 
-    __slots__ = ("_calls", "_current", "_undone")
+    __slots__ = ("_calls", "_current", "_held", "_undone")
 
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
         self._undone: dict[int, Call] = {}
         self._current: Call | None = None
+        self._held: list[Piece] = []
 
     @property
     def any(self) -> bool:
@@ -65,8 +67,22 @@ class Interleaved:
 
     @property
     def unfinished(self) -> bool:
-        """True while a call lacks arguments: other words have to wait, or it would be cut in two."""
+        """True while a call lacks arguments."""
         return any(not call.whole for call in self._undone.values())
+
+    def hold(self, piece: Piece) -> bool:
+        """Keep back words that come while a call lacks arguments; say whether these were."""
+        waits = self.unfinished
+        if waits:
+            self._held.append(piece)
+        return waits
+
+    def freed(self, *, last: bool) -> list[Piece]:
+        """Return the words that need not wait any longer; all of them with `last`."""
+        if not self._held or (self.unfinished and not last):
+            return []
+        held, self._held = self._held, []
+        return held
 
     def add(self, piece: ToolCall) -> None:
         """Take a piece of a call."""

@@ -14,7 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text, an_object
 from tierwise.wires.messages_seals import REDACTED, SIGNED
-from tierwise.wires.stream import EventReader, count, event_name, incomplete
+from tierwise.wires.stream import EventReader, count, event_name, incomplete, read_object
 
 FINISHES = {
     "end_turn": "stop",
@@ -26,7 +26,6 @@ FINISHES = {
     "pause_turn": "pause",
 }
 
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,11 +35,8 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked. Tool calls have ids on
     this wire, so `mark` is not used.
     """
-    try:
-        message = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise not_an_answer(body, key) from None
-    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+    message = read_object(body, key)
+    if not isinstance(message.get("content"), list):
         raise not_an_answer(body, key)
     pieces: list[Piece] = []
     foreign: list[str] = []
@@ -79,12 +75,7 @@ class AnswerDecoder(EventReader):
         return self._stopped
 
     def _event(self, name: bytes, payload: bytes) -> Delta | None:
-        try:
-            event = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise not_an_answer(payload, self._key) from None
-        if not isinstance(event, dict):
-            raise not_an_answer(payload, self._key)
+        event = read_object(payload, self._key)
         kind = a_text(event.get("type")) or name.decode("latin-1")
         if kind == "error":
             raise error_in_band(event.get("error") or event, self._key)
@@ -254,5 +245,4 @@ def _finish(said: dict[str, Any]) -> Piece:
 
 
 def _index(event: dict[str, Any]) -> int:
-    value = event.get("index")
-    return value if isinstance(value, int) else 0
+    return count(event.get("index")) or 0

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tierwise.core.call import PartKind
-from tierwise.wires.hints import PREFIX
 from tierwise.wires.messages_shape import Request
-from tierwise.wires.parts import Gathered, refuse_control, text
+from tierwise.wires.parts import Gathered, text
 from tierwise.wires.tokens import MESSAGE_TOKENS
 
 # fmt: off
@@ -66,20 +65,14 @@ def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
             found.rest(f"messages[{index}].", message, frozenset(("role", "content")), message["role"])
     for index, tool in enumerate(tree.get("tools") or ()):
         found.add("tool_definition", f"tools[{index}]", text(tool))
-    for name, value in (request.metadata or {}).items():
-        if not name.startswith(PREFIX):
-            refuse_control(((name, value),), "metadata.")
-            found.add("metadata", "metadata", f"{name}: {text(value)}")
+    found.metadata(request.metadata)
     for name, words in _CLOSED.items():
         if tree.get(name) is not None:
             _setting(found, name, tree[name], words)
     wanted = (tree.get("output_config") or {}).get("format")
     if wanted is not None:
         found.rest("output_config.format.", wanted, frozenset(("type", "schema")))
-    unread = tree.keys() - READ_FIELDS
-    if unread:
-        refuse_control(((name, tree[name]) for name in tree if name in unread), "")
-        found.rest("", tree, READ_FIELDS)
+    found.unread(tree, READ_FIELDS)
     return found
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from tierwise.core.call import Part, PartKind
 from tierwise.core.errors import InvalidCall
+from tierwise.wires.hints import PREFIX
 from tierwise.wires.media import is_base64, media_type_of
 from tierwise.wires.seals import open_seal
 from tierwise.wires.shape import wrong
@@ -119,6 +120,19 @@ class Gathered:
                 self.add("metadata", path + "*", text({name: value}), role)
             elif value is not None and not isinstance(value, bool):
                 self.add("metadata", path + name, text(value), role)
+
+    def metadata(self, said: Mapping[str, Any] | None) -> None:
+        """Add the caller's metadata, without hints. Raises `InvalidCall` for what would steer the gateway."""
+        for name, value in (said or {}).items():
+            if not name.startswith(PREFIX):
+                refuse_control(((name, value),), "metadata.")
+                self.add("metadata", "metadata", f"{name}: {text(value)}")
+
+    def unread(self, tree: Mapping[str, Any], read: frozenset[str]) -> None:
+        """Add the members of a body that are not read by name. Raises `InvalidCall` for those that would steer."""
+        if tree.keys() - read:
+            refuse_control(((name, value) for name, value in tree.items() if name not in read), "")
+            self.rest("", tree, read)
 
 
 def refuse_control(members: Iterable[tuple[str, Any]], path: str) -> None:

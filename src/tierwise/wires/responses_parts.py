@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tierwise.core.call import PartKind
-from tierwise.wires.hints import PREFIX
-from tierwise.wires.parts import Gathered, refuse_control, text
+from tierwise.wires.parts import Gathered, text
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request
 from tierwise.wires.tokens import MESSAGE_TOKENS
 
@@ -59,19 +58,13 @@ def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
             _item(found, f"input[{index}]", item)
     for index, tool in enumerate(tree.get("tools") or ()):
         found.add("tool_definition", f"tools[{index}]", text(tool))
-    for name, value in (request.metadata or {}).items():
-        if not name.startswith(PREFIX):
-            refuse_control(((name, value),), "metadata.")
-            found.add("metadata", "metadata", f"{name}: {text(value)}")
+    found.metadata(request.metadata)
     config = tree.get("text") or {}
     _rest(found, "text.", config, _FORMAT)
     if (config.get("format") or {}).get("type") == "text":  # any other is a part of its own
         _rest(found, "text.format.", config["format"], _NOTHING)
     _rest(found, "reasoning.", tree.get("reasoning") or {}, _NOTHING)
-    unread = tree.keys() - READ_FIELDS
-    if unread:
-        refuse_control(((name, tree[name]) for name in tree if name in unread), "")
-        found.rest("", tree, READ_FIELDS)
+    found.unread(tree, READ_FIELDS)
     return found
 
 

@@ -14,8 +14,10 @@ from tierwise.core.usage import Usage
 from tierwise.wires.ident import created_s
 from tierwise.wires.interleaved import Call as MadeCall
 from tierwise.wires.interleaved import Interleaved
+from tierwise.wires.logprobs import write_tokens
 from tierwise.wires.responses_request import custom_tools
 from tierwise.wires.splice import members, value_of
+from tierwise.wires.sse import event
 
 TERMINAL = frozenset(("response.completed", "response.incomplete"))
 _ECHOED = (
@@ -44,7 +46,6 @@ class AnswerWriter:
         self._tokens: list[dict[str, Any]] = []
         self._said_so_far: list[str] = []
         self._tools = Interleaved()
-        self._waiting: list[Piece] = []
         self._cut = False
         self._custom: frozenset[str] | None = None
         self._finish: str | None = None
@@ -53,8 +54,7 @@ class AnswerWriter:
     def write(self, delta: Delta) -> bytes:
         """Return the events that this delta makes; the one that says that the answer is complete is held back."""
         if delta.raw:
-            head = b"event: %b\n" % delta.event.encode() if delta.event else b""
-            frame = b"%bdata: %b\n\n" % (head, delta.raw.replace(b"\n", b"\ndata: "))
+            frame = event(delta.raw, delta.event)
             if delta.event in TERMINAL:
                 self._last = frame
                 self.response = value_of(delta.raw, members(delta.raw), "response")
@@ -77,7 +77,7 @@ class AnswerWriter:
         self._start(out)
         self._cut = self._finish in _INCOMPLETE
         self._drain(out, last=True)
-        for piece in self._waiting:
+        for piece in self._tools.freed(last=True):
             self._said(piece, out)
         self._close(out)
         whole = whole_response(self._call, self._ident, self._model, self._output, self._finish, self._usage)
@@ -98,7 +98,7 @@ class AnswerWriter:
     def _event(self, kind: str, fields: dict[str, Any], out: list[bytes]) -> None:
         payload = _encode({"type": kind, "sequence_number": self._number} | fields)
         self._number += 1
-        out.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), payload))
+        out.append(event(payload, kind))
 
     def _start(self, out: list[bytes]) -> None:
         if self._number:
@@ -110,9 +110,7 @@ class AnswerWriter:
     def _piece(self, piece: Piece, out: list[bytes]) -> None:
         if piece.content:
             self._start(out)
-        if self._tools.unfinished:
-            self._waiting.append(piece)
-        else:
+        if piece.words and not self._tools.hold(piece):
             self._said(piece, out)
         if piece.tool_calls:
             if self._item is not None and self._item["type"] in ("message", "reasoning"):
@@ -120,16 +118,14 @@ class AnswerWriter:
             for call in piece.tool_calls:
                 self._tools.add(call)
             self._drain(out, last=False)
-        if self._waiting and not self._tools.unfinished:
-            for waiting in self._waiting:
-                self._said(waiting, out)
-            self._waiting.clear()
+        for held in self._tools.freed(last=False):
+            self._said(held, out)
         if piece.finish is not None:
             self._finish = piece.finish
 
     def _said(self, piece: Piece, out: list[bytes]) -> None:
         if self._shows_logprobs and not (piece.tool_calls or piece.reasoning or piece.refusal):
-            self._tokens += logprobs_of(piece)
+            self._tokens += write_tokens(piece.tokens)
         if piece.reasoning:
             self._switch("reasoning", out)
             self._summary(piece.reasoning, out)
@@ -241,7 +237,6 @@ class AnswerWriter:
                 self._close(out)
                 self._open(new_call(call, self._ident, len(self._output), custom=custom), out)
             elif step == "add" and not custom:
-                self._said_so_far.append(text)
                 self._event("response.function_call_arguments.delta", self._where(delta=text), out)
             elif step == "close":
                 self._call_done(call, out, custom=custom)
@@ -253,9 +248,8 @@ class AnswerWriter:
             self._event("response.custom_tool_call_input.delta", self._where(delta=item["input"]), out)
             self._event("response.custom_tool_call_input.done", self._where(input=item["input"]), out)
         else:
-            item["arguments"] = self._take()
-            if not item["arguments"]:
-                item["arguments"] = "{}"
+            item["arguments"] = call.said or "{}"
+            if not call.said:
                 self._event("response.function_call_arguments.delta", self._where(delta="{}"), out)
             done = {"name": item["name"], "arguments": item["arguments"]}
             self._event("response.function_call_arguments.done", self._where(**done), out)
@@ -280,11 +274,6 @@ def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: boo
     writer.write(Delta(pieces=answer.pieces, usage=answer.usage, served_model=answer.served_model))
     writer.end()
     return writer.response
-
-
-def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
-    """Write an error in this wire's shape; the status is only in the head."""
-    return _encode({"error": {"message": message, "type": type, "param": param, "code": code}})
 
 
 def new_item(kind: str, ident: str, place: int) -> dict[str, Any]:
@@ -316,19 +305,6 @@ def new_part(kind: str) -> dict[str, Any]:
     if kind == "refusal":
         return {"type": "refusal", "refusal": ""}
     return {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-
-
-def logprobs_of(piece: Piece) -> list[dict[str, Any]]:
-    """Write the log-probabilities of a piece's tokens; alternatives are not known on the way between wires."""
-    return [
-        {
-            "token": token.data.decode("utf-8", "replace"),
-            "bytes": list(token.data),
-            "logprob": token.logprob,
-            "top_logprobs": [],
-        }
-        for token in piece.tokens
-    ]
 
 
 def free_form(arguments: str) -> str:

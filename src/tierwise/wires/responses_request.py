@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
-from tierwise.wires.hints import PREFIX, read_hints, without_hints
+from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.responses_parts import READ_FIELDS, gather
 from tierwise.wires.responses_sealed import WIRE, readable
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request, read_shape
-from tierwise.wires.schema import check_schemas
+from tierwise.wires.schema import check_schemas, unread_schemas
 from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
@@ -59,7 +59,6 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
     schema_text = "" if wanted is None or wanted.type == "text" else _encode(tree["text"]["format"]).decode()
     if schema_text:
         found.parts.append(Part(kind="schema", path="text.format", text=schema_text))
-    said = [(name, value) for name, value in (request.metadata or {}).items() if name.startswith(PREFIX)]
     return Call(
         wire=WIRE,
         body=body,
@@ -77,7 +76,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
             stream=bool(request.stream),
             logprobs=bool(request.top_logprobs) or LOGPROBS_ASKED in (request.include or ()),
         ),
-        hints=read_hints(said, over=hints, place="metadata.") if said else hints,
+        hints=metadata_hints(request.metadata, over=hints),
         stream=bool(request.stream),
         include_usage=True,
         json_schema=schema,
@@ -232,11 +231,4 @@ def _check_schemas(tree: dict[str, Any], schema: dict[str, Any] | None) -> None:
             places.append((f"{path}.parameters", tool["parameters"]))
         if isinstance(form, dict) and form.get("syntax") == "regex":
             places.append((f"{path}.format", {"pattern": form.get("definition")}))
-    for name in tree.keys() - READ_FIELDS:
-        value = tree[name]
-        if isinstance(value, (dict, list)):
-            places.append((name[:64], value))
-        elif isinstance(value, str) and name.endswith("regex"):
-            places.append((name[:64], {"pattern": value}))
-    if places:
-        check_schemas(places)
+    check_schemas(places + unread_schemas(tree, READ_FIELDS))

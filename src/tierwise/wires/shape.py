@@ -38,6 +38,12 @@ def wrong(param: str, what: str) -> InvalidCall:
     return InvalidCall(f"{param or 'body'}: {what}.", param=param or None, code="invalid_value")
 
 
+def check_name(model: str) -> None:
+    """Refuse the name of a model that would not stay within its line."""
+    if not model.isprintable():
+        raise wrong("model", "has characters that cannot be printed")
+
+
 def _refuse(text: str, within: str) -> NoReturn:
     place = _PLACE.search(text)
     param = place[1] if place else ""

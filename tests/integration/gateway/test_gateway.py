@@ -337,7 +337,7 @@ def test_an_outside_endpoint_that_bills_on_is_read_to_its_end(house: Build, stre
 def test_reading_on_for_a_caller_who_has_left_has_an_end(house: Build, stream: bool, closing: bool) -> None:
     async def scene() -> None:
         limits = Limits(drain_timeout_s=60 if closing else 0.05)
-        slow = "fault=slow_chunks&delay_ms=10000" if stream else "fault=hang"
+        slow = "fault=slow_chunks&delay_ms=500" if stream else "fault=hang"
         async with house(served={"far": f"scripted-far?{slow}"}, limits=limits) as h:
             await leave(h, "far", stream=stream)
             if closing:
