@@ -132,6 +132,9 @@ class Gateway:
         except TierwiseError as error:
             error.decision = await self._failed(run, error)
             raise
+        except Exception as error:  # a defect of ours; the record is closed all the same
+            self._later(self._settle(run, "failed", type(error).__name__))
+            raise
         return reply
 
     async def _laps(self, run: Run) -> Reply:
@@ -230,6 +233,10 @@ class Gateway:
         except ProviderError as error:
             outcome, broken, attempt.error = "broken", error, error
             attempt.verdict = Verdict.STOP
+        except Exception as error:  # a defect of ours; the record is closed all the same
+            outcome = "failed"
+            self._later(self._settle(run, outcome, type(error).__name__))
+            raise
         finally:
             if outcome == "cancelled":
                 attempt.verdict = "cancelled"

@@ -19,10 +19,13 @@ from tierwise.core.errors import (
     TierwiseError,
 )
 from tierwise.core.label import Label
-from tierwise.core.model import Limits
+from tierwise.core.model import Endpoint, Limits
 from tierwise.economics.budget import Budget
 from tierwise.fallback.plan import FallbackSettings
+from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.workflow import Workflow
+from tierwise.providers.address import Address
+from tierwise.providers.transport import Transport
 from tierwise.quality.settings import Gates
 from tierwise.testing import Script
 
@@ -474,5 +477,25 @@ def test_a_request_that_was_read_in_part_only_is_suspicious(house: Build) -> Non
             assert "may have cut it" in cut.decision.attempts[0].suspicion
             assert whole.decision.attempts[0].suspicion is None
             assert h.gateway.facts.corrected("near", 9000) < 9000, "learned from the whole one"
+
+    run(scene())
+
+
+def test_a_defect_of_ours_closes_the_record_too(house: Build) -> None:
+    async def scene() -> None:
+        async def broken(_endpoint: Endpoint) -> Address:
+            raise RuntimeError("a defect")
+
+        async with house() as h:
+            wired = h.wired
+            gateway = Gateway(
+                h.gateway.rules, h.gateway.facts, ledger=wired.ledger, transport=Transport(), reach=broken,
+                new_id=h.gateway._new_id,
+            )  # fmt: skip
+            with pytest.raises(RuntimeError):
+                await gateway.handle(h.call(model="near"))
+            await gateway.aclose()
+            [record] = await wired.ledger.latest(5)
+            assert (record.outcome, record.error, len(record.attempts)) == ("failed", "RuntimeError", 1)
 
     run(scene())
