@@ -11,10 +11,10 @@ import msgspec
 from tierwise.core.call import Call, Features, Hints, Part
 from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.messages_parts import READ_FIELDS, gather
-from tierwise.wires.messages_seals import WIRE, readable, says_thinking, without_clearing
+from tierwise.wires.messages_seals import THINKING, WIRE, readable, without_clearing
 from tierwise.wires.messages_shape import Request, read_shape
 from tierwise.wires.schema import check_schemas, unread_schemas
-from tierwise.wires.splice import Span, edit, members, parse, value_of
+from tierwise.wires.splice import Span, edit, members, mentions, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -74,7 +74,7 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     dropped: tuple[str, ...] = ()
     if to.stream != call.stream:
         put["stream"] = _encode(to.stream)
-    if says_thinking(body):
+    if mentions(body, THINKING):
         mended = readable(value_of(body, spans, "messages"), to)
         if mended is not None:
             put["messages"] = mended.messages

@@ -16,7 +16,7 @@ from tierwise.wires.responses_parts import READ_FIELDS, gather
 from tierwise.wires.responses_sealed import WIRE, readable
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request, read_shape
 from tierwise.wires.schema import check_schemas, unread_schemas
-from tierwise.wires.splice import edit, members, parse, value_of
+from tierwise.wires.splice import edit, members, mentions, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -112,7 +112,7 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
 
 def custom_tools(body: bytes) -> frozenset[str]:
     """Return the names of the free-form tools that a body offers."""
-    tools = _decode(value_of(body, members(body), "tools")) if b'"custom"' in body else None
+    tools = _decode(value_of(body, members(body), "tools")) if mentions(body, b"custom") else None
     return frozenset(tool["name"] for tool in tools or () if tool.get("type") == "custom")
 
 
@@ -121,7 +121,7 @@ def custom_tools(body: bytes) -> frozenset[str]:
 
 def previous_of(body: bytes) -> str | None:
     """Return the id of the answer that a body builds on."""
-    if b'"previous_response_id"' not in body:
+    if not mentions(body, b"previous_response_id"):
         return None
     found = parse(body).get("previous_response_id")
     return found if isinstance(found, str) else None
@@ -139,7 +139,7 @@ def with_references(body: bytes, lookup: Callable[[str], bytes | None]) -> bytes
 
     Raises `InvalidCall` for a body that cannot be read.
     """
-    if b'"item_reference"' not in body or not isinstance(parse(body).get("input"), list):
+    if not mentions(body, b"item_reference") or not isinstance(parse(body).get("input"), list):
         return body
     changed = False
     items = []
