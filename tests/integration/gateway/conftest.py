@@ -16,6 +16,7 @@ from tierwise.core.answer import assemble
 from tierwise.core.call import Call, Hints
 from tierwise.core.decision import Decision
 from tierwise.core.label import Tier
+from tierwise.core.model import Capability
 from tierwise.core.usage import Price
 from tierwise.gateway.gateway import Reply
 from tierwise.registry.settings import EndpointRow, ModelRow
@@ -61,7 +62,12 @@ def house(tmp_path: Path) -> Build:
 
     @asynccontextmanager
     async def build(
-        *, served: dict[str, str] | None = None, limits: Any = None, **document: Any
+        *,
+        served: dict[str, str] | None = None,
+        limits: Any = None,
+        wires: dict[str, tuple[str, ...]] = {},
+        able: tuple[Capability, ...] | None = None,
+        **document: Any,
     ) -> AsyncIterator[House]:
         names = {name: f"scripted-{name}" for name in TIERS} | (served or {})
         async with AsyncExitStack() as stack:
@@ -76,12 +82,17 @@ def house(tmp_path: Path) -> Build:
                     tier=tier,
                     url=ups[name].url,
                     **({"limits": limits} if limits else {}),
+                    **({"wires": wires[name]} if name in wires else {}),
                 )
                 for name, tier in TIERS.items()
             )
             models = tuple(
                 ModelRow(
-                    id=name, endpoint=f"{name}-server", served_name=names[name], price=PRICE if name == "far" else None
+                    id=name,
+                    endpoint=f"{name}-server",
+                    served_name=names[name],
+                    price=PRICE if name == "far" else None,
+                    capabilities=able,
                 )
                 for name in TIERS
             )
