@@ -51,9 +51,9 @@ class Attempt:
 
     __slots__ = (
         "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work", "admitted",
-        "answer", "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held", "hop",
-        "output_chars", "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal", "usage",
-        "verdict",
+        "answer", "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held",
+        "hop", "output_chars", "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal",
+        "usage", "verdict",
     )  # fmt: skip
 
     def __init__(

@@ -57,7 +57,8 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
         """Say whether a value stands in what is about to leave."""
         known = [value for value in self.pseudonyms.names if len(value) >= LEAST_LITERAL]
         said = [*_all_strings(request.body), *(value for _, value in request.headers)]
-        return any(value in text for text in said for value in known)
+        bare = [self.pseudonyms.without(text, _NEUTRAL) for text in said]
+        return any(value in text for text in bare for value in known)
 
 
 def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> Masked:

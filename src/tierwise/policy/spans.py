@@ -16,6 +16,9 @@ from tierwise.policy.pseudonyms import Span, kinds_from
 Widen = Callable[[bytes, int, int], tuple[int, int]]
 _LONGEST_IBAN = 3 * 34
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/=\-]*")
+_WORD = re.compile(rb"[A-Za-z0-9_~+/=\-]*")
+_QUOTED = re.compile(rb"""(["'`])(?:\\.|(?!\1)[^\\\n]|\1(?=[A-Za-z0-9]))+\1""")
+"""From quote to quote; one behind a backslash, or before a letter, is within."""
 _BARE = re.compile(rb"""[^\s"'`<>]*""")
 _KEY_END = re.compile(rb"-----END [^-]{0,64}-----")
 _NINO = re.compile(rb"[A-Z]{2}(?: ?[0-9]{2}){3} ?[A-Za-z]\Z")
@@ -65,16 +68,14 @@ def _token_behind(data: bytes, _start: int, end: int) -> tuple[int, int]:
 
 
 def _token_on(data: bytes, start: int, end: int) -> tuple[int, int]:
-    return start, _run(_TOKEN, data, end)
+    return start, _run(_WORD, data, end)
 
 
 def _password(data: bytes, _start: int, end: int) -> tuple[int, int]:
-    quote = data[end : end + 1]
-    if quote in (b'"', b"'", b"`"):
-        closing = data.find(quote, end + 1)
-        if closing > 0 and b"\n" not in data[end:closing]:
-            return end + 1, closing
-        end += 1
+    quoted = _QUOTED.match(data, end)
+    if quoted is not None:
+        return end + 1, quoted.end() - 1
+    end += data[end : end + 1] in (b'"', b"'", b"`")
     stop = _run(_BARE, data, end)
     return end, end + len(data[end:stop].rstrip(b",;"))
 

@@ -1,7 +1,7 @@
 """A whole gateway in this process: real ledger, real transport, scripted upstreams on loopback for each tier."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -65,7 +65,7 @@ def house(tmp_path: Path) -> Build:
         *,
         served: dict[str, str] | None = None,
         limits: Any = None,
-        wires: dict[str, tuple[str, ...]] = {},
+        wires: Mapping[str, tuple[str, ...]] = {},
         able: tuple[Capability, ...] | None = None,
         **document: Any,
     ) -> AsyncIterator[House]:
@@ -80,7 +80,7 @@ def house(tmp_path: Path) -> Build:
                     name=f"{name}-server",
                     kind="scripted",
                     tier=tier,
-                    url=ups[name].url,
+                    url=ups[name].generate_url if wires.get(name) == ("gemini",) else ups[name].url,
                     **({"limits": limits} if limits else {}),
                     **({"wires": wires[name]} if name in wires else {}),
                 )

@@ -4,20 +4,22 @@ import asyncio
 import base64
 import json
 import random
+import re
 from collections.abc import Awaitable
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.integration.gateway.conftest import Build, House
+from tierwise.core.answer import assemble
 from tierwise.core.call import Call, Hints
-from tierwise.core.errors import NoCandidate, PolicyDenied, TierwiseError
+from tierwise.core.errors import PolicyDenied, TierwiseError
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Capability
 from tierwise.policy.settings import LabelSettings, Pattern, Rule, Then, When
-from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.testing import Script
-from tierwise.wires.known import CALLERS
+from tierwise.wires.known import CALLERS, ENDPOINTS
 
 MASKED = Rule(name="hide", when=When(tier=Tier.FRONTIER), then=Then(obligations=("pseudonymise",)))
 OPEN = LabelSettings(
@@ -34,7 +36,7 @@ VALUES = (
     "project falcon",
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
 )
-NEEDLES = (*VALUES, "hunter2\"xyz", "hunter2\\\"xyz", "s3cretpw9", "5362212", "40240071")
+NEEDLES = (*VALUES, 'hunter2"xyz', 'hunter2\\"xyz', "s3cretpw9", "5362212", "40240071")
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 ABLE: tuple[Capability, ...] = ("stream", "tools", "images", "files", "schema", "json", "thinking")
 SCHEMA = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
@@ -44,14 +46,7 @@ def run(scene: Awaitable[None]) -> None:
     asyncio.run(scene)  # type: ignore[arg-type]
 
 
-def spoken(house: Build, wire: str, **more: Any) -> Any:
-    """Open a house whose far model speaks one wire; only it is asked."""
-    return house(labels=OPEN, rule=(MASKED,), only=wire, **more)
-
-
 def decoded(wire: str, body: dict[str, Any], hints: Hints = Hints(), key: str | None = None) -> Call:
-    import msgspec
-
     call = CALLERS[wire].decode_request(json.dumps(body).encode(), hints)
     return msgspec.structs.replace(call, key_id=key)
 
@@ -60,7 +55,7 @@ def body_of(wire: str, text: str, *, stream: bool, rng: random.Random, tools: bo
     """Write a conversation with values in every corner of it."""
     some = lambda: rng.choice(VALUES)  # noqa: E731
     login = f'the password is "hunter2{chr(92)}"xyz"' if rng.random() < 0.3 else f"postgres://ann:s3cretpw9@db {some()}"
-    arguments = {"to": some(), "note": f"line\n{some()}\t\"quoted\"", some(): [some()]}
+    arguments = {"to": some(), "note": f'line\n{some()}\t"quoted"', some(): [some()]}
     document = base64.b64encode(f"notes: {some()}\n{login}".encode()).decode()
     match wire:
         case "chat":
@@ -107,7 +102,13 @@ def body_of(wire: str, text: str, *, stream: bool, rng: random.Random, tools: bo
                     {"role": "user", "content": [{"type": "input_text", "text": text}]},
                 ],
             }  # fmt: skip
-            tool = {"type": "function", "name": "pay", "description": f"pays {some()}", "parameters": SCHEMA, "strict": False}
+            tool = {
+                "type": "function",
+                "name": "pay",
+                "description": f"pays {some()}",
+                "parameters": SCHEMA,
+                "strict": False,
+            }
     return {"model": "far", "stream": stream} | body | ({"tools": [tool]} if tools else {})
 
 
@@ -123,22 +124,14 @@ async def written(reply: Any, call: Call) -> bytes:
 
 def said(wire: str, data: bytes, *, stream: bool) -> tuple[str, str]:
     """Read an answer as a client does: its words and the arguments of its calls."""
-    from tierwise.wires.known import ENDPOINTS
-
     reader: Any = ENDPOINTS[wire]
     if not stream:
         answer = reader.decode_answer(data)
     else:
-        from tierwise.core.answer import assemble
-
         decoder = reader.answer_decoder()
         answer = assemble([*decoder.feed(data), *([] if decoder.finished else decoder.finish())])
     choice = answer.choices[0]
     return choice.text, choice.tool_calls[0].arguments if choice.tool_calls else ""
-
-
-def far(wire: str) -> dict[str, Any]:
-    return {"far_wires": (wire,)}
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -156,9 +149,229 @@ def test_no_value_leaves_and_each_comes_back(house: Build, caller: str, endpoint
             sent = b"\n".join(request.body for request in h.upstreams["far"].asked).decode()
             sent += json.dumps([json.loads(request.body) for request in h.upstreams["far"].asked], ensure_ascii=False)
             assert len(h.upstreams["far"].asked) == 12
-            for needle in NEEDLES:
-                assert needle not in sent
-                assert base64.b64encode(f"notes: {needle}".encode()).decode()[:16] not in sent
+            assert not [needle for needle in NEEDLES if needle in sent + texts_in(sent)]
             assert h.asked() == {"near": 0, "mid": 0, "far": 12}
+            assert not [needle for needle in NEEDLES if needle.encode() in ledger_of(h)]
+
+    run(scene())
+
+
+def texts_in(sent: str) -> str:
+    """Return what files in base64 say."""
+    return "\n".join(base64.b64decode(found).decode() for found in re.findall(r"base64,([A-Za-z0-9+/=]+)", sent))
+
+
+def ledger_of(h: House) -> bytes:
+    """Return every byte that was written to disk."""
+    return b"".join(path.read_bytes() for path in h.wired.settings.home.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("endpoint", [*WIRES, "gemini", "ollama"])
+@pytest.mark.parametrize("caller", WIRES)
+def test_arguments_of_calls_come_back_with_values(house: Build, caller: str, endpoint: str, stream: bool) -> None:
+    async def scene() -> None:
+        async with house(labels=OPEN, rule=(MASKED,), wires={"far": (endpoint,)}, able=ABLE) as h:
+            text = 'pay 4024007134564847 with password: "hunter22\\"b\\\\c9"'
+            call = decoded(caller, simple(caller, text, stream=stream, tools=[tool_of(caller)]), Hints(session="s"))
+            await h.gateway.handle(decoded(caller, simple(caller, text), Hints(session="s")))
+            card, password = re.findall(r"[A-Z]+_[0-9]_[A-Z0-9]{6}", h.upstreams["far"].asked[0].body.decode())
+            h.upstreams["far"].script(
+                Script(tool="pay", arguments=json.dumps({"to": f"{card} and {password}", card: [password]}))
+            )
+            arguments = said(caller, await written(await h.gateway.handle(call), call), stream=stream)[1]
+            value = text.partition(': "')[2][:-1]
+            assert json.loads(arguments) == {"to": f"4024007134564847 and {value}", "4024007134564847": [value]}
+            assert not any(b"4024007134564847" in request.body for request in h.upstreams["far"].asked)
+
+    run(scene())
+
+
+def simple(wire: str, text: str, **more: Any) -> dict[str, Any]:
+    """Write a request of one message."""
+    said = {"input" if wire == "responses" else "messages": [{"role": "user", "content": text}]}
+    return {"model": "far"} | said | ({"max_tokens": 99} if wire == "messages" else {}) | more
+
+
+def tool_of(wire: str) -> dict[str, Any]:
+    """Write the tool `pay`, whose argument the scripted model takes from the message."""
+    match wire:
+        case "chat":
+            return {"type": "function", "function": {"name": "pay", "parameters": SCHEMA}}
+        case "messages":
+            return {"name": "pay", "input_schema": SCHEMA}
+        case _:
+            return {"type": "function", "name": "pay", "parameters": SCHEMA, "strict": False}
+
+
+def sent_texts(h: House) -> list[str]:
+    return [json.loads(request.body)["messages"][-1]["content"] for request in h.upstreams["far"].asked]
+
+
+def test_a_session_keeps_its_placeholders_and_another_key_has_others(house: Build) -> None:
+    async def scene() -> None:
+        async with house(labels=OPEN, rule=(MASKED,)) as h:
+            for key, session in (("ann", "s"), ("ann", "s"), ("bob", "s"), ("ann", "t")):
+                text = "4024007134564847" + ("" if len(sent_texts(h)) else " ")
+                await h.gateway.handle(decoded("chat", simple("chat", text), Hints(session=session), key))
+            first, again, other_key, other_session = (text.strip() for text in sent_texts(h))
+            assert first == again
+            assert len({first, other_key, other_session}) == 3
+            # Bob knows Ann's placeholder: it is nothing but a word to him.
+            call = decoded("chat", simple("chat", f"tell {first}"), Hints(session="s"), "bob")
+            assert said("chat", await written(await h.gateway.handle(call), call), stream=False)[0] == f"tell {first}"
+            # Ann sends it herself: she gets it back as she sent it, and nothing else.
+            call = decoded("chat", simple("chat", f"tell {first}"), Hints(session="s"), "ann")
+            assert said("chat", await written(await h.gateway.handle(call), call), stream=False)[0] == f"tell {first}"
+
+    run(scene())
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+BINARY = {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64," + PIXEL}}
+ELSEWHERE = {"type": "file", "file": {"file_id": "file-1"}}
+
+
+@pytest.mark.parametrize(
+    ("caller", "content"),
+    [
+        ("chat", [{"type": "text", "text": "look"}, PICTURE]),
+        ("chat", [{"type": "text", "text": "look"}, BINARY]),
+        ("chat", [{"type": "text", "text": "pay 4024 0071"}, {"type": "text", "text": " 3456 4847"}]),
+        ("messages", [{"type": "text", "text": "x"}, {"type": "document", "source": {"type": "url", "url": "https://a.example/x"}}]),
+        ("responses", [{"type": "input_text", "text": "x"}, {"type": "input_file", "file_url": "https://a.example/x"}]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_replaced_keeps_the_call_inside(house: Build, caller: str, content: list[Any]) -> None:
+    async def scene() -> None:
+        async with house(labels=OPEN, rule=(MASKED,), wires={"far": (caller,)}, able=ABLE) as h:
+            body = simple(caller, "")
+            body["input" if caller == "responses" else "messages"][0]["content"] = content
+            with pytest.raises(PolicyDenied) as denied:
+                await h.gateway.handle(decoded(caller, body))
+            assert "cannot be masked" in str(denied.value)
+            assert denied.value.decision is not None
+            assert denied.value.decision.candidates[0].excluded_by == "pseudonymise"
+            assert h.asked()["far"] == 0
+            inside = await h.gateway.handle(decoded(caller, body | {"model": "near"}))
+            assert inside.decision.obligations == ()
+
+    run(scene())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("caller", ["messages", "responses"])
+def test_a_seal_goes_back_to_who_made_it_under_placeholders_and_no_other_does(
+    house: Build, caller: str, stream: bool
+) -> None:
+    async def scene() -> None:
+        served = {"far": "scripted-far?thinking=about+it"}
+        async with house(labels=OPEN, rule=(MASKED,), wires={"far": (caller,)}, able=ABLE, served=served) as h:
+            key = "input" if caller == "responses" else "messages"
+            thinks: dict[str, Any] = (
+                {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2048}
+                if caller == "messages"
+                else {"include": ["reasoning.encrypted_content"], "store": False}
+            )
+            body = simple(caller, "pay 4024007134564847", stream=stream) | thinks
+            call = decoded(caller, body, Hints(session="s"))
+            turn = answered(caller, await written(await h.gateway.handle(call), call), stream=stream)
+            assert any("signature" in block or "encrypted_content" in block for block in turn)
+            turns = [*body[key], *([{"role": "assistant", "content": turn}] if caller == "messages" else turn)]
+            body |= {key: [*turns, {"role": "user", "content": "and again"}]}
+            await h.gateway.handle(decoded(caller, body, Hints(session="s")))
+            assert h.asked()["far"] == 2
+            assert b"4024007134564847" not in h.upstreams["far"].asked[1].body
+            with pytest.raises(PolicyDenied, match="sealed"):
+                await h.gateway.handle(decoded(caller, body, Hints(session="other")))
+
+    run(scene())
+
+
+def answered(wire: str, data: bytes, *, stream: bool) -> list[dict[str, Any]]:
+    """Return the blocks or items of an answer, as an official client keeps them for the next turn."""
+    if not stream:
+        whole = json.loads(data)
+        return list(whole["content" if wire == "messages" else "output"])
+    events = [json.loads(line[6:]) for line in data.decode().split("\n") if line.startswith("data: ")]
+    if wire == "responses":
+        return list(events[-1]["response"]["output"])
+    blocks: list[dict[str, Any]] = []
+    for event in events:
+        if event["type"] == "content_block_start":
+            blocks.append(event["content_block"])
+        elif event["type"] == "content_block_delta":
+            delta = event["delta"]
+            field = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}[delta["type"]]
+            blocks[-1][field] = blocks[-1].get(field, "") + delta[field]
+    return blocks
+
+
+def test_json_that_did_not_fit_goes_back_to_be_mended_with_placeholders(house: Build) -> None:
+    async def scene() -> None:
+        plain: tuple[Capability, ...] = ("stream",)
+        schema = {"type": "object", "properties": {"card": {"type": "string"}}, "required": ["card"]}
+        async with house(labels=OPEN, rule=(MASKED,), able=plain) as h:
+            body = simple("chat", "4024007134564847") | {
+                "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+            }
+            call = decoded("chat", body)
+            with pytest.raises(TierwiseError):  # the scripted model repeats the last message, which is no JSON
+                await h.gateway.handle(call)
+            asked = h.upstreams["far"].asked
+            assert len(asked) == 2
+            assert not any(b"4024007134564847" in request.body for request in asked)
+
+    run(scene())
+
+
+def test_without_the_duty_nothing_is_changed_and_the_ceiling_stays_with_it(house: Build) -> None:
+    async def scene() -> None:
+        async with house(rule=(MASKED,)) as h:
+            with pytest.raises(PolicyDenied) as denied:
+                await h.gateway.handle(decoded("chat", simple("chat", "4024007134564847")))
+            assert denied.value.rule == "ceiling:confidential"
+            await h.gateway.handle(decoded("chat", simple("chat", "4024007134564847") | {"model": "near"}))
+            assert b"4024007134564847" in h.upstreams["near"].asked[0].body
+            assert h.asked()["far"] == 0
+
+    run(scene())
+
+
+def test_embeddings_and_counts_are_masked_too(house: Build) -> None:
+    async def scene() -> None:
+        able: tuple[Capability, ...] = (*ABLE, "embeddings")
+        async with house(labels=OPEN, rule=(MASKED,), wires={"far": ("embeddings",)}, able=able) as h:
+            body = {"model": "far", "input": ["pay 4024007134564847", "project falcon"]}
+            await h.gateway.handle(decoded("embeddings", body))
+            (request,) = h.upstreams["far"].asked
+            assert b"4024" not in request.body
+            assert b"falcon" not in request.body
+
+    run(scene())
+
+
+def test_conversations_at_random(house: Build) -> None:
+    async def scene() -> None:
+        async with house(labels=OPEN, rule=(MASKED,), able=ABLE) as h:
+            for seed in range(60):
+                rng = random.Random(seed)
+                text = " ".join(
+                    rng.choice((*VALUES, "CARD_1_", "and", "é", '"', "to")) for _ in range(rng.randint(1, 9))
+                )
+                caller, stream = rng.choice(WIRES), rng.random() < 0.5
+                body = body_of(caller, text, stream=stream, rng=rng, tools=rng.random() < 0.5)
+                call = decoded(caller, body, Hints(session=rng.choice(("a", "b", None))), rng.choice(("ann", "bob")))
+                try:
+                    data = await written(await h.gateway.handle(call), call)
+                except PolicyDenied as denied:
+                    assert "cannot be" in str(denied)
+                    continue
+                assert said(caller, data, stream=stream)[0] == text
+            everything = [request.body.decode() for request in h.upstreams["far"].asked]
+            assert len(everything) > 50
+            everything += [json.dumps(json.loads(body), ensure_ascii=False) for body in everything]
+            sent = "\n".join(everything)
+            assert not [needle for needle in NEEDLES if needle in sent + texts_in(sent)]
 
     run(scene())
