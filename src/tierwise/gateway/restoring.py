@@ -68,7 +68,7 @@ class Restoring:
         out = self._let_go(piece, going_on)
         words: dict[str, Any] = {field: self._text(piece.choice, field).feed(said[field]) for field in going_on}
         calls = tuple(self._call(piece.choice, call) for call in piece.tool_calls)
-        more = {"stop_sequence": self._plain(piece.stop_sequence)} if piece.stop_sequence else {}
+        more: dict[str, Any] = {"stop_sequence": self._plain(piece.stop_sequence)} if piece.stop_sequence else {}
         if piece.finish is None and not piece.seal:
             return [*out, msgspec.structs.replace(piece, tool_calls=calls, **words, **more)]
         # The seal and the end come behind everything that was held back.
@@ -91,7 +91,8 @@ class Restoring:
             if of != choice or not restorer.holds:
                 continue
             if field in fields:
-                out.append(msgspec.structs.replace(Piece(choice=choice), **{field: restorer.finish()}))
+                held: dict[str, Any] = {field: restorer.finish()}
+                out.append(Piece(choice=choice, **held))
             elif field == "call" and calls:
                 out.append(Piece(choice=choice, tool_calls=(ToolCall(index=index, arguments=restorer.finish()),)))
         return out

@@ -102,8 +102,8 @@ def strings(body: bytes) -> Iterator[str]:
 
 
 def is_json(text: str) -> bool:
-    """Say whether a text is an object or a list in JSON."""
-    if text.lstrip()[:1] not in ("{", "[") or '"' not in text:
+    """Say whether a text is JSON with text in it."""
+    if text.lstrip()[:1] not in ("{", "[", '"') or '"' not in text:
         return False
     try:
         _decode(text)

@@ -75,7 +75,7 @@ def test_a_value_has_one_placeholder_and_stands_nowhere_in_what_is_sent(parts: l
     assert again == masked(pseudonyms, text, spans)
     for value in pseudonyms.names:
         if len(value) >= 6 and TAG not in value and value != "CARD_1":
-            assert value not in again
+            assert value not in pseudonyms.without(again, "~")
     assert pseudonyms.restored(again) == text
 
 
