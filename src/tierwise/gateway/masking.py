@@ -25,7 +25,8 @@ _NEUTRAL = "\n~\n"
 """Stands for a placeholder while the masked call is searched: no detector's pattern goes across it."""
 MAX_NESTING = 4
 """JSON in strings of JSON in strings, as deep as it is taken apart."""
-_PLACE = re.compile(r"[^A-Za-z0-9_.\[\]-]")
+_MEMBER = re.compile(r"[^.\[\]]+")
+_PLAIN_MEMBER = re.compile(r"[a-z_]{1,32}|[0-9]{1,6}|header [a-z-]+")
 
 
 class Masked(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +119,7 @@ class Mask:
             seal = seal_at(path, text)
             if seal is not None:
                 if seal.data:
-                    self.seals.append((path, seal.origin, core(seal.data)))
+                    self.seals.append((_named(path), seal.origin, core(seal.data)))
                 return None
             if path in self._files or text[:5].lower() == "data:":
                 return self._document(path, text)
@@ -182,7 +183,12 @@ def _left(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> str:
         for part in (*call.parts, *_head(call))
     ]
     found = next(iter(detectors.scan(parts)), None)
-    return f"{found.detector} in {_PLACE.sub('', found.path)} cannot be located" if found else ""
+    return f"{found.detector} in {_named(found.path)} cannot be located" if found else ""
+
+
+def _named(path: str) -> str:
+    """Return a path for the record: a member that could itself be a value is not named."""
+    return _MEMBER.sub(lambda found: found[0] if _PLAIN_MEMBER.fullmatch(found[0]) else "*", path)
 
 
 def _head(call: Call) -> Iterable[Part]:

@@ -4,6 +4,7 @@ An answer on the caller's wire keeps the endpoint's bytes but for the strings th
 of a text comes in an event of its own. Knows no policy. Invariant: any split of a stream restores the same texts.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from tierwise.wires.strings import Where, escaped, respelled
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+_ASIDE = re.compile(r"input|summary|reasoning|instructions")
 _WORDS = ("reasoning", "text", "refusal")
 Spell = Callable[[str], str]
 
@@ -101,7 +103,7 @@ class Restoring:
         place = (choice, field, index)
         found = self._texts.get(place)
         if found is None:
-            spell = escaped if field == "call" else self._words
+            spell = escaped if field == "call" else self._words if field == "text" else str
             found = self._texts[place] = Restorer(self._pseudonyms, spell)
         return found
 
@@ -117,7 +119,7 @@ class Restoring:
             )
             for call in choice.tool_calls
         )
-        words = {field: restored(getattr(choice, field), self._words) for field in _WORDS}
+        words = {field: restored(getattr(choice, field), self._words if field == "text" else str) for field in _WORDS}
         return msgspec.structs.replace(choice, tool_calls=calls, **words)
 
     def _plain(self, text: str) -> str:
@@ -149,7 +151,8 @@ class Restoring:
     def _fed(self, track: Track, event: dict[str, Any], text: str) -> str:
         restorer, _ = self._tracks.get(track, (None, event))
         if restorer is None:
-            restorer = Restorer(self._pseudonyms, escaped if track.arguments else self._words)
+            spell = escaped if track.arguments else self._words if track.words else str
+            restorer = Restorer(self._pseudonyms, spell)
         self._tracks[track] = (restorer, event)
         said = restorer.feed(text)
         return said + restorer.finish() if closed(self._wire, event, track) else said
@@ -163,7 +166,7 @@ class Restoring:
         spell: Spell = str
         if where.direct and where.name == "arguments":
             spell = str if self._wire == "messages" else escaped  # there arguments are no JSON in a string
-        elif where.name in ("text", "content", "delta", "refusal") and ".input." not in where.path:
+        elif where.name in ("text", "content") and _ASIDE.search(where.path) is None:
             spell = self._words
         return self._pseudonyms.restored(text, spell)
 

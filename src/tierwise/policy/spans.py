@@ -14,12 +14,19 @@ from tierwise.policy.patterns import DETECTORS
 from tierwise.policy.pseudonyms import Span, kinds_from
 
 Widen = Callable[[bytes, int, int], tuple[int, int]]
+_BEGINNING = 256
 _LONGEST_IBAN = 3 * 34
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/=\-]*")
 _WORD = re.compile(rb"[A-Za-z0-9_~+/=\-]*")
 _QUOTED = re.compile(rb"""(["'`])(?:\\.|(?!\1)[^\\\n]|\1(?=[A-Za-z0-9]))+\1""")
 """From quote to quote; one behind a backslash, or before a letter, is within."""
 _BARE = re.compile(rb"""[^\s"'`<>]*""")
+_MARK = (
+    r"[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u064b-\u065f\u0670\u093c\u1ab0-\u1aff\u1dc0-\u1dff"
+    r"\u3099\u309a\u1160-\u11ff\uff9e\uff9f]"
+)
+_CLUSTER = re.compile(rf"(?s)[\x00-\x7f]+(?!{_MARK})|.{_MARK}*")
+"""A character with its marks, or plain text as far as it goes."""
 _KEY_END = re.compile(rb"-----END [^-]{0,64}-----")
 _NINO = re.compile(rb"[A-Z]{2}(?: ?[0-9]{2}){3} ?[A-Za-z]\Z")
 _DIGIT = re.compile(rb"[0-9]")
@@ -55,7 +62,10 @@ class Finder:
     def member(self, name: str, text: str) -> list[Span]:
         """Return values that only the name of their member gives away, such as that of a password. Raises Unplaced."""
         head = f'"{name}": "'
-        found = self.spans(head + text) if name else []
+        # A name gives away what begins at once, so of a long text the beginning shows whether there is anything.
+        found = self.spans(head + text[:_BEGINNING]) if name else []
+        if found and len(text) > _BEGINNING:
+            found = self.spans(head + text)
         return [(max(0, start - len(head)), end - len(head), kind) for start, end, kind in found if end > len(head)]
 
 
@@ -143,31 +153,25 @@ def _placing(text: str) -> Callable[[int, int], tuple[int, int]]:
 
     Folding joins a character with its marks and no others but in a few scripts, where a whole word is taken for it.
     """
-    for clusters in (_characters(text), re.findall(r"\S+|\s+", text)):
+    for clusters in (_CLUSTER.findall(text), re.findall(r"\S+|\s+", text)):
         folded = [fold(cluster) for cluster in clusters]
         if b"".join(folded) == fold(text):
             break
     else:
         raise Unplaced("a text that changes as a whole when it is made comparable")
-    bytes_at, chars_at = [0], [0]
+    bytes_at: list[int] = []
+    seen: list[tuple[int, str]] = []
+    byte = char = 0
     for cluster, data in zip(clusters, folded, strict=True):
-        if data:
-            bytes_at.append(bytes_at[-1] + len(data))
-            chars_at.append(chars_at[-1] + len(cluster))
-        else:  # what nobody sees belongs to what is before it
-            chars_at[-1] += len(cluster)
+        if data:  # what nobody sees folds to nothing
+            bytes_at.append(byte)
+            seen.append((char, cluster))
+        byte, char = byte + len(data), char + len(cluster)
 
     def place(start: int, end: int) -> tuple[int, int]:
-        first, last = bisect_right(bytes_at, start) - 1, bisect_right(bytes_at, end - 1)
-        return chars_at[first], chars_at[last]
+        first, last = bisect_right(bytes_at, start) - 1, bisect_right(bytes_at, end - 1) - 1
+        (begin, opening), (stop, closing) = seen[first], seen[last]
+        begin += start - bytes_at[first] if opening.isascii() else 0
+        return begin, stop + (end - bytes_at[last] if closing.isascii() else len(closing))
 
     return place
-
-
-def _characters(text: str) -> list[str]:
-    return _CLUSTER.findall(text)
-
-
-_CLUSTER = re.compile(
-    "(?s).[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u064b-\u065f\u0670\u093c\u1ab0-\u1aff\u1dc0-\u1dff\u3099\u309a]*"
-)

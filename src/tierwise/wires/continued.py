@@ -15,11 +15,16 @@ Event = Mapping[str, Any]
 
 
 class Track(msgspec.Struct, frozen=True):
-    """One text. `within` is what ends it, `arguments` says that it is JSON inside a string."""
+    """One text. `within` is what ends it. `words`: it is the answer itself; `arguments`: it is JSON inside a string."""
 
     within: tuple[str, int]
     field: str
     arguments: bool = False
+
+    @property
+    def words(self) -> bool:
+        """True for what the model says, and not thinks or declines."""
+        return self.field in ("content", "text") or self.field.startswith("response.output_text.")
 
 
 _CHAT = ("content", "reasoning_content", "reasoning", "refusal")

@@ -157,6 +157,11 @@ def test_a_seal_is_a_reason_unless_this_endpoint_made_it_in_this_session() -> No
     assert mask(asked, pseudonyms).problem_at("far") == ""
 
 
+def test_the_reason_names_no_value() -> None:
+    asked = chat("x", odd={CARD: {"signature": "abcd"}, "a b": {"encrypted_content": "abcd"}})
+    assert [path for path, _, _ in mask(asked).seals] == ["odd.*.signature", "odd.*.encrypted_content"]
+
+
 def test_arguments_that_are_called_as_a_seal_are_none() -> None:
     content = [{"type": "tool_use", "id": "c", "name": "n", "input": {"signature": "Ann"}}]
     turns = [

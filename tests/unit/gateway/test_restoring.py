@@ -141,7 +141,9 @@ def test_a_whole_answer_is_restored_in_its_bytes_and_in_its_parts(
 @settings(max_examples=30, deadline=None)
 def test_json_that_was_asked_for_stays_json(wire: str, data: Any, words: list[str]) -> None:
     text = arguments_of("".join(words))
-    got = restoring(wire, json=True).streamed(events(wire, stream_of(data, "hm", text, "", [])))
+    thought = "".join(words)
+    got = restoring(wire, json=True).streamed(events(wire, stream_of(data, thought, text, "", [])))
+    assert assemble(read(wire, written(wire, got))).choices[0].reasoning == restored(thought)
     assert json.loads(assemble(read(wire, written(wire, got))).choices[0].text) == json.loads(
         arguments_of(restored("".join(words)))
     )

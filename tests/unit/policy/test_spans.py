@@ -1,15 +1,18 @@
 """Each value is found where it stands, whole and no more; what a text hides is found in the text as it was written."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tierwise.core.label import Label
-from tierwise.policy.detect import Detectors
+from tierwise.policy.detect import Detectors, fold
 from tierwise.policy.settings import LabelSettings, Pattern
-from tierwise.policy.spans import Finder
+from tierwise.policy.spans import Finder, Unplaced
 
 CARD = "4024007134564847"
 SETTINGS = LabelSettings(patterns={"merger": Pattern(pattern="project falcon", label=Label.RESTRICTED)})
-FINDER = Finder(Detectors(SETTINGS))
+DETECTORS_IN_FORCE = Detectors(SETTINGS)
+FINDER = Finder(DETECTORS_IN_FORCE)
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc\n-----END RSA PRIVATE KEY-----"
 
 
@@ -47,3 +50,26 @@ def test_a_member_s_name_can_give_its_value_away() -> None:
 
 def test_a_pattern_of_the_user_s_own_does_not_tell_its_name() -> None:
     assert FINDER.spans("project falcon")[0][2] == "VALUE"
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [CARD, "4024 0071\u200b 3456 4847", " ", "e\u0301", "4\u0301", "\u200b", "한", "각", "ｶﾞ", "½"]
+            ),
+            st.text(max_size=3),
+        ),
+        max_size=8,
+    )
+)
+def test_a_place_holds_what_was_found_there(parts: list[str]) -> None:
+    text = "".join(parts)
+    try:
+        found = FINDER.spans(text)
+    except Unplaced:
+        return
+    matches = DETECTORS_IN_FORCE.matches(text) or []
+    for (start, end, _), (_, first, last) in zip(found, matches, strict=True):
+        assert fold(text)[first:last] in fold(text[start:end])
+        assert len(text[start:end]) <= 60
