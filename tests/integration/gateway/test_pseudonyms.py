@@ -16,7 +16,8 @@ from tierwise.core.answer import assemble
 from tierwise.core.call import Call, Hints
 from tierwise.core.errors import PolicyDenied, TierwiseError
 from tierwise.core.label import Label, Tier
-from tierwise.core.model import Capability
+from tierwise.core.model import Capability, Limits
+from tierwise.policy.judge import Policy
 from tierwise.policy.settings import LabelSettings, Pattern, Rule, Then, When
 from tierwise.testing import Script
 from tierwise.wires.known import CALLERS, ENDPOINTS
@@ -373,5 +374,71 @@ def test_conversations_at_random(house: Build) -> None:
             everything += [json.dumps(json.loads(body), ensure_ascii=False) for body in everything]
             sent = "\n".join(everything)
             assert not [needle for needle in NEEDLES if needle in sent + texts_in(sent)]
+
+    run(scene())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_falls_back_to_the_outside_is_masked_on_that_hop_alone(house: Build, stream: bool) -> None:
+    async def scene() -> None:
+        served = {"near": "scripted-near?fault=error", "mid": "scripted-mid?fault=bad_json"}
+        async with house(labels=OPEN, rule=(MASKED,), served=served) as h:
+            call = decoded("chat", simple("chat", "4024007134564847", stream=stream) | {"model": "auto"})
+            reply = await h.gateway.handle(call)
+            assert said("chat", await written(reply, call), stream=stream)[0] == "4024007134564847"
+            assert h.asked()["far"] == 1
+            for name in ("near", "mid"):
+                assert all(b"4024007134564847" in request.body for request in h.upstreams[name].asked)
+            assert not any(b"4024" in request.body for request in h.upstreams["far"].asked)
+            record = await h.recorded(reply.decision.id)
+            assert record.obligations == ("pseudonymise",)
+
+    run(scene())
+
+
+def test_a_rule_on_a_label_masks_only_what_carries_it(house: Build) -> None:
+    async def scene() -> None:
+        rule = Rule(when=When(label=Label.CONFIDENTIAL), then=Then(obligations=("pseudonymise",)))
+        labels = LabelSettings(ceilings={Label.CONFIDENTIAL: Tier.FRONTIER}, detectors={"card": "internal"})
+        async with house(labels=labels, rule=(rule,)) as h:
+            await h.gateway.handle(decoded("chat", simple("chat", "4024007134564847")))
+            await h.gateway.handle(
+                decoded("chat", simple("chat", "4024007134564847"), Hints(label=Label.CONFIDENTIAL, session="s"))
+            )
+            first, second = sent_texts(h)
+            assert first == "4024007134564847"
+            assert re.fullmatch(r"CARD_1_\w{6}", second)
+
+    run(scene())
+
+
+def test_an_endpoint_that_makes_up_placeholders_learns_and_changes_nothing(house: Build) -> None:
+    async def scene() -> None:
+        async with house(labels=OPEN, rule=(MASKED,)) as h:
+            await h.gateway.handle(decoded("chat", simple("chat", "4024007134564847"), Hints(session="s"), "ann"))
+            (name,) = sent_texts(h)
+            other = re.sub("_1_", "_2_", name)
+            h.upstreams["far"].script(Script(text=f"{name} {other} CARD_1_ {name}{name}"))
+            call = decoded("chat", simple("chat", "4024007134564847", stream=True), Hints(session="s"), "bob")
+            got = said("chat", await written(await h.gateway.handle(call), call), stream=True)[0]
+            assert got == f"{name} {other} CARD_1_ {name}{name}"
+
+    run(scene())
+
+
+def test_a_duty_that_a_reload_adds_under_way_keeps_the_call_from_hops_that_were_not_prepared(house: Build) -> None:
+    async def scene() -> None:
+        hurried = Limits(first_byte_timeout_s=0.5)
+        served = {name: f"scripted-{name}?fault=hang" for name in ("near", "mid", "far")}
+        async with house(labels=OPEN, served=served, limits=hurried) as h:
+            asking = asyncio.create_task(h.gateway.handle(h.call("4024007134564847")))
+            async with asyncio.timeout(10):
+                while not any(h.asked().values()):
+                    await asyncio.sleep(0.01)
+            everywhere = Rule(then=Then(obligations=("pseudonymise",)))
+            h.gateway.rules = msgspec.structs.replace(h.gateway.rules, policy=Policy(OPEN, (everywhere,)))
+            with pytest.raises(TierwiseError, match="now under pseudonymise"):
+                await asking
+            assert sum(h.asked().values()) == 1
 
     run(scene())
