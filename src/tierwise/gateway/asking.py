@@ -6,17 +6,20 @@ Invariant: what an endpoint cannot be told is named in the request's `dropped`, 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 import msgspec
 
 from tierwise.core.call import Call
 from tierwise.core.conversation import Block, Conversation, Text, Thinking, Turn
+from tierwise.core.errors import PolicyDenied
 from tierwise.core.model import Endpoint, Model
+from tierwise.gateway.masking import DUTY, Masked
 from tierwise.gateway.thoughts import Kept
 from tierwise.wires.instruct import instructed
 from tierwise.wires.known import APART, CALLERS, ENDPOINTS, FORGETFUL, SHARED
+from tierwise.wires.opaque import core
 from tierwise.wires.wire import EncodedRequest, Recipient
 
 MAX_NAMES, MAX_NAME_CHARS = 200, 200
@@ -43,11 +46,13 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True):
 class Asking:
     """A call, ready to be put to any endpoint."""
 
-    __slots__ = ("_conversation", "_kept", "call")
+    __slots__ = ("_conversation", "_hide", "_kept", "_masked", "_within", "call")
 
-    def __init__(self, call: Call, kept: Kept | None = None) -> None:
-        self.call, self._kept = call, kept
+    def __init__(self, call: Call, kept: Kept | None = None, hide: Callable[[Call], Masked] | None = None) -> None:
+        self.call, self._kept, self._hide = call, kept, hide
         self._conversation: Conversation | None = None
+        self._masked: Asking | None = None
+        self._within: Masked | None = None
 
     @property
     def conversation(self) -> Conversation:
@@ -55,8 +60,47 @@ class Asking:
         if self._conversation is None:
             self._conversation = CALLERS[self.call.wire].read_conversation(self.call)
             if self._kept is not None and self.call.wire in FORGETFUL:
-                self._conversation = self._kept.given_back(self.call.key_id, self._conversation)
+                back = self._kept.given_back(self.call.key_id, self._conversation)
+                self._conversation = back if self._within is None else _sealed_under(self._within, back)
         return self._conversation
+
+    @property
+    def masked(self) -> Masked:
+        """The call with placeholders, or why there is none."""
+        if self._masked is None:
+            if self._hide is None:
+                raise PolicyDenied("nothing here can mask a call", rule=DUTY)
+            hidden = self._hide(self.call)
+            self._masked = Asking(hidden.call, self._kept)
+            self._masked._within = hidden
+        if self._masked._within is None:
+            raise TypeError("a masked call without its mask")
+        return self._masked._within
+
+    def unmaskable(self, endpoint: Endpoint) -> str:
+        """Say why this endpoint cannot be sent the call with placeholders; empty where it can."""
+        return self.masked.problem_at(endpoint.name)
+
+    def to_masked(
+        self,
+        endpoint: Endpoint,
+        model: Model,
+        *,
+        logprobs: bool = False,
+        unseal: bool = False,
+        repair: Repair | None = None,
+    ) -> Spoken:
+        """Write the request with placeholders, as `to` does. Raises PolicyDenied where a value would leave."""
+        masked, asking = self.masked, self._masked
+        problem = masked.problem_at(endpoint.name)
+        if problem or asking is None:
+            raise PolicyDenied(f"{model.id}: {problem}", rule=DUTY)
+        if repair is not None:
+            repair = Repair(answer=masked.text(repair.answer), problem=masked.text(repair.problem))
+        spoken = asking.to(endpoint, model, logprobs=logprobs, unseal=unseal, repair=repair)
+        if masked.leaks(spoken.request):
+            raise PolicyDenied(f"{model.id}: cannot be masked: a value would have left", rule=DUTY)
+        return spoken
 
     @property
     def sealed(self) -> bool:
@@ -117,6 +161,17 @@ def without_content(names: Iterable[str]) -> tuple[str, ...]:
 
 def _plain(word: re.Match[str]) -> str:
     return word[0] if _NAME.fullmatch(word[0]) else "*"
+
+
+def _sealed_under(masked: Masked, asked: Conversation) -> Conversation:
+    """Leave out kept thoughts that were not sealed under these placeholders: values could stand in them."""
+
+    def fits(block: Block) -> bool:
+        seal = block.seal if isinstance(block, Thinking) else None
+        return seal is None or masked.pseudonyms.knows_seal(seal.origin, core(seal.data))
+
+    turns = tuple(msgspec.structs.replace(turn, blocks=tuple(filter(fits, turn.blocks))) for turn in asked.turns)
+    return msgspec.structs.replace(asked, turns=turns)
 
 
 def needs_instruction(call: Call, model: Model) -> bool:

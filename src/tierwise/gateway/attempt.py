@@ -23,6 +23,8 @@ from tierwise.core.usage import Usage
 from tierwise.economics.price import cost_usd
 from tierwise.gateway.asking import Asking, Repair, Spoken
 from tierwise.gateway.decide import Hop
+from tierwise.gateway.masking import DUTY
+from tierwise.gateway.restoring import Restoring
 from tierwise.gateway.thoughts import Gathering, Thoughts
 from tierwise.providers.address import Address
 from tierwise.providers.exchange import Exchange
@@ -50,10 +52,10 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_sent", "_spoken", "_work", "admitted", "answer",
-        "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held", "hop",
-        "output_chars", "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal", "usage",
-        "verdict",
+        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work", "admitted",
+        "answer", "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held",
+        "hop", "output_chars", "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal",
+        "usage", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +82,7 @@ class Attempt:
         self._decoder: AnswerReader | None = None
         self._spoken: Spoken | None = None
         self._gathering = Gathering("", "")
+        self._restoring: Restoring | None = None
         self._done = False
         self._work: asyncio.Task[GateResult] | None = None
 
@@ -102,7 +105,8 @@ class Attempt:
 
     async def _run(self, transport: Transport, reach: Reach, gates: Gates, deadline: float) -> GateResult:
         call, hop = self.call, self.hop
-        spoken = self._spoken = self.asking.to(
+        hides = DUTY in hop.obligations
+        spoken = self._spoken = (self.asking.to_masked if hides else self.asking.to)(
             hop.endpoint,
             hop.model,
             logprobs=needs_logprobs(gates, hop.model.id),
@@ -110,6 +114,9 @@ class Attempt:
             repair=self.repair,
         )
         self._gathering = Gathering(spoken.wire, hop.endpoint.name)
+        if hides:
+            json = call.features.json or call.features.schema
+            self._restoring = Restoring(self.asking.masked.pseudonyms, hop.endpoint.name, call.wire, json=json)
         request = spoken.request
         self.dropped.update(dict.fromkeys(request.dropped))
         address = await reach(hop.endpoint)
@@ -161,7 +168,7 @@ class Attempt:
             answer = msgspec.structs.replace(answer, raw=b"", ordered=self._enclosed(answer.ordered))
         if spoken.instructed:
             answer = _without_prose(answer)
-        self.answer = answer
+        self.answer = answer = answer if self._restoring is None else self._restoring.whole(answer)
         self.usage, self.served_model = answer.usage, (answer.served_model or "")[:MAX_NAME_CHARS] or None
         for choice in answer.choices:
             self.output_chars += len(choice.text) + len(choice.reasoning) + len(choice.refusal)
@@ -244,13 +251,14 @@ class Attempt:
                     self.output_chars += len(tool.arguments) + len(tool.name)
                     if tool.id:
                         self.tool_ids.append(tool.id)
-        if self._told().wire == self.call.wire:
-            return deltas
-        for delta in deltas:
-            self.dropped.update(dict.fromkeys(delta.foreign))
-        return [
-            msgspec.structs.replace(delta, raw=b"", event="", pieces=self._enclosed(delta.pieces)) for delta in deltas
-        ]
+        if self._told().wire != self.call.wire:
+            for delta in deltas:
+                self.dropped.update(dict.fromkeys(delta.foreign))
+            deltas = [
+                msgspec.structs.replace(delta, raw=b"", event="", pieces=self._enclosed(delta.pieces))
+                for delta in deltas
+            ]
+        return deltas if self._restoring is None else self._restoring.streamed(deltas)
 
     def _enclosed(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         """Put seals into envelopes: on the caller's wire they are somebody else's, and must find their way back."""

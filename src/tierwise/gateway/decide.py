@@ -18,6 +18,7 @@ from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account
 from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
 from tierwise.gateway.facts import Facts
+from tierwise.gateway.masking import DUTY
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.policy.judge import Judgement, Target
@@ -34,7 +35,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A call as the decision sees it: without content. `now` is monotonic, `ts` Unix time, both in seconds.
 
     `maker` is the model whose tool calls this call answers; `held` says who holds the session,
-    `losses` what an endpoint could not be told.
+    `losses` what an endpoint could not be told, `unmaskable` why it cannot be sent the call with placeholders.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     maker: str | None = None
     held: Held | None = None
     losses: Callable[[Endpoint, Model], tuple[str, ...]] = lambda _endpoint, _model: ()
+    unmaskable: Callable[[Endpoint], str] = lambda _endpoint: ""
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +136,8 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     for model in pool.models:
         endpoint = endpoints[model.endpoint]
         verdict = rules.policy.judge(label.value, name, ask.key_id, Target(endpoint, model))
-        judged[model.id] = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
+        verdict = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
+        judged[model.id] = _masking(verdict, ask, endpoint) if DUTY in verdict.obligations else verdict
     looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
@@ -190,6 +193,12 @@ def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
         return msgspec.structs.replace(order, reason="named by the caller")
     ordered = sorted(order.candidates, key=lambda c: c.model != holder.id)
     return certain(ordered, f"continues the tool loop of {holder.id}")
+
+
+def _masking(verdict: Judgement, ask: Ask, endpoint: Endpoint) -> Judgement:
+    """Deny an endpoint that must get placeholders, where something in the call cannot be replaced."""
+    problem = ask.unmaskable(endpoint) if verdict.allowed else ""
+    return msgspec.structs.replace(verdict, allowed=False, rule=DUTY, reason=problem) if problem else verdict
 
 
 def _need(

@@ -15,6 +15,7 @@ from tierwise.economics.budget import Account
 from tierwise.fallback.breaker import Breaker, BreakerSettings
 from tierwise.gateway.sessions import Sessions
 from tierwise.gateway.thoughts import Kept
+from tierwise.gateway.vault import Vault
 
 LATENCY_WEIGHT = 0.2
 # How fast the highest ratio of read to estimated tokens is forgotten, with each answer.
@@ -26,7 +27,7 @@ MAX_ID_CHARS = 256
 
 class Facts:
     """Breakers, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by key and
-    session, makers of tool calls."""
+    session, makers of tool calls, placeholders of sessions."""
 
     def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account]) -> None:
         self._breaker = breaker
@@ -34,6 +35,7 @@ class Facts:
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
         self.sessions = Sessions()
         self.thoughts = Kept()
+        self.vault = Vault()
         self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()
         self.accounts = tuple(accounts)
         self.latency_ms: dict[str, float] = {}

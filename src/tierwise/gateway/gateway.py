@@ -41,8 +41,10 @@ from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
+from tierwise.gateway.masking import Masked, masked
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
+from tierwise.gateway.sessions import session_of
 from tierwise.ledger.intent import Intent
 from tierwise.policy.judge import Target
 from tierwise.policy.label import label_call
@@ -103,7 +105,7 @@ class Gateway:
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(Asking(call, self.facts.thoughts))
+        ruling = self._rule(Asking(call, self.facts.thoughts, self._masked))
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -116,7 +118,7 @@ class Gateway:
         started = perf_counter()
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session)
-        asking = Asking(call, self.facts.thoughts)
+        asking = Asking(call, self.facts.thoughts, self._masked)
         run = Run(self._rule(asking), asking, started)
         if call.hints.session is not None:
             self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
@@ -299,6 +301,7 @@ class Gateway:
             maker=self.facts.maker(call.key_id, call.answers) if call.answers else None,
             held=self.facts.sessions.held(call, monotonic()),
             losses=asking.losses,
+            unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
         label = self._label(call, pool)
@@ -315,6 +318,10 @@ class Gateway:
             findings=rules.detectors.scan(call.parts),
         )
 
+    def _masked(self, call: Call) -> Masked:
+        pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
+        return masked(call, pseudonyms, self.rules.detectors)
+
     async def _recall(self, key_id: str | None, session: str) -> None:
         """Fetch the label of a session that an earlier process has seen."""
         if self.facts.session_label(key_id, session) is None:
@@ -328,6 +335,9 @@ class Gateway:
         verdict = self.rules.policy.judge(decision.label.value, decision.workflow, decision.key_id, target)
         if not verdict.allowed:
             raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
+        added = set(verdict.obligations) - set(hop.obligations)
+        if added:  # by a reload since the order of trial was made: the hop was not prepared for it
+            raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
 
     # money, health, record
 

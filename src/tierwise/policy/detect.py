@@ -85,6 +85,23 @@ class Detectors:
                 findings.append(self._closed(path, f"detector failed: {type(error).__name__}"))
         return tuple(findings)
 
+    def matches(self, text: str) -> list[tuple[str, int, int]] | None:
+        """Return every match as (detector, start, end) in bytes of the folded text; None where a search gave up."""
+        if text in self._clean:
+            return []
+        data = fold(text)
+        places = self._suspected(data)
+        found: list[tuple[str, int, int]] = []
+        for place in places:
+            if place < 0:
+                return None
+            row, _, pattern = self._rows[place]
+            accepted = _accepted(row, pattern, data)
+            if accepted is None:
+                return None
+            found += ((row.name, start, end) for start, end in accepted)
+        return found
+
     def _suspected(self, data: bytes) -> list[int]:
         """Return the rows worth a closer look, in order; -1 where an automaton gave up."""
         places: list[int] = []
@@ -204,6 +221,22 @@ def _hit(row: Detector, pattern: Any, data: bytes, left: dict[str, int]) -> str 
         left[row.name] -= 1
         if row.check(data, start, end):
             return ""
+    return None
+
+
+def _accepted(row: Detector, pattern: Any, data: bytes) -> list[tuple[int, int]] | None:
+    """Return every hit; None for more candidates than are checked."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for _ in range(MAX_CANDIDATES):
+        match = pattern.search(data, at)
+        if match is None:
+            return found
+        start, end = match.span()
+        hit = row.check(data, start, end)
+        at = start + 1 if row.overlap and not hit else max(end, start + 1)
+        if hit:
+            found.append((start, end))
     return None
 
 
