@@ -46,10 +46,21 @@ def core(seal: str) -> str:
 def document(text: str) -> Document | None:
     """Return the text in a file's base64 or data URL; None where it is no text, or not in base64."""
     said, hidden_bytes = shown(text)
-    if hidden_bytes or said is text or "\ufffd" in said:
+    if hidden_bytes or said is text:
         return None
-    head, comma, _ = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
-    return Document(head=head + comma, text=said.removeprefix(head + comma))
+    head, comma, payload = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
+    found = Document(head=head + comma, text=said.removeprefix(head[: -len(";base64")] + comma if comma else ""))
+    # What is no UTF-8 could be searched but not written again.
+    return found if _same(found.written(found.text), head + comma + payload) else None
+
+
+def _same(one: str, other: str) -> bool:
+    """Say whether two ways to write bytes in base64 stand for the same ones."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(data: str) -> str:
+    return re.sub(r"\s", "", data).rstrip("=").replace("-", "+").replace("_", "/")
 
 
 def unreadable(call: Call, documents: int) -> str:
