@@ -18,6 +18,7 @@ from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account, window_start
+from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
@@ -118,7 +119,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         metrics = Metrics(lambda: ledger.pending_rows)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, await _accounts(rules, ledger)),
+            Facts(rules.breaker, await _accounts(rules, ledger), Limits(settings.document.limit)),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),

@@ -18,6 +18,7 @@ import msgspec
 from tierwise.core.errors import ConfigError
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Budget
+from tierwise.economics.limits import Limit
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
@@ -41,6 +42,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rule: tuple[Rule, ...] = ()
     workflow: tuple[Workflow, ...] = ()
     budget: tuple[Budget, ...] = ()
+    limit: tuple[Limit, ...] = ()
     key: tuple[KeyRow, ...] = ()
     ledger: LedgerSettings = LedgerSettings()
     fallback: FallbackSettings = FallbackSettings()

@@ -16,7 +16,7 @@ WINDOW_S = {"1h": 3600, "1d": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A spending limit over UTC windows. `scope` is `all`, `workflow:NAME` or `key:NAME`."""
+    """A spending limit over UTC windows. `scope` is `all`, `workflow:NAME`, `team:NAME` or `key:NAME`."""
 
     scope: str
     limit_usd: Decimal
@@ -24,9 +24,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     soft_limit_usd: Decimal | None = None
     on_limit: Literal["downgrade", "reject"] = "reject"
 
-    def covers(self, workflow: str | None, key_id: str | None) -> bool:
-        """Say whether a call of this workflow and key counts against the budget."""
-        return self.scope in ("all", f"workflow:{workflow}", f"key:{key_id}")
+    def covers(self, workflow: str | None, key_id: str | None, team: str | None = None) -> bool:
+        """Say whether a call of this workflow, key and team counts against the budget."""
+        named = (("workflow", workflow), ("key", key_id), ("team", team))
+        return self.scope == "all" or any(self.scope == f"{kind}:{name}" for kind, name in named if name is not None)
 
 
 def window_start(window: str, now: float) -> float:
