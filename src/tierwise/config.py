@@ -74,6 +74,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(path).expanduser() if path else self.home / "ledger.sqlite"
 
     @property
+    def pepper_path(self) -> Path:
+        """Return the file with the secret that keys are hashed with."""
+        return self.ledger_path.with_name("key.pepper")
+
+    @property
     def probes_path(self) -> Path:
         """Return the file in which the results of probes are kept."""
         return self.home / "probes.json"

@@ -7,7 +7,7 @@ settled or released exactly once.
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,7 +18,7 @@ WINDOW_S = {"1h": 3600, "1d": 86_400, "7d": 604_800, "30d": 2_592_000}
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A spending limit over UTC windows. `scope` is `all`, `workflow:NAME`, `team:NAME` or `key:NAME`."""
 
-    scope: str
+    scope: Annotated[str, msgspec.Meta(pattern="^(all|(workflow|team|key):.+)$")]
     limit_usd: Decimal
     window: Literal["1h", "1d", "7d", "30d"] = "1d"
     soft_limit_usd: Decimal | None = None

@@ -9,6 +9,7 @@ is admitted by all of its limits or by none; it is settled once.
 import math
 from collections import deque
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -20,7 +21,7 @@ MINUTE_S = 60.0
 class Limit(Rate, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[limit]]`. `scope` is `all`, `team:NAME` or `key:NAME`."""
 
-    scope: str
+    scope: Annotated[str, msgspec.Meta(pattern="^(all|(team|key):.+)$")]
 
     def covers(self, key_id: str | None, team: str | None) -> bool:
         """Say whether a call of this key and team counts."""
