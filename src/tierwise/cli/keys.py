@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -127,7 +128,8 @@ def rotate(
 
 
 def _book(settings: config.Settings) -> KeyBook:
-    return KeyBook(settings.ledger_path, getpass.getuser())
+    number = f" (uid {os.getuid()})" if hasattr(os, "getuid") else ""
+    return KeyBook(settings.ledger_path, getpass.getuser() + number)
 
 
 async def _read(settings: config.Settings, name: str | None) -> tuple[list[StoredKey], list[KeyChange]]:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import msgspec
@@ -69,7 +70,7 @@ def identify(
         return None, _denied("give one key, as `Authorization: Bearer KEY` or `x-api-key: KEY`")
     found = keys.find(given or plain)
     if found is None:
-        return None, _denied("this key is not known here")
+        return None, UNKNOWN
     if not found.taken_at(now):
         return None, ended(found)
     return found, None
@@ -77,7 +78,8 @@ def identify(
 
 def ended(key: Key) -> Failure:
     """Return what the holder of a key is told that is not taken any more."""
-    return _denied(f"the key {key.grant.name!r} has expired or was revoked; ask for a new one")
+    day = "" if key.until is None else f" on {datetime.fromtimestamp(key.until, UTC).date()}"
+    return _denied(f"the key {key.grant.name!r} was revoked or expired{day}; ask for a new one")
 
 
 def both_loopback(server: tuple[str, int | None] | None, client: tuple[str, int] | None) -> bool:
@@ -87,6 +89,9 @@ def both_loopback(server: tuple[str, int | None] | None, client: tuple[str, int]
 
 def _denied(message: str) -> Failure:
     return Failure(status=401, type=INVALID, code="invalid_api_key", message=message)
+
+
+UNKNOWN = _denied("this key is not known here")
 
 
 def _wrong_host(message: str) -> Failure:

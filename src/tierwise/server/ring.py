@@ -21,7 +21,7 @@ from tierwise.core.grant import Grant
 from tierwise.core.secret import Secret
 from tierwise.ledger.keys import StoredKey, hashed
 from tierwise.server.http import Request
-from tierwise.server.keys import Key, Keys, ended, identify
+from tierwise.server.keys import UNKNOWN, Key, Keys, ended, identify
 
 FRESH_S = 1.0
 POLL_S = 0.5
@@ -69,12 +69,22 @@ class Ring:
 
     async def identify(self, request: Request, *, local: bool) -> None:
         """Let the request in with its key, or raise Rejected; StoreError where the keys cannot be read now."""
-        if monotonic() - self._looked >= FRESH_S:
+        await self._know(FRESH_S)
+        key, denied = identify(self._keys, request.headers, time(), local=local)
+        if denied is UNKNOWN:  # it may have been made a moment ago
+            await self._know(0.0)
+            key, denied = identify(self._keys, request.headers, time(), local=local)
+        request.admit(key, denied)
+
+    async def _know(self, age_s: float) -> None:
+        """See to it that what is known is not older than this."""
+        wanted = monotonic() - age_s
+        while self._looked < wanted:  # a second time where the look that was under way began too early
             error = await self._look()
             if error is not None and self._stored:
                 raise StoreError(f"the keys cannot be read: {error}") from error
-        key, denied = identify(self._keys, request.headers, time(), local=local)
-        request.admit(key, denied)
+            if error is not None:
+                return
 
     @contextmanager
     def watched(self, request: Request) -> Iterator[None]:
