@@ -24,7 +24,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     concurrent: Count | None = None
 
 
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
+class Grant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The permissions of the key `name`. `models` are ids, with `*` for any text; `label` is the highest allowed."""
 
     name: str

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 ZERO = Decimal(0)
+REMEMBERED_WINDOWS = 8
 WINDOW_S = {"1h": 3600, "1d": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 
@@ -39,23 +40,32 @@ def window_start(window: str, now: float) -> float:
 class Account:
     """One budget's running state."""
 
-    __slots__ = ("budget", "reserved", "spent", "start")
+    __slots__ = ("_others", "budget", "reserved", "spent", "start")
 
     def __init__(self, budget: Budget, *, spent: Decimal, now: float) -> None:
         self.budget = budget
         self.start = window_start(budget.window, now)
         self.spent = spent
         self.reserved = ZERO
+        self._others: dict[float, Decimal] = {}
 
     def left(self, now: float) -> Decimal:
         """Return what may still be reserved; what is reserved now carries over into a new window."""
         start = window_start(self.budget.window, now)
-        if start > self.start:
-            self.start, self.spent = start, ZERO
+        if start != self.start:
+            self._turn(start)
         return self.budget.limit_usd - self.spent - self.reserved
 
+    def _turn(self, start: float) -> None:
+        """Go to another window. One comes back as it was left, where the clock was set; an older one frees nothing."""
+        new = ZERO if start > self.start else self.spent
+        self._others[self.start] = self.spent
+        self.start, self.spent = start, self._others.pop(start, new)
+        while len(self._others) > REMEMBERED_WINDOWS:
+            del self._others[next(iter(self._others))]
+
     def over_soft_limit(self) -> bool:
-        """Say whether the soft limit has been reached, from which on metered candidates are avoided."""
+        """Say whether the soft limit has been reached, from which on as little is spent as quality allows."""
         soft = self.budget.soft_limit_usd
         return soft is not None and self.spent + self.reserved >= soft
 

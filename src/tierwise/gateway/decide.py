@@ -201,14 +201,15 @@ def _need(
     limits = [
         limit for limit in (ask.hints.max_cost_usd, workflow.max_cost_usd if workflow else None) if limit is not None
     ]
+    floors = [floor for floor in (ask.hints.quality, workflow.min_quality if workflow else None) if floor is not None]
     return Need(
         tasks=(workflow.knows,) if workflow else (),
         capabilities=needed(ask.features),
         output_tokens=ask.features.max_output_tokens or LEAST_OUTPUT_TOKENS,
-        min_quality=ask.hints.quality,
+        min_quality=max(floors, default=None),
         max_cost_usd=min(limits, default=None),
         money_left_usd=left,
-        metered_allowed=not any(account.over_soft_limit() for account in accounts),
+        frugal=any(account.over_soft_limit() for account in accounts),
         spent_out=any(a.budget.on_limit == "reject" and a.left(ask.ts) <= 0 for a in accounts),
         latency_ms=workflow.latency_ms if workflow else None,
         endpoint=endpoint,

@@ -11,7 +11,7 @@ import os
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from decimal import Decimal
-from time import monotonic, perf_counter, time
+from time import monotonic, perf_counter
 from typing import Any, Protocol
 
 import msgspec
@@ -41,6 +41,7 @@ from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
+from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
@@ -101,7 +102,7 @@ class Gateway:
         self._new_id, self._observe = new_id, observe
         self._settling: set[asyncio.Task[None]] = set()
         self._draining: set[asyncio.Task[None]] = set()
-        self._closing = False
+        self._closing, self._clock = False, Clock()
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:
@@ -289,7 +290,7 @@ class Gateway:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
-            ts=time(),
+            ts=self._clock(),
             now=monotonic(),
             model=call.model,
             wire=call.wire,
@@ -357,7 +358,7 @@ class Gateway:
             self.facts.limits.settle(run.admission, used, monotonic())
 
     def _reserve(self, run: Run, hop: Hop) -> None:
-        now = time()
+        now = self._clock()
         done: list[Account] = []
         for account in run.ruling.accounts:
             if not account.reserve(hop.reserve_usd, now):
@@ -375,7 +376,7 @@ class Gateway:
         if run.ruling.accounts:
             cost = attempt.record().cost_usd or ZERO
             for account in run.ruling.accounts:
-                account.settle(attempt.hop.reserve_usd, cost, time())
+                account.settle(attempt.hop.reserve_usd, cost, self._clock())
 
     def _report(self, attempt: Attempt) -> None:
         """Tell the breaker how the endpoint did, and keep its latency."""

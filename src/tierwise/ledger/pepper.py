@@ -35,7 +35,7 @@ def make_pepper(path: Path) -> bytes:
     if not path.exists():
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = path.with_name(f"{path.name}.{os.getpid()}")
+            draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
             fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(fd, "w") as file:
                 file.write(secrets.token_hex(PEPPER_BYTES) + "\n")

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic, time
+from time import monotonic
 from typing import Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ import msgspec
 from tierwise.core.errors import ConfigError, StoreError, TierwiseError
 from tierwise.core.grant import Grant
 from tierwise.core.secret import Secret
+from tierwise.gateway.clock import Clock
 from tierwise.ledger.keys import StoredKey, hashed
 from tierwise.server.http import Request
 from tierwise.server.keys import UNKNOWN, Key, Keys, ended, identify
@@ -52,6 +53,7 @@ class Ring:
     def __init__(self, configured: Sequence[Configured], source: Source, pepper: Callable[[], bytes]) -> None:
         self._configured, self._source, self._pepper_of = tuple(configured), source, pepper
         self._pepper: bytes | None = None
+        self._clock = Clock()
         self._version, self._looked = -1, -FRESH_S
         self._stored = False
         self._looking: asyncio.Task[TierwiseError | None] | None = None
@@ -70,10 +72,10 @@ class Ring:
     async def identify(self, request: Request, *, local: bool) -> None:
         """Let the request in with its key, or raise Rejected; StoreError where the keys cannot be read now."""
         await self._know(FRESH_S)
-        key, denied = identify(self._keys, request.headers, time(), local=local)
+        key, denied = identify(self._keys, request.headers, self._clock(), local=local)
         if denied is UNKNOWN:  # it may have been made a moment ago
             await self._know(0.0)
-            key, denied = identify(self._keys, request.headers, time(), local=local)
+            key, denied = identify(self._keys, request.headers, self._clock(), local=local)
         request.admit(key, denied)
 
     async def _know(self, age_s: float) -> None:
@@ -107,7 +109,7 @@ class Ring:
             error = await self._look()
             if error is not None:
                 _log.warning("the keys cannot be read: %s", error)
-            now = time()
+            now = self._clock()
             for request, (key, task) in list(self._open.items()):
                 if not self._keys.holds(key, now):
                     del self._open[request]

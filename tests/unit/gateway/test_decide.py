@@ -167,7 +167,8 @@ def test_budgets_take_metered_models_out_and_leave_the_others() -> None:
     spent = facts(Budget(scope="all", limit_usd=Decimal(1)), spent="0.99")
     assert order(rule_on(ask(), known=spent)) == ["mid", "near"]
     soft = facts(Budget(scope="all", limit_usd=Decimal(1), soft_limit_usd=Decimal("0.5")), spent="0.5")
-    assert order(rule_on(ask(max_output_tokens=1), known=soft)) == ["mid", "near"]
+    assert order(rule_on(ask(max_output_tokens=1), known=soft)) == ["mid", "near", "far"], "it is soft"
+    assert order(rule_on(ask("far", max_output_tokens=1), known=soft)) == ["far"]
     assert order(rule_on(ask("auto", Hints(max_cost_usd=Decimal("0.0001"))))) == ["mid", "near"]
 
 
