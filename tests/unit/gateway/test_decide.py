@@ -232,6 +232,7 @@ def test_gates_that_need_logprobs_take_out_who_has_none() -> None:
     assert order(rule_on(ask("auto:sure"), in_force=in_force)) == ["mid"]
 
 
+LOW = Grant(name="k", label=Label.PUBLIC)
 GRANTED = [
     (Grant(name="k", models=("near",)), "auto", ["near"]),
     (Grant(name="k", models=("m*", "near")), "auto", ["mid", "near"]),
@@ -264,3 +265,9 @@ def test_a_team_has_one_account_for_all_its_keys() -> None:
     assert isinstance(red.refusal, BudgetExceeded)
     assert (red.decision.team, order(blue)) == ("red", ["far"])
     assert order(rule_on(asked, known=known)) == ["far"]
+
+
+@pytest.mark.parametrize("grant", [Grant(name="k", models=("near",)), Grant(name="k", models=("x",)), LOW])
+def test_a_replay_under_the_same_rules_moves_no_limited_key(grant: Grant) -> None:
+    before = rule_on(msgspec.structs.replace(ask(), key_id="k", grant=grant)).decision
+    assert [moved.moved for moved in replay(rules(), [before])] == [False]

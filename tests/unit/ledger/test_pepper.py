@@ -29,7 +29,7 @@ def test_a_damaged_one_is_said_and_kept(tmp_path: Path, text: str) -> None:
     path = tmp_path / "key.pepper"
     path.write_text(text)
     for read in (read_pepper, make_pepper):
-        with pytest.raises(ConfigError, match="restore|cannot be read"):
+        with pytest.raises(ConfigError, match="restore" if text.startswith("00") or not text else "cannot be read"):
             read(path)
     assert path.read_text() == text
 
