@@ -30,6 +30,7 @@ from tierwise.server.settings import KeyRow, ServerSettings
 
 FILE = "tierwise.toml"
 PREFIX = "TIERWISE_"
+OWN_KEY = "TIERWISE_API_KEY"
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +67,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Resolve a reference such as `env:NAME`; None where the variable is unset or empty."""
         text = self.environ.get(reference.removeprefix("env:"), "").strip()
         return Secret(text) if text else None
+
+    @property
+    def own_key(self) -> str | None:
+        """Return the reference of the key that our own commands show: TIERWISE_API_KEY, else the first one."""
+        if self.environ.get(OWN_KEY):
+            return f"env:{OWN_KEY}"
+        return self.document.key[0].secret if self.document.key else None
 
     @property
     def ledger_path(self) -> Path:

@@ -141,3 +141,17 @@ def test_a_name_is_given_once(installed: Installed, rules: Path) -> None:
     assert "not given twice" in installed.run("keys", "create", "dora", code=2).stderr
     assert "tierwise keys create" in installed.run("keys", "rotate", "dora", code=2).stderr
     assert (installed.home / "key.pepper").stat().st_mode & 0o777 == 0o600
+
+
+def test_our_own_commands_show_the_key_that_they_are_given(
+    installed: Installed, rules: Path, serve: Callable[..., str]
+) -> None:
+    key = installed.run("keys", "create", "eve").stdout.strip()
+    address = serve()
+    installed.environment["TIERWISE_SERVER_PORT"] = address.rpartition(":")[2]
+    assert "key" in installed.run("ask", "one two", "--model", "small", code=2).stderr
+    installed.environment["TIERWISE_API_KEY"] = key
+    assert installed.run("ask", "one two", "--model", "small").stdout
+    shown = installed.run("launch", "any")
+    assert "${TIERWISE_API_KEY}" in shown.stdout
+    assert key not in shown.stdout + shown.stderr
