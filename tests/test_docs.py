@@ -98,7 +98,7 @@ def test_every_configuration_block_loads(documents: list[Document]) -> None:
 
 
 def test_every_variable_exists(documents: list[Document]) -> None:
-    known = {"TIERWISE_HOME", "TIERWISE_CONFIG", "TIERWISE_SECTION_KEY", *variables()}
+    known = {"TIERWISE_HOME", "TIERWISE_CONFIG", "TIERWISE_API_KEY", "TIERWISE_SECTION_KEY", *variables()}
     wrong = [
         f"{document.file}: {name}"
         for document in documents

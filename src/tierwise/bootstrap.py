@@ -18,6 +18,7 @@ from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account, window_start
+from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
@@ -28,6 +29,7 @@ from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.metrics import Metrics
+from tierwise.ledger.pepper import PEPPER_BYTES, make_pepper, read_pepper
 from tierwise.ledger.store import Ledger
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
@@ -46,7 +48,7 @@ from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.app import App
-from tierwise.server.keys import key
+from tierwise.server.ring import Configured, Ring
 
 VERSION_TIMEOUT_S = 2.0
 T = TypeVar("T")
@@ -118,7 +120,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         metrics = Metrics(lambda: ledger.pending_rows)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, await _accounts(rules, ledger)),
+            Facts(rules.breaker, await _accounts(rules, ledger), Limits(settings.document.limit)),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),
@@ -207,7 +209,7 @@ def application(wired: Wired) -> App:
         secret = wired.settings.secret(row.secret)
         if secret is None:
             raise ConfigError(f"key {row.name!r}: its secret {row.secret} is not set", key="key.secret")
-        keys.append(key(row.name, secret, row.expires))
+        keys.append(Configured(secret=secret, grant=row.grant, expires=row.expires_ts))
 
     def ready() -> str | None:
         catalog = wired.gateway.rules.catalog
@@ -217,11 +219,26 @@ def application(wired: Wired) -> App:
     return App(
         wired.gateway,
         decisions=wired.ledger,
-        keys=keys,
+        ring=Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False)),
         settings=document.server,
         metrics=wired.metrics.render,
         ready=ready,
     )
+
+
+def pepper(settings: Settings, *, make: bool) -> bytes:
+    """Return the secret that keys are hashed with; `make` it if there is none. Raises ConfigError."""
+    reference = settings.document.server.key_pepper
+    if reference is None:
+        return (make_pepper if make else read_pepper)(settings.pepper_path)
+    secret = settings.secret(reference)
+    try:
+        given = bytes.fromhex(secret.reveal()) if secret else b""
+    except ValueError:
+        given = b""
+    if len(given) != PEPPER_BYTES:
+        raise ConfigError(f"{reference} must hold {2 * PEPPER_BYTES} hexadecimal digits", key="server.key_pepper")
+    return given
 
 
 def reader(settings: Settings) -> History | None:

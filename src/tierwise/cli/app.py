@@ -34,6 +34,7 @@ COMMANDS = {
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
+    "keys": ("keys", "app", "Keys for callers: make, list, replace, revoke."),
     "config": ("config", "app", "What is configured, and where each value comes from."),
 }
 DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4

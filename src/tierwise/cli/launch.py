@@ -78,17 +78,16 @@ def _model(wanted: str | None, served: tuple[str, ...] | None) -> str:
 
 def _variable(settings: config.Settings) -> str:
     """Return how a shell names the key that callers send."""
-    keys = settings.document.key
-    return f"${{{keys[0].secret.removeprefix('env:')}}}" if keys else UNUSED
+    return f"${{{settings.own_key.removeprefix('env:')}}}" if settings.own_key else UNUSED
 
 
 def _key(settings: config.Settings) -> str:
     """Return the key that callers send."""
-    if not settings.document.key:
+    if settings.own_key is None:
         return UNUSED
-    row = settings.document.key[0]
-    secret = settings.secret(row.secret)
+    secret = settings.secret(settings.own_key)
     if secret is None:
+        row = settings.document.key[0]
         raise ConfigError(f"the gateway wants a key, and {row.secret} of the key {row.name!r} is not set: set it")
     return secret.reveal()
 

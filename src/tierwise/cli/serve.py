@@ -42,7 +42,7 @@ async def _serve(settings: config.Settings, *, as_json: bool) -> None:
         server = found.document.server
 
         def ready(host: str, port: int) -> None:
-            _hello(wired, host, port)
+            _hello(wired, host, port, keyed=keyed)
             if as_json:
                 print_json({"url": f"http://{host}:{port}/v1", "pid": os.getpid(), "ledger": str(found.ledger_path)})
                 sys.stdout.flush()
@@ -51,11 +51,13 @@ async def _serve(settings: config.Settings, *, as_json: bool) -> None:
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
 
-        await listen(bootstrap.application(wired), server, keyed=bool(found.document.key), ready=ready)
+        app = bootstrap.application(wired)
+        keyed = await app.keyed()
+        await listen(app, server, keyed=keyed, ready=ready)
     say("stopped")
 
 
-def _hello(wired: bootstrap.Wired, host: str, port: int) -> None:
+def _hello(wired: bootstrap.Wired, host: str, port: int, *, keyed: bool) -> None:
     catalog = wired.rules.catalog
     say(f"Tierwise listens on http://{host}:{port}, ledger {wired.settings.ledger_path}")
     refused = {model.id for model in unpriced(catalog)}
@@ -72,6 +74,6 @@ def _hello(wired: bootstrap.Wired, host: str, port: int) -> None:
         say("  No general model yet: `auto` needs Ollama or LM Studio running, a GGUF, or a key (`tierwise init`).")
     say("Point a client here:")
     say(f"  export OPENAI_BASE_URL=http://{host}:{port}/v1")
-    say(f"  export OPENAI_API_KEY={'YOUR_KEY' if wired.settings.document.key else 'unused'}")
+    say(f"  export OPENAI_API_KEY={'YOUR_KEY' if keyed else 'unused'}")
     say("Or a tool: `tierwise launch claude`; codex, opencode, llm and others alike")
     say("Stop with Ctrl-C.")

@@ -13,6 +13,7 @@ import msgspec
 from tierwise.core.call import Features, Hints
 from tierwise.core.decision import CandidateRecord, Decision, Labelled
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied, TierwiseError
+from tierwise.core.grant import Grant
 from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account
@@ -21,6 +22,7 @@ from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import DUTY
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
+from tierwise.policy.granted import granted
 from tierwise.policy.judge import Judgement, Target
 from tierwise.router.candidate import Candidate, Held, Need
 from tierwise.router.choose import Choice, choose
@@ -46,6 +48,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     features: Features
     hints: Hints = Hints()
     key_id: str | None = None
+    grant: Grant | None = None
     maker: str | None = None
     held: Held | None = None
     losses: Callable[[Endpoint, Model], tuple[str, ...]] = lambda _endpoint, _model: ()
@@ -127,7 +130,8 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     """Judge and order the pool. An empty order comes back as a refusal, not as an exception."""
     workflow = pool.workflow
     name = workflow.name if workflow else None
-    accounts = facts.accounts_for(name, ask.key_id)
+    team = ask.grant.team if ask.grant else None
+    accounts = facts.accounts_for(name, ask.key_id, team)
     holder = _holder(rules, ask, pool)
     left = facts.money_left(accounts, ask.ts) if accounts else None
     need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
@@ -135,7 +139,8 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     endpoints = rules.catalog.endpoints
     for model in pool.models:
         endpoint = endpoints[model.endpoint]
-        verdict = rules.policy.judge(label.value, name, ask.key_id, Target(endpoint, model))
+        target = Target(endpoint, model)
+        verdict = granted(rules.policy.judge(label.value, name, ask.key_id, target), ask.grant, label.value, target)
         verdict = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
         judged[model.id] = _masking(verdict, ask, endpoint) if DUTY in verdict.obligations else verdict
     looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
@@ -155,6 +160,7 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         workflow=name,
         session=ask.hints.session,
         key_id=ask.key_id,
+        team=team,
         strategy="pinned" if pool.pinned else strategy,
         policy_digest=rules.policy.digest,
         price_digest=rules.catalog.price_digest,
@@ -207,14 +213,15 @@ def _need(
     limits = [
         limit for limit in (ask.hints.max_cost_usd, workflow.max_cost_usd if workflow else None) if limit is not None
     ]
+    floors = [floor for floor in (ask.hints.quality, workflow.min_quality if workflow else None) if floor is not None]
     return Need(
         tasks=(workflow.knows,) if workflow else (),
         capabilities=needed(ask.features),
         output_tokens=ask.features.max_output_tokens or LEAST_OUTPUT_TOKENS,
-        min_quality=ask.hints.quality,
+        min_quality=max(floors, default=None),
         max_cost_usd=min(limits, default=None),
         money_left_usd=left,
-        metered_allowed=not any(account.over_soft_limit() for account in accounts),
+        frugal=any(account.over_soft_limit() for account in accounts),
         spent_out=any(a.budget.on_limit == "reject" and a.left(ask.ts) <= 0 for a in accounts),
         latency_ms=workflow.latency_ms if workflow else None,
         endpoint=endpoint,

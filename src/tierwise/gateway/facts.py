@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from tierwise.core.label import Label, highest
 from tierwise.economics.budget import Account
+from tierwise.economics.limits import Limits
 from tierwise.fallback.breaker import Breaker, BreakerSettings
 from tierwise.gateway.sessions import Sessions
 from tierwise.gateway.thoughts import Kept
@@ -29,7 +30,7 @@ class Facts:
     """Breakers, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by key and
     session, makers of tool calls, placeholders of sessions."""
 
-    def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account]) -> None:
+    def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account], limits: Limits | None = None) -> None:
         self._breaker = breaker
         self._breakers: dict[str, Breaker] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
@@ -38,6 +39,7 @@ class Facts:
         self.vault = Vault()
         self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()
         self.accounts = tuple(accounts)
+        self.limits = limits or Limits()
         self.latency_ms: dict[str, float] = {}
         self.ratios: dict[str, float] = {}
 
@@ -68,9 +70,9 @@ class Facts:
         """Return an estimate of tokens as this model has lately read such, from above."""
         return math.ceil(estimate * self.ratios.get(model, 1.0))
 
-    def accounts_for(self, workflow: str | None, key_id: str | None) -> tuple[Account, ...]:
-        """Return the accounts that a call of this workflow and key is charged to."""
-        return tuple(a for a in self.accounts if a.budget.covers(workflow, key_id))
+    def accounts_for(self, workflow: str | None, key_id: str | None, team: str | None) -> tuple[Account, ...]:
+        """Return the accounts that a call of this workflow, key and team is charged to."""
+        return tuple(a for a in self.accounts if a.budget.covers(workflow, key_id, team))
 
     def money_left(self, accounts: Iterable[Account], now: float) -> Decimal | None:
         """Return the least that is left in the accounts, None when there are none."""

@@ -11,7 +11,7 @@ import os
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from decimal import Decimal
-from time import monotonic, perf_counter, time
+from time import monotonic, perf_counter
 from typing import Any, Protocol
 
 import msgspec
@@ -24,6 +24,7 @@ from tierwise.core.errors import (
     BudgetExceeded,
     ConfigError,
     GateFailed,
+    LimitExceeded,
     Overloaded,
     PolicyDenied,
     ProviderError,
@@ -34,11 +35,13 @@ from tierwise.core.errors import (
 )
 from tierwise.core.label import Label
 from tierwise.economics.budget import Account
-from tierwise.economics.price import cost_usd
+from tierwise.economics.limits import Wait
+from tierwise.economics.price import ASSUMED_OUTPUT_TOKENS, cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
+from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
@@ -46,6 +49,7 @@ from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
 from tierwise.ledger.intent import Intent
+from tierwise.policy.granted import granted
 from tierwise.policy.judge import Target
 from tierwise.policy.label import label_call
 from tierwise.providers.transport import Transport
@@ -100,7 +104,7 @@ class Gateway:
         self._new_id, self._observe = new_id, observe
         self._settling: set[asyncio.Task[None]] = set()
         self._draining: set[asyncio.Task[None]] = set()
-        self._closing = False
+        self._closing, self._clock = False, Clock()
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:
@@ -123,6 +127,7 @@ class Gateway:
         if call.hints.session is not None:
             self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
         try:
+            self._admit(run)
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
             await self._ledger.intent(run.intent())
@@ -291,13 +296,14 @@ class Gateway:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
-            ts=time(),
+            ts=self._clock(),
             now=monotonic(),
             model=call.model,
             wire=call.wire,
             features=call.features,
             hints=call.hints,
             key_id=call.key_id,
+            grant=call.grant,
             maker=self.facts.maker(call.key_id, call.answers) if call.answers else None,
             held=self.facts.sessions.held(call, monotonic()),
             losses=asking.losses,
@@ -332,17 +338,41 @@ class Gateway:
     def _judge_again(self, run: Run, hop: Hop) -> None:
         decision = run.ruling.decision
         target = Target(hop.endpoint, hop.model)
-        verdict = self.rules.policy.judge(decision.label.value, decision.workflow, decision.key_id, target)
+        label = decision.label.value
+        verdict = self.rules.policy.judge(label, decision.workflow, decision.key_id, target)
+        verdict = granted(verdict, run.call.grant, label, target)
         if not verdict.allowed:
             raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
         added = set(verdict.obligations) - set(hop.obligations)
         if added:  # by a reload since the order of trial was made: the hop was not prepared for it
             raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
 
-    # money, health, record
+    # limits, money, health, record
+
+    def _admit(self, run: Run) -> None:
+        """Count the call against its rate limits, refused ones too: asking what is forbidden is asking."""
+        features = run.call.features
+        tokens = features.input_tokens_est + features.schema_tokens_est
+        if run.call.wire not in APART:
+            tokens += (features.max_output_tokens or ASSUMED_OUTPUT_TOKENS) * features.n
+        found = self.facts.limits.admit(run.call.grant, tokens, monotonic())
+        if not isinstance(found, Wait):
+            run.admission = found
+            return
+        mend = f"try again in {found.retry_after_s} s"
+        if found.retry_after_s is None:
+            mend = f"this call alone could use {tokens}: shorten it, or give it a smaller limit of output tokens"
+        text = f"the limit of {found.most} {found.what} ({found.scope}) is reached; {mend}"
+        raise LimitExceeded(text, scope=found.scope, retry_after_s=found.retry_after_s)
+
+    def _leave(self, run: Run) -> None:
+        """Settle the call with its rate limits: what it used is known now, or was nothing."""
+        if run.admission is not None:
+            used = sum(u.read + u.written for attempt in run.attempts if (u := attempt.settled_usage()) is not None)
+            self.facts.limits.settle(run.admission, used, monotonic())
 
     def _reserve(self, run: Run, hop: Hop) -> None:
-        now = time()
+        now = self._clock()
         done: list[Account] = []
         for account in run.ruling.accounts:
             if not account.reserve(hop.reserve_usd, now):
@@ -360,7 +390,7 @@ class Gateway:
         if run.ruling.accounts:
             cost = attempt.record().cost_usd or ZERO
             for account in run.ruling.accounts:
-                account.settle(attempt.hop.reserve_usd, cost, time())
+                account.settle(attempt.hop.reserve_usd, cost, self._clock())
 
     def _report(self, attempt: Attempt) -> None:
         """Tell the breaker how the endpoint did, and keep its latency."""
@@ -391,6 +421,7 @@ class Gateway:
         self, run: Run, outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
     ) -> Decision:
         run.settling = True
+        self._leave(run)
         decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
         await self._ledger.outcome(decision)
         self._observe(decision, perf_counter() - run.started)

@@ -10,6 +10,7 @@ import msgspec
 
 from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import Refused
+from tierwise.economics.limits import Admission
 from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
 from tierwise.gateway.decide import ZERO, Ruling
@@ -26,13 +27,15 @@ class Run:
     """One call under way."""
 
     __slots__ = (
-        "asking", "attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling", "started", "unseal",
+        "admission", "asking", "attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling",
+        "started", "unseal",
     )  # fmt: skip
 
     def __init__(self, ruling: Ruling, asking: Asking, started: float) -> None:
         self.ruling, self.asking, self.started = ruling, asking, started
         call = self.call = asking.call
         self.unseal = False
+        self.admission: Admission | None = None
         workflow = ruling.workflow
         self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
@@ -76,6 +79,7 @@ class Run:
             workflow=decision.workflow,
             session=decision.session,
             key_id=decision.key_id,
+            team=decision.team,
             strategy=decision.strategy,
             policy_digest=decision.policy_digest,
             price_digest=decision.price_digest,

@@ -3,6 +3,7 @@
 `intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
+Keys have two tables of their own, which `ledger.keys` writes.
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -44,6 +45,17 @@ MIGRATIONS = (
             NEW.tier, NEW.outcome, NEW.cost_picousd, NEW.record);
         DELETE FROM intents WHERE id = NEW.id;
     END;
+    """,
+    """
+    CREATE TABLE keys (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, prefix TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
+        created REAL NOT NULL, expires REAL, revoked REAL, permissions BLOB NOT NULL
+    );
+    CREATE INDEX keys_name ON keys (name);
+    CREATE TABLE key_changes (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, ts REAL NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+        name TEXT NOT NULL, detail TEXT NOT NULL
+    );
     """,
 )
 

@@ -55,9 +55,12 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """What the call asks of whoever serves it. `money_left_usd` None means that no budget binds; `spent_out` that one
-    which rejects at its limit has reached it; `endpoint` is the one whose tool calls this call answers.
-    `held` is the model that holds the session, `bound` says that it has thought in it."""
+    """What the call asks of whoever serves it.
+
+    `money_left_usd` None means that no budget binds; `spent_out` that one which rejects at its limit has reached it,
+    `frugal` that a soft limit is reached. `endpoint` is the one whose tool calls this call answers; `held` is the model
+    that holds the session, `bound` says that it has thought in it.
+    """
 
     tasks: tuple[str, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
@@ -65,7 +68,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     min_quality: float | None = None
     max_cost_usd: Decimal | None = None
     money_left_usd: Decimal | None = None
-    metered_allowed: bool = True
+    frugal: bool = False
     spent_out: bool = False
     latency_ms: float | None = None
     endpoint: str | None = None

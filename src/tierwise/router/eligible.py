@@ -61,8 +61,6 @@ def _budget(candidate: Candidate, need: Need) -> str | None:
         return None
     if need.max_cost_usd is not None and worst > need.max_cost_usd:
         return f"could cost ${worst.normalize():f}, the call allows ${need.max_cost_usd.normalize():f}"
-    if not need.metered_allowed:
-        return "a budget has reached its soft limit"
     if need.money_left_usd is not None and worst > need.money_left_usd:
         return f"could cost ${worst.normalize():f}, the budget has ${max(need.money_left_usd, 0):f} left"
     return None

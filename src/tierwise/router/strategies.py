@@ -115,6 +115,22 @@ def weighted(candidates: Sequence[Candidate], _need: Need, draw: float) -> Order
     )
 
 
+def frugal(candidates: Sequence[Candidate], need: Need) -> Order:
+    """Spend as little as the evidence of quality allows, whatever the strategy: what comes after a soft limit.
+
+    The cheapest that suffices is first, unmetered ones before any other; where nothing has evidence, what costs nothing
+    comes before what is metered, which is left for when that fails.
+    """
+    enough = sorted((c for c in candidates if sufficient(c, need)), key=_cheapness)
+    rest = [c for c in candidates if c not in enough]
+    free = _strongest_first([c for c in rest if not c.metered])
+    dear = sorted((c for c in rest if c.metered), key=_cheapness)
+    what = (
+        "the cheapest with evidence of sufficient quality" if enough else "what costs nothing" if free else "cheapest"
+    )
+    return certain([*enough, *free, *dear], f"a budget has reached its soft limit: {what} first")
+
+
 STRATEGIES: dict[str, Callable[[Sequence[Candidate], Need, float], Order]] = {
     "cheapest_sufficient": cheapest_sufficient,
     "best": best,

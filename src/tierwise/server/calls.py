@@ -17,7 +17,6 @@ from tierwise.gateway.gateway import Gateway, Reply
 from tierwise.server.errors import failure
 from tierwise.server.http import (
     CLOSE,
-    SHUTTING_DOWN,
     Headers,
     Left,
     Receive,
@@ -56,7 +55,9 @@ def identified(call: Call, request: Request) -> Call:
     if request.key_id is None and not passed_on:
         return call
     said = tuple(Part(kind="metadata", path=name, text=value) for name, value in passed_on)
-    return msgspec.structs.replace(call, key_id=request.key_id, headers=passed_on, parts=call.parts + said)
+    return msgspec.structs.replace(
+        call, key_id=request.key_id, grant=request.grant, headers=passed_on, parts=call.parts + said
+    )
 
 
 async def serve(
@@ -73,7 +74,7 @@ async def serve(
         try:
             reply = await gateway.handle(call)
         except asyncio.CancelledError:
-            raise (Left() if caller.left else Rejected(SHUTTING_DOWN, CLOSE)) from None
+            raise (Left() if caller.left else Rejected(request.ending, CLOSE)) from None
         head = decision_headers(reply.decision)
         if reply.gate_failed:
             head.append((b"x-tierwise-gate", b"failed"))
@@ -104,6 +105,7 @@ async def _stream(
         raise TypeError("a reply without deltas")
     try:
         try:
+            request.answering = True
             await send({"type": "http.response.start", "status": 200, "headers": EVENTS + head})
             async for delta in deltas:
                 frame = writer.write(delta)
@@ -114,7 +116,7 @@ async def _stream(
         except asyncio.CancelledError:
             if caller.left:
                 raise Left from None
-            last = writer.error(error_body(wire, SHUTTING_DOWN))
+            last = writer.error(error_body(wire, request.ending))
         except TierwiseError as error:
             last = writer.error(error_body(wire, failure(error)))
         except Exception as error:

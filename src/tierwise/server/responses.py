@@ -14,7 +14,7 @@ from tierwise.core.label import Label, highest
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.stored import Stored, StoredResponse
 from tierwise.server.calls import hints_of, identified, serve
-from tierwise.server.errors import INVALID, Failure
+from tierwise.server.errors import INVALID, PERMISSION, Failure
 from tierwise.server.http import Rejected, Request, missing
 from tierwise.wires import responses
 from tierwise.wires.responses_request import items_of, output_of, previous_of, with_history, with_references
@@ -79,6 +79,10 @@ class Responses:
         found = self._stored.get(request.key_id, ident, monotonic())
         if found is None:
             raise missing(f"there is no response {ident[:64]!a} (any more)")
+        grant = request.grant
+        if grant is not None and not grant.allows_label(found.label):
+            text = f"the key {grant.name!r} may not read this response: it is {found.label}"
+            raise Rejected(Failure(status=403, type=PERMISSION, code="label_not_allowed", message=text))
         await request.answer(found.body)
 
     async def delete(self, request: Request, ident: str) -> None:

@@ -206,6 +206,8 @@ def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: boo
 def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
     """Write an error in this wire's shape: the kind follows from the status, our code stands beside it."""
     kind = _ERROR_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    if code == "insufficient_quota":  # spent, which is no rate that waiting would help
+        kind = _ERROR_TYPES[402]
     named = {name: value for name, value in (("code", code), ("param", param)) if value is not None}
     return _encode({"type": "error", "error": {"type": kind, "message": message} | named})
 

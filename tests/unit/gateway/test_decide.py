@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tierwise.core.call import Features, Hints
 from tierwise.core.decision import Labelled
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied
+from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
 from tierwise.core.usage import Price
 from tierwise.economics.budget import Account, Budget
@@ -177,7 +178,8 @@ def test_budgets_take_metered_models_out_and_leave_the_others() -> None:
     spent = facts(Budget(scope="all", limit_usd=Decimal(1)), spent="0.99")
     assert order(rule_on(ask(), known=spent)) == ["mid", "near"]
     soft = facts(Budget(scope="all", limit_usd=Decimal(1), soft_limit_usd=Decimal("0.5")), spent="0.5")
-    assert order(rule_on(ask(max_output_tokens=1), known=soft)) == ["mid", "near"]
+    assert order(rule_on(ask(max_output_tokens=1), known=soft)) == ["mid", "near", "far"], "it is soft"
+    assert order(rule_on(ask("far", max_output_tokens=1), known=soft)) == ["far"]
     assert order(rule_on(ask("auto", Hints(max_cost_usd=Decimal("0.0001"))))) == ["mid", "near"]
 
 
@@ -239,3 +241,44 @@ def test_gates_that_need_logprobs_take_out_who_has_none() -> None:
         catalog=base.catalog, policy=base.policy, labels=LABELS, detectors=base.detectors, workflows={"sure": gated}
     )
     assert order(rule_on(ask("auto:sure"), in_force=in_force)) == ["mid"]
+
+
+LOW = Grant(name="k", label=Label.PUBLIC)
+GRANTED = [
+    (Grant(name="k", models=("near",)), "auto", ["near"]),
+    (Grant(name="k", models=("m*", "near")), "auto", ["mid", "near"]),
+    (Grant(name="k", models=("near",)), "far", "key:models"),
+    (Grant(name="k", models=("near",)), "tier:frontier", "key:models"),
+    (Grant(name="k", models=("nothing",)), "auto", "key:models"),
+    (Grant(name="k", label=Label.PUBLIC), "auto", "key:label"),
+    (Grant(name="k", label=Label.INTERNAL), "auto", ["far", "mid", "near"]),
+    (Grant(name="k", models=("mid",)), "auto:bank", ["mid"]),
+    (Grant(name="k", models=("scoped",)), "gpt-old", "key:models"),
+]
+
+
+@pytest.mark.parametrize(("grant", "model", "wanted"), GRANTED)
+def test_a_keys_grant_holds_for_every_candidate(grant: Grant, model: str, wanted: list[str] | str) -> None:
+    ruling = rule_on(msgspec.structs.replace(ask(model), key_id="k", grant=grant))
+    if isinstance(wanted, list):
+        assert order(ruling) == wanted
+        return
+    assert isinstance(ruling.refusal, PolicyDenied)
+    assert ruling.refusal.rule == wanted
+
+
+def test_a_team_has_one_account_for_all_its_keys() -> None:
+    known = facts(Budget(scope="team:red", limit_usd=Decimal("0.0001")))
+    asked = ask("far", max_output_tokens=100)
+    red, blue = (
+        rule_on(msgspec.structs.replace(asked, grant=Grant(name="k", team=t)), known=known) for t in ("red", "blue")
+    )
+    assert isinstance(red.refusal, BudgetExceeded)
+    assert (red.decision.team, order(blue)) == ("red", ["far"])
+    assert order(rule_on(asked, known=known)) == ["far"]
+
+
+@pytest.mark.parametrize("grant", [Grant(name="k", models=("near",)), Grant(name="k", models=("x",)), LOW])
+def test_a_replay_under_the_same_rules_moves_no_limited_key(grant: Grant) -> None:
+    before = rule_on(msgspec.structs.replace(ask(), key_id="k", grant=grant)).decision
+    assert [moved.moved for moved in replay(rules(), [before])] == [False]
