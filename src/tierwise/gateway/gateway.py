@@ -35,8 +35,8 @@ from tierwise.core.errors import (
 )
 from tierwise.core.label import Label
 from tierwise.economics.budget import Account
-from tierwise.economics.limits import Wait
-from tierwise.economics.price import ASSUMED_OUTPUT_TOKENS, cost_usd
+from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS, Wait
+from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
