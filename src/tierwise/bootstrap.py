@@ -4,6 +4,7 @@ Knows every package below; decides nothing. What is opened here is closed here, 
 """
 
 import asyncio
+import importlib
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
@@ -72,7 +73,7 @@ def rules_from(settings: Settings) -> Rules:
         catalog=catalog,
         policy=Policy(document.labels, document.rule),
         labels=document.labels,
-        detectors=Detectors(document.labels),
+        detectors=Detectors(document.labels, clock=time.monotonic, load=importlib.import_module),
         workflows=_workflows(document, catalog),
         budgets=document.budget,
         fallback=document.fallback,

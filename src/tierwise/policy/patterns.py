@@ -16,6 +16,7 @@ import msgspec
 
 from tierwise.core.label import Label
 from tierwise.policy import identifiers as ids
+from tierwise.policy.fixtures import EXAMPLE_TOKEN
 
 Check = Callable[[bytes, int, int], bool]
 
@@ -25,7 +26,7 @@ class Detector(msgspec.Struct, frozen=True):
 
     All hints run as one automaton over every text, so each must be simple: many exact patterns at once multiply its
     states, and digits at random then cost 1,000 times as much (measured). `overlap` true looks for the next candidate
-    one byte after a rejected one, not behind it.
+    one byte after a rejected one, not behind it. `most` limits the candidates of a slow check, 0 as for all.
     """
 
     name: str
@@ -35,13 +36,14 @@ class Detector(msgspec.Struct, frozen=True):
     check: Check
     why: str
     overlap: bool = False
+    most: int = 0
 
 
 # What a value of a secret looks like
 
 _PLACEHOLDER = re.compile(
     rb"(?i)example|sample|dummy|changeme|change[_-]me|placeholder|redacted|your[_-]|my[_-](?:key|token|secret|pass)|"
-    rb"insert|x{5,}|\*{3,}|\.{3}|^<|^\$|^%|^\{|^(?:none|null|true|false|undefined|string|test)"
+    rb"insert|x{5,}|\*{3,}|\.{3}|^<|^\$|^%|^\{|^(?:none|null|true|false|undefined|string|test|hunter2\W*$)"
 )
 _VALUE = re.compile(rb"""(["'`]?)([^\s"'`,;<>]{1,256})""")
 _CODE = re.compile(rb"^[A-Za-z_][A-Za-z0-9_]*(?:[.(\[]|$)")
@@ -97,7 +99,9 @@ def _url_password(data: bytes, start: int, end: int) -> bool:
 
 
 def _jwt(data: bytes, start: int, end: int) -> bool:
-    head = data[start:end].split(b".", 1)[0]
+    head, claims, _ = data[start:end].split(b".", 2)
+    if claims.startswith(EXAMPLE_TOKEN):
+        return False
     try:
         return "alg" in json.loads(base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
     except (binascii.Error, ValueError):
@@ -156,23 +160,26 @@ DETECTORS: tuple[Detector, ...] = (
         name="es_dni",
         label=_PERSONAL,
         hint=r"[0-9]{7}[ \-]?[A-Z0-9]",
-        pattern=r"(?:[0-9]{8}|[XYZ]-?[0-9]{7})[ \-]?[A-Z]",
+        pattern=r"(?:[0-9]{8}|[XYZ][ \-]?[0-9]{7})[ \-]?[A-Z]",
         check=ids.es_dni,
         why="Spanish DNI and NIE: check letter",
     ),
     Detector(
         name="it_codice_fiscale",
         label=_PERSONAL,
-        hint=r"(?i)[A-Z]{3} ?[0-9][0-9L-V][A-Z]",
-        pattern=r"(?i)[A-Z]{3} ?[A-Z]{3} ?[0-9][0-9L-V][A-EHLMPRST][0-9L-V]{2} ?[A-Z][0-9L-V]{3}[A-Z]",
+        hint=r"(?i)[A-Z]{3}[ \-]?[0-9][0-9L-V][A-Z]",
+        pattern=r"(?i)[A-Z]{3}[ \-]?[A-Z]{3}[ \-]?[0-9][0-9L-V][A-EHLMPRST][0-9L-V]{2}[ \-]?[A-Z][0-9L-V]{3}[A-Z]",
         check=ids.it_codice_fiscale,
         why="Italian codice fiscale: check letter",
     ),
     Detector(
         name="fr_nir",
         label=_PERSONAL,
-        hint=_RUN + r"|[0-9]{6} ?2[ABab]|[0-9]{2} [0-9]{2} 2[ABab]",
-        pattern=r"[1-478] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?[0-9][0-9ABab] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
+        hint=_RUN + r"|[0-9]{2}[ \-]?2[ABab][ \-]?[0-9]{3}",
+        pattern=(
+            r"[1-478][ \-]?[0-9]{2}[ \-]?(?:0[1-9]|1[0-2]|[2-9][0-9])[ \-]?[0-9][0-9ABab][ \-]?[0-9]{3}[ \-]?[0-9]{3}"
+            r"[ \-]?[0-9]{2}"
+        ),
         check=ids.fr_nir,
         why="French social security number: key mod 97",
     ),
@@ -180,7 +187,7 @@ DETECTORS: tuple[Detector, ...] = (
         name="de_steuer_id",
         label=_PERSONAL,
         hint=_RUN,
-        pattern=r"[1-9][0-9] ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}",
+        pattern=r"[1-9][0-9][ \-]?[0-9]{3}[ \-]?[0-9]{3}[ \-]?[0-9]{3}",
         check=ids.de_steuer_id,
         why="German tax number: digit pattern, mod 11,10",
     ),
