@@ -166,6 +166,9 @@ FORMS: dict[str, Maker] = {
 # What no pattern finds without pinning half of everything: said, not hidden.
 BEYOND: dict[str, Maker] = {
     "bare, not named": lambda _kind, number, template: (part(filled(template, number)),),
+    "19 digits on end, no card named": lambda _kind, number, template: (
+        part(filled(template, numbers.completed(number[:15] + "207", "", numbers.luhn))),
+    ),
     "a line break inside": typed(lambda kind, number: crossing(kind, number, "\n")),
     "words inside": typed(lambda kind, number: crossing(kind, number, " and then ")),
     "digits as words": typed(lambda _kind, number: " ".join(WORDS.get(char, char) for char in number)),
@@ -228,7 +231,7 @@ def _identifiers(group: str, forms: dict[str, Maker], each: int) -> Iterator[Cas
     r, around = Random(f"{SEED} {group}"), _languages()
     for kind, (drawn, *_) in IDENTIFIERS.items():
         for form, make in forms.items():
-            if form == "bare, not named" and kind not in NAMED_WHEN_COMPACT:
+            if (form == "bare, not named" and kind not in NAMED_WHEN_COMPACT) or ("card" in form and kind != "card"):
                 continue
             for _ in range(each):
                 language, template = next(around)

@@ -87,6 +87,10 @@ def _is_card(number: bytes) -> bool:
 
 
 _GROUP = re.compile(rb"[0-9]+")
+_CARD_WORD = re.compile(
+    r"(?i)card|karte|carte|tarjeta|carta|kaart|cart[aã]o|kart[aiıęy]|\bkort|карт|卡|カード|कार्ड|بطاق|\bpan\b|visa|maestro".encode()
+)
+_NEAR_BYTES = 48
 
 
 def card(data: bytes, start: int, end: int) -> bool:
@@ -111,20 +115,43 @@ def _card_in(data: bytes, start: int, end: int, accept: Callable[[bytes], bool])
     return any(_card_from(data, groups[first : first + 7], accept) for first in range(len(groups)))
 
 
+# What a program counts, or one of a list of numbers of another length.
+_COUNTED = re.compile(
+    rb"(?i)(?:(?:offset|trace|span|nonce|seq|ticks?|nanos|timestamp)(?:_?id)?[\"']?[ :=]{1,3}"
+    rb"|(?<![0-9])[0-9]{7,14}, )\Z"
+)
+_DUMP = re.compile(rb"(?:\b[0-9a-f]{4} ){5}[0-9a-f]{4}\b")
+
+
+def dumped(data: bytes, start: int, end: int) -> bool:
+    """Say whether the span stands in a hexadecimal dump: many groups of four, letters among them."""
+    around = data[max(0, start - 30) : end + 30]
+    found = _DUMP.search(around)
+    return found is not None and not found[0].replace(b" ", b"").isdigit()
+
+
+def _named(data: bytes, left: int, right: int) -> bool:
+    """Say whether a card is spoken of nearby: 13, 14 (barcodes) and 17 to 19 digits (ids, clocks) pass by chance."""
+    return _CARD_WORD.search(data[max(0, left - _NEAR_BYTES) : right + _NEAR_BYTES]) is not None
+
+
 def _card_from(data: bytes, groups: list[tuple[int, int]], accept: Callable[[bytes], bool]) -> bool:
     left, right = groups[0]
     if left > 1 and data[left - 1 : left] == b"." and data[left - 2 : left - 1].isdigit() and right - left > 7:
         return False  # the fraction of a decimal number
     number = data[left:right]
     if 13 <= len(number) <= 19 and accept(number):
-        return True
-    if not 3 <= len(number) <= 8:
-        return False
+        if 15 <= len(number) <= 16 and not _COUNTED.search(data[max(0, left - 24) : left]):
+            return True
+        if _named(data, left, right):
+            return True
+    if len(number) not in (4, 6, 8):
+        return False  # no issuer prints another first group
     for left, right in groups[1:]:
         number += data[left:right]
         if not 3 <= right - left <= 8 or len(number) > 19:
             return False
-        if len(number) >= 13 and accept(number):
+        if len(number) >= 13 and accept(number) and not dumped(data, left, right):
             return True
     return False
 
@@ -146,7 +173,7 @@ _IBAN_LENGTHS = {
 
 def iban(data: bytes, start: int, _end: int) -> bool:
     """True if an IBAN of its country's length begins here and passes ISO 7064 mod 97-10."""
-    if start and data[start - 1 : start].isalnum():
+    if (start and data[start - 1 : start].isalnum()) or dumped(data, start, start + 20):
         return False
     length = _IBAN_LENGTHS.get(data[start : start + 2].upper())
     if length is None:
@@ -221,6 +248,8 @@ def fr_nir(data: bytes, start: int, end: int) -> bool:
     text = _compact(data[start:end])
     if text in FIXTURES:
         return False
+    if len(text) == end - start and not (text[:1] in b"12" and 1 <= int(text[3:5]) <= 12):
+        return False  # fifteen digits on end: only births in a month of the calendar
     number = text[:13].replace(b"2A", b"19").replace(b"2B", b"18")
     return number.isdigit() and 97 - int(number) % 97 == int(text[13:]) and alone(data, start, end)
 
@@ -280,6 +309,12 @@ def in_aadhaar(data: bytes, start: int, end: int) -> bool:
     """True for an Indian Aadhaar number (Verhoeff check), unless it reads as three years."""
     if not alone(data, start, end):
         return False
+    if re.match(rb"-[0-9A-Za-z]", data[end : end + 2]) or re.search(
+        rb"[0-9A-Za-z]-\Z", data[max(0, start - 2) : start]
+    ):
+        return False  # the middle of a UUID
+    if dumped(data, start, end):
+        return False
     if re.match(rb" [0-9]{4}\b", data[end : end + 6]) or re.search(rb"\b[0-9]{4} \Z", data[max(0, start - 6) : start]):
         return False  # a group of a longer number
     number = digits(data[start:end])
@@ -299,6 +334,8 @@ def cn_resident_id(data: bytes, start: int, end: int) -> bool:
     if text in FIXTURES:
         return False
     if not (11 <= int(text[:2]) <= 65 or text[:2] in (b"71", b"81", b"82", b"83")) or not alone(data, start, end):
+        return False
+    if not 1900 <= int(text[6:10]) < 2100:
         return False
     try:
         datetime.date(int(text[6:10]), int(text[10:12]), int(text[12:14]))

@@ -138,6 +138,7 @@ def _stdnum(library: Any, tail: re.Pattern[bytes]) -> Check:
     return check
 
 
+_ADDRESS = re.compile(r"\+?\d{1,3}(?:\.\d{1,3}){3}")
 _FICTION = re.compile(
     r"\+1[2-9][0-9]{2}5550[01][0-9]{2}|\+44(?:7700900|2079460|1632960|8081570|9098790)[0-9]{3}|\+1\d*1234567\Z"
 )
@@ -149,6 +150,8 @@ def _phone_check(library: Any, regions: Sequence[str]) -> Check:
         if found is None or data[end : end + 1].isalnum() or data[max(0, start - 1) : start].isalnum():
             return False
         text = found[0].decode("ascii")
+        if _ADDRESS.match(text) or (data[start - 1 : start] in (b"", b"\n") and b"@@ -" in data):
+            return False  # four bytes of an address, or a line that a diff adds
         return any(_valid(library, text, region) for region in ([None] if text.startswith("+") else regions))
 
     return check

@@ -45,8 +45,17 @@ _PLACEHOLDER = re.compile(
     rb"(?i)example|sample|dummy|changeme|change[_-]me|placeholder|redacted|your[_-]|my[_-](?:key|token|secret|pass)|"
     rb"insert|x{5,}|\*{3,}|\.{3}|^<|^\$|^%|^\{|^(?:none|null|true|false|undefined|string|test|hunter2\W*$)"
 )
-_VALUE = re.compile(rb"""(["'`]?)([^\s"'`,;<>]{1,256})""")
-_CODE = re.compile(rb"^[A-Za-z_][A-Za-z0-9_]*(?:[.(\[]|$)")
+_VALUE = re.compile(rb"""(["'`]?)([^\s"'`,;<>\\]{1,256})""")
+_CODE = re.compile(rb"^[A-Za-z_][A-Za-z0-9_]*(?:[.()\[\]{}:|]|$)")
+# What everybody types who needs any password: it guards nothing.
+_WEAK = re.compile(
+    rb"(?i)\A(?:my|the|your|a|user|test|new|old|bad|wrong|default|super|top)?[_-]?(?:p[a4@]ss(?:w(?:or)?d|phrase|w0rd)?|pwd|"
+    rb"passwort|secret|admin|root|letmein|qwerty|welcome|abc|foo|bar|baz|hidden|token|key)[0-9!_.-]{0,6}\Z"
+)
+# A name and no value: words joined by points or underscores, or a type in camel case.
+_NAME = re.compile(
+    rb"\A(?:[A-Za-z0-9]{0,16}[._])+[A-Za-z0-9]{0,16}[)\]}]*\Z|\A(?:[A-Z]+[0-9]*)?(?:[A-Z][a-z]{2,})+[0-9]*[)\]}]*\Z"
+)
 
 
 def entropy(text: bytes) -> float:
@@ -75,7 +84,9 @@ def _key(data: bytes, start: int, end: int) -> bool:
 
 def _token_after(data: bytes, _start: int, end: int) -> bool:
     value = re.match(rb"[A-Za-z0-9._~+/=\-]{16,512}", data[end : end + 512])
-    return value is not None and random_looking(value[0])
+    if value is None or not random_looking(value[0]):
+        return False
+    return data[end - 1 : end] in (b'"', b"'") or not _NAME.match(value[0])
 
 
 def _password(data: bytes, _start: int, end: int) -> bool:
@@ -84,18 +95,19 @@ def _password(data: bytes, _start: int, end: int) -> bool:
     if found is None:
         return False
     quote, value = found.groups()
-    if len(value) < 6 or _PLACEHOLDER.search(value):
+    if len(value) < 6 or _PLACEHOLDER.search(value) or _WEAK.match(value):
         return False
-    return bool(quote) or (not _CODE.match(value) or _mixed(value))
+    code = _CODE.match(value)
+    return bool(quote) or code is None or (code.end() == len(value) and value[-1:].isalnum() and _mixed(value))
 
 
 def _mixed(value: bytes) -> bool:
-    return not re.search(rb"[.(\[]", value) and bool(re.search(rb"[0-9]", value) and re.search(rb"[A-Za-z]", value))
+    return bool(re.search(rb"[0-9]", value) and re.search(rb"[A-Za-z]", value))
 
 
 def _url_password(data: bytes, start: int, end: int) -> bool:
     password = data[start:end].rsplit(b":", 1)[1][:-1]
-    return len(password) >= 3 and not _PLACEHOLDER.search(password) and password not in (b"password", b"pass", b"pwd")
+    return len(password) >= 3 and not _PLACEHOLDER.search(password) and not _WEAK.match(password)
 
 
 def _jwt(data: bytes, start: int, end: int) -> bool:
