@@ -32,6 +32,15 @@ def alone(data: bytes, start: int, end: int) -> bool:
     return not (data[end : end + 1] in (b".", b"-") and data[end + 1 : end + 2].isdigit())
 
 
+def in_a_row(data: bytes, start: int, end: int, words: re.Pattern[bytes]) -> bool:
+    """Say whether the span is one of a row of values that neither its surroundings nor the first line calls by name."""
+    before = data[max(0, start - 2) : start]
+    if before[-1:] not in (b",", b";", b"(", b"[", b"\t") and before not in (b", ", b"; "):
+        return False
+    around = data[max(0, start - 64) : end + 64] + data[: data.find(b"\n") + 1][:512]
+    return data[end : end + 1] in (b",", b";", b")", b"]", b"\t", b"\n", b"\\", b"") and not words.search(around)
+
+
 # Payment cards
 
 _DOUBLED = bytes.maketrans(b"0123456789", bytes([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]))
@@ -175,6 +184,8 @@ def iban(data: bytes, start: int, _end: int) -> bool:
     """True if an IBAN of its country's length begins here and passes ISO 7064 mod 97-10."""
     if (start and data[start - 1 : start].isalnum()) or dumped(data, start, start + 20):
         return False
+    if re.search(rb"[0-9a-f]{4}-\Z", data[max(0, start - 5) : start]):
+        return False  # the rest of a UUID
     length = _IBAN_LENGTHS.get(data[start : start + 2].upper())
     if length is None:
         return False
@@ -243,13 +254,21 @@ def it_codice_fiscale(data: bytes, start: int, end: int) -> bool:
     return text[15] - 65 == total % 26 and alone(data, start, end)
 
 
+_NIR_WORD = re.compile(rb"(?i)\bnir\b|s\xc3\xa9cu|secu|insee|assur|social")
+_IDNR_WORD = re.compile(rb"(?i)steuer|tax|idnr|id-?nr|\btin\b")
+
+
 def fr_nir(data: bytes, start: int, end: int) -> bool:
     """True for a French social security number whose key is 97 minus the number mod 97 (2A, 2B: Corsica)."""
     text = _compact(data[start:end])
     if text in FIXTURES:
         return False
-    if len(text) == end - start and not (text[:1] in b"12" and 1 <= int(text[3:5]) <= 12):
-        return False  # fifteen digits on end: only births in a month of the calendar
+    if (
+        len(text) == end - start
+    ):  # fifteen digits on end: only births in a month of the calendar, and no column of numbers
+        born = text[:1] in b"12" and 1 <= int(text[3:5]) <= 12
+        if not born or in_a_row(data, start, end, _NIR_WORD):
+            return False
     number = text[:13].replace(b"2A", b"19").replace(b"2B", b"18")
     return number.isdigit() and 97 - int(number) % 97 == int(text[13:]) and alone(data, start, end)
 
@@ -258,6 +277,8 @@ def de_steuer_id(data: bytes, start: int, end: int) -> bool:
     """True for a German tax number: one digit two or three times among the first ten, ISO 7064 mod 11,10."""
     number = digits(data[start:end])
     if number in FIXTURES:
+        return False
+    if len(number) == end - start and in_a_row(data, start, end, _IDNR_WORD):
         return False
     counts = sorted(number[:10].count(byte) for byte in set(number[:10]))
     if counts[-1] not in (2, 3) or counts[-2] != 1 or not alone(data, start, end):
