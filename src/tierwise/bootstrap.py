@@ -25,6 +25,7 @@ from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
@@ -119,7 +120,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         metrics = Metrics(lambda: ledger.pending_rows)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, await _accounts(rules, ledger)),
+            Facts(rules.breaker, await _accounts(rules, ledger), Declassifications(settings.declassified_path).active),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),
@@ -196,7 +197,7 @@ def dry_gateway(settings: Settings) -> Gateway:
     """Return a gateway that can only decide: it has no ledger and reaches nobody."""
     rules = rules_from(settings)
     new_id = IdSource(time.time_ns, _Randomness()).next
-    facts = Facts(rules.breaker, ())
+    facts = Facts(rules.breaker, (), Declassifications(settings.declassified_path).active)
     return Gateway(rules, facts, ledger=_NoLedger(), transport=Transport(), reach=_Reach({}), new_id=new_id)
 
 
@@ -265,7 +266,7 @@ class _NoLedger:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Know no sessions."""
         return None
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from tierwise.core.label import Label, highest
 from tierwise.economics.budget import Account
 from tierwise.fallback.breaker import Breaker, BreakerSettings
+from tierwise.gateway.released import Active, nothing
 from tierwise.gateway.sessions import Sessions
 from tierwise.gateway.thoughts import Kept
 
@@ -24,9 +25,10 @@ MAX_TOOL_CALLS = 50_000
 
 class Facts:
     """Breakers, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by key and
-    session, makers of tool calls."""
+    session, makers of tool calls; what is declassified."""
 
-    def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account]) -> None:
+    def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account], declassified: Active = nothing) -> None:
+        self.declassified = declassified
         self._breaker = breaker
         self._breakers: dict[str, Breaker] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
