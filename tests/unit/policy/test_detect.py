@@ -181,6 +181,70 @@ def test_a_check_that_fails_counts_as_the_strictest_hit() -> None:
     )
 
 
+class Clock:
+    """Each look at it takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def test_text_for_which_no_time_is_left_counts_as_the_strictest_hit() -> None:
+    detectors = Detectors(LabelSettings(), clock=Clock())
+    findings = detectors.scan(tuple(part("hello", f"messages[{n}].content") for n in range(9)))
+    (finding,) = (f for f in findings if f.detector == "scan")
+    assert (finding.label, finding.detail) == (Label.RESTRICTED, f"more than {detect.MAX_SCAN_S:g} seconds")
+
+
+def test_a_detector_that_runs_out_of_time_counts_as_a_hit() -> None:
+    numbers = " ".join(f"x{n}y 12345678901234" for n in range(9))
+    (finding, *_) = Detectors(LabelSettings(), clock=Clock()).scan((part(numbers),))
+    assert (finding.detector, finding.detail) == ("card", f"more than {detect.MAX_SCAN_S:g} seconds")
+
+
+def test_what_ran_out_of_time_is_scanned_again_next_time() -> None:
+    clock = Clock()
+    detectors = Detectors(LabelSettings(), clock=clock)
+    numbers = part(" ".join(f"x{n}y 12345678901234" for n in range(99)))
+    assert detectors.scan((numbers,))
+    detectors._clock = lambda: 0.0
+    assert detectors.scan((numbers,)) == ()
+
+
+@settings(max_examples=60)
+@given(st.text("ab(|)*+?.{}0123,[]^$", min_size=1, max_size=16))
+def test_any_pattern_that_is_accepted_ends_on_a_long_text_that_nearly_matches(pattern: str) -> None:
+    try:
+        detectors = Detectors(LabelSettings(patterns={"own": Pattern(pattern=pattern)}))
+    except ConfigError:
+        return
+    text = "ab" * 10_000 + "c"  # a backtracking engine does not come back from (a+|b+)+$ here
+    assert {f.detector for f in detectors.scan((part(text),))} <= {"own", "scan"}
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_a_text_says_the_same_when_it_is_scanned_again(first: str, second: str) -> None:
+    detectors = Detectors(LabelSettings())
+    parts = (
+        part(first * 3, "system"),
+        part(second * 3),
+        part("4539 1488 0343 6467 " + "a" * 300, "messages[1].content"),
+    )
+    assert detectors.scan(parts) == detectors.scan(parts)
+
+
+def test_what_was_scanned_in_an_earlier_turn_is_not_scanned_again() -> None:
+    detectors = Detectors(LabelSettings())
+    turns = [part(f"turn {n}: order 4539 1488 0343 6467 " + "x" * 300, f"messages[{n}].content") for n in range(6)]
+    for count in range(1, 7):
+        findings = detectors.scan(turns[:count])
+        assert {f.path for f in findings if f.detector == "card"} == {one.path for one in turns[:count]}
+    assert detectors.examined_chars < 2 * sum(len(one.text) for one in turns)
+
+
 def test_a_detector_can_be_moved_or_turned_off() -> None:
     chosen = LabelSettings(detectors={"card": "restricted", "iban": "off", "test_card": "internal"})
     text = part("4539148803436467 AT030332245383236405")
