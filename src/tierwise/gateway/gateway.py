@@ -121,7 +121,8 @@ class Gateway:
         asking = Asking(call, self.facts.thoughts)
         run = Run(self._rule(asking, released), asking, started)
         if call.hints.session is not None:
-            self.facts.stick(call.key_id, released.name(call.hints.session), run.ruling.decision.label.value)
+            for name in released.names(call.hints.session):
+                self.facts.stick(call.key_id, name, run.ruling.decision.label.value)
         try:
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
@@ -313,11 +314,11 @@ class Gateway:
 
     async def _recall(self, key_id: str | None, session: str, released: Released) -> None:
         """Fetch the label of a session that an earlier process has seen."""
-        name = released.name(session)
-        if self.facts.session_label(key_id, name) is None:
-            before = await self._ledger.session_label(key_id, session, released.since_ts)
-            if before is not None:
-                self.facts.stick(key_id, name, before)
+        for name, since_ts in released.names(session).items():
+            if self.facts.session_label(key_id, name) is None:
+                before = await self._ledger.session_label(key_id, session, since_ts)
+                if before is not None:
+                    self.facts.stick(key_id, name, before)
 
     def _judge_again(self, run: Run, hop: Hop) -> None:
         decision = run.ruling.decision

@@ -34,10 +34,9 @@ class Released(msgspec.Struct, frozen=True):
         """Return the name under which the session's label is kept: apart from that before the declassification."""
         return f"{session}\0{self.session[-1].id}" if self.session else session
 
-    @property
-    def since_ts(self) -> float:
-        """Return from when on the session's label counts."""
-        return self.session[-1].made if self.session else 0.0
+    def names(self, session: str) -> dict[str, float]:
+        """Return every name under which the label is kept, and from when on: what pins now pins after the end too."""
+        return {session: 0.0} | ({self.name(session): self.session[-1].made} if self.session else {})
 
 
 def released_for(call: Call, active: tuple[Declassified, ...]) -> Released:

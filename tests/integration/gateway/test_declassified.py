@@ -72,6 +72,29 @@ def test_another_detector_still_pins_and_sticks_in_a_later_process_too(house: Bu
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_pins_meanwhile_pins_on_after_the_end(
+    house: Build, tierwise: object, tmp_path: Path, restarted: bool
+) -> None:
+    async def scene() -> None:
+        store = Declassifications(tmp_path / "declassified.sqlite")
+        made = {"until": time.time() + 60, "who": "a", "why": "b", "session": "s1", "detectors": ("card",)}
+        async with house() as h:
+            await label(h, CARD)
+            store.add(Declassified(id="d1", made=time.time(), to=Label.INTERNAL, **made))  # type: ignore[arg-type]
+            if not restarted:
+                assert (await label(h, KEY)).label.value is Label.RESTRICTED
+                store.end("d1", time.time(), "a")
+                assert (await label(h, "thanks")).label.value is Label.RESTRICTED
+                return
+        async with house() as h:
+            assert (await label(h, KEY)).label.value is Label.RESTRICTED
+            store.end("d1", time.time(), "a")
+            assert (await label(h, "thanks")).label.value is Label.RESTRICTED
+
+    asyncio.run(scene())
+
+
 def test_what_else_the_session_has_carried_stays(house: Build, tierwise: object) -> None:
     async def scene() -> None:
         async with house() as h:
