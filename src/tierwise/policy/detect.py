@@ -30,7 +30,7 @@ MAX_SCAN_BYTES = 4 * 1024 * 1024
 """Text of one call that is scanned; more counts as a hit."""
 MAX_SCAN_S = 2.0
 """Time that the scan of one call may take; what is not scanned by then counts as a hit."""
-LEAST_KNOWN_BYTES = 256
+LEAST_KNOWN_BYTES = 64
 MAX_KNOWN = 100_000
 """Texts whose findings are kept, by hash, so that the turns of a long conversation are not searched again and again."""
 _SET_MEMORY_BYTES = 32 * 1024 * 1024
