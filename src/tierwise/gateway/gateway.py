@@ -45,6 +45,7 @@ from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
+from tierwise.gateway.released import Released, released_for
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
@@ -66,8 +67,8 @@ class Records(Protocol):
     async def outcome(self, decision: Decision) -> object:
         """Write the whole record."""
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried."""
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +110,8 @@ class Gateway:
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(Asking(call, self.facts.thoughts, self._masked))
+        asking = Asking(call, self.facts.thoughts, self._masked)
+        ruling = self._rule(asking, released_for(call, self.facts.declassified(self._clock())))
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -120,12 +122,14 @@ class Gateway:
         carries the record as `decision`. Cancelling settles the record as cancelled.
         """
         started = perf_counter()
+        released = released_for(call, self.facts.declassified(self._clock()))
         if call.hints.session is not None:
-            await self._recall(call.key_id, call.hints.session)
+            await self._recall(call.key_id, call.hints.session, released)
         asking = Asking(call, self.facts.thoughts, self._masked)
-        run = Run(self._rule(asking), asking, started)
+        run = Run(self._rule(asking, released), asking, started)
         if call.hints.session is not None:
-            self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
+            for name in released.names(call.hints.session):
+                self.facts.stick(call.key_id, name, run.ruling.decision.label.value)
         try:
             self._admit(run)
             if run.ruling.refusal is not None:
@@ -292,7 +296,7 @@ class Gateway:
 
     # the decision
 
-    def _rule(self, asking: Asking) -> Ruling:
+    def _rule(self, asking: Asking, released: Released) -> Ruling:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
@@ -310,30 +314,32 @@ class Gateway:
             unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
-        label = self._label(call, pool)
+        label = self._label(call, pool, released)
         return decide(rules, self.facts, ask, pool, label)
 
-    def _label(self, call: Call, pool: Pool) -> Labelled:
+    def _label(self, call: Call, pool: Pool, released: Released) -> Labelled:
         rules, session = self.rules, call.hints.session
         return label_call(
             rules.labels,
             caller=call.hints.label,
             workflow=pool.workflow.label if pool.workflow else None,
-            session=self.facts.session_label(call.key_id, session) if session else None,
+            session=self.facts.session_label(call.key_id, released.name(session)) if session else None,
             stored=call.inherited,
-            findings=rules.detectors.scan(call.parts),
+            findings=rules.detectors.scan(call.parts, released.hashes),
+            released=(*released.session, *released.texts),
         )
 
     def _masked(self, call: Call) -> Masked:
         pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
         return masked(call, pseudonyms, self.rules.detectors)
 
-    async def _recall(self, key_id: str | None, session: str) -> None:
+    async def _recall(self, key_id: str | None, session: str, released: Released) -> None:
         """Fetch the label of a session that an earlier process has seen."""
-        if self.facts.session_label(key_id, session) is None:
-            before = await self._ledger.session_label(key_id, session)
-            if before is not None:
-                self.facts.stick(key_id, session, before)
+        for name, since_ts in released.names(session).items():
+            if self.facts.session_label(key_id, name) is None:
+                before = await self._ledger.session_label(key_id, session, since_ts)
+                if before is not None:
+                    self.facts.stick(key_id, name, before)
 
     def _judge_again(self, run: Run, hop: Hop) -> None:
         decision = run.ruling.decision

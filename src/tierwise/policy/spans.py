@@ -9,9 +9,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 
 from tierwise.policy import identifiers as ids
-from tierwise.policy.detect import Detectors, fold
+from tierwise.policy.detect import Detectors
 from tierwise.policy.patterns import DETECTORS
 from tierwise.policy.pseudonyms import Span, kinds_from
+from tierwise.policy.readings import fold
 
 Widen = Callable[[bytes, int, int], tuple[int, int]]
 _BEGINNING = 256
