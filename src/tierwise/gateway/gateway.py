@@ -110,8 +110,8 @@ class Gateway:
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        asking = Asking(call, self.facts.thoughts, self._masked)
-        ruling = self._rule(asking, released_for(call, self.facts.declassified(self._clock())))
+        released = released_for(call, self.facts.declassified(self._clock()))
+        ruling = self._rule(self._asking(call, released), released)
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -125,7 +125,7 @@ class Gateway:
         released = released_for(call, self.facts.declassified(self._clock()))
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session, released)
-        asking = Asking(call, self.facts.thoughts, self._masked)
+        asking = self._asking(call, released)
         run = Run(self._rule(asking, released), asking, started)
         if call.hints.session is not None:
             for name in released.names(call.hints.session):
@@ -329,9 +329,12 @@ class Gateway:
             released=(*released.session, *released.texts),
         )
 
-    def _masked(self, call: Call) -> Masked:
-        pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
-        return masked(call, pseudonyms, self.rules.detectors)
+    def _asking(self, call: Call, released: Released) -> Asking:
+        def hide(call: Call) -> Masked:
+            pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
+            return masked(call, pseudonyms, self.rules.detectors, released)
+
+        return Asking(call, self.facts.thoughts, hide)
 
     async def _recall(self, key_id: str | None, session: str, released: Released) -> None:
         """Fetch the label of a session that an earlier process has seen."""

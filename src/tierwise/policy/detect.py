@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -38,6 +38,9 @@ _SET_MEMORY_BYTES = 32 * 1024 * 1024
 
 
 Clock = Callable[[], float]
+T = TypeVar("T")
+Match = tuple[str, int, int]
+"""A detector's name, and where in the folded text its match begins and ends, in bytes."""
 
 
 def _stopped() -> float:
@@ -68,7 +71,8 @@ class Detectors:
         rows = _in_force(settings, load)
         self.labels = {row.name: label for row, label in rows}
         self._rows = [(row, label, _compile(row.pattern)) for row, label in rows]
-        self._known: OrderedDict[bytes, tuple[Finding, ...]] = OrderedDict()
+        self._known = _Memory[tuple[Finding, ...]]()
+        self._placed = _Memory[tuple[Match, ...]]()
         self._clock = clock
         self.examined_chars = 0
         self._strictest = highest(self.labels.values())
@@ -85,7 +89,7 @@ class Detectors:
         `released` gives the declassification in force for a text or a line, by `text_hash`.
         """
         findings: list[Finding] = []
-        allowance = _Allowance(self._rows, self._clock, released or {})
+        allowance = _Allowance(self._rows, self.timer(), released or {})
         left_bytes = MAX_SCAN_BYTES
         for path, text in _texts(parts, allowance.released):
             left_bytes -= len(text)
@@ -98,27 +102,43 @@ class Detectors:
             findings.extend(self._of(path, text, allowance))
         return tuple(findings)
 
-    def matches(self, text: str) -> list[tuple[str, int, int]] | None:
-        """Return every match as (detector, start, end) in bytes of the folded text; None where a search gave up."""
-        data = fold(text)
-        places = self._suspected(data)
-        found: list[tuple[str, int, int]] = []
-        for place in places:
+    def timer(self) -> Callable[[], bool]:
+        """Return what says, from now on, whether the time for one call is up."""
+        until = self._clock() + MAX_SCAN_S
+        return lambda: self._clock() > until
+
+    def matches(self, text: str, late: Callable[[], bool] = lambda: False) -> Sequence[Match] | None:
+        """Return every match in the text as it is written, decoding nothing; None where a search gave up."""
+        key = _key(text)
+        known = self._placed.get(key)
+        if known is not None:
+            return known
+        self.examined_chars += len(text)
+        try:
+            found = self._matches(fold(text), late)
+        except Exception:  # as in a scan: a guard that breaks is no pass
+            return None
+        if found is not None:
+            self._placed.keep(key, found)
+        return found
+
+    def _matches(self, data: bytes, late: Callable[[], bool]) -> tuple[Match, ...] | None:
+        found: list[Match] = []
+        for place in self._suspected(data):
             if place < 0:
                 return None
             row, _, pattern = self._rows[place]
-            accepted = _accepted(row, pattern, data)
+            accepted = _accepted(row, pattern, data, late)
             if accepted is None:
                 return None
             found += ((row.name, start, end) for start, end in accepted)
-        return found
+        return tuple(found)
 
     def _of(self, path: str, text: str, allowance: "_Allowance") -> Sequence[Finding]:
         """Return what stands in one text; from memory where it is known and nothing in it was declassified."""
-        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        known = self._known.get(key) if len(text) >= LEAST_KNOWN_BYTES else None
+        key = _key(text)
+        known = self._known.get(key)
         if known is not None and not (known and allowance.released):
-            self._known.move_to_end(key)
             return [msgspec.structs.replace(finding, path=path) for finding in known]
         self.examined_chars += len(text)
         allowance.text = allowance.released.get(text_hash(text), "") if allowance.released else ""
@@ -127,10 +147,8 @@ class Detectors:
             findings = tuple(self._scan(path, data, self._suspected(data), allowance))
         except Exception as error:  # a guard that breaks must count as a hit, whatever broke
             return (self._closed(path, f"detector failed: {type(error).__name__}"),)
-        if len(text) >= LEAST_KNOWN_BYTES and not allowance.released and not any(f.detail for f in findings):
-            self._known[key] = findings
-            if len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
+        if not allowance.released and not any(f.detail for f in findings):
+            self._known.keep(key, findings)
         return findings
 
     def _suspected(self, data: bytes) -> list[int]:
@@ -165,15 +183,13 @@ def text_hash(text: str | bytes) -> str:
 class _Allowance:
     """What is left for one call: candidates by detector, time, and what was declassified."""
 
-    def __init__(self, rows: Sequence[tuple[Detector, Label, Any]], clock: Clock, released: Mapping[str, str]) -> None:
-        self.left = {row.name: min(row.most or MAX_CANDIDATES, MAX_CANDIDATES) for row, _, _ in rows}
+    def __init__(
+        self, rows: Sequence[tuple[Detector, Label, Any]], late: Callable[[], bool], released: Mapping[str, str]
+    ) -> None:
+        self.left = {row.name: row.most or MAX_CANDIDATES for row, _, _ in rows}
+        self.late = late
         self.released = released
         self.text = ""  # the declassification of the whole text at hand
-        self._clock, self._until = clock, clock() + MAX_SCAN_S
-
-    def late(self) -> bool:
-        """Say whether the time is up."""
-        return self._clock() > self._until
 
     def release(self, data: bytes, start: int) -> str:
         """Return the declassification under which the line around `start` stands, "" for none."""
@@ -181,6 +197,34 @@ class _Allowance:
             return self.text
         line = data[data.rfind(b"\n", 0, start) + 1 :].split(b"\n", 1)[0]
         return self.released.get(text_hash(line), "")
+
+
+class _Memory(Generic[T]):
+    """What was found in a text, by its hash; the longest unused is forgotten. Short texts have none: they are cheap."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[bytes, T] = OrderedDict()
+
+    def get(self, key: bytes) -> T | None:
+        """Return what was kept."""
+        found = self._found.get(key)
+        if found is not None:
+            self._found.move_to_end(key)
+        return found
+
+    def keep(self, key: bytes, found: T) -> None:
+        """Keep it."""
+        if key:
+            self._found[key] = found
+            if len(self._found) > MAX_KNOWN:
+                self._found.popitem(last=False)
+
+
+def _key(text: str) -> bytes:
+    """Return the key of a text in a memory, empty for none."""
+    if len(text) < LEAST_KNOWN_BYTES:
+        return b""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class _Automaton:
@@ -232,14 +276,16 @@ def _hit(row: Detector, pattern: Any, data: bytes, allowance: _Allowance) -> tup
     return found
 
 
-def _accepted(row: Detector, pattern: Any, data: bytes) -> list[tuple[int, int]] | None:
-    """Return every hit; None for more candidates than are checked."""
+def _accepted(row: Detector, pattern: Any, data: bytes, late: Callable[[], bool]) -> list[tuple[int, int]] | None:
+    """Return every hit; None for more candidates, or more time, than one call has."""
     found: list[tuple[int, int]] = []
     at = 0
-    for _ in range(MAX_CANDIDATES):
+    for _ in range(row.most or MAX_CANDIDATES):
         match = pattern.search(data, at)
         if match is None:
             return found
+        if late():
+            return None
         start, end = match.span()
         hit = row.check(data, start, end)
         at = start + 1 if row.overlap and not hit else max(end, start + 1)

@@ -39,7 +39,7 @@ def label_call(
     counted: list[Finding] = []
     forgiven: dict[str, list[str]] = {one.id: [] for one in released if one.session is not None}
     for finding in findings:
-        ident = finding.released or _forgiving(finding, released)
+        ident = forgiving(finding, released)
         if ident:
             forgiven.setdefault(ident, []).append(f"{finding.detector} ({finding.label}) at {finding.path}")
         else:
@@ -49,9 +49,11 @@ def label_call(
     return Labelled(value=highest(source.label for source in sources), sources=tuple(sources))
 
 
-def _forgiving(finding: Finding, released: Sequence[Declassified]) -> str:
-    """Return the declassification of the session under which this finding stands; a scan that broke off never does."""
-    return next((one.id for one in released if finding.detector in one.detectors and finding.detector != "scan"), "")
+def forgiving(finding: Finding, released: Sequence[Declassified]) -> str:
+    """Return the declassification under which this finding stands, "" for none; a scan that broke off never does."""
+    return finding.released or next(
+        (one.id for one in released if finding.detector in one.detectors and finding.detector != "scan"), ""
+    )
 
 
 def _named(one: Declassified, found: list[str]) -> LabelSource:

@@ -64,6 +64,10 @@ _PHONE_WORDS = (
 _PLUS = r"\+[1-9](?:[ ().\-/]{0,3}[0-9]){6,14}"
 _LOCAL = r"\(?0?[0-9](?:[ ().\-/]{0,3}[0-9]){5,13}"
 NAMES = frozenset({"phone", *(row[0] for row in _ROWS)})
+_TAILS = {row[0]: re.compile(f"(?:{'|'.join(filter(None, (row[2], row[4])))})\\Z".encode()) for row in _ROWS} | {
+    "phone": re.compile(rb"[+(0-9][0-9 ().\-/]*\Z")
+}
+"""Which part of a match is the number: the end of it, without the word that names it."""
 
 
 Load = Callable[[str], Any]
@@ -91,6 +95,12 @@ def detectors(phone_regions: Sequence[str], load: Load) -> tuple[Detector, ...]:
     return (*(_row(row, load) for row in _ROWS), _phone(regions, load))
 
 
+def number(name: str, data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Return where the number stands in a match of this detector."""
+    found = _TAILS[name].search(data[start:end])
+    return (start + found.start() if found else start), end
+
+
 def _row(row: tuple[str, str, str, str, str, str], load: Load) -> Detector:
     name, module, alone_shape, words, named_shape, why = row
     shapes = [alone_shape] if alone_shape else []
@@ -98,8 +108,7 @@ def _row(row: tuple[str, str, str, str, str, str], load: Load) -> Detector:
     if words:
         shapes.append(f"(?i:{words}){_GAP}(?:{named_shape})")
         hints.append(f"(?i:{words})")
-    tail = re.compile(f"(?:{'|'.join(filter(None, (alone_shape, named_shape)))})\\Z".encode())
-    check = _Lazy(lambda: _stdnum(load(f"stdnum.{module}"), tail))
+    check = _Lazy(lambda: _stdnum(load(f"stdnum.{module}"), _TAILS[name]))
     return Detector(name, Label.CONFIDENTIAL, "|".join(hints), "|".join(shapes), check, why, most=MOST)
 
 
@@ -146,7 +155,7 @@ _FICTION = re.compile(
 
 def _phone_check(library: Any, regions: Sequence[str]) -> Check:
     def check(data: bytes, start: int, end: int) -> bool:
-        found = re.search(rb"[+(0-9][0-9 ().\-/]*\Z", data[start:end])
+        found = _TAILS["phone"].search(data[start:end])
         if found is None or data[end : end + 1].isalnum() or data[max(0, start - 1) : start].isalnum():
             return False
         text = found[0].decode("ascii")

@@ -45,7 +45,8 @@ _PLACEHOLDER = re.compile(
     rb"(?i)example|sample|dummy|changeme|change[_-]me|placeholder|redacted|your[_-]|my[_-](?:key|token|secret|pass)|"
     rb"insert|x{5,}|\*{3,}|\.{3}|^<|^\$|^%|^\{|^(?:none|null|true|false|undefined|string|test|hunter2\W*$)"
 )
-_VALUE = re.compile(rb"""(["'`]?)([^\s"'`,;<>\\]{1,256})""")
+# To the first blank; in quotes, a quote that a letter follows is within, with or without a backslash.
+_VALUE = re.compile(rb"""(["'`])((?:[^\s"'`,;<>\\]|\\?["'`](?=[A-Za-z0-9])){1,256})|()([^\s"'`,;<>\\]{1,256})""")
 _CODE = re.compile(rb"^[A-Za-z_][A-Za-z0-9_]*(?:[.()\[\]{}:|]|$)")
 # What everybody types who needs any password: it guards nothing.
 _WEAK = re.compile(
@@ -94,7 +95,7 @@ def _password(data: bytes, _start: int, end: int) -> bool:
     found = _VALUE.match(data, end)
     if found is None:
         return False
-    quote, value = found.groups()
+    quote, value = found[1] or b"", found[2] or found[4]
     if len(value) < 6 or _PLACEHOLDER.search(value) or _WEAK.match(value):
         return False
     code = _CODE.match(value)
