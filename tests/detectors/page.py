@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from tests.detectors.cases import SEED, UNSEEN, Case, corpus
 from tests.detectors.sessions import Turn, drawn
+from tierwise.core.call import Part
 from tierwise.core.label import Label, Tier
 from tierwise.policy.detect import Detectors
 from tierwise.policy.label import label_call
-from tierwise.policy.settings import LabelSettings, Preset, ceilings
+from tierwise.policy.settings import LabelSettings, ceilings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "detectors.md"
 
@@ -107,32 +108,60 @@ def kinds(results: list[Result]) -> list[tuple[object, ...]]:
     return rows
 
 
+SETTINGS = {
+    "`balanced`": LabelSettings(),
+    "`private`": LabelSettings(preset="private"),
+    '`default = "confidential"`': LabelSettings(default=Label.CONFIDENTIAL),
+}
+
+
+def groups(results: list[Result]) -> dict[str, list[Result]]:
+    """The cases in which something is, secrets that free text tells apart from secrets with a shape."""
+    found: dict[str, list[Result]] = {
+        "validated identifiers": [],
+        "secrets with a shape": [],
+        "identifiers in forms out of reach": [],
+        "secrets told in free text": [],
+        "other free text": [],
+    }
+    titles = dict(zip(("validated", "secret", "beyond"), found, strict=False))
+    for result in results:
+        if result.case.group == "free":
+            found["secrets told in free text" if result.case.kind == "secret in words" else "other free text"] += [
+                result
+            ]
+        elif result.case.group in titles:
+            found[titles[result.case.group]].append(result)
+    return found
+
+
 def reached(results: list[Result]) -> list[tuple[object, ...]]:
-    """How much unmarked sensitive text may leave for a frontier model: nobody said a label, detectors had their say."""
+    """How much sensitive text may leave for a frontier model where nobody said a label and detectors had their say."""
     rows = []
-    presets: tuple[Preset, ...] = ("balanced", "private")
-    for title, groups in (
-        ("validated identifiers", ("validated",)),
-        ("secrets with a shape", ("secret",)),
-        ("identifiers in forms out of reach", ("beyond",)),
-        ("free text", ("free",)),
-    ):
-        mine = [result for result in results if result.case.group in groups]
-        cells: list[object] = [title, len(mine)]
-        for preset in presets:
-            settings = LabelSettings(preset=preset)
+    for title, mine in groups(results).items():
+        marked = sum(bool(result.found) for result in mine)
+        cells: list[object] = [title, len(mine), marked, percent(marked, len(mine))]
+        for settings in SETTINGS.values():
             detectors = Detectors(settings)
-            out = sum(_leaves(settings, detectors, result.case) for result in mine)
+            out = sum(_farthest(settings, detectors, result.case.parts) is Tier.FRONTIER for result in mine)
             cells.append(f"{out} ({percent(out, len(mine))})")
         rows.append(tuple(cells))
     return rows
 
 
-def _leaves(settings: LabelSettings, detectors: Detectors, case: Case) -> bool:
-    label: Label = label_call(
-        settings, caller=None, workflow=None, session=None, findings=detectors.scan(case.parts)
-    ).value
-    return ceilings(settings)[label] is Tier.FRONTIER
+def followed() -> list[tuple[object, ...]]:
+    """How far what is found goes, and how far what is not found and nobody labelled."""
+    texts = ("Nothing to see here.", "pay 4539 1488 0343 6467", "-----BEGIN PRIVATE KEY-----")
+    parts = [(Part(kind="text", path="messages[0].content", text=text),) for text in texts]
+    return [
+        (title, f"`{settings.default}`", *(f"`{_farthest(settings, Detectors(settings), one)}`" for one in parts))
+        for title, settings in SETTINGS.items()
+    ]
+
+
+def _farthest(settings: LabelSettings, detectors: Detectors, parts: tuple[Part, ...]) -> Tier:
+    label = label_call(settings, caller=None, workflow=None, session=None, findings=detectors.scan(parts)).value
+    return ceilings(settings)[label]
 
 
 HEAD = """\
@@ -152,11 +181,20 @@ sentences, forms and sorts of lines are the same there: what nobody thought of i
 
 ## What nobody labelled
 
-The share of sensitive text that may go to a frontier model although it should not, where neither caller nor workflow
-says a label and `default = "internal"`. Patterns find shapes, not meanings: for free text only the labels of callers and
-workflows help, or `preset = "private"`, under which nothing internal leaves either.
+Where neither caller nor workflow says a label, a detector's hit says it: personal data is confidential, a secret
+restricted. **What no detector finds has nothing but `default`, and follows it**, as if it were harmless. How far each
+may go then:
+
+{followed}
+And how much of the corpus that is: of the sensitive cases, those in which any detector hits, and those that may go to a
+frontier model although they should not.
 
 {reached}
+Patterns find shapes, not meanings. For what is told in free text, secrets among it, only the labels of callers and
+workflows help, or a `default` or preset under which nothing unlabelled leaves. The duty `pseudonymise` does not: it
+replaces what is found. No model reads along to find the rest;
+[the first decisions](../decisions/0001-first-decisions.md) say why.
+
 ## By detector
 
 Wrong hits are those on any case that does not hold this kind, the other tables' cases included.
@@ -224,7 +262,10 @@ def page(measured: Measured) -> str:
         turns=measured.turns,
         wrong=len(measured.wrong),
         wrong_percent=f"{100 * len(measured.wrong) / measured.turns:.2f} %",
-        reached=table(("", "cases", "`balanced`", "`private`"), reached(results)),
+        followed=table(("", "`default`", "not found", "personal data, found", "a secret, found"), followed()),
+        reached=table(
+            ("", "cases", "marked", "recall", *(f"out under {title}" for title in SETTINGS)), reached(results)
+        ),
         kinds=table(("detector", "cases", "found", "recall", "wrong hits", "precision"), kinds(results)),
         forms_table=table(head, by(results, "validated", "form")),
         secrets=table(head, by(results, "secret", "form")),

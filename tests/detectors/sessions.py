@@ -36,7 +36,13 @@ TEXT = (
     "",
 )
 # Their subject is sensitive text; what they hold has to be found.
-ABOUT_DETECTION = ("tests/unit/policy", "tests/detectors")
+ABOUT_DETECTION = (
+    "tests/unit/policy",
+    "tests/detectors",
+    "tests/unit/gateway/test_masking.py",
+    "tests/integration/gateway/test_pseudonyms.py",
+    "tests/integration/gateway/test_hidden.py",
+)
 # Planted in other tests and in the demonstration in order to be found: a turn that shows one is pinned rightly.
 PLANTED = ("4556 7375 8689 9855", "4929 7315 8642 0978", "4539 1488 0343 6467", "AKIA" + "Z7Q2M4X5K3PLW6TB")
 TURN_LINES = 120
