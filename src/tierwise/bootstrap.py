@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
-from tierwise.economics.budget import Account, window_start
+from tierwise.economics.budget import Account
 from tierwise.evals.probe import Prober
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
@@ -25,6 +26,7 @@ from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.ledger.history import History
+from tierwise.ledger.holds import Account as Held
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.metrics import Metrics
@@ -256,7 +258,11 @@ class _Randomness:
 class _NoLedger:
     """Refuses: a dry run that would record something is a mistake."""
 
-    async def intent(self, intent: Intent) -> object:
+    async def intent(self, intent: Intent, accounts: Sequence[Held] = ()) -> Held | None:
+        """Refuse."""
+        raise StoreError("a dry run records nothing")
+
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Held]) -> Held | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
@@ -299,12 +305,9 @@ def address_of(endpoint: Endpoint) -> Address:
 
 
 async def _accounts(rules: Rules, ledger: Ledger) -> list[Account]:
-    now = time.time()
-    found = []
-    for budget in rules.budgets:
-        spent = await ledger.spent_usd(window_start(budget.window, now), budget.scope)
-        found.append(Account(budget, spent=spent, now=now))
-    return found
+    accounts = [Account(budget, spent=Decimal(0), now=time.time()) for budget in rules.budgets]
+    await ledger.enforce(accounts)
+    return accounts
 
 
 # what exists when nothing was written

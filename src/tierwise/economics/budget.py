@@ -1,7 +1,7 @@
 """Is there money left for this call? Budgets: what is spent, what is reserved, what may still be spent.
 
-Pure: time is an argument, amounts are `Decimal`. The gateway keeps one `Account` per budget; the ledger tells it
-what had been spent before.
+Pure: time is an argument, amounts are `Decimal`. The gateway keeps one `Account` per budget; the ledger's store sets
+aside and settles in it, and makes it agree with what other processes spend.
 Invariant: `spent + reserved` never exceeds the limit by a reservation that was granted; every reservation is
 settled or released exactly once.
 """
@@ -23,6 +23,11 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     window: Literal["1h", "1d", "7d", "30d"] = "1d"
     soft_limit_usd: Decimal | None = None
     on_limit: Literal["downgrade", "reject"] = "reject"
+
+    @property
+    def window_s(self) -> int:
+        """Return the length of a window."""
+        return WINDOW_S[self.window]
 
     def covers(self, workflow: str | None, key_id: str | None) -> bool:
         """Say whether a call of this workflow and key counts against the budget."""
@@ -52,6 +57,10 @@ class Account:
         if start > self.start:
             self.start, self.spent = start, ZERO
         return self.budget.limit_usd - self.spent - self.reserved
+
+    def seen(self, *, start: float, spent: Decimal, reserved: Decimal) -> None:
+        """Take over what the store says: spent since the window's start, reserved now by every process."""
+        self.start, self.spent, self.reserved = start, spent, reserved
 
     def over_soft_limit(self) -> bool:
         """Say whether the soft limit has been reached, from which on metered candidates are avoided."""

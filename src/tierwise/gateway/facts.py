@@ -1,7 +1,7 @@
 """What is known at this moment? Health, measured latency and money: the only mutable state of the gateway.
 
 One event loop owns it, so nothing here needs a lock.
-Invariant: every admitted call reports back exactly once; money reserved is settled exactly once.
+Invariant: every admitted call reports back exactly once; money is set aside and settled by the ledger alone.
 """
 
 import math

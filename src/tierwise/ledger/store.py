@@ -4,7 +4,8 @@ Invariants: `intent` and `outcome` return only when the row is durable; a row th
 its caller is cancelled; a failed write is a `StoreError` for everyone who waited for it, never a row lost in silence.
 """
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol, Self
@@ -13,23 +14,38 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
 from tierwise.ledger.history import EVERYTHING, History
+from tierwise.ledger.holds import ZERO, Account, Holds
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.queries import Filter
 from tierwise.ledger.settings import LedgerSettings
-from tierwise.ledger.tables import intent_row, record_row
+from tierwise.ledger.tables import hold_row, intent_row, record_row
 from tierwise.ledger.writer import Options, Prune, Stop, Writer
 
 
 class Store(Protocol):
     """What any ledger can do. Every method raises `StoreError` where the store cannot do it now."""
 
-    async def intent(self, intent: Intent) -> None:
-        """Return when the intent is durable. No byte may go upstream before."""
+    async def enforce(self, accounts: Sequence[Account]) -> None:
+        """Tell the accounts what had been spent in their windows; from here on the store keeps them true."""
+
+    async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
+        """Return when the intent is durable, and what it reserves is set aside in all accounts or in none.
+
+        No byte may go upstream before. Returns the account that has too little left, if one has: then the intent
+        stands and holds nothing.
+        """
+
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Account]) -> Account | None:
+        """Set the amount aside for the open call instead of what it held, in all accounts or in none; durable.
+
+        Returns the account that has too little left, if one has: then nothing has changed.
+        """
 
     async def outcome(self, decision: Decision) -> int:
         """Return the record's number when it is durable; closes the intent of the same id, if there is one.
 
-        Recording the same decision twice gives the same number; another record for the same id is refused.
+        What the call held is given back and its cost counted, with the record and exactly once. Recording the
+        same decision twice gives the same number; another record for the same id is refused.
         """
 
     async def get(self, id_or_prefix: str) -> Decision | None:
@@ -63,6 +79,7 @@ class Ledger(History):
     def __init__(self, path: Path, options: Options) -> None:
         super().__init__(path)
         self._writer = Writer(path, options)
+        self._holds = Holds()
         self._closed = False
         self.interrupted = 0
 
@@ -83,10 +100,39 @@ class Ledger(History):
         """How many rows wait for the disk."""
         return self._writer.pending_rows
 
-    async def intent(self, intent: Intent) -> None:
-        """Return when the intent is durable. No byte may go upstream before."""
+    async def enforce(self, accounts: Sequence[Account]) -> None:
+        """Tell the accounts what had been spent in their windows."""
+        for account in accounts:
+            now, window_s = time.time(), account.budget.window_s
+            start = now - now % window_s
+            account.seen(start=start, spent=await self.spent_usd(start, account.budget.scope), reserved=ZERO)
+
+    async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
+        """Return when the intent is durable, and what it reserves is set aside in all accounts or in none.
+
+        This process alone writes to the file, so its accounts are exact; the row says what a restart has to count.
+        """
         self._check_open()
-        await self._writer.write(intent_row(intent))
+        short = self._holds.place(intent.id, intent.reserved_usd or ZERO, accounts, time.time())
+        try:
+            await self._writer.write(intent_row(intent, ZERO if short else intent.reserved_usd))
+        except StoreError:
+            self._holds.settle(intent.id, ZERO, time.time())
+            raise
+        return short
+
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Account]) -> Account | None:
+        """Set the amount aside for the open call instead of what it held, in all accounts or in none; durable."""
+        self._check_open()
+        before = self._holds.of(ident)
+        short = self._holds.place(ident, amount_usd, accounts, time.time())
+        if short is None:
+            try:
+                await self._writer.write(hold_row(ident, amount_usd))
+            except StoreError:
+                self._holds.place(ident, min(before, amount_usd), accounts, time.time())
+                raise
+        return short
 
     async def outcome(self, decision: Decision) -> int:
         """Return the record's number when it is durable; closes the intent of the same id, if there is one.
@@ -94,7 +140,10 @@ class Ledger(History):
         Recording the same decision twice gives the same number; another record for the same id is refused.
         """
         self._check_open()
-        return await self._writer.write(record_row(decision))
+        try:
+            return await self._writer.write(record_row(decision))
+        finally:  # the money is spent, written or not
+            self._holds.settle(decision.id, decision.total_cost_usd or ZERO, time.time())
 
     async def prune(self, before_ts: float) -> int:
         """Delete the records from before this Unix time; return how many there were. Writes go on meanwhile."""
