@@ -46,11 +46,15 @@ MIGRATIONS = (
     END;
     """,
     # What an open call has set aside may grow with each endpoint that it goes to; an entry without a record says so.
+    # A session's label is asked for by columns: SQLite's JSON functions end a text at its first NUL.
     """
+    ALTER TABLE intents ADD COLUMN key_id TEXT;
+    ALTER TABLE intents ADD COLUMN session TEXT;
+    ALTER TABLE intents ADD COLUMN label TEXT;
     ALTER TABLE intents ADD COLUMN held_picousd INTEGER;
     DROP TRIGGER entries_intent;
     CREATE TRIGGER entries_intent INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL AND length(NEW.record) > 0 BEGIN
-        INSERT INTO intents VALUES (NEW.id, NEW.ts, NEW.record, NEW.cost_picousd);
+        INSERT INTO intents VALUES (NEW.id, NEW.ts, NEW.record, NEW.key_id, NEW.session, NEW.label, NEW.cost_picousd);
     END;
     CREATE TRIGGER entries_hold INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL AND length(NEW.record) = 0 BEGIN
         UPDATE intents SET held_picousd = NEW.cost_picousd WHERE id = NEW.id;
