@@ -30,7 +30,11 @@ from tierwise.ledger.holds import Account as Held
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.metrics import Metrics
+from tierwise.ledger.postgres import PostgresLedger
+from tierwise.ledger.postgres_history import PostgresHistory
+from tierwise.ledger.protocol import Reader, Store
 from tierwise.ledger.store import Ledger
+from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.providers.address import Address
@@ -60,7 +64,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     rules: Rules
     gateway: Gateway
-    ledger: Ledger
+    ledger: Store
     transport: Transport
     engines: Mapping[str, Engine]
     metrics: Metrics
@@ -70,6 +74,12 @@ def rules_from(settings: Settings) -> Rules:
     """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere."""
     document = settings.document
     catalog = load_catalog(document.endpoint, document.model, settings.secret, kept.read(settings.probes_path))
+    longest = max(document.budget, key=lambda budget: budget.window_s, default=None)
+    if longest and document.ledger.keep_s is not None and document.ledger.keep_s < longest.window_s:
+        raise ConfigError(
+            f"ledger.keep is shorter than the window of a budget ({longest.window}), which would forget what was spent",
+            key="ledger.keep",
+        )
     return Rules(
         catalog=catalog,
         policy=Policy(document.labels, document.rule),
@@ -111,7 +121,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
     """Open ledger, transport and gateway; engines start when they are first needed. Everything ends with the block."""
     rules = rules_from(settings)
     async with AsyncExitStack() as stack:
-        ledger = await Ledger.open(settings.ledger_path, settings.document.ledger)
+        ledger = await store(settings)
         stack.push_async_callback(ledger.close)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
@@ -226,8 +236,18 @@ def application(wired: Wired) -> App:
     )
 
 
-def reader(settings: Settings) -> History | None:
+async def store(settings: Settings) -> Store:
+    """Open the ledger where the settings say: a file, or a database that several processes share."""
+    row, place = settings.document.ledger, settings.ledger_place
+    if place is not None:
+        return await PostgresLedger.open(place, Options(keep_s=row.keep_s))
+    return await Ledger.open(settings.ledger_path, row)
+
+
+def reader(settings: Settings) -> Reader | None:
     """Open the ledger for reading only, also beside a running server; None where nothing was recorded yet."""
+    if settings.ledger_place is not None:
+        return PostgresHistory(settings.ledger_place)
     return History(settings.ledger_path) if settings.ledger_path.exists() else None
 
 
@@ -304,7 +324,7 @@ def address_of(endpoint: Endpoint) -> Address:
     )
 
 
-async def _accounts(rules: Rules, ledger: Ledger) -> list[Account]:
+async def _accounts(rules: Rules, ledger: Store) -> list[Account]:
     accounts = [Account(budget, spent=Decimal(0), now=time.time()) for budget in rules.budgets]
     await ledger.enforce(accounts)
     return accounts

@@ -17,7 +17,7 @@ from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
 from tierwise.ledger.postgres_tables import text
 from tierwise.ledger.queries import BEHIND, PAGE_ROWS, Filter, alone, numbered, prefix_of
-from tierwise.postgres.connect import Place, connect, disconnect, explained
+from tierwise.postgres.connect import Place, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import check
 
 T = TypeVar("T")
@@ -95,11 +95,17 @@ class PostgresHistory:
     async def _read(self, question: Callable[[Any], Awaitable[T]]) -> T:
         async with self._turn:
             try:
-                with explained(self._where):
-                    return await question(await self._connected())
-            except BaseException:
-                await self._disconnect()  # a later question begins afresh; a cancelled one leaves nothing on the wire
-                raise
+                return await self._asked(question)
+            except Unsure:
+                return await self._asked(question)
+
+    async def _asked(self, question: Callable[[Any], Awaitable[T]]) -> T:
+        try:
+            with explained(self._where):
+                return await question(await self._connected())
+        except BaseException:
+            await self._disconnect()  # a later question begins afresh; a cancelled one leaves nothing on the wire
+            raise
 
     async def _connected(self) -> Any:
         if self._reading is None or self._reading.is_closed():

@@ -20,7 +20,7 @@ from tierwise.core.errors import StoreError
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.holds import Account
 from tierwise.ledger.postgres_tables import Answer, Entry
-from tierwise.ledger.writer import DAY_S, MAX_BATCH_ROWS, PRUNE_EVERY_S, Options
+from tierwise.ledger.writer import MAX_BATCH_ROWS, PRUNE_EVERY_S, Options
 from tierwise.postgres.connect import Place, Unfit, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import migrate
 
@@ -187,9 +187,9 @@ class PostgresWriter:
         await self._tried(self._look)
         with suppress(StoreError):
             await self._interrupt()
-        days = self._options.retention_days
-        if days is not None and time.monotonic() >= self._prune_at:
-            before_ts = time.time() - days * DAY_S
+        keep_s = self._options.keep_s
+        if keep_s is not None and time.monotonic() >= self._prune_at:
+            before_ts = time.time() - keep_s
             deleted = await self._tried(lambda db: tables.prune(db, before_ts))
             if deleted == 0 or isinstance(deleted, StoreError):
                 self._prune_at = time.monotonic() + PRUNE_EVERY_S

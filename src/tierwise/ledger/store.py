@@ -38,7 +38,7 @@ class Ledger(History):
         `StoreError` where another process writes to it, or the file cannot be used.
         """
         settings = settings or LedgerSettings()
-        ledger = cls(path, options or Options(durability=settings.durability, retention_days=settings.retention_days))
+        ledger = cls(path, options or Options(durability=settings.durability, keep_s=settings.keep_s))
         ledger.interrupted = await ledger._writer.open()
         return ledger
 
