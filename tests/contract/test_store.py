@@ -286,12 +286,18 @@ def test_an_amount_is_set_aside_with_the_intent_grows_and_leaves_with_the_record
         mine, theirs = account("10"), account("1", "workflow:w")
         async with held(opened) as store:
             await store.enforce([mine, theirs])
-            assert await store.intent(an_intent(1, **now(1, workflow="w", reserved_usd=Decimal("0.4"))), [mine, theirs]) is None
+            assert (
+                await store.intent(an_intent(1, **now(1, workflow="w", reserved_usd=Decimal("0.4"))), [mine, theirs])
+                is None
+            )
             assert (mine.reserved, theirs.reserved) == (Decimal("0.4"), Decimal("0.4"))
             assert await store.hold(an_id(1), Decimal("0.9"), [mine, theirs]) is None
             assert await store.hold(an_id(1), Decimal("1.1"), [mine, theirs]) is theirs, "one has too little"
             assert (mine.reserved, theirs.reserved) == (Decimal("0.9"), Decimal("0.9")), "then none has changed"
-            assert await store.intent(an_intent(2, **now(2, workflow="w", reserved_usd=Decimal("0.2"))), [mine, theirs]) is theirs
+            assert (
+                await store.intent(an_intent(2, **now(2, workflow="w", reserved_usd=Decimal("0.2"))), [mine, theirs])
+                is theirs
+            )
             assert (await store.get(an_id(2))) is not None, "the intent stands and holds nothing"
             assert mine.reserved == Decimal("0.9")
             done = a_decision(1, **now(1, workflow="w", total_cost_usd=Decimal("0.25")))
@@ -304,7 +310,9 @@ def test_an_amount_is_set_aside_with_the_intent_grows_and_leaves_with_the_record
         async with held(opened) as store:
             assert store.interrupted == 1
             await store.enforce(again)
-            assert [a.spent for a in again] == [Decimal("1.00"), Decimal("1.00")], "what an interrupted call held counts as spent"
+            assert [a.spent for a in again] == [Decimal("1.00"), Decimal("1.00")], (
+                "what an interrupted call held counts as spent"
+            )
             assert [a.reserved for a in again] == [0, 0]
             found = await store.get(an_id(2))
             assert found is not None

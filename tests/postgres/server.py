@@ -22,8 +22,7 @@ START_TIMEOUT_S = 60.0
 
 def binaries() -> Path | None:
     """Return the folder of the newest installed server, None where there is none."""
-    named = os.environ.get("TIERWISE_TEST_POSTGRES")
-    folders = [Path(named)] if named else sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
     if found := shutil.which("initdb"):
         folders.append(Path(found).parent)
     return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "postgres").exists()), None)

@@ -61,7 +61,11 @@ def house(tmp_path: Path) -> Build:
 
     @asynccontextmanager
     async def build(
-        *, served: dict[str, str] | None = None, limits: Any = None, **document: Any
+        *,
+        served: dict[str, str] | None = None,
+        limits: Any = None,
+        environ: dict[str, str] | None = None,
+        **document: Any,
     ) -> AsyncIterator[House]:
         names = {name: f"scripted-{name}" for name in TIERS} | (served or {})
         async with AsyncExitStack() as stack:
@@ -86,7 +90,8 @@ def house(tmp_path: Path) -> Build:
                 for name in TIERS
             )
             doc = msgspec.structs.replace(Document(endpoint=endpoints, model=models), **document)
-            wired = await stack.enter_async_context(bootstrap.opened(Settings(document=doc, home=tmp_path)))
+            settings = Settings(document=doc, home=tmp_path, environ=environ or {})
+            wired = await stack.enter_async_context(bootstrap.opened(settings))
             yield House(wired, ups)
 
     return build
