@@ -175,6 +175,22 @@ def test_closed_is_closed(opened: Open) -> None:
     run(work())
 
 
+def test_however_many_calls_a_dead_process_left_open_each_is_closed_once(opened: Open) -> None:
+    async def work() -> None:
+        async with held(opened) as store:
+            await asyncio.gather(*(store.intent(an_intent(number)) for number in range(1500)))
+            await asyncio.gather(*(store.outcome(a_decision(number)) for number in range(0, 1500, 3)))
+        async with held(opened) as store:
+            assert store.interrupted == 1000
+            found = [decision async for decision in store.iterate()]
+            assert [decision.seq for decision in found] == list(range(1, 1501))
+            assert sum(decision.outcome == "interrupted" for decision in found) == 1000
+        async with held(opened) as store:
+            assert store.interrupted == 0
+
+    run(work())
+
+
 # what may be asked
 
 

@@ -27,7 +27,7 @@ MIGRATIONS = (
         id TEXT COLLATE "C" PRIMARY KEY, process TEXT NOT NULL REFERENCES processes, ts DOUBLE PRECISION NOT NULL,
         key_id TEXT, session TEXT, label TEXT NOT NULL, held_picousd BIGINT, record BYTEA NOT NULL
     );
-    CREATE INDEX intents_process ON intents (process);
+    CREATE INDEX intents_process ON intents (process, id);
     CREATE INDEX intents_session ON intents (session, key_id) WHERE session IS NOT NULL;
     CREATE TABLE records (
         seq BIGINT PRIMARY KEY, id TEXT COLLATE "C" NOT NULL UNIQUE, ts DOUBLE PRECISION NOT NULL, workflow TEXT,
@@ -345,9 +345,10 @@ async def leave(db: Any, process: str) -> None:
 
 
 async def interrupt(db: Any, lease_s: float, lost: Sequence[str] = ()) -> int:
-    """Close what dead processes left open, and the calls of these ids; return how many there were. In a transaction.
+    """Close some of what dead processes left open, and the calls of these ids; return how many: 0 when all are closed.
 
-    What such a call cost is unknown, so its record says null; for budgets all that it held counts as spent.
+    In a transaction. What such a call cost is unknown, so its record says null; for budgets all that it held counts
+    as spent.
     """
     gone = "SELECT id FROM processes WHERE seen < clock_timestamp() - make_interval(secs => $1)"
     dead = [ident for (ident,) in await db.fetch(gone, lease_s)]
@@ -356,10 +357,13 @@ async def interrupt(db: Any, lease_s: float, lost: Sequence[str] = ()) -> int:
     seq, now = await db.fetchrow(_HEAD)
     # Asked again under the lock: another process may have been quicker, or the silent one is back.
     dead = [ident for (ident,) in await db.fetch(gone + " FOR UPDATE", lease_s)]
-    rows = await db.fetch(
-        "SELECT id, record, held_picousd FROM intents WHERE process = ANY($1) OR id = ANY($2) ORDER BY ts, id LIMIT $3",
-        dead, list(lost), _INTERRUPT_ROWS,
-    )  # fmt: skip
+    sql = "SELECT id, record, held_picousd FROM intents WHERE "
+    rows = await db.fetch(sql + "id = ANY($1) ORDER BY id", list(lost))
+    for process in dead:
+        left = _INTERRUPT_ROWS - len(rows)
+        rows += [] if left <= 0 else await db.fetch(
+            sql + "process = $1 AND id <> ALL($2) ORDER BY id LIMIT $3", process, list(lost), left
+        )  # fmt: skip
     ids = [ident for ident, _, _ in rows]
     numbered = [(seq + at, interrupted_row(decode_intent(r), held)) for at, (_, r, held) in enumerate(rows, start=1)]
     if numbered:

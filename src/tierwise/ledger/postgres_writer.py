@@ -52,9 +52,11 @@ class PostgresWriter:
 
     async def open(self) -> int:
         """Connect and start; return how many intents of dead processes were closed."""
-        closed = await self._interrupt()
+        total = 0
+        while closed := await self._interrupt():
+            total += closed
         self._task = asyncio.create_task(self._work(), name="tierwise-ledger")
-        return closed
+        return total
 
     def write(self, entry: Entry) -> asyncio.Future[Answer]:
         """Queue the row; the future gives its answer. `StoreError` if too much waits."""
@@ -185,33 +187,31 @@ class PostgresWriter:
     async def _beat(self) -> None:
         """Say that we live, close what others left, look at the accounts. A failure shows at the next row."""
         await self._tried(self._look)
+        closed = 0
         with suppress(StoreError):
-            await self._interrupt()
+            closed = await self._interrupt()
         keep_s = self._options.keep_s
         if keep_s is not None and time.monotonic() >= self._prune_at:
             before_ts = time.time() - keep_s
             deleted = await self._tried(lambda db: tables.prune(db, before_ts))
             if deleted == 0 or isinstance(deleted, StoreError):
                 self._prune_at = time.monotonic() + PRUNE_EVERY_S
-        self._beat_at = time.monotonic() + BEAT_EVERY_S
+        # Where there is more to close, that goes on between rows, so that nobody waits for all of it.
+        self._beat_at = time.monotonic() + (0 if closed else BEAT_EVERY_S)
 
     async def _look(self, db: Any) -> None:
         await self._register(db)
         await tables.refresh(db, self.accounts)
 
     async def _interrupt(self) -> int:
-        """Close what the dead left open, and what this process could not; return how many calls that were."""
-        total = 0
-        while True:
-            lost = list(self._lost)[:MAX_BATCH_ROWS]
-            closed: int | StoreError = await self._tried(partial(tables.interrupt, lease_s=self._lease_s, lost=lost))
-            if isinstance(closed, StoreError):
-                raise closed
-            for ident in lost:
-                del self._lost[ident]
-            total += closed
-            if not closed and not lost:
-                return total
+        """Close some of what the dead left open, and what this process could not; return how many calls that were."""
+        lost = list(self._lost)[:MAX_BATCH_ROWS]
+        closed: int | StoreError = await self._tried(partial(tables.interrupt, lease_s=self._lease_s, lost=lost))
+        if isinstance(closed, StoreError):
+            raise closed
+        for ident in lost:
+            del self._lost[ident]
+        return closed
 
 
 def _resolve(future: asyncio.Future[Any], result: Any) -> None:

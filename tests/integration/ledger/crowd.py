@@ -72,6 +72,8 @@ async def ask(where: str, admissions: int, rounds: int, seed: int) -> dict[str, 
             name, workflow = ids.next(), "w" if number % 2 else None
             intent = an_intent(1, id=name, ts=time.time(), workflow=workflow, reserved_usd=WORST)
             short = await store.intent(intent, mine if workflow else [wide])
+            if short:  # as the gateway does
+                await store.outcome(a_decision(1, id=name, ts=time.time(), workflow=workflow, outcome="refused"))
             over += any(one.spent + one.reserved > one.budget.limit_usd for one in (wide, narrow))
             return None if short else name + (workflow or "-")
 
