@@ -1,8 +1,8 @@
 """How do the ledger's rows lie in PostgreSQL, and how do several processes write them? The only SQL that changes them.
 
 The tables mean what those of `tables` mean; an intent names its process, and accounts and holds stand in tables of
-their own. Whoever numbers records or moves money locks the one row of `head` first: batches of all processes form
-one line, each short, so numbers have no gaps, and an admission sees every admission before it.
+their own. Whoever numbers records or moves money takes one lock first (`lock`): batches of all processes form one
+line, each short, so numbers have no gaps, and an admission sees every admission before it.
 Invariants: an id is in one of `intents` and `records` at most; an amount is held in all accounts of a call or in
 none, and leaves them with the call's record, in the same transaction.
 """
@@ -32,10 +32,10 @@ MIGRATIONS = (
     CREATE TABLE records (
         seq BIGINT PRIMARY KEY, id TEXT COLLATE "C" NOT NULL UNIQUE, ts DOUBLE PRECISION NOT NULL, workflow TEXT,
         key_id TEXT, session TEXT, label TEXT NOT NULL, tier TEXT, outcome TEXT NOT NULL, cost_picousd BIGINT,
-        record BYTEA NOT NULL
+        record BYTEA NOT NULL, team TEXT
     );
     CREATE INDEX records_ts ON records (ts, seq);
-    CREATE INDEX records_cost ON records (ts) INCLUDE (workflow, key_id, cost_picousd) WHERE cost_picousd > 0;
+    CREATE INDEX records_cost ON records (ts) INCLUDE (workflow, key_id, team, cost_picousd) WHERE cost_picousd > 0;
     CREATE INDEX records_session ON records (session, key_id) INCLUDE (label) WHERE session IS NOT NULL;
     CREATE TABLE accounts (
         name TEXT PRIMARY KEY, scope TEXT NOT NULL, window_s BIGINT NOT NULL, start DOUBLE PRECISION NOT NULL,
@@ -50,7 +50,9 @@ MIGRATIONS = (
 )
 
 _CLOCK = "extract(epoch FROM clock_timestamp())::float8"
-_HEAD = f"SELECT last_seq, {_CLOCK} FROM head FOR UPDATE"  # noqa: S608  # only our own words
+# "Twlh": the advisory lock of whoever writes. It is given in the order in which it was asked for; the lock of a row
+# may be taken again by who has just given it back, and one of two busy processes then waited for more than 5 s.
+_LOCK = 0x5477_6C68
 _PRUNE_ROWS = 500
 _INTERRUPT_ROWS = 256
 
@@ -107,6 +109,14 @@ def text(value: str) -> str:
     return value.replace("\x00", "\ufffd")
 
 
+async def lock(db: Any) -> tuple[int, float]:
+    """Wait for our turn, up to the transaction's end; return the last record's number and the server's time."""
+    await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    # A statement of its own: one that waited would see the state from before its wait.
+    seq, now = await db.fetchrow(f"SELECT last_seq, {_CLOCK} FROM head")  # noqa: S608  # only our own words
+    return seq, now
+
+
 async def write(db: Any, process: str, entries: Sequence[Entry]) -> tuple[list[Answer], Standings]:
     """Write the entries in their order; return an answer for each, and the accounts that were touched as they now are.
 
@@ -114,7 +124,7 @@ async def write(db: Any, process: str, entries: Sequence[Entry]) -> tuple[list[A
     """
     seq = now = None
     if any(entry.recorded or entry.accounts for entry in entries):
-        seq, now = await db.fetchrow(_HEAD)
+        seq, now = await lock(db)
     batch = _Batch(entries, seq or 0)
     await batch.read(db, now)
     answers = [batch.place(entry) for entry in entries]
@@ -137,7 +147,7 @@ class _Batch:
         self._moved: dict[str, int | None] = {}
 
     async def read(self, db: Any, now: float | None) -> None:
-        """Read what stands there of these calls; under the lock of `head` where money or numbers are concerned."""
+        """Read what stands there of these calls; under the lock where money or numbers are concerned."""
         ids = list({entry.id for entry in self._entries})
         self._open = dict(await db.fetch("SELECT id, record FROM intents WHERE id = ANY($1)", ids))
         found = await db.fetch("SELECT id, seq, record FROM records WHERE id = ANY($1)", ids)
@@ -231,13 +241,27 @@ async def insert_records(db: Any, numbered: Sequence[tuple[int, Row]]) -> None:
     rows = [row for _, row in numbered]
     ids = [row[0] for row in rows]
     await db.execute(
-        "INSERT INTO records (seq, id, ts, workflow, key_id, session, label, tier, outcome, cost_picousd, record) "
-        "SELECT * FROM unnest($1::bigint[], $2::text[], $3::float8[], $4::text[], $5::text[], $6::text[], $7::text[], "
-        "$8::text[], $9::text[], $10::bigint[], $11::bytea[])",
-        [seq for seq, _ in numbered], *_columns(rows, range(10)),
+        "INSERT INTO records (seq, id, ts, workflow, key_id, session, label, tier, outcome, cost_picousd, record, "
+        "team) SELECT * FROM unnest($1::bigint[], $2::text[], $3::float8[], $4::text[], $5::text[], $6::text[], "
+        "$7::text[], $8::text[], $9::text[], $10::bigint[], $11::bytea[], $12::text[])",
+        [seq for seq, _ in numbered], *_columns(rows, range(10)), [_team(row[9]) for row in rows],
     )  # fmt: skip
     await db.execute("DELETE FROM intents WHERE id = ANY($1)", ids)
     await db.execute("DELETE FROM holds WHERE id = ANY($1)", ids)
+
+
+class _Team(msgspec.Struct, frozen=True):
+    """What of a record has a column here only: PostgreSQL's JSON does not take every text that a record may hold."""
+
+    team: str | None = None
+
+
+_teams = msgspec.json.Decoder(_Team)
+
+
+def _team(record: bytes) -> str | None:
+    team = _teams.decode(record).team
+    return None if team is None else text(team)
 
 
 def _columns(rows: Sequence[Row], places: Iterable[int]) -> list[list[Any]]:
@@ -288,7 +312,7 @@ async def standings(db: Any, names: Iterable[str], now: float) -> Standings:
 
 async def enforce(db: Any, accounts: Sequence[Account]) -> None:
     """Make sure that the accounts have rows, and that these hold at least what the records of their windows cost."""
-    _, now = await db.fetchrow(_HEAD)
+    _, now = await lock(db)
     for account in accounts:
         name, window_s, scope = name_of(account), account.budget.window_s, account.budget.scope
         start = now - now % window_s
@@ -316,7 +340,7 @@ async def refresh(db: Any, accounts: Sequence[Account]) -> None:
 async def spent_usd(db: Any, since_ts: float, scope: str) -> Decimal:
     """Add up what calls from this time on cost; `scope` as in `queries.spent_usd`."""
     kind, _, name = scope.partition(":")
-    column = {"all": None, "workflow": "workflow", "key": "key_id"}
+    column = {"all": None, "workflow": "workflow", "key": "key_id", "team": "team"}
     if kind not in column:
         raise ValueError(f"no such scope of spending: {scope!a}")
     condition = f"AND {column[kind]} = $2" if column[kind] else ""
@@ -354,7 +378,7 @@ async def interrupt(db: Any, lease_s: float, lost: Sequence[str] = ()) -> int:
     dead = [ident for (ident,) in await db.fetch(gone, lease_s)]
     if not dead and not lost:
         return 0
-    seq, now = await db.fetchrow(_HEAD)
+    seq, now = await lock(db)
     # Asked again under the lock: another process may have been quicker, or the silent one is back.
     dead = [ident for (ident,) in await db.fetch(gone + " FOR UPDATE", lease_s)]
     sql = "SELECT id, record, held_picousd FROM intents WHERE "
@@ -383,7 +407,7 @@ async def interrupt(db: Any, lease_s: float, lost: Sequence[str] = ()) -> int:
 
 async def prune(db: Any, before_ts: float) -> int:
     """Delete some of the records from before this Unix time and return how many; 0 when none is left."""
-    last, _ = await db.fetchrow(_HEAD)
+    last, _ = await lock(db)
     sql = (
         "WITH gone AS (DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE ts < $1 LIMIT $2) RETURNING 1) "
         "SELECT count(*) FROM gone"
