@@ -41,12 +41,12 @@ def reference() -> str:
 
 
 def _command(name: str, command: Any) -> Iterator[str]:
-    text, _, examples = re.sub(r"\s+", " ", inspect.cleandoc(command.help or "")).partition(" Example")
+    text, _, examples = inspect.cleandoc(command.help or "").partition("\n\nExample")
     yield f"## {name}\n"
-    yield textwrap.fill(text, 120) + "\n"
+    yield textwrap.fill(re.sub(r"\s+", " ", text), 120) + "\n"
     if examples:
         yield "```sh"
-        yield from (example.strip() for example in examples.partition(":")[2].split("·"))
+        yield from (example.strip() for example in examples.splitlines()[1:] if example.strip())
         yield "```\n"
     parameters = [p for p in command.params if p.name != "help"]
     yield "| | |"
@@ -59,7 +59,7 @@ def _parameter(parameter: Any) -> str:
     argument = parameter.param_type_name == "argument"
     said = (parameter.metavar or parameter.name).upper() if argument else ", ".join(parameter.opts)
     default = parameter.default
-    shown = "" if default in (None, False) or callable(default) or parameter.required else f" Default: `{default}`."
+    shown = "" if default in (None, False, "") or callable(default) or parameter.required else f" Default: `{default}`."
     return f"| `{said}` | {parameter.help}{shown} |"
 
 

@@ -98,7 +98,7 @@ def test_every_configuration_block_loads(documents: list[Document]) -> None:
 
 
 def test_every_variable_exists(documents: list[Document]) -> None:
-    known = {"TIERWISE_HOME", "TIERWISE_CONFIG", "TIERWISE_SECTION_KEY", *variables()}
+    known = {"TIERWISE_HOME", "TIERWISE_CONFIG", "TIERWISE_API_KEY", "TIERWISE_SECTION_KEY", *variables()}
     wrong = [
         f"{document.file}: {name}"
         for document in documents
@@ -181,7 +181,7 @@ def test_nothing_names_one_persons_machine() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
         for path in files
-        if path.is_file() and path.suffix in TEXT and "__pycache__" not in path.parts
+        if path.is_file() and path.suffix in TEXT and not {"__pycache__", ".git"} & set(path.parts)  # a worktree's file
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
         if PRIVATE.search(line)
     ]
@@ -249,3 +249,18 @@ def test_an_unknown_command_or_option_is_noticed() -> None:
     assert commands.unknown(["log", "--help"], group) is None
     assert commands.unknown(["log", "--limt=3"], group) == "log has no option --limt=3"
     assert commands.unknown(["lgo"], group) == "tierwise has no command lgo"
+
+
+def test_the_page_about_http_names_every_address_header_and_code() -> None:
+    page = (ROOT / "docs/reference/http.md").read_text("utf-8")
+    code = {path.name: path.read_text("utf-8") for path in (ROOT / "src/tierwise/server").glob("*.py")}
+    addresses = set(re.findall(r'b"(/(?:v1/)?[a-z_/]+?)/?"', code["app.py"]))
+    headers = {name for text in code.values() for name in re.findall(r'b"(x-tierwise-[a-z-]+[a-z])"', text)}
+    hints = re.findall(r'case "([a-z-]+)":', (ROOT / "src/tierwise/wires/hints.py").read_text("utf-8"))
+    errors = code["errors.py"] + code["http.py"] + code["keys.py"]
+    codes = {
+        name for pair in re.findall(r'code="(\w+)"|[A-Z], "(\w+)", (?:True|False)', errors) for name in pair if name
+    }
+    assert min(len(addresses), len(headers), len(hints), len(codes)) > 4
+    named = addresses | headers | {f"x-tierwise-{hint}" for hint in hints} | codes
+    assert not [name for name in sorted(named) if name not in page]

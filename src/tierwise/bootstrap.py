@@ -19,6 +19,7 @@ from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account
+from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
@@ -29,16 +30,19 @@ from tierwise.ledger.history import History
 from tierwise.ledger.holds import Account as Held
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
+from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.metrics import Metrics
+from tierwise.ledger.pepper import PEPPER_BYTES, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_history import PostgresHistory
-from tierwise.ledger.protocol import Reader, Store
+from tierwise.ledger.postgres_keys import PostgresKeyBook
+from tierwise.ledger.protocol import Book, Reader, Store
 from tierwise.ledger.store import Ledger
 from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.providers.address import Address
-from tierwise.providers.discover import Found, discover, inspect
+from tierwise.providers.discover import Found, ServedModel, discover, inspect
 from tierwise.providers.engine import Engine
 from tierwise.providers.engine import version as engine_version
 from tierwise.providers.transport import Transport
@@ -52,7 +56,7 @@ from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.app import App
-from tierwise.server.keys import key
+from tierwise.server.ring import Configured, Ring
 
 VERSION_TIMEOUT_S = 2.0
 T = TypeVar("T")
@@ -130,7 +134,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         metrics = Metrics(lambda: ledger.pending_rows)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, await _accounts(rules, ledger)),
+            Facts(rules.breaker, await _accounts(rules, ledger), Limits(settings.document.limit)),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),
@@ -219,7 +223,7 @@ def application(wired: Wired) -> App:
         secret = wired.settings.secret(row.secret)
         if secret is None:
             raise ConfigError(f"key {row.name!r}: its secret {row.secret} is not set", key="key.secret")
-        keys.append(key(row.name, secret, row.expires))
+        keys.append(Configured(secret=secret, grant=row.grant, expires=row.expires_ts))
 
     def ready() -> str | None:
         catalog = wired.gateway.rules.catalog
@@ -229,7 +233,7 @@ def application(wired: Wired) -> App:
     return App(
         wired.gateway,
         decisions=wired.ledger,
-        keys=keys,
+        ring=Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False)),
         settings=document.server,
         metrics=wired.metrics.render,
         ready=ready,
@@ -242,6 +246,27 @@ async def store(settings: Settings) -> Store:
     if place is not None:
         return await PostgresLedger.open(place, Options(keep_s=row.keep_s))
     return await Ledger.open(settings.ledger_path, row)
+
+
+def key_book(settings: Settings, who: str) -> Book:
+    """Return who changes keys in the ledger; `who` stands in the trace of each change."""
+    place = settings.ledger_place
+    return KeyBook(settings.ledger_path, who) if place is None else PostgresKeyBook(place, who)
+
+
+def pepper(settings: Settings, *, make: bool) -> bytes:
+    """Return the secret that keys are hashed with; `make` it if there is none. Raises ConfigError."""
+    reference = settings.document.server.key_pepper
+    if reference is None:
+        return (make_pepper if make else read_pepper)(settings.pepper_path)
+    secret = settings.secret(reference)
+    try:
+        given = bytes.fromhex(secret.reveal()) if secret else b""
+    except ValueError:
+        given = b""
+    if len(given) != PEPPER_BYTES:
+        raise ConfigError(f"{reference} must hold {2 * PEPPER_BYTES} hexadecimal digits", key="server.key_pepper")
+    return given
 
 
 def reader(settings: Settings) -> Reader | None:
@@ -404,8 +429,11 @@ async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
         await transport.aclose()
 
 
-async def reachable(endpoint: Endpoint, unusable: str | None) -> tuple[bool, str]:
-    """Ask an endpoint whether it is there, without calling a model; returns that and words for people."""
+async def reachable(endpoint: Endpoint, unusable: str | None, served_names: Sequence[str] = ()) -> tuple[bool, str]:
+    """Ask an endpoint whether it can be used, without calling a model; returns that and words for people.
+
+    `served_names` are looked for among the models that it lists; that one is missing is told, as lists leave names out.
+    """
     if unusable is not None:
         return False, unusable
     if endpoint.engine is not None:
@@ -419,12 +447,22 @@ async def reachable(endpoint: Endpoint, unusable: str | None) -> tuple[bool, str
         found = await inspect(transport, address_of(endpoint), kinds()[endpoint.kind])
     finally:
         await transport.aclose()
+    if not found.reachable or found.locked:
+        return False, f"{endpoint.url}: {found.detail}"
     latency = f" in {found.latency_ms:.0f} ms" if found.latency_ms is not None else ""
-    count = f", {len(found.models)} models" if found.models is not None else ""
-    return (
-        found.reachable,
-        f"{endpoint.url} answered{latency}{count}" if found.reachable else f"{endpoint.url}: {found.detail}",
-    )
+    return True, f"{endpoint.url} answered{latency}, {_listed(endpoint, found.models, served_names)}"
+
+
+def _listed(endpoint: Endpoint, models: Sequence[ServedModel] | None, wanted: Sequence[str]) -> str:
+    """Say how many models an endpoint lists, and which of the wanted ones it does not."""
+    if models is None:
+        return "but lists no models: if calls fail, its url is wrong (most end in /v1)"
+    count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    names = {model.id for model in models}
+    missing = [name for name in wanted if name not in names and f"{name}:latest" not in names]
+    if not missing or endpoint.tier is Tier.FRONTIER:
+        return count
+    return f"{count}; not in its list: {', '.join(missing)}"
 
 
 def _near(found: Sequence[Found], taken: set[str]) -> tuple[list[EndpointRow], list[ModelRow]]:

@@ -18,6 +18,7 @@ import msgspec
 from tierwise.core.errors import ConfigError
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Budget
+from tierwise.economics.limits import Limit
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
@@ -30,6 +31,7 @@ from tierwise.server.settings import KeyRow, ServerSettings
 
 FILE = "tierwise.toml"
 PREFIX = "TIERWISE_"
+OWN_KEY = "TIERWISE_API_KEY"
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +44,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rule: tuple[Rule, ...] = ()
     workflow: tuple[Workflow, ...] = ()
     budget: tuple[Budget, ...] = ()
+    limit: tuple[Limit, ...] = ()
     key: tuple[KeyRow, ...] = ()
     ledger: LedgerSettings = LedgerSettings()
     fallback: FallbackSettings = FallbackSettings()
@@ -67,6 +70,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Secret(text) if text else None
 
     @property
+    def own_key(self) -> str | None:
+        """Return the reference of the key that our own commands show: TIERWISE_API_KEY, else the first one."""
+        if self.environ.get(OWN_KEY):
+            return f"env:{OWN_KEY}"
+        return self.document.key[0].secret if self.document.key else None
+
+    @property
     def ledger_path(self) -> Path:
         """Return the ledger's file."""
         path = self.document.ledger.path
@@ -87,6 +97,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def ledger_name(self) -> str:
         """Say where the ledger is, for people."""
         return str(self.ledger_place or self.ledger_path)
+
+    @property
+    def pepper_path(self) -> Path:
+        """Return the file with the secret that keys are hashed with."""
+        return self.ledger_path.with_name("key.pepper")
 
     @property
     def probes_path(self) -> Path:

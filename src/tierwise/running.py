@@ -31,7 +31,7 @@ async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Ans
     base, transport = address_of_server(settings), Transport()
     said = {"workflow": hints.workflow, "label": hints.label, "session": hints.session}
     headers = tuple((f"x-tierwise-{name}", str(value)) for name, value in said.items() if value is not None)
-    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
+    secret = settings.secret(settings.own_key) if settings.own_key else None
     address = Address(url=f"{base}/v1", key=secret, headers=headers)
     now = asyncio.get_running_loop().time()
     deadline = now + settings.document.fallback.total_timeout_s
@@ -70,7 +70,7 @@ async def served_models(settings: Settings) -> tuple[str, ...] | None:
     Empty where it wants a key whose variable is not set here. Raises ConfigError where it does not take the key.
     """
     base, transport = address_of_server(settings), Transport()
-    secret = settings.secret(settings.document.key[0].secret) if settings.document.key else None
+    secret = settings.secret(settings.own_key) if settings.own_key else None
     deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
     try:
         # The key is not for a stranger who listens there.

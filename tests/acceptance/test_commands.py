@@ -1,5 +1,6 @@
 """Every command as a process: the shape of its JSON, its exit code, and an error that names the mend."""
 
+import itertools
 import json
 import os
 import signal
@@ -121,8 +122,9 @@ def test_a_call_from_route_to_replay(installed: Installed, upstream: ScriptedUps
     ident = asked["decision"]["id"]
     assert installed.json("show", ident) == next(row for row in log if row["id"] == ident)
     assert installed.json("show", ident[:-2])["id"] == ident
+    assert installed.json("show") == log[0]
     told = installed.run("show", ident).stdout
-    assert "plain at up (served as scripted-1)" in told
+    assert "plain at up on chat (served as scripted-1)" in told
     assert max(map(len, told.splitlines())) <= 80
     # Under rules without the frontier model its call would move, and nothing is sent.
     fewer, before = tmp_path / "fewer.toml", len(upstream.received)
@@ -195,6 +197,19 @@ def test_a_starter_file_loads_and_is_not_overwritten(installed: Installed, tmp_p
     assert "cannot be written" in installed.run("init", "--config", str(tmp_path / "no" / "x.toml"), code=2).stderr
 
 
+def test_outside_apis_whose_keys_are_set_join_a_starter_file(installed: Installed, tmp_path: Path) -> None:
+    installed.environment |= {"MISTRAL_API_KEY": "k", "AZURE_OPENAI_API_KEY": "k"}  # the second has no address yet
+    path = tmp_path / "starter.toml"
+    installed.run("init", "--frontier", "--config", str(path))
+    outside = {
+        row["endpoint"] for row in installed.json("endpoints", "--config", str(path)) if row["tier"] == "frontier"
+    }
+    assert outside == {"mistral"}
+    commented = "\n".join(line.removeprefix("# ") for line in path.read_text().splitlines() if line.startswith("# "))
+    assert commented.count("[[endpoint]]") >= 10
+    assert "[[endpoint]]\n[[" not in path.read_text()
+
+
 def test_a_place_for_state_that_is_none(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     installed.environment["TIERWISE_HOME"] = str(tmp_path / "file" / "home")
@@ -204,6 +219,15 @@ def test_a_place_for_state_that_is_none(installed: Installed, tmp_path: Path) ->
     assert not findings["home"]["well"]
     assert "TIERWISE_HOME" in findings["home"]["mend"]
     assert installed.json("route", "hi", "--model", "auto:banking77")["chosen"] == "small"
+
+
+def test_where_nothing_is_recorded_the_demo_s_own_ledger_is_named(installed: Installed) -> None:
+    assert "Make some: tierwise demo" in installed.run("log").stdout
+    assert "No decisions are recorded yet" in installed.run("show", code=2).stderr
+    demo = Path(installed.environment["TIERWISE_HOME"]) / "demo" / "tierwise.toml"
+    demo.parent.mkdir(parents=True)
+    demo.touch()
+    assert f"tierwise log --config {demo}" in installed.run("log").stdout
 
 
 def test_a_damaged_ledger_is_said_and_left_as_it_is(installed: Installed) -> None:
@@ -226,6 +250,86 @@ def test_an_endpoint_that_is_down(installed: Installed, tmp_path: Path) -> None:
     assert (listed["usable"], "127.0.0.1:1" in listed["detail"]) == (False, True)
     assert "start it" in installed.run("doctor", code=1).stdout
     assert "m at a: nothing listens there" in installed.run("ask", "hi", "--model", "m", code=4).stderr
+
+
+SICK = """
+[[endpoint]]
+name = "locked"
+kind = "scripted"
+url = "{url}"
+key = "env:WRONG_KEY"
+
+[[endpoint]]
+name = "keyless"
+kind = "scripted"
+url = "{url}"
+key = "env:NO_SUCH_KEY"
+
+[[endpoint]]
+name = "pathless"
+kind = "openai_compatible"
+tier = "self_hosted"
+url = "{root}"
+key = "env:RIGHT_KEY"
+
+[[endpoint]]
+name = "fine"
+kind = "scripted"
+url = "{url}"
+key = "env:RIGHT_KEY"
+
+[[endpoint]]
+name = "outside"
+kind = "scripted"
+tier = "frontier"
+url = "{url}"
+key = "env:RIGHT_KEY"
+
+[[model]]
+id = "scripted-1"
+endpoint = "fine"
+
+[[model]]
+id = "unheard-of"
+endpoint = "fine"
+
+[[model]]
+id = "priceless"
+endpoint = "outside"
+"""
+
+
+def test_the_doctor_sees_what_would_fail_and_says_the_mend(installed: Installed, tmp_path: Path) -> None:
+    installed.environment |= {"WRONG_KEY": "wrong", "RIGHT_KEY": "right"}
+    file = tmp_path / "tierwise.toml"
+    with ScriptedUpstream.in_thread(key="right") as upstream:
+        file.write_text(SICK.format(url=upstream.url, root=upstream.url.removesuffix("/v1")))
+        ended = installed.run("doctor", "--json", "--config", str(file), code=1)
+        listed = installed.run("models", "--config", str(file)).stdout
+    found = {row["what"]: row for row in json.loads(ended.stdout)}
+    assert not found["endpoint locked"]["well"]
+    assert "does not accept the key" in found["endpoint locked"]["detail"]
+    assert found["endpoint keyless"]["mend"] == "set NO_SUCH_KEY, or remove its row"
+    assert "lists no models: if calls fail, its url is wrong" in found["endpoint pathless"]["detail"]
+    assert found["endpoint fine"]["detail"].endswith("1 model; not in its list: unheard-of")
+    assert not found["prices"]["well"]
+    assert found["prices"]["detail"].startswith("priceless: outside, and refused")
+    assert "not known     refused until it has a price" in listed
+    said = starting(installed, "--config", str(file))
+    assert any(line.split() == ["local", "scripted-1,", "unheard-of"] for line in said)
+    assert any("not usable" in line and "endpoint keyless" in line for line in said)
+    assert any("not usable" in line and "priceless" in line for line in said)
+
+
+def starting(installed: Installed, *arguments: str) -> list[str]:
+    """Return what the gateway says when it starts."""
+    command = [str(COMMAND), "serve", "--port", "0", *arguments]
+    with subprocess.Popen(command, env=installed.environment, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        said = list(itertools.takewhile(lambda line: line != "Stop with Ctrl-C.\n", server.stderr))
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+    return said
 
 
 def test_output_that_nobody_reads(installed: Installed) -> None:

@@ -87,6 +87,7 @@ def test_the_exit_code_and_the_signals_are_the_tool_s(keyed: Installed, serve: S
 
 def test_what_stands_in_the_way_is_told_with_its_mend(keyed: Installed, serve: Serve, tmp_path: Path) -> None:
     for wrong, said in (
+        ([], "name a tool: tierwise launch TOOL, one of aider, any, claude, "),
         (["claud"], "did you mean 'claude'"),
         (["goose", "--run"], "not installed"),
         (["any", "--run"], "give the program after --"),

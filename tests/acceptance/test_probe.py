@@ -90,7 +90,9 @@ def test_it_says_what_it_takes_asks_this_machine_only_and_every_command_knows(
     assert found["probe good"]["well"]
     assert not found["probe damaged"]["well"]
     assert "tools ignored on chat" in found["probe damaged"]["detail"]
-    assert found["probes"]["detail"].startswith("3 of 5 models not probed yet")
+    assert not found["probe dead-too"]["well"]
+    assert "not done: Unreachable" in found["probe dead-too"]["detail"]
+    assert found["probes"]["detail"].startswith("1 of 5 models not probed yet")
 
     models = {row["model"]: row for row in installed.json("models")}
     assert "tools" in models["good"]["capabilities"]

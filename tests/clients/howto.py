@@ -19,6 +19,10 @@ not looked at unless `tierwise.toml` has `[[key]]` rows; then it is one of those
 ```sh
 tierwise serve
 ```
+
+For Claude Code, Codex, opencode, llm and some others `tierwise launch claude` prints such lines with the address and the
+key that are configured, and `tierwise launch claude --run` starts the tool so, leaving its own settings as they are.
+What goes over the wire is on the page about [HTTP](../reference/http.md).
 """
 SPOKEN = {
     "chat": "Chat Completions",

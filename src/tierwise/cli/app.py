@@ -35,6 +35,7 @@ COMMANDS = {
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
+    "keys": ("keys", "app", "Keys for callers: make, list, replace, revoke."),
     "config": ("config", "app", "What is configured, and where each value comes from."),
 }
 DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4
@@ -110,7 +111,9 @@ def run(arguments: Sequence[str]) -> int:
         return ended.exit_code
     except typer.TyperException as error:
         # Without any argument the help was shown, and nothing is left to say.
-        sys.stderr.write(f"tierwise: {text}\n" if (text := error.format_message().strip()) else "")
+        sys.stderr.write(
+            f"tierwise: {text.rstrip('.')}{_help(error)}\n" if (text := error.format_message().strip()) else ""
+        )
         return WRONG
     except (typer.Abort, KeyboardInterrupt):
         return 130
@@ -128,6 +131,12 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"tierwise: {where}{error.strerror or error}\n")
         return WRONG
     return code if isinstance(code, int) else DONE
+
+
+def _help(error: typer.TyperException) -> str:
+    """Say where the right use of a command stands."""
+    context = getattr(error, "ctx", None)
+    return f"; `{context.command_path} --help` tells how" if context is not None else ""
 
 
 def _is_text(word: str) -> bool:

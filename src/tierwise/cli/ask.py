@@ -35,7 +35,9 @@ def ask(
     Beside a running server of the same ledger the request goes to that server;
     if that listens on a port of its own, set TIERWISE_SERVER_PORT.
 
-    Examples:  tierwise ask "my card was swallowed" --model auto:banking77  ·  tierwise ask - --label restricted < note
+    Examples:
+      tierwise ask "my card was swallowed" --model auto:banking77
+      tierwise ask - --label restricted < note
     """
     settings = config.load(file, flags={"frontier": frontier})
     body = request(text, model, schema=schema, stream=stream and not as_json)

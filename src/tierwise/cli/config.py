@@ -17,7 +17,8 @@ def _group() -> None:
 def show(file: ConfigFile = None, as_json: Json = False) -> None:
     """Print every effective value and its source: default, file, environment or flag. Secrets are references.
 
-    Example:  tierwise config show
+    Example:
+      tierwise config show
     """
     settings = config.load(file)
     rows = config.effective(settings)

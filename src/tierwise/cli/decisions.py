@@ -1,6 +1,7 @@
 """The commands `tierwise log` and `tierwise show`: what was decided, and what came of it."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, get_args
 
@@ -25,7 +26,9 @@ def log(
 ) -> None:
     """List decisions, newest first; also beside a running server.
 
-    Examples:  tierwise log --since 1h  ·  tierwise log --outcome refused --json
+    Examples:
+      tierwise log --since 1h
+      tierwise log --outcome refused --json
     """
     if outcome is not None and outcome not in get_args(Outcome):
         raise InvalidCall(f"--outcome {outcome!r}: one of {', '.join(get_args(Outcome))}", param="--outcome")
@@ -35,23 +38,30 @@ def log(
         print_json(found)
     elif not found:
         filtered = any((since, workflow, tier, outcome))
-        print("No decision matches." if filtered else "No decisions are recorded here yet. Make some: tierwise demo")
+        print("No decision matches." if filtered else "\n".join(_none(config.load(file))))
     else:
         print(table(("decision", "when (UTC)", "label", "outcome", "tier", "model"), [_row(d) for d in found]))
 
 
 def show(
-    ident: Annotated[str, typer.Argument(metavar="ID", help="The decision's id, or its first six characters or more.")],
+    ident: Annotated[
+        str, typer.Argument(metavar="ID", help="The decision's id, or its beginning; without, the latest.")
+    ] = "",
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Tell one decision whole: label, candidates, attempts, gates, cost.
 
-    Example:  tierwise show 01m7y10kz5d0
+    Examples:
+      tierwise show
+      tierwise show 01m7y10kz5d0
     """
     from tierwise.cli import telling
 
-    decision = asyncio.run(_get(config.load(file), ident))
+    settings = config.load(file)
+    decision = asyncio.run(_get(settings, ident))
+    if decision is None and not ident:
+        raise InvalidCall(" ".join(_none(settings)), param="ID")
     if decision is None:
         raise InvalidCall(f"there is no decision {ident!r} in this ledger; `tierwise log` lists them", param="ID")
     if as_json:
@@ -65,6 +75,16 @@ def _row(decision: Decision) -> tuple[str, ...]:
     when = datetime.fromtimestamp(decision.ts, UTC).strftime("%m-%d %H:%M:%S")
     tier, model = (last.tier.value, last.model) if last else ("–", decision.requested_model)
     return (decision.id, when, decision.label.value, decision.outcome, tier, model)
+
+
+def _none(settings: config.Settings) -> Iterator[str]:
+    """Say that there are no decisions yet, and where the demo's are: it keeps a ledger of its own."""
+    yield f"No decisions are recorded yet in {settings.ledger_path}."
+    demo = settings.home / "demo" / "tierwise.toml"
+    if demo.exists():
+        yield f"Those of the demo: tierwise log --config {demo}"
+    else:
+        yield "Make some: tierwise demo"
 
 
 async def _latest(settings: config.Settings, limit: int, which: Filter) -> list[Decision]:
@@ -82,6 +102,6 @@ async def _get(settings: config.Settings, ident: str) -> Decision | None:
     if history is None:
         return None
     try:
-        return await history.get(ident)
+        return await history.get(ident) if ident else next(iter(await history.latest(1)), None)
     finally:
         await history.close()

@@ -46,7 +46,10 @@ def demo(
     and passes it on where the answer is not sure enough. Nothing leaves this
     machine unless you say --frontier.
 
-    Examples:  tierwise demo  ·  tierwise demo --data messages.csv --out rows.jsonl  ·  tierwise demo --json
+    Examples:
+      tierwise demo
+      tierwise demo --data messages.csv --out rows.jsonl
+      tierwise demo --json
     """
     settings = config.load(file)
     dataset = _dataset(data, limit)

@@ -1,6 +1,7 @@
 """The command `tierwise doctor`: is everything as it should be? One line each, with the mend."""
 
 import asyncio
+import re
 import shutil
 import socket
 import tempfile
@@ -21,7 +22,7 @@ from tierwise.hardware.detect import machine
 from tierwise.providers.engine import installed
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
-from tierwise.registry.catalog import Catalog
+from tierwise.registry.catalog import Catalog, unpriced
 from tierwise.registry.probed import FILTERS, Probed, renamed
 from tierwise.registry.probed import Finding as Check
 
@@ -32,6 +33,7 @@ LEAST_TIME = 1_760_000_000
 MOST_TOKENS = 16_384
 # How many of the last decisions are searched for a model that answers under another name by now.
 LOOKED_BACK = 500
+_UNSET = re.compile(r"its key env:(\S+) is not set")
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +46,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def doctor(
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]…", help="Probe these; without any, all.")
-    ] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Probe these; without any, all.")] = None,
     probe: Annotated[
         bool, typer.Option("--probe", help="Find out what models do with what they are told, by small real requests.")
     ] = False,
@@ -65,7 +65,9 @@ def doctor(
     tools, stop sequences and limits. What it does not do, it is no longer asked
     to do. Nothing but made-up text is sent.
 
-    Examples:  tierwise doctor --config tierwise.toml  ·  tierwise doctor --probe qwen3:8b
+    Examples:
+      tierwise doctor --config tierwise.toml
+      tierwise doctor --probe qwen3:8b
     """
     if models and not probe:
         raise InvalidCall("models are named for --probe only", param="MODEL")
@@ -73,11 +75,12 @@ def doctor(
     def load() -> config.Settings:
         return config.load(file, flags={"frontier": frontier})
 
+    failed: dict[str, str] = {}
     if probe:
         from tierwise.cli import probing
 
-        probing.probe(load(), models or [], most_tokens=most, yes=yes)
-    found = asyncio.run(_examine(load))
+        failed = probing.probe(load(), models or [], most_tokens=most, yes=yes)
+    found = asyncio.run(_examine(load, failed))
     if as_json:
         print_json(found)
     else:
@@ -92,7 +95,8 @@ def _told(found: list[Finding]) -> Iterator[str]:
             yield f"    → {finding.mend}"
 
 
-async def _examine(load: Callable[[], config.Settings]) -> list[Finding]:
+async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) -> list[Finding]:
+    """Return everything that was found; `failed` are the probes that could not be done."""
     try:
         settings = load()
         rules = await _rules(await bootstrap.looked_around(settings))
@@ -101,19 +105,40 @@ async def _examine(load: Callable[[], config.Settings]) -> list[Finding]:
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
     catalog = rules.catalog
-    states = await asyncio.gather(
-        *(bootstrap.reachable(e, catalog.unusable.get(n)) for n, e in catalog.endpoints.items())
-    )
-    for endpoint, (usable, detail) in zip(catalog.endpoints.values(), states, strict=True):
-        off = "switched off" in detail
-        mend = "" if off else "start it, correct its url or key, or remove its row"
-        found.append(Finding(what=f"endpoint {endpoint.name}", well=usable or off, detail=detail, mend=mend))
-    found += _probes(catalog)
+    found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
     for row in settings.document.key:
         there = settings.secret(row.secret) is not None
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+async def _endpoints(catalog: Catalog) -> list[Finding]:
+    """Ask each endpoint how it is, and whether it has the models that are asked of it."""
+    wanted: dict[str, list[str]] = {name: [] for name in catalog.endpoints}
+    for model in catalog.models.values():
+        if not _embeds(model):  # some servers list only what can chat
+            wanted[model.endpoint].append(model.served_name)
+    states = await asyncio.gather(
+        *(bootstrap.reachable(e, catalog.unusable.get(n), wanted[n]) for n, e in catalog.endpoints.items())
+    )
+    found = []
+    for name, (usable, detail) in zip(catalog.endpoints, states, strict=True):
+        well = usable or "switched off" in detail
+        mend = "start it, correct its url or key, or remove its row"
+        if detail == (unusable := catalog.unusable.get(name)) and (key := _UNSET.fullmatch(unusable)):
+            mend = f"set {key[1]}, or remove its row"
+        found.append(Finding(what=f"endpoint {name}", well=well, detail=detail, mend="" if well else mend))
+    return found
+
+
+def _unpriced(catalog: Catalog) -> Iterator[Finding]:
+    """Name the models that are refused because nobody said what they cost."""
+    names = [model.id for model in unpriced(catalog)]
+    if names:
+        told = f"{', '.join(names)}: outside, and refused as long as no price is known"
+        mend = 'add to each [[model]]: price = { input_usd_per_mtok = "…", output_usd_per_mtok = "…" }'
+        yield Finding(what="prices", well=False, detail=told, mend=mend)
 
 
 async def _rules(settings: config.Settings) -> Rules:
@@ -149,9 +174,14 @@ async def _served(settings: config.Settings, catalog: Catalog) -> dict[str, str]
     }
 
 
-def _probes(catalog: Catalog) -> Iterator[Finding]:
-    """Say of each model what its probe found; of those without one, how to make it."""
+def _probes(catalog: Catalog, failed: dict[str, str]) -> Iterator[Finding]:
+    """Say of each model what its probe found; of those without one, why it failed or how to make it."""
+    for name, why in failed.items():
+        mend = "correct its endpoint or its served_name, then --probe it again"
+        yield Finding(what=f"probe {name}", well=False, detail=f"not done: {why}", mend=mend)
     for name, probed in catalog.probes.items():
+        if name in failed:
+            continue
         if probed.stale:
             told = f"the one of {probed.date} no longer counts: {probed.stale}; `tierwise doctor --probe` makes another"
             yield Finding(what=f"probe {name}", well=True, detail=told)
@@ -163,7 +193,8 @@ def _probes(catalog: Catalog) -> Iterator[Finding]:
         yield Finding(
             what=f"probe {name}", well=well, detail=f"on {probed.date}: {'; '.join(parts)}", mend=_mend(probed)
         )
-    left = [name for name, model in catalog.models.items() if name not in catalog.probes and not _embeds(model)]
+    settled = catalog.probes.keys() | failed.keys()
+    left = [name for name, model in catalog.models.items() if name not in settled and not _embeds(model)]
     if left:
         told = f"{len(left)} of {len(catalog.models)} models not probed yet; `tierwise doctor --probe` does it"
         yield Finding(what="probes", well=True, detail=told)

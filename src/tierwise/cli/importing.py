@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from collections.abc import Sized
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,10 +29,13 @@ def import_(
 ) -> None:
     """Turn another gateway's configuration into a tierwise.toml, with comments on what has no counterpart.
 
-    Reads a LiteLLM config.yaml, a Portkey config (JSON), a tensorzero.toml, or a Modelfile or list of models of Ollama.
-    Keys are never copied: a key that stands in the file becomes the name of a variable to set.
+    Reads a LiteLLM config.yaml, a Portkey config (JSON), a tensorzero.toml, or a
+    Modelfile or list of models of Ollama. Keys are never copied: a key that
+    stands in the file becomes the name of a variable to set.
 
-    Examples:  tierwise import litellm config.yaml --out tierwise.toml  ·  tierwise import ollama Modelfile
+    Examples:
+      tierwise import litellm config.yaml --out tierwise.toml
+      tierwise import ollama Modelfile
     """
     if gateway not in gateways():
         raise ConfigError(f"there is no import from {gateway!r}{nearest(gateway, gateways())}")
@@ -46,8 +50,9 @@ def import_(
         sys.stdout.write(text)
     _tell(draft, out)
     if as_json:
-        told = {"file": str(out.absolute()) if out else None, "toml": text if out is None else None}
-        print_json(told | {"models": list(draft.models), "set": list(draft.needed), "notes": draft.notes})
+        told: dict[str, Any] = {"file": str(out.absolute()) if out else None, "toml": text if out is None else None}
+        told |= {"models": list(draft.models), "set": list(draft.needed), "left_out": draft.left_out}
+        print_json(told | {"notes": draft.notes})
 
 
 def translated(gateway: str, text: str, file: str) -> Draft:
@@ -98,10 +103,16 @@ def _write(out: Path, text: str) -> None:
         ) from error
 
 
+def _count(rows: Sized, what: str) -> str:
+    return f"{len(rows)} {what}{'' if len(rows) == 1 else 's'}"
+
+
 def _tell(draft: Draft, out: Path | None) -> None:
-    say(
-        f"{len(draft.models)} models at {len(draft.endpoints)} endpoints; {len(draft.notes)} keys without a counterpart"
-    )
+    others = len(draft.notes) - len(draft.left_out)
+    made = f"{_count(draft.models, 'model')} at {_count(draft.endpoints, 'endpoint')}"
+    say(f"{made}; {others} key{'' if others == 1 else 's'} without a counterpart")
+    for what in draft.left_out:
+        say(f"  left out  {what}")
     for name, why in draft.needed.items():
         say(f"  set  {name}" + (f"  ({why})" if why else ""))
     if draft.unpriced:

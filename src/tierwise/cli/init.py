@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from tierwise import bootstrap, config
@@ -13,6 +15,18 @@ from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.registry.kinds import kinds, known_models
 from tierwise.registry.settings import EndpointRow, ModelRow
+
+_SERVER = (
+    "[[endpoint]]",
+    'name = "mine"',
+    'kind = "openai_compatible"',
+    'tier = "self_hosted"   # local: this machine; self_hosted: a server of yours; frontier: outside',
+    'url = "http://127.0.0.1:8000/v1"',
+    "",
+    "[[model]]",
+    'id = "my-model"',
+    'endpoint = "mine"',
+)
 
 
 def init(
@@ -23,9 +37,11 @@ def init(
 ) -> None:
     """Look at this machine and write a starter tierwise.toml with comments.
 
-    Outside APIs are written as comments, unless you say --frontier.
+    Outside APIs are written as comments; with --frontier, those whose keys are
+    set join.
 
-    Example:  tierwise init --config team.toml
+    Example:
+      tierwise init --config team.toml
     """
     if file.exists() and not force:
         raise ConfigError(f"{file} is there already; --force replaces it, --config writes elsewhere", file=str(file))
@@ -33,8 +49,8 @@ def init(
     found, words = asyncio.run(bootstrap.looked_around_told(empty))
     for line in words:
         say(f"  found  {line}")
-    text = starter(found.document.endpoint, found.document.model, frontier=frontier)
-    config.parse(text, str(file))
+    text = starter(found.document.endpoint, found.document.model, joining=_joining(empty) if frontier else ())
+    bootstrap.rules_from(msgspec.structs.replace(empty, document=config.parse(text, str(file))))
     try:
         file.write_text(text, "utf-8")
     except OSError as error:
@@ -44,8 +60,14 @@ def init(
         print_json({"file": str(file.absolute()), "found": words})
 
 
-def starter(endpoints: tuple[EndpointRow, ...], models: tuple[ModelRow, ...], *, frontier: bool) -> str:
-    """Return the text of a configuration that names what was found."""
+def _joining(settings: config.Settings) -> tuple[str, ...]:
+    """Return the kinds of outside APIs that can join: those with a key that is set, and an address."""
+    able = (kind for kind in kinds().values() if kind.key_env and kind.url)
+    return tuple(kind.kind for kind in able if settings.secret(f"env:{kind.key_env}") is not None)
+
+
+def starter(endpoints: tuple[EndpointRow, ...], models: tuple[ModelRow, ...], *, joining: Container[str] = ()) -> str:
+    """Return the text of a configuration that names what was found; outside APIs not in `joining` are comments."""
     lines = [
         "# Tierwise: what exists, who may use it, and what is good enough. All keys: docs/reference/configuration.md",
         "# With this file only what it says exists. Remove it, and Tierwise looks at this machine again.",
@@ -65,11 +87,18 @@ def starter(endpoints: tuple[EndpointRow, ...], models: tuple[ModelRow, ...], *,
             if model.endpoint == row.name:
                 lines += ["", "[[model]]", *_model(model)]
     lines += ["", "# The shipped demonstration models know one task; ask for auto:banking77.", *_workflow()]
-    lines += ["", "# An outside API. Its key is read from the environment, never written here."]
-    outside = [line for kind in kinds().values() if kind.key_env for line in _outside(kind.kind, kind.key_env)]
-    lines += outside if frontier else [f"# {line}".rstrip() for line in outside]
+    lines += ["", "# A server on this machine or another. The kinds: docs/reference/endpoints.md", *_comment(_SERVER)]
+    lines += ["", "# Outside APIs. Keys are read from the environment, never written here."]
+    for kind in kinds().values():
+        if kind.key_env:
+            outside = _outside(kind.kind, kind.key_env, needs_url=kind.url is None)
+            lines += ["", *(outside if kind.kind in joining else _comment(outside))]
     lines += ["", "# [[budget]]", '# scope = "all"', '# limit_usd = "10"', '# window = "1d"', ""]
     return "\n".join(lines)
+
+
+def _comment(lines: Sequence[str]) -> list[str]:
+    return [f"# {line}".rstrip() for line in lines]
 
 
 def _endpoint(row: EndpointRow) -> list[str]:
@@ -104,8 +133,9 @@ def _workflow() -> list[str]:
     ]
 
 
-def _outside(kind: str, key_env: str) -> list[str]:
+def _outside(kind: str, key_env: str, *, needs_url: bool) -> list[str]:
     lines = ["[[endpoint]]", f"name = {json.dumps(kind)}", f"kind = {json.dumps(kind)}", f'key = "env:{key_env}"']
+    lines += ['url = "https://RESOURCE.example/v1"'] if needs_url else []
     for known in known_models():
         if kind in known.kinds:
             lines += ["", "[[model]]", f"id = {json.dumps(known.served_name)}", f"endpoint = {json.dumps(kind)}"]

@@ -21,7 +21,9 @@ _FIRST = "auto"
 
 
 def launch(
-    tool: Annotated[str, typer.Argument(help="claude, codex, opencode, aider, llm, goose, qwen, or any.")],
+    tool: Annotated[
+        str, typer.Argument(metavar="TOOL", help="claude, codex, opencode, aider, llm, goose, qwen, or any.")
+    ] = "",
     arguments: Annotated[list[str] | None, typer.Argument(help="After --: what the tool gets.")] = None,
     run: Annotated[bool, typer.Option("--run", help="Start it, instead of printing how.")] = False,
     model: Annotated[str | None, typer.Option(help="Which model it asks for; without, the first served: auto.")] = None,
@@ -33,12 +35,16 @@ def launch(
 ) -> None:
     """Print the exact environment and arguments with which a tool uses Tierwise; with --run, start it so.
 
-    The tool takes the place of this command: signals and the exit code are its own. `any` sets what the official SDKs
-    read, for a program that you name.
+    The tool takes the place of this command: signals and the exit code are its
+    own. `any` sets what the official SDKs read, for a program that you name.
 
-    Examples:  tierwise launch claude  ·  tierwise launch codex --run -- exec "mend the tests"
-    ·  tierwise launch any --run -- python app.py
+    Examples:
+      tierwise launch claude
+      tierwise launch codex --run -- exec "mend the tests"
+      tierwise launch any --run -- python app.py
     """
+    if not tool:
+        raise ConfigError(f"name a tool: tierwise launch TOOL, one of {', '.join(sorted(tools()))}")
     if tool not in tools():
         raise ConfigError(f"there is no tool {tool!r}{nearest(tool, tools())}; `any` starts whatever stands after --")
     settings = config.load(file, flags={"server.host": host, "server.port": port})
@@ -72,17 +78,16 @@ def _model(wanted: str | None, served: tuple[str, ...] | None) -> str:
 
 def _variable(settings: config.Settings) -> str:
     """Return how a shell names the key that callers send."""
-    keys = settings.document.key
-    return f"${{{keys[0].secret.removeprefix('env:')}}}" if keys else UNUSED
+    return f"${{{settings.own_key.removeprefix('env:')}}}" if settings.own_key else UNUSED
 
 
 def _key(settings: config.Settings) -> str:
     """Return the key that callers send."""
-    if not settings.document.key:
+    if settings.own_key is None:
         return UNUSED
-    row = settings.document.key[0]
-    secret = settings.secret(row.secret)
+    secret = settings.secret(settings.own_key)
     if secret is None:
+        row = settings.document.key[0]
         raise ConfigError(f"the gateway wants a key, and {row.secret} of the key {row.name!r} is not set: set it")
     return secret.reveal()
 

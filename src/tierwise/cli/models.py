@@ -5,6 +5,7 @@ from typing import Any
 
 from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, table
+from tierwise.core.label import Tier
 from tierwise.gateway.rules import Rules
 from tierwise.registry.probed import Probed
 
@@ -12,7 +13,8 @@ from tierwise.registry.probed import Probed
 def models(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> None:
     """List models: tier, endpoint, context, price, tasks.
 
-    Example:  tierwise models --json
+    Example:
+      tierwise models --json
     """
     rules = asyncio.run(_rules(config.load(file, flags={"frontier": frontier})))
     rows = [_model(rules, name) for name in rules.catalog.models]
@@ -28,7 +30,8 @@ def models(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = 
 def endpoints(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> None:
     """List endpoints and ask each that can be asked whether it answers. No model is called.
 
-    Example:  tierwise endpoints
+    Example:
+      tierwise endpoints
     """
     rows = asyncio.run(_endpoints(config.load(file, flags={"frontier": frontier})))
     if as_json:
@@ -63,8 +66,12 @@ def _model(rules: Rules, name: str) -> dict[str, Any]:
 
 def _told(row: dict[str, Any]) -> tuple[str, ...]:
     price = row["price"]
-    cost = f"${price.input_usd_per_mtok}/${price.output_usd_per_mtok}" if price else "unmetered"
+    outside = row["tier"] is Tier.FRONTIER
+    cost = "not known" if outside else "unmetered"
+    if price:
+        cost = f"${price.input_usd_per_mtok}/${price.output_usd_per_mtok}"
     notes = [f"knows only {', '.join(row['tasks'])}"] if row["tasks"] else []
+    notes += ["refused until it has a price"] if outside and not price else []
     notes += [row["unusable"]] if row["unusable"] else []
     notes += _probed(row["probe"]) if row["probe"] else []
     context = "?" if row["context_tokens"] is None else str(row["context_tokens"])

@@ -35,17 +35,20 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return self.endpoint.tier is not Tier.LOCAL
 
 
-def probe(settings: config.Settings, names: Sequence[str], *, most_tokens: int, yes: bool) -> None:
-    """Probe the named models, or all that have no result that counts; the results are kept as they come."""
+def probe(settings: config.Settings, names: Sequence[str], *, most_tokens: int, yes: bool) -> dict[str, str]:
+    """Probe the named models, or all that have no result that counts; the results are kept as they come.
+
+    Returns which models could not be probed, and why.
+    """
     settings = asyncio.run(bootstrap.looked_around(settings))
     targets = _targets(settings, names)
     if not targets:
         say("Nothing to probe: what can be asked has been. A model that is named is probed again.")
-        return
+        return {}
     say("A probe asks with made-up text only. It takes at most:")
     rows = [_estimated(target, most_tokens) for target in targets]
     say(table(("model", "endpoint", "tier", "requests", "tokens in", "tokens out", "cost"), rows))
-    asyncio.run(_probe(settings, _agreed(targets, yes=yes), most_tokens))
+    return asyncio.run(_probe(settings, _agreed(targets, yes=yes), most_tokens))
 
 
 def _targets(settings: config.Settings, names: Sequence[str]) -> list[Target]:
@@ -88,12 +91,14 @@ def _agreed(targets: list[Target], *, yes: bool) -> list[Target]:
     return [target for target in targets if not target.outside]
 
 
-async def _probe(settings: config.Settings, targets: Sequence[Target], most_tokens: int) -> None:
+async def _probe(settings: config.Settings, targets: Sequence[Target], most_tokens: int) -> dict[str, str]:
     down: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for place, target in enumerate(targets, 1):
         model, endpoint = target.model, target.endpoint
         if (why := down.get(endpoint.name)) is not None:
             say(f"{model.id}: skipped: {why}")
+            failed[model.id] = why
             continue
         with _progress(f"{model.id} ({place} of {len(targets)})") as tell:
             try:
@@ -103,11 +108,13 @@ async def _probe(settings: config.Settings, targets: Sequence[Target], most_toke
                     probed = await prober.probe(model, endpoint, version=version, tell=tell)
             except Unprobed as error:
                 say(f"{model.id}: skipped: {error}")
+                failed[model.id] = str(error)
                 if error.down:
                     down[endpoint.name] = str(error)
                 continue
         kept.keep(settings.probes_path, [probed])
         say(f"{model.id}: {', '.join(f'{one.check} {one.verdict}' for one in probed.findings)}")
+    return failed
 
 
 async def _version(endpoint: Endpoint) -> str | None:

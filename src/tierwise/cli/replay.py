@@ -27,7 +27,8 @@ def replay(
 
     Labels stay as they were recorded, since content is not stored.
 
-    Example:  tierwise replay --config stricter.toml --since 30d
+    Example:
+      tierwise replay --config stricter.toml --since 30d
     """
     other = config.load(new)
     rules = bootstrap.rules_from(other)

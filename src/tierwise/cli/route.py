@@ -26,7 +26,9 @@ def route(
 ) -> int:
     """Say who would serve a call and why, without asking any model.
 
-    Examples:  tierwise route "my card was swallowed" --model auto:banking77  ·  tierwise route --request body.json
+    Examples:
+      tierwise route "my card was swallowed" --model auto:banking77
+      tierwise route --request body.json
     """
     from tierwise.cli import telling
     from tierwise.cli.app import DONE, NOBODY

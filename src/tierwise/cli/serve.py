@@ -10,6 +10,7 @@ import typer
 from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
 from tierwise.core.label import Tier
+from tierwise.registry.catalog import unpriced
 
 
 def serve(
@@ -23,7 +24,9 @@ def serve(
 
     With --json its address, process id and ledger stand on stdout as soon as it listens.
 
-    Examples:  tierwise serve  ·  tierwise serve --port 7474 --config tierwise.toml
+    Examples:
+      tierwise serve
+      tierwise serve --port 7474 --config tierwise.toml
     """
     settings = config.load(file, flags={"server.host": host, "server.port": port, "frontier": frontier})
     bootstrap.run(_serve(settings, as_json=as_json))
@@ -39,7 +42,7 @@ async def _serve(settings: config.Settings, *, as_json: bool) -> None:
         server = found.document.server
 
         def ready(host: str, port: int) -> None:
-            _hello(wired, host, port)
+            _hello(wired, host, port, keyed=keyed)
             if as_json:
                 print_json({"url": f"http://{host}:{port}/v1", "pid": os.getpid(), "ledger": found.ledger_name})
                 sys.stdout.flush()
@@ -48,23 +51,29 @@ async def _serve(settings: config.Settings, *, as_json: bool) -> None:
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
 
-        await listen(bootstrap.application(wired), server, keyed=bool(found.document.key), ready=ready)
+        app = bootstrap.application(wired)
+        keyed = await app.keyed()
+        await listen(app, server, keyed=keyed, ready=ready)
     say("stopped")
 
 
-def _hello(wired: bootstrap.Wired, host: str, port: int) -> None:
+def _hello(wired: bootstrap.Wired, host: str, port: int, *, keyed: bool) -> None:
     catalog = wired.rules.catalog
     say(f"Tierwise listens on http://{host}:{port}, ledger {wired.settings.ledger_name}")
+    refused = {model.id for model in unpriced(catalog)}
+    usable = [m for m in catalog.models.values() if m.endpoint not in catalog.unusable and m.id not in refused]
     for tier in Tier:
-        usable = [
-            m.id
-            for m in catalog.models.values()
-            if catalog.endpoints[m.endpoint].tier is tier and m.endpoint not in catalog.unusable
-        ]
-        say(f"  {tier:12} {', '.join(usable) or 'nothing'}")
-    if not any(not m.tasks and m.endpoint not in catalog.unusable for m in catalog.models.values()):
+        there = [m.id for m in usable if catalog.endpoints[m.endpoint].tier is tier]
+        say(f"  {tier:12} {', '.join(there) or 'nothing'}")
+    for name, why in catalog.unusable.items():
+        if "switched off" not in why:
+            say(f"  not usable   endpoint {name}: {why}")
+    if refused:
+        say(f"  not usable   {', '.join(sorted(refused))}: outside, and refused as long as no price is known")
+    if all(m.tasks for m in usable):
         say("  No general model yet: `auto` needs Ollama or LM Studio running, a GGUF, or a key (`tierwise init`).")
     say("Point a client here:")
     say(f"  export OPENAI_BASE_URL=http://{host}:{port}/v1")
-    say(f"  export OPENAI_API_KEY={'YOUR_KEY' if wired.settings.document.key else 'unused'}")
+    say(f"  export OPENAI_API_KEY={'YOUR_KEY' if keyed else 'unused'}")
+    say("Or a tool: `tierwise launch claude`; codex, opencode, llm and others alike")
     say("Stop with Ctrl-C.")

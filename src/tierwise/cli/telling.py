@@ -8,9 +8,10 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision
+from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision, GateRecord
 
 WIDTH = 80
+COUNTING = "count_tokens"
 
 
 def short(decision: Decision) -> Iterator[str]:
@@ -44,19 +45,24 @@ def whole(decision: Decision) -> Iterator[str]:
     when = datetime.fromtimestamp(decision.ts, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     yield f"Decision {decision.id}" + (f", number {decision.seq}" if decision.seq else "")
     yield f"  {when}, outcome {decision.outcome}" + (f": {decision.error}" if decision.error else "")
-    asked = f"  asked for {decision.requested_model}"
+    counting = decision.caller_wire == COUNTING
+    asked = f"  {'asked for a count of tokens by' if counting else 'asked for'} {decision.requested_model}"
+    asked += "" if counting else f" on {decision.caller_wire}"
     yield asked + (f", workflow {decision.workflow}" if decision.workflow else "") + f", strategy {decision.strategy}"
+    if decision.session:
+        yield f"  session {decision.session}"
     features = decision.features
     wanted = [f"at most {features.input_tokens_est} tokens in"]
     wanted += [f"at most {features.max_output_tokens} out"] if features.max_output_tokens else []
     wanted += [what for what, on in (("streamed", features.stream), ("as JSON of a schema", features.schema)) if on]
-    wanted += [f"{features.tools} tools"] if features.tools else []
+    wanted += [_count(features.tools, "tool")] if features.tools else []
+    wanted += [_count(features.images, "image")] if features.images else []
     yield "  " + ", ".join(wanted)
     yield f"Label {decision.label.value}"
     for source in decision.label.sources:
         yield f"  {source.label} by {source.source}" + (f" at {source.detail}" if source.detail else "")
     yield "Candidates"
-    for candidate in decision.candidates:
+    for candidate in sorted(decision.candidates, key=_place):
         place = "–" if candidate.score is None else f"{int(candidate.score) + 1}."
         cost = f", about ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
         why = candidate.reason if candidate.allowed else f"excluded by {candidate.excluded_by}: {candidate.reason}"
@@ -73,31 +79,59 @@ def whole(decision: Decision) -> Iterator[str]:
         yield f"Duties: {', '.join(decision.obligations)}"
     if decision.dropped:
         yield f"Dropped: {', '.join(decision.dropped)}"
-    cost = "unmetered" if decision.total_cost_usd is None else f"${decision.total_cost_usd:f}"
+    cost = _cost(decision)
     baseline = f"; at the baseline ${decision.baseline_cost_usd:f}" if decision.baseline_cost_usd is not None else ""
     yield f"Cost: {cost}{baseline}"
     digests = (decision.policy_digest[:23], decision.price_digest, decision.registry_digest)
     yield "Under policy {}, prices {}, registry {}".format(*digests)
 
 
+def _place(candidate: CandidateRecord) -> float:
+    """Order candidates as they were to be tried; those left out stand last."""
+    return math.inf if candidate.score is None else candidate.score
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _cost(decision: Decision) -> str:
+    if not decision.attempts:
+        return "none, nobody was asked"
+    return "unmetered" if decision.total_cost_usd is None else f"${decision.total_cost_usd:f}"
+
+
 def _attempt(number: int, attempt: AttemptRecord) -> Iterator[str]:
     took = f" in {attempt.duration_ms:.1f} ms" if attempt.duration_ms is not None else ""
+    on = f" on {attempt.wire}" if attempt.wire not in (None, COUNTING) else ""
     served = f" (served as {attempt.served_model})" if attempt.served_model not in (None, attempt.model) else ""
-    yield f"  {number}. {attempt.model} at {attempt.endpoint}{served}{took}: {attempt.verdict}"
+    yield f"  {number}. {attempt.model} at {attempt.endpoint}{on}{served}{took}: {attempt.verdict}"
     if attempt.error:
         yield f"     {attempt.error}"
     if attempt.gate is not None:
-        detail = f": {attempt.gate.detail}" if attempt.gate.detail else ""
-        yield f"     gates {attempt.gate.name} {attempt.gate.verdict}{detail}"
+        yield f"     {_gates(attempt.gate)}"
     if attempt.confidence is not None:
         yield f"     confidence {math.exp(attempt.confidence):.1%} (log-probability {attempt.confidence:.3f})"
-    if attempt.usage is not None:
+    if attempt.usage is not None and attempt.wire != COUNTING:
         usage, estimated = attempt.usage, " (estimated)" if attempt.usage.estimated else ""
         yield f"     {usage.read} tokens in, {usage.written} out{estimated}"
     if attempt.suspicion is not None:
         yield f"     suspicious: {attempt.suspicion}"
     cost = f"${attempt.cost_usd:f}" if attempt.cost_usd is not None else attempt.cost_reason or "unknown"
     yield f"     cost {cost}"
+
+
+def _gates(said: GateRecord) -> str:
+    detail = f": {said.detail}" if said.detail else ""
+    match said.name, said.verdict:
+        case "none", _:
+            return f"no gate{detail}"
+        case "head", "pass":
+            return f"its beginning passed the gates{detail}"
+        case names, "pass":
+            return f"passed the gates {names.replace(',', ', ')}{detail}"
+        case name, _:
+            return f"failed the gate {name}{detail}"
 
 
 def wrapped(lines: Iterator[str], width: int = WIDTH) -> str:

@@ -48,6 +48,11 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     stop_sequence: str | None = None
 
     @property
+    def words(self) -> bool:
+        """True if this piece says anything beside calls and the reason to stop."""
+        return bool(self.text or self.reasoning or self.refusal or self.seal or self.tokens)
+
+    @property
     def content(self) -> bool:
         """True if this piece carries anything that a caller would see as answer."""
         return bool(self.text or self.reasoning or self.refusal or self.tool_calls or self.seal)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from tierwise.core.grant import Grant
 from tierwise.core.label import Label
 
 PartKind = Literal["text", "tool_call", "tool_result", "tool_definition", "schema", "name", "metadata", "image", "file"]
@@ -59,7 +60,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `answers` are the ids of the tool calls whose results end the request: it continues a tool loop. `headers` are
     those of the caller that an endpoint of the same wire understands. `inherited` is the label of stored state, and
-    `previous` the id of the stored answer it begins with.
+    `previous` the id of the stored answer it begins with. `grant` is what the key `key_id` may do, None without keys.
     """
 
     wire: str
@@ -77,3 +78,4 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     inherited: Label | None = None
     previous: str | None = None
     key_id: str | None = None
+    grant: Grant | None = None

@@ -5,6 +5,7 @@ Invariant: nothing is silently left out. What has no place here is named in `for
 it reports under the caller's own spelling (`spelled`).
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -89,6 +90,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     name: str = ""
 
+    def within(self, what: str, gap: str = ": ") -> str:
+        """Name something in this turn as the caller finds it."""
+        return f"{self.path}{gap}{what}" if self.path else what
+
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """A function that the model may call; `parameters` is its JSON schema."""
@@ -160,6 +165,18 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
         answered = [part for block in blocks if isinstance(block, ToolResult) for part in block.content]
         return any(isinstance(block, Text) and block.cache for block in (*blocks, *answered))
 
+    def given(self, fields: Iterable[str]) -> list[str]:
+        """Return those of the fields that ask for anything, as the caller writes them."""
+        return [self.name(field) for field in fields if not _says_nothing(field, getattr(self, field))]
+
     def name(self, field: str) -> str:
         """Return how the caller writes a field."""
         return self.spelled.get(field, field)
+
+
+_UNASKED = {"n": 1, "top_logprobs": 0, "frequency_penalty": 0, "presence_penalty": 0}
+"""Values that are what there is when nothing is asked."""
+
+
+def _says_nothing(field: str, value: Any) -> bool:
+    return value is None or value is False or value in ((), {}) or _UNASKED.get(field) == value

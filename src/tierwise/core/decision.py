@@ -97,6 +97,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     workflow: str | None = None
     session: str | None = None
     key_id: str | None = None
+    team: str | None = None
     strategy: str | None = None
     policy_digest: str = ""
     price_digest: str = ""

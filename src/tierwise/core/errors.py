@@ -1,7 +1,7 @@
 """What can go wrong, and what is to be done about it?
 
 TierwiseError
-├─ CallRejected        the caller can mend it: InvalidCall, PolicyDenied, BudgetExceeded, NoCandidate
+├─ CallRejected        the caller can mend it: InvalidCall, PolicyDenied, BudgetExceeded, LimitExceeded, NoCandidate
 ├─ ProviderError       an endpoint failed; `verdict` says what follows: Unreachable, TimedOut, RateLimited,
 │                      Overloaded, Unauthorized, ContextTooLong, Refused, BadReply
 ├─ StreamBroken        content had already been delivered
@@ -62,6 +62,14 @@ class BudgetExceeded(CallRejected):
     def __init__(self, message: str, *, limit: str, spent: str, estimate: str) -> None:
         super().__init__(message)
         self.limit, self.spent, self.estimate = limit, spent, estimate
+
+
+class LimitExceeded(CallRejected):
+    """A rate limit is reached. `retry_after_s` None: no wait helps, the call alone is larger than the limit."""
+
+    def __init__(self, message: str, *, scope: str, retry_after_s: int | None) -> None:
+        super().__init__(message)
+        self.scope, self.retry_after_s = scope, retry_after_s
 
 
 class NoCandidate(CallRejected):

@@ -7,18 +7,19 @@ settled or released exactly once.
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 ZERO = Decimal(0)
+REMEMBERED_WINDOWS = 8
 WINDOW_S = {"1h": 3600, "1d": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A spending limit over UTC windows. `scope` is `all`, `workflow:NAME` or `key:NAME`."""
+    """A spending limit over UTC windows. `scope` is `all`, `workflow:NAME`, `team:NAME` or `key:NAME`."""
 
-    scope: str
+    scope: Annotated[str, msgspec.Meta(pattern="^(all|(workflow|team|key):.+)$")]
     limit_usd: Decimal
     window: Literal["1h", "1d", "7d", "30d"] = "1d"
     soft_limit_usd: Decimal | None = None
@@ -29,9 +30,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Return the length of a window."""
         return WINDOW_S[self.window]
 
-    def covers(self, workflow: str | None, key_id: str | None) -> bool:
-        """Say whether a call of this workflow and key counts against the budget."""
-        return self.scope in ("all", f"workflow:{workflow}", f"key:{key_id}")
+    def covers(self, workflow: str | None, key_id: str | None, team: str | None = None) -> bool:
+        """Say whether a call of this workflow, key and team counts against the budget."""
+        named = (("workflow", workflow), ("key", key_id), ("team", team))
+        return self.scope == "all" or any(self.scope == f"{kind}:{name}" for kind, name in named if name is not None)
 
 
 def window_start(window: str, now: float) -> float:
@@ -43,27 +45,37 @@ def window_start(window: str, now: float) -> float:
 class Account:
     """One budget's running state."""
 
-    __slots__ = ("budget", "reserved", "spent", "start")
+    __slots__ = ("_others", "budget", "reserved", "spent", "start")
 
     def __init__(self, budget: Budget, *, spent: Decimal, now: float) -> None:
         self.budget = budget
         self.start = window_start(budget.window, now)
         self.spent = spent
         self.reserved = ZERO
+        self._others: dict[float, Decimal] = {}
 
     def left(self, now: float) -> Decimal:
         """Return what may still be reserved; what is reserved now carries over into a new window."""
         start = window_start(self.budget.window, now)
-        if start > self.start:
-            self.start, self.spent = start, ZERO
+        if start != self.start:
+            self._turn(start)
         return self.budget.limit_usd - self.spent - self.reserved
 
     def seen(self, *, start: float, spent: Decimal, reserved: Decimal) -> None:
         """Take over what the store says: spent since the window's start, reserved now by every process."""
         self.start, self.spent, self.reserved = start, spent, reserved
+        self._others.clear()
+
+    def _turn(self, start: float) -> None:
+        """Go to another window. One comes back as it was left, where the clock was set; an older one frees nothing."""
+        new = ZERO if start > self.start else self.spent
+        self._others[self.start] = self.spent
+        self.start, self.spent = start, self._others.pop(start, new)
+        while len(self._others) > REMEMBERED_WINDOWS:
+            del self._others[next(iter(self._others))]
 
     def over_soft_limit(self) -> bool:
-        """Say whether the soft limit has been reached, from which on metered candidates are avoided."""
+        """Say whether the soft limit has been reached, from which on as little is spent as quality allows."""
         soft = self.budget.soft_limit_usd
         return soft is not None and self.spent + self.reserved >= soft
 

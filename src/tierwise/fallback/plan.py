@@ -1,8 +1,8 @@
 """What follows a failed attempt: the same endpoint again, the next one, or the end?
 
 Pure; `draw` is a number in [0, 1) for the jitter, so the caller owns the randomness.
-Invariant: never more than `max_attempts` laps, an endpoint that said stop is not asked again, and no wait passes the
-deadline.
+Invariant: never more than `max_attempts` laps that asked an endpoint, one that said stop is not asked again, and no
+wait passes the deadline.
 """
 
 from collections.abc import Sequence
@@ -34,10 +34,14 @@ class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class Lap(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt that has ended: the place of its candidate in the order, and its error."""
+    """One attempt that has ended: the place of its candidate in the order, and its error.
+
+    `asked` is false where nothing was sent: the endpoint rests, or may no longer be asked.
+    """
 
     place: int
     error: TierwiseError
+    asked: bool = True
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,16 +66,17 @@ def next_step(settings: FallbackSettings, laps: Sequence[Lap], candidates: int, 
     the next endpoint instead.
     """
     last = laps[-1]
-    if len(laps) >= settings.max_attempts:
-        return Step(action="stop", reason=f"{len(laps)} attempts, the most allowed")
+    asked = sum(lap.asked for lap in laps)
+    if asked >= settings.max_attempts:
+        return Step(action="stop", reason=f"{asked} attempts, the most allowed")
     verdict = last.error.verdict if isinstance(last.error, ProviderError) else Verdict.NEXT
     if verdict is Verdict.STOP:
         return Step(action="stop", reason="the endpoint says that the request itself is wrong")
     if verdict is Verdict.RETRY_SAME:
         tried = sum(lap.place == last.place for lap in laps) - 1
-        asked = last.error.retry_after_s if isinstance(last.error, ProviderError) else None
-        wait = max(backoff_s(tried, draw), asked or 0.0)
-        if tried < settings.retries_same and (asked or 0.0) <= RETRY_AFTER_MAX_S and wait < left_s:
+        pause = last.error.retry_after_s if isinstance(last.error, ProviderError) else None
+        wait = max(backoff_s(tried, draw), pause or 0.0)
+        if tried < settings.retries_same and (pause or 0.0) <= RETRY_AFTER_MAX_S and wait < left_s:
             return Step(action="try", place=last.place, wait_s=wait)
     following = max(lap.place for lap in laps) + 1
     if following < candidates:

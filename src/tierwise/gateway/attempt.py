@@ -7,6 +7,7 @@ Invariant: nothing is handed on before the gates have passed what they can see; 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from http import HTTPStatus
 from time import perf_counter, time
 
 import msgspec
@@ -22,6 +23,8 @@ from tierwise.core.usage import Usage
 from tierwise.economics.price import cost_usd
 from tierwise.gateway.asking import Asking, Repair, Spoken
 from tierwise.gateway.decide import Hop
+from tierwise.gateway.masking import DUTY
+from tierwise.gateway.restoring import Restoring
 from tierwise.gateway.thoughts import Gathering, Thoughts
 from tierwise.providers.address import Address
 from tierwise.providers.exchange import Exchange
@@ -39,6 +42,7 @@ Reach = Callable[[Endpoint], Awaitable[Address]]
 # What a held-back stream may weigh before it is refused: gates that need the whole answer wait for no more than this.
 MAX_HELD_BYTES = 8 * 1024 * 1024
 ROUGH_CHARS_PER_TOKEN = 4
+MAX_NAME_CHARS = 200
 # Of the upper estimate, ordinary text is read as two to five tenths; less than this is cut, or not counted.
 LEAST_READ, LEAST_SUSPICIOUS_TOKENS = 0.08, 2_000
 UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))
@@ -48,9 +52,9 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_sent", "_spoken", "_work", "admitted", "answer",
-        "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held", "hop",
-        "output_chars", "released", "repair", "served_model", "started", "tool_ids", "unseal", "usage",
+        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work", "admitted",
+        "answer", "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held",
+        "hop", "output_chars", "released", "repair", "served_model", "started", "tool_ids", "unseal", "usage",
         "verdict",
     )  # fmt: skip
 
@@ -78,6 +82,7 @@ class Attempt:
         self._decoder: AnswerReader | None = None
         self._spoken: Spoken | None = None
         self._gathering = Gathering("", "")
+        self._restoring: Restoring | None = None
         self._done = False
         self._work: asyncio.Task[GateResult] | None = None
 
@@ -100,7 +105,8 @@ class Attempt:
 
     async def _run(self, transport: Transport, reach: Reach, gates: Gates, deadline: float) -> GateResult:
         call, hop = self.call, self.hop
-        spoken = self._spoken = self.asking.to(
+        hides = DUTY in hop.obligations
+        spoken = self._spoken = (self.asking.to_masked if hides else self.asking.to)(
             hop.endpoint,
             hop.model,
             logprobs=needs_logprobs(gates, hop.model.id),
@@ -108,6 +114,9 @@ class Attempt:
             repair=self.repair,
         )
         self._gathering = Gathering(spoken.wire, hop.endpoint.name)
+        if hides:
+            json = call.features.json or call.features.schema
+            self._restoring = Restoring(self.asking.masked.pseudonyms, hop.endpoint.name, call.wire, json=json)
         request = spoken.request
         self.dropped.update(dict.fromkeys(request.dropped))
         address = await reach(hop.endpoint)
@@ -159,10 +168,11 @@ class Attempt:
             answer = msgspec.structs.replace(answer, raw=b"", ordered=self._enclosed(answer.ordered))
         if spoken.instructed:
             answer = _without_prose(answer)
-        self.answer = answer
-        self.usage, self.served_model = answer.usage, answer.served_model
+        self.answer = answer = answer if self._restoring is None else self._restoring.whole(answer)
+        self.usage, self.served_model = answer.usage, (answer.served_model or "")[:MAX_NAME_CHARS] or None
         for choice in answer.choices:
-            self.output_chars += len(choice.text) + len(choice.reasoning)
+            self.output_chars += len(choice.text) + len(choice.reasoning) + len(choice.refusal)
+            self.output_chars += sum(len(tool.arguments) + len(tool.name) for tool in choice.tool_calls)
             self.tool_ids += [tool.id for tool in choice.tool_calls]
         if self.call.wire in APART:
             return UNCHECKED
@@ -233,7 +243,7 @@ class Attempt:
             if delta.usage is not None:
                 self.usage = delta.usage
             if self.served_model is None:
-                self.served_model = delta.served_model
+                self.served_model = (delta.served_model or "")[:MAX_NAME_CHARS] or None
             for piece in delta.pieces:
                 self._gathering.add(piece)
                 self.output_chars += len(piece.text) + len(piece.reasoning) + len(piece.refusal)
@@ -241,13 +251,14 @@ class Attempt:
                     self.output_chars += len(tool.arguments) + len(tool.name)
                     if tool.id:
                         self.tool_ids.append(tool.id)
-        if self._told().wire == self.call.wire:
-            return deltas
-        for delta in deltas:
-            self.dropped.update(dict.fromkeys(delta.foreign))
-        return [
-            msgspec.structs.replace(delta, raw=b"", event="", pieces=self._enclosed(delta.pieces)) for delta in deltas
-        ]
+        if self._told().wire != self.call.wire:
+            for delta in deltas:
+                self.dropped.update(dict.fromkeys(delta.foreign))
+            deltas = [
+                msgspec.structs.replace(delta, raw=b"", event="", pieces=self._enclosed(delta.pieces))
+                for delta in deltas
+            ]
+        return deltas if self._restoring is None else self._restoring.streamed(deltas)
 
     def _enclosed(self, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         """Put seals into envelopes: on the caller's wire they are somebody else's, and must find their way back."""
@@ -274,12 +285,16 @@ class Attempt:
         return self.answer if self.answer is not None else assemble(self.held)
 
     def settled_usage(self) -> Usage | None:
-        """Return the usage as reported, else an estimate once any answer came, else None."""
-        if self.usage is not None or not self.output_chars:
+        """Return the usage as reported, else an estimate once any answer came, else None.
+
+        An endpoint that had begun to answer when its caller left has read the request, and bills it.
+        """
+        begun = self.verdict == "cancelled" and self._exchange is not None and self._exchange.status == HTTPStatus.OK
+        if self.usage is not None or not (self.output_chars or self.answer is not None or begun):
             return self.usage
         return Usage(
             input=self.call.features.input_tokens_est,
-            output=max(1, self.output_chars // ROUGH_CHARS_PER_TOKEN),
+            output=0 if self.call.features.embeddings else max(1, self.output_chars // ROUGH_CHARS_PER_TOKEN),
             estimated=True,
         )
 

@@ -13,17 +13,21 @@ import msgspec
 from tierwise.core.call import Features, Hints
 from tierwise.core.decision import CandidateRecord, Decision, Labelled
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied, TierwiseError
+from tierwise.core.grant import Grant
 from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account
 from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
 from tierwise.gateway.facts import Facts
+from tierwise.gateway.masking import DUTY
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
+from tierwise.policy.granted import granted
 from tierwise.policy.judge import Judgement, Target
 from tierwise.router.candidate import Candidate, Held, Need
 from tierwise.router.choose import Choice, choose
 from tierwise.router.eligible import Exclusion
+from tierwise.router.strategies import Order, certain
 
 AUTO = "auto"
 ZERO = Decimal(0)
@@ -33,7 +37,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A call as the decision sees it: without content. `now` is monotonic, `ts` Unix time, both in seconds.
 
     `maker` is the model whose tool calls this call answers; `held` says who holds the session,
-    `losses` what an endpoint could not be told.
+    `losses` what an endpoint could not be told, `unmaskable` why it cannot be sent the call with placeholders.
     """
 
     id: str
@@ -44,9 +48,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     features: Features
     hints: Hints = Hints()
     key_id: str | None = None
+    grant: Grant | None = None
     maker: str | None = None
     held: Held | None = None
     losses: Callable[[Endpoint, Model], tuple[str, ...]] = lambda _endpoint, _model: ()
+    unmaskable: Callable[[Endpoint], str] = lambda _endpoint: ""
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +130,8 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     """Judge and order the pool. An empty order comes back as a refusal, not as an exception."""
     workflow = pool.workflow
     name = workflow.name if workflow else None
-    accounts = facts.accounts_for(name, ask.key_id)
+    team = ask.grant.team if ask.grant else None
+    accounts = facts.accounts_for(name, ask.key_id, team)
     holder = _holder(rules, ask, pool)
     left = facts.money_left(accounts, ask.ts) if accounts else None
     need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
@@ -132,14 +139,16 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     endpoints = rules.catalog.endpoints
     for model in pool.models:
         endpoint = endpoints[model.endpoint]
-        verdict = rules.policy.judge(label.value, name, ask.key_id, Target(endpoint, model))
-        judged[model.id] = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
+        target = Target(endpoint, model)
+        verdict = granted(rules.policy.judge(label.value, name, ask.key_id, target), ask.grant, label.value, target)
+        verdict = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
+        judged[model.id] = _masking(verdict, ask, endpoint) if DUTY in verdict.obligations else verdict
     looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
     choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
-    order = sorted(choice.order.candidates, key=lambda c: c.model != holder.id) if holder else choice.order.candidates
-    hops = _hops(rules, order, judged, pinned=pool.pinned)
+    choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
+    hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
     decision = Decision(
         id=ask.id,
         ts=ask.ts,
@@ -151,12 +160,13 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         workflow=name,
         session=ask.hints.session,
         key_id=ask.key_id,
+        team=team,
         strategy="pinned" if pool.pinned else strategy,
         policy_digest=rules.policy.digest,
         price_digest=rules.catalog.price_digest,
         registry_digest=rules.catalog.digest,
         chosen=hops[0].model.id if hops else None,
-        reason=_reason(pool, hops, choice, holder),
+        reason=choice.order.reason,
         obligations=hops[0].obligations if hops else (),
     )
     refusal = None if hops else _refusal(decision, need, accounts)
@@ -181,12 +191,20 @@ def _demanding(verdict: Judgement, ask: Ask, endpoint: Endpoint, model: Model) -
     )
 
 
-def _reason(pool: Pool, hops: Sequence[Hop], choice: Choice, holder: Model | None) -> str:
-    if hops and pool.pinned:
-        return "named by the caller"
-    if hops and holder is not None:
-        return f"continues the tool loop of {holder.id}"
-    return choice.order.reason
+def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
+    """Return the order as it is where there is no choice: the caller named the model, or a tool loop stays with one."""
+    if not order.candidates or (holder is None and not pool.pinned):
+        return order
+    if holder is None:
+        return msgspec.structs.replace(order, reason="named by the caller")
+    ordered = sorted(order.candidates, key=lambda c: c.model != holder.id)
+    return certain(ordered, f"continues the tool loop of {holder.id}")
+
+
+def _masking(verdict: Judgement, ask: Ask, endpoint: Endpoint) -> Judgement:
+    """Deny an endpoint that must get placeholders, where something in the call cannot be replaced."""
+    problem = ask.unmaskable(endpoint) if verdict.allowed else ""
+    return msgspec.structs.replace(verdict, allowed=False, rule=DUTY, reason=problem) if problem else verdict
 
 
 def _need(
@@ -195,14 +213,15 @@ def _need(
     limits = [
         limit for limit in (ask.hints.max_cost_usd, workflow.max_cost_usd if workflow else None) if limit is not None
     ]
+    floors = [floor for floor in (ask.hints.quality, workflow.min_quality if workflow else None) if floor is not None]
     return Need(
         tasks=(workflow.knows,) if workflow else (),
         capabilities=needed(ask.features),
         output_tokens=ask.features.max_output_tokens or LEAST_OUTPUT_TOKENS,
-        min_quality=ask.hints.quality,
+        min_quality=max(floors, default=None),
         max_cost_usd=min(limits, default=None),
         money_left_usd=left,
-        metered_allowed=not any(account.over_soft_limit() for account in accounts),
+        frugal=any(account.over_soft_limit() for account in accounts),
         spent_out=any(a.budget.on_limit == "reject" and a.left(ask.ts) <= 0 for a in accounts),
         latency_ms=workflow.latency_ms if workflow else None,
         endpoint=endpoint,
@@ -266,7 +285,9 @@ def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> Tie
         case "policy":
             rule = causes["policy"].excluded_by or "policy"
             return PolicyDenied(
-                f"policy allows no model for {decision.label.value} data: {told}", rule=rule, reasons=reasons
+                f"policy allows no model for this call, labelled {decision.label.value}: {told}",
+                rule=rule,
+                reasons=reasons,
             )
         case "budget":
             spent = sum((a.spent + a.reserved for a in accounts), ZERO)

@@ -8,32 +8,38 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from decimal import Decimal
+from hashlib import blake2b
 
 from tierwise.core.label import Label, highest
 from tierwise.economics.budget import Account
+from tierwise.economics.limits import Limits
 from tierwise.fallback.breaker import Breaker, BreakerSettings
 from tierwise.gateway.sessions import Sessions
 from tierwise.gateway.thoughts import Kept
+from tierwise.gateway.vault import Vault
 
 LATENCY_WEIGHT = 0.2
 # How fast the highest ratio of read to estimated tokens is forgotten, with each answer.
 RATIO_DECAY = 0.01
 MAX_SESSIONS = 100_000
 MAX_TOOL_CALLS = 50_000
+MAX_ID_CHARS = 256
 
 
 class Facts:
     """Breakers, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by key and
-    session, makers of tool calls."""
+    session, makers of tool calls, placeholders of sessions."""
 
-    def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account]) -> None:
+    def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account], limits: Limits | None = None) -> None:
         self._breaker = breaker
         self._breakers: dict[str, Breaker] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
         self.sessions = Sessions()
         self.thoughts = Kept()
+        self.vault = Vault()
         self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()
         self.accounts = tuple(accounts)
+        self.limits = limits or Limits()
         self.latency_ms: dict[str, float] = {}
         self.ratios: dict[str, float] = {}
 
@@ -64,9 +70,9 @@ class Facts:
         """Return an estimate of tokens as this model has lately read such, from above."""
         return math.ceil(estimate * self.ratios.get(model, 1.0))
 
-    def accounts_for(self, workflow: str | None, key_id: str | None) -> tuple[Account, ...]:
-        """Return the accounts that a call of this workflow and key is charged to."""
-        return tuple(a for a in self.accounts if a.budget.covers(workflow, key_id))
+    def accounts_for(self, workflow: str | None, key_id: str | None, team: str | None) -> tuple[Account, ...]:
+        """Return the accounts that a call of this workflow, key and team is charged to."""
+        return tuple(a for a in self.accounts if a.budget.covers(workflow, key_id, team))
 
     def money_left(self, accounts: Iterable[Account], now: float) -> Decimal | None:
         """Return the least that is left in the accounts, None when there are none."""
@@ -86,11 +92,18 @@ class Facts:
 
     def maker(self, key_id: str | None, tool_calls: Iterable[str]) -> str | None:
         """Return the model that made these tool calls, None where that is not known (any more)."""
-        return next((made for ident in tool_calls if (made := self._makers.get((key_id, ident)))), None)
+        return next((made for ident in tool_calls if (made := self._makers.get((key_id, _short(ident))))), None)
 
     def made(self, key_id: str | None, tool_calls: Iterable[str], model: str) -> None:
         """Keep which model made tool calls: their results go back to it. The oldest are forgotten beyond the limit."""
         for ident in tool_calls:
-            self._makers[(key_id, ident)] = model
+            self._makers[(key_id, _short(ident))] = model
         while len(self._makers) > MAX_TOOL_CALLS:
             self._makers.popitem(last=False)
+
+
+def _short(ident: str) -> str:
+    """Return an id that costs no more than any other to keep: endpoints make them as long as they like."""
+    if len(ident) <= MAX_ID_CHARS:
+        return ident
+    return "long:" + blake2b(ident.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

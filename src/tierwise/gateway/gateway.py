@@ -11,7 +11,7 @@ import os
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from decimal import Decimal
-from time import monotonic, perf_counter, time
+from time import monotonic, perf_counter
 from typing import Any, Protocol
 
 import msgspec
@@ -24,6 +24,7 @@ from tierwise.core.errors import (
     BudgetExceeded,
     ConfigError,
     GateFailed,
+    LimitExceeded,
     Overloaded,
     PolicyDenied,
     ProviderError,
@@ -33,17 +34,22 @@ from tierwise.core.errors import (
     Verdict,
 )
 from tierwise.core.label import Label
+from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS, Wait
 from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
+from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
+from tierwise.gateway.masking import Masked, masked
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
+from tierwise.gateway.sessions import session_of
 from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
+from tierwise.policy.granted import granted
 from tierwise.policy.judge import Target
 from tierwise.policy.label import label_call
 from tierwise.providers.transport import Transport
@@ -101,12 +107,12 @@ class Gateway:
         self._new_id, self._observe = new_id, observe
         self._settling: set[asyncio.Task[None]] = set()
         self._draining: set[asyncio.Task[None]] = set()
-        self._closing = False
+        self._closing, self._clock = False, Clock()
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(Asking(call, self.facts.thoughts))
+        ruling = self._rule(Asking(call, self.facts.thoughts, self._masked))
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -119,11 +125,12 @@ class Gateway:
         started = perf_counter()
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session)
-        asking = Asking(call, self.facts.thoughts)
+        asking = Asking(call, self.facts.thoughts, self._masked)
         run = Run(self._rule(asking), asking, started)
         if call.hints.session is not None:
             self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
         try:
+            self._admit(run)
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
             intent = run.intent()
@@ -136,6 +143,9 @@ class Gateway:
             raise
         except TierwiseError as error:
             error.decision = await self._failed(run, error)
+            raise
+        except Exception as error:  # a defect of ours; the record is closed all the same
+            self._later(self._settle(run, "failed", type(error).__name__))
             raise
         return reply
 
@@ -154,7 +164,7 @@ class Gateway:
                 attempt, error = await self._attempt(run, hops[step.place], deadline, repair=attempt.mendable)
             if error is None:
                 return await self._commit(run, attempt)
-            laps.append(Lap(place=step.place, error=error))
+            laps.append(Lap(place=step.place, error=error, asked=attempt.admitted))
             left_s = deadline - asyncio.get_running_loop().time()
             step = next_step(rules, laps, len(hops), draw=self._random.random(), left_s=left_s)
         return await self._exhausted(run, laps)
@@ -232,6 +242,10 @@ class Gateway:
         except ProviderError as error:
             outcome, broken, attempt.error = "broken", error, error
             attempt.verdict = Verdict.STOP
+        except Exception as error:  # a defect of ours; the record is closed all the same
+            outcome = "failed"
+            self._later(self._settle(run, outcome, type(error).__name__))
+            raise
         finally:
             if outcome == "cancelled":
                 attempt.verdict = "cancelled"
@@ -284,16 +298,18 @@ class Gateway:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
-            ts=time(),
+            ts=self._clock(),
             now=monotonic(),
             model=call.model,
             wire=call.wire,
             features=call.features,
             hints=call.hints,
             key_id=call.key_id,
+            grant=call.grant,
             maker=self.facts.maker(call.key_id, call.answers) if call.answers else None,
             held=self.facts.sessions.held(call, monotonic()),
             losses=asking.losses,
+            unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
         label = self._label(call, pool)
@@ -310,6 +326,10 @@ class Gateway:
             findings=rules.detectors.scan(call.parts),
         )
 
+    def _masked(self, call: Call) -> Masked:
+        pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
+        return masked(call, pseudonyms, self.rules.detectors)
+
     async def _recall(self, key_id: str | None, session: str) -> None:
         """Fetch the label of a session that an earlier process has seen."""
         if self.facts.session_label(key_id, session) is None:
@@ -320,11 +340,38 @@ class Gateway:
     def _judge_again(self, run: Run, hop: Hop) -> None:
         decision = run.ruling.decision
         target = Target(hop.endpoint, hop.model)
-        verdict = self.rules.policy.judge(decision.label.value, decision.workflow, decision.key_id, target)
+        label = decision.label.value
+        verdict = self.rules.policy.judge(label, decision.workflow, decision.key_id, target)
+        verdict = granted(verdict, run.call.grant, label, target)
         if not verdict.allowed:
             raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
+        added = set(verdict.obligations) - set(hop.obligations)
+        if added:  # by a reload since the order of trial was made: the hop was not prepared for it
+            raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
 
-    # money, health, record
+    # limits, money, health, record
+
+    def _admit(self, run: Run) -> None:
+        """Count the call against its rate limits, refused ones too: asking what is forbidden is asking."""
+        features = run.call.features
+        tokens = features.input_tokens_est + features.schema_tokens_est
+        if run.call.wire not in APART:
+            tokens += (features.max_output_tokens or ASSUMED_OUTPUT_TOKENS) * features.n
+        found = self.facts.limits.admit(run.call.grant, tokens, monotonic())
+        if not isinstance(found, Wait):
+            run.admission = found
+            return
+        mend = f"try again in {found.retry_after_s} s"
+        if found.retry_after_s is None:
+            mend = f"this call alone could use {tokens}: shorten it, or give it a smaller limit of output tokens"
+        text = f"the limit of {found.most} {found.what} ({found.scope}) is reached; {mend}"
+        raise LimitExceeded(text, scope=found.scope, retry_after_s=found.retry_after_s)
+
+    def _leave(self, run: Run) -> None:
+        """Settle the call with its rate limits: what it used is known now, or was nothing."""
+        if run.admission is not None:
+            used = sum(u.read + u.written for attempt in run.attempts if (u := attempt.settled_usage()) is not None)
+            self.facts.limits.settle(run.admission, used, monotonic())
 
     async def _reserve(self, run: Run, hop: Hop) -> None:
         """Set aside what the call has cost and what this hop may cost; the outcome settles it."""
@@ -371,6 +418,7 @@ class Gateway:
         self, run: Run, outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
     ) -> Decision:
         run.settling = True
+        self._leave(run)
         decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
         await self._ledger.outcome(decision)
         self._observe(decision, perf_counter() - run.started)

@@ -10,7 +10,8 @@ import msgspec
 
 from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import Refused
-from tierwise.gateway.asking import Asking
+from tierwise.economics.limits import Admission
+from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
 from tierwise.gateway.decide import ZERO, Ruling
 from tierwise.ledger.intent import Intent
@@ -26,14 +27,15 @@ class Run:
     """One call under way."""
 
     __slots__ = (
-        "asking", "attempts", "call", "flagged", "gates", "held_usd", "on_gate_failure", "ruling", "settling",
-        "started", "unseal",
+        "admission", "asking", "attempts", "call", "flagged", "gates", "held_usd", "on_gate_failure", "ruling",
+        "settling", "started", "unseal",
     )  # fmt: skip
 
     def __init__(self, ruling: Ruling, asking: Asking, started: float) -> None:
         self.ruling, self.asking, self.started = ruling, asking, started
         call = self.call = asking.call
         self.unseal = False
+        self.admission: Admission | None = None
         workflow = ruling.workflow
         self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
@@ -84,6 +86,7 @@ class Run:
             workflow=decision.workflow,
             session=decision.session,
             key_id=decision.key_id,
+            team=decision.team,
             strategy=decision.strategy,
             policy_digest=decision.policy_digest,
             price_digest=decision.price_digest,
@@ -111,7 +114,7 @@ class Run:
             attempts=attempts,
             chosen=last.model if last else before.chosen,
             obligations=self.attempts[-1].hop.obligations if last else before.obligations,
-            dropped=tuple(self.attempts[-1].dropped) if last else (),
+            dropped=without_content(self.attempts[-1].dropped) if last else (),
             reason=reason,
             outcome=outcome,
             error=error or (last.error if last and outcome in ("broken", "failed") else None),

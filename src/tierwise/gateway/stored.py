@@ -39,17 +39,26 @@ class Stored:
         self._items: dict[tuple[str | None, str], tuple[str, bytes]] = {}
         self._bytes = 0
 
+    @property
+    def held_bytes(self) -> int:
+        """What all of it weighs."""
+        return self._bytes
+
     def keep(self, key_id: str | None, ident: str, response: StoredResponse) -> None:
-        """Keep a response; one that alone is over the limit is not."""
+        """Keep a response, unless it alone is over the limit; the oldest go for it, and those too old by its time."""
+        self.forget(key_id, ident)
         if response.size_bytes > self._max_bytes:
             return
-        self.forget(key_id, ident)
         self._kept[(key_id, ident)] = response
         self._bytes += response.size_bytes
         for name, item in response.own.items():
             self._items[(key_id, name)] = (ident, item)
-        while self._bytes > self._max_bytes:
+        while self._bytes > self._max_bytes or response.at - self._oldest.at > self._max_age_s:
             self.forget(*next(iter(self._kept)))
+
+    @property
+    def _oldest(self) -> StoredResponse:
+        return next(iter(self._kept.values()))
 
     def get(self, key_id: str | None, ident: str, now: float) -> StoredResponse | None:
         """Return a response that is not too old."""

@@ -33,7 +33,7 @@ class Kept:
         if not any(thought.seal for thought in thoughts):
             return
         self._kept[key_id, first] = thoughts
-        self._bytes += _weight(thoughts)
+        self._bytes += len(first) + _weight(thoughts)
         while self._bytes > self._max_bytes:
             self._forget(next(iter(self._kept)))
 
@@ -53,7 +53,9 @@ class Kept:
         return msgspec.structs.replace(turn, blocks=(*thoughts, *others))
 
     def _forget(self, place: tuple[str | None, str]) -> None:
-        self._bytes -= _weight(self._kept.pop(place, ()))
+        thoughts = self._kept.pop(place, None)
+        if thoughts is not None:
+            self._bytes -= len(place[1]) + _weight(thoughts)
 
 
 class Gathering:

@@ -4,7 +4,7 @@ Invariant: a workflow only narrows what a call may use and sets what counts as g
 """
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -23,8 +23,9 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Workflow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[workflow]]`. `candidates` empty means every model that knows the task or is general.
 
-    `trusted` names the models that you declare sufficient without a certificate. `task` is what scoped models match
-    in their `tasks`; it defaults to the name, so that two workflows (development, production) can share one task.
+    `trusted` names the models that you declare sufficient without a certificate; `min_quality` is the measured quality
+    (relative to the baseline) below which evidence does not suffice, which a caller can only raise. `task` is what
+    scoped models match in their `tasks`; it defaults to the name, so that two workflows can share one task.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     strategy: Strategy = "cheapest_sufficient"
     gates: Gates = Gates()
     on_gate_failure: Literal["fail", "flag", "review"] = "fail"
+    min_quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     latency_ms: float | None = None
     max_cost_usd: Decimal | None = None
     environment: str | None = None

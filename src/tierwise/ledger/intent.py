@@ -29,6 +29,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     workflow: str | None = None
     session: str | None = None
     key_id: str | None = None
+    team: str | None = None
     strategy: str | None = None
     policy_digest: str = ""
     price_digest: str = ""
@@ -46,6 +47,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
             workflow=self.workflow,
             session=self.session,
             key_id=self.key_id,
+            team=self.team,
             strategy=self.strategy,
             policy_digest=self.policy_digest,
             price_digest=self.price_digest,

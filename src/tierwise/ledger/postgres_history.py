@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 
 from tierwise.core.decision import Decision
 from tierwise.core.label import Label, highest
+from tierwise.ledger import postgres_keys as key_book
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
+from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.postgres_tables import text
 from tierwise.ledger.queries import BEHIND, PAGE_ROWS, Filter, alone, numbered, prefix_of
 from tierwise.postgres.connect import Place, Unsure, connect, disconnect, explained
@@ -81,6 +83,18 @@ class PostgresHistory:
         key_id = None if key_id is None else text(key_id)
         labels = [Label(label) for (label,) in await self._read(lambda db: db.fetch(sql, text(session), key_id))]
         return highest(labels) if labels else None
+
+    async def key_version(self) -> int:
+        """Return the number of the last change of any key."""
+        return await self._read(key_book.version)
+
+    async def keys(self, name: str | None = None) -> list[StoredKey]:
+        """Return the keys that were made here, in their order, revoked and expired ones too."""
+        return await self._read(lambda db: key_book.select(db, name))
+
+    async def key_changes(self, name: str | None = None) -> list[KeyChange]:
+        """Return who did what to keys, oldest first."""
+        return await self._read(lambda db: key_book.changes(db, name))
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

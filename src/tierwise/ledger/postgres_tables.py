@@ -47,9 +47,23 @@ MIGRATIONS = (
     );
     CREATE TABLE pruned (last_seq BIGINT NOT NULL, before_ts DOUBLE PRECISION NOT NULL, records BIGINT NOT NULL);
     """,
+    # Keys (`postgres_keys`), and a mark of the secret that they are hashed with.
+    """
+    CREATE TABLE keys (
+        id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT NOT NULL, prefix TEXT NOT NULL,
+        hash BYTEA NOT NULL UNIQUE, created DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION,
+        revoked DOUBLE PRECISION, permissions BYTEA NOT NULL, ended BOOLEAN NOT NULL
+    );
+    CREATE INDEX keys_name ON keys (name);
+    CREATE TABLE key_changes (
+        seq BIGINT PRIMARY KEY, ts DOUBLE PRECISION NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+        name TEXT NOT NULL, detail TEXT NOT NULL
+    );
+    CREATE TABLE key_mark (one BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (one), mark BYTEA NOT NULL);
+    """,
 )
 
-_CLOCK = "extract(epoch FROM clock_timestamp())::float8"
+CLOCK = "extract(epoch FROM clock_timestamp())::float8"
 # "Twlh": the advisory lock of whoever writes. It is given in the order in which it was asked for; the lock of a row
 # may be taken again by who has just given it back, and one of two busy processes then waited for more than 5 s.
 _LOCK = 0x5477_6C68
@@ -113,7 +127,7 @@ async def lock(db: Any) -> tuple[int, float]:
     """Wait for our turn, up to the transaction's end; return the last record's number and the server's time."""
     await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
     # A statement of its own: one that waited would see the state from before its wait.
-    seq, now = await db.fetchrow(f"SELECT last_seq, {_CLOCK} FROM head")  # noqa: S608  # only our own words
+    seq, now = await db.fetchrow(f"SELECT last_seq, {CLOCK} FROM head")  # noqa: S608  # only our own words
     return seq, now
 
 
@@ -330,7 +344,7 @@ async def refresh(db: Any, accounts: Sequence[Account]) -> None:
     """Let the accounts agree with what every process has spent and set aside by now."""
     if not accounts:
         return
-    now = await db.fetchval(f"SELECT {_CLOCK}")
+    now = await db.fetchval(f"SELECT {CLOCK}")
     found = await standings(db, {name_of(account) for account in accounts}, now)
     for account in accounts:
         if name_of(account) in found:

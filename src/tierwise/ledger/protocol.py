@@ -1,6 +1,6 @@
-"""What is promised of a call's record? `Reader` is what the commands may ask, `Store` what the gateway may.
+"""What is promised of a ledger? `Reader` is for the commands, `Store` for the gateway, `Book` for changes of keys.
 
-Two keep the promise: `store.Ledger` (SQLite) and `postgres.PostgresLedger`; the same tests hold them to it.
+Two keep each promise, `store` in SQLite and `postgres` in PostgreSQL; the same tests hold them to it.
 Invariants: `intent` and `outcome` return only when the row is durable; a row that was handed over is written even if
 its caller is cancelled; a failed write is a `StoreError` for everyone who waited for it, never a row lost in silence.
 """
@@ -10,10 +10,13 @@ from decimal import Decimal
 from typing import Protocol
 
 from tierwise.core.decision import Decision
+from tierwise.core.grant import Grant
 from tierwise.core.label import Label
+from tierwise.core.secret import Secret
 from tierwise.ledger.history import EVERYTHING
 from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
+from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
 
 
@@ -34,6 +37,15 @@ class Reader(Protocol):
 
     async def session_label(self, key_id: str | None, session: str) -> Label | None:
         """Return the highest label that the key's session has carried, None if the session is new."""
+
+    async def key_version(self) -> int:
+        """Return the number of the last change of any key; it rises with each."""
+
+    async def keys(self, name: str | None = None) -> list[StoredKey]:
+        """Return the keys of this name, or all, in the order in which they were made; those that ended too."""
+
+    async def key_changes(self, name: str | None = None) -> list[KeyChange]:
+        """Return who did what to the key of this name, or to all, oldest first."""
 
     async def count(self) -> int:
         """Return how many decisions are recorded."""
@@ -78,3 +90,20 @@ class Store(Reader, Protocol):
 
     async def prune(self, before_ts: float) -> int:
         """Delete the records from before this Unix time; return how many there were."""
+
+
+class Book(Protocol):
+    """Who makes and ends keys, beside running gateways. Each change is durable, with its trace, when it returns.
+
+    Blocks: from an event loop, use it in a thread. `ConfigError` for what may not be done to a key, `StoreError` where
+    the ledger cannot be written now.
+    """
+
+    def create(self, grant: Grant, pepper: bytes, expires: float | None = None) -> tuple[StoredKey, Secret]:
+        """Make a key; its text is returned here and never again. ConfigError for a name that was ever given."""
+
+    def rotate(self, name: str, pepper: bytes, grace_s: float = 0.0) -> tuple[StoredKey, Secret]:
+        """Give the key a new text; the old one is taken for `grace_s` more seconds."""
+
+    def revoke(self, name: str) -> bool:
+        """End the key, every text of it; say whether any was still taken."""

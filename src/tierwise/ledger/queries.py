@@ -85,7 +85,7 @@ def page(db: sqlite3.Connection, after_seq: int, which: Filter) -> list[Decision
 
 
 def spent_usd(db: sqlite3.Connection, since_ts: float, scope: str) -> Decimal:
-    """Add up what calls from this time on cost. `scope` is `all`, `workflow:NAME` or `key:NAME`.
+    """Add up what calls from this time on cost. `scope` is `all`, `workflow:NAME`, `team:NAME` or `key:NAME`.
 
     Interrupted calls count with their whole reservation, as nobody knows what they cost.
     """
@@ -132,6 +132,9 @@ def _scope(scope: str) -> tuple[str, tuple[str, ...]]:
             return "workflow = ?", (name,)
         case "key":
             return "key_id = ?", (name,)
+        case "team":
+            # Asked once at the start of a gateway that has a budget for a team: not worth a column.
+            return "json_extract(record, '$.team') = ?", (name,)
         case _:
             raise ValueError(f"no such scope of spending: {scope!a}")
 

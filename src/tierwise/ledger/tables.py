@@ -3,6 +3,7 @@
 `intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
+Keys have two tables of their own, which `ledger.key_book` writes.
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -45,6 +46,17 @@ MIGRATIONS = (
         DELETE FROM intents WHERE id = NEW.id;
     END;
     """,
+    """
+    CREATE TABLE keys (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, prefix TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
+        created REAL NOT NULL, expires REAL, revoked REAL, permissions BLOB NOT NULL
+    );
+    CREATE INDEX keys_name ON keys (name);
+    CREATE TABLE key_changes (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, ts REAL NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
+        name TEXT NOT NULL, detail TEXT NOT NULL
+    );
+    """,
     # What an open call has set aside may grow with each endpoint that it goes to; an entry without a record says so.
     # A session's label is asked for by columns: SQLite's JSON functions end a text at its first NUL.
     """
@@ -59,6 +71,11 @@ MIGRATIONS = (
     CREATE TRIGGER entries_hold INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL AND length(NEW.record) = 0 BEGIN
         UPDATE intents SET held_picousd = NEW.cost_picousd WHERE id = NEW.id;
     END;
+    """,
+    # A key that was ended at once stays so, whatever a clock says.
+    """
+    ALTER TABLE keys ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+    UPDATE keys SET ended = 1 WHERE name IN (SELECT name FROM key_changes WHERE what = 'revoked');
     """,
 )
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import re2
@@ -83,6 +84,23 @@ class Detectors:
             except Exception as error:  # a guard that breaks must count as a hit, whatever broke
                 findings.append(self._closed(path, f"detector failed: {type(error).__name__}"))
         return tuple(findings)
+
+    def matches(self, text: str) -> list[tuple[str, int, int]] | None:
+        """Return every match as (detector, start, end) in bytes of the folded text; None where a search gave up."""
+        if text in self._clean:
+            return []
+        data = fold(text)
+        places = self._suspected(data)
+        found: list[tuple[str, int, int]] = []
+        for place in places:
+            if place < 0:
+                return None
+            row, _, pattern = self._rows[place]
+            accepted = _accepted(row, pattern, data)
+            if accepted is None:
+                return None
+            found += ((row.name, start, end) for start, end in accepted)
+        return found
 
     def _suspected(self, data: bytes) -> list[int]:
         """Return the rows worth a closer look, in order; -1 where an automaton gave up."""
@@ -168,7 +186,10 @@ def fold(text: str) -> bytes:
     """Return the text as scanned: invisible characters gone, compatibility forms, digits and dashes plain, UTF-8."""
     if text.isascii():
         return text.encode("ascii")
-    text = unicodedata.normalize("NFKC", text)
+    data = text.encode("utf-8", "ignore")
+    if _MANY_MARKS.search(data):
+        data = _MANY_MARKS.sub(rb"\1", data)
+    text = unicodedata.normalize("NFKC", data.decode())
     data = text.encode("utf-8", "ignore")
     if _ODD.search(data):
         data = _FOREIGN.sub(_plain, _INVISIBLE.sub("", text)).encode("utf-8", "ignore")
@@ -181,6 +202,8 @@ _UNSEEN = (
     "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff"
 )
 _DASHES = "\u2010-\u2015\u2212"
+_MANY_MARKS = re2.compile(rb"(\p{M}{8})\p{M}+")
+"""More marks on one letter than any script puts there; sorting them takes time that grows with the square of them."""
 _INVISIBLE = re.compile(f"[{_UNSEEN}]")
 _FOREIGN = re.compile(f"[{_DASHES}]|(?![0-9])\\d")
 _ODD = re2.compile(f"[{_UNSEEN}{_DASHES}]|[^\\P{{Nd}}0-9]".encode())
@@ -201,6 +224,22 @@ def _hit(row: Detector, pattern: Any, data: bytes, left: dict[str, int]) -> str 
     return None
 
 
+def _accepted(row: Detector, pattern: Any, data: bytes) -> list[tuple[int, int]] | None:
+    """Return every hit; None for more candidates than are checked."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for _ in range(MAX_CANDIDATES):
+        match = pattern.search(data, at)
+        if match is None:
+            return found
+        start, end = match.span()
+        hit = row.check(data, start, end)
+        at = start + 1 if row.overlap and not hit else max(end, start + 1)
+        if hit:
+            found.append((start, end))
+    return None
+
+
 def _candidates(row: Detector, pattern: Any, data: bytes) -> Iterator[tuple[int, int]]:
     if not row.overlap:
         yield from (match.span() for match in pattern.finditer(data))
@@ -211,38 +250,42 @@ def _candidates(row: Detector, pattern: Any, data: bytes) -> Iterator[tuple[int,
         match = pattern.search(data, match.start() + 1)
 
 
-_MESSAGE = re.compile(r"[^\[\].]+\[\d+\]")
-_DATA_URL = re.compile(r"data:([^;,]*)(?:;[^,]*)?(;base64)?,", re.IGNORECASE)
+_MESSAGE = re.compile(r"system(?=\[)|[^\[\].]+\[\d+\]")
+_JOINED = ("text", "tool_result", "file")
+_DATA_URL = re.compile(r"data:([^;,]*)[^,]*,", re.IGNORECASE)
 
 
 def _texts(parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
     """Yield every part, and once more joined where a message has several texts, so that a split is no way out."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for part in parts:
         text = _readable(part) if part.kind in ("image", "file") else part.text
         yield part.path, text
-        found = _MESSAGE.match(part.path) if part.kind == "text" else None
+        found = _MESSAGE.match(part.path) if part.kind in _JOINED else None
         if found:
-            groups.setdefault(found[0], []).append(text)
-    for path, texts in groups.items():
+            groups.setdefault((found[0], part.kind), []).append(text)
+    for (path, _), texts in groups.items():
         if len(texts) > 1:
             yield path, "".join(texts)
 
 
 def _readable(part: Part) -> str:
-    """Return what can be read of a data URL: its head, and the text of textual media; other media are not scanned."""
+    """Return what can be read of a picture or file: all of it, but for base64 that holds other than text."""
     found = _DATA_URL.match(part.text)
     if found is None:
         return part.text
-    if not found[1].lower().startswith(("text/", "application/json", "application/xml")):
-        return found[0]
     payload = part.text[found.end() :]
-    if ";base64" not in found[0].lower():
-        return part.text
+    if not found[0].lower().endswith(";base64,"):
+        return f"{part.text}\n{unquote(payload)}" if "%" in payload else part.text
     try:
-        return found[0] + base64.b64decode(payload + "=" * (-len(payload) % 4)).decode("utf-8", "replace")
+        data = base64.b64decode(payload + "=" * (-len(payload) % 4), validate=True)
     except (binascii.Error, ValueError):
         return part.text
+    try:
+        return found[0] + data.decode()
+    except UnicodeDecodeError:
+        textual = found[1].lower().startswith(("text/", "application/json", "application/xml"))
+        return found[0] + data.decode("utf-8", "replace") if textual else found[0]
 
 
 def _in_force(settings: LabelSettings) -> list[tuple[Detector, Label]]:

@@ -109,13 +109,16 @@ def test_card(data: bytes, start: int, end: int) -> bool:
 
 
 def _card_in(data: bytes, start: int, end: int, accept: Callable[[bytes], bool]) -> bool:
-    if (start and data[start - 1 : start].isalpha()) or data[end : end + 1].isalpha():
-        return False
     groups = [match.span() for match in itertools.islice(_GROUP.finditer(data, start, end), MAX_GROUPS + 1)]
     if len(groups) > MAX_GROUPS:
         return True
+    # A group that a letter touches belongs to a name, such as A0; those beside it need not.
+    first = 1 if start and data[start - 1 : start].isalpha() else 0
+    groups = groups[first : len(groups) - (1 if data[end : end + 1].isalpha() else 0)]
+    if not groups:
+        return False
     if all(right - left <= 2 for left, right in groups):
-        number = digits(data[start:end])
+        number = digits(data[groups[0][0] : groups[-1][1]])
         return 13 <= len(number) <= 19 and accept(number)
     return any(_card_from(data, groups[first : first + 7], accept) for first in range(len(groups)))
 

@@ -14,7 +14,7 @@ from tierwise.core.label import Label, Tier
 
 Preset = Literal["balanced", "private", "strongest"]
 DetectorLabel = Literal["public", "internal", "confidential", "restricted", "off"]
-Obligation = Literal["no_store", "no_fallback", "human_review"]
+Obligation = Literal["no_store", "no_fallback", "human_review", "pseudonymise"]
 """Duties that the gateway carries out today. A duty that nobody performs must not be writable."""
 
 Names = str | tuple[str, ...]

@@ -58,9 +58,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
-    """How an endpoint is. `models` None: it did not tell. `code` is that of the error, if there was one."""
+    """How an endpoint is. `models` None: it did not tell. `code` is that of the error, if there was one.
+
+    `locked`: it is there, and does not take the key.
+    """
 
     reachable: bool
+    locked: bool = False
     models: tuple[ServedModel, ...] | None = None
     slots: int | None = None
     version: str | None = None
@@ -87,7 +91,10 @@ async def inspect(transport: Transport, address: Address, kind: Kind) -> Inspect
         told = await question(kind.kind)(asker)
     except ProviderError as error:
         answered = isinstance(error, Unauthorized | BadReply)
-        return Inspection(reachable=answered, latency_ms=asker.latency_ms, code=error.code, detail=str(error))
+        locked = isinstance(error, Unauthorized)
+        return Inspection(
+            reachable=answered, locked=locked, latency_ms=asker.latency_ms, code=error.code, detail=str(error)
+        )
     if told is None:
         text = f"something answers there, but not as {kind.kind} does"
         return Inspection(reachable=True, latency_ms=asker.latency_ms, code="unexpected", detail=text)

@@ -7,6 +7,7 @@ import hashlib
 
 import msgspec
 
+from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.registry.probed import Probed
 
@@ -39,6 +40,17 @@ def catalog(
         probes=probes,
         digest=_digest([facts, served]),
         price_digest=_digest(prices),
+    )
+
+
+def unpriced(known: Catalog) -> tuple[Model, ...]:
+    """Return the models that are refused because nobody said what they cost: outside ones without a price."""
+    return tuple(
+        model
+        for model in known.models.values()
+        if model.price is None
+        and known.endpoints[model.endpoint].tier is Tier.FRONTIER
+        and "switched off" not in known.unusable.get(model.endpoint, "")
     )
 
 

@@ -37,7 +37,6 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     url: str | None = None
     more_urls: tuple[str, ...] = ()
     port: int | None = None
-    probe_path: str | None = None
     key_env: str | None = None
     embedded: bool = False
     discover: bool = False

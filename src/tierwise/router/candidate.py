@@ -24,8 +24,9 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One model with everything that orders it. `cost_usd` None means unmetered or unknown, `metered` says which.
 
-    `input_tokens` is the upper estimate of what this model would read. `quality` is relative to the workflow's
-    baseline, 0 to 1; `cache_saving_usd` is what the model saves with what it has cached of the session;
+    `input_tokens` is the upper estimate of what this model would read, `output_tokens` what it may write where the
+    caller sets no limit. `quality` is relative to the workflow's baseline, 0 to 1; `cache_saving_usd` is what the model
+    saves with what it has cached of the session;
     `latency_ms` is the running mean of complete answers.
     `lacks` and `context_note` say why it cannot do, or read, what its row promises.
     `unavailable` carries the reason when the endpoint's breaker is open or its engine cannot start.
@@ -38,6 +39,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: frozenset[Capability] = frozenset()
     context_tokens: int | None = None
     input_tokens: int = 0
+    output_tokens: int | None = None
     gate_needs_logprobs: bool = False
     metered: bool = False
     price_known: bool = True
@@ -55,9 +57,12 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """What the call asks of whoever serves it. `money_left_usd` None means that no budget binds; `spent_out` that one
-    which rejects at its limit has reached it; `endpoint` is the one whose tool calls this call answers.
-    `held` is the model that holds the session, `bound` says that it has thought in it."""
+    """What the call asks of whoever serves it.
+
+    `money_left_usd` None means that no budget binds; `spent_out` that one which rejects at its limit has reached it,
+    `frugal` that a soft limit is reached. `endpoint` is the one whose tool calls this call answers; `held` is the model
+    that holds the session, `bound` says that it has thought in it.
+    """
 
     tasks: tuple[str, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
@@ -65,7 +70,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     min_quality: float | None = None
     max_cost_usd: Decimal | None = None
     money_left_usd: Decimal | None = None
-    metered_allowed: bool = True
+    frugal: bool = False
     spent_out: bool = False
     latency_ms: float | None = None
     endpoint: str | None = None

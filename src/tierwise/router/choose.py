@@ -12,7 +12,7 @@ import msgspec
 from tierwise.router.candidate import Candidate, Need
 from tierwise.router.eligible import Exclusion, exclusion
 from tierwise.router.stay import stay
-from tierwise.router.strategies import STRATEGIES, Order
+from tierwise.router.strategies import STRATEGIES, Order, frugal
 
 Strategy = Literal["cheapest_sufficient", "best", "fastest", "cascade", "weighted"]
 
@@ -36,5 +36,6 @@ def choose(strategy: Strategy, candidates: Sequence[Candidate], need: Need, draw
             excluded[candidate.model] = why
     if not eligible:
         return Choice(order=Order(candidates=(), probabilities=(), reason="nothing is eligible"), excluded=excluded)
-    order = stay(STRATEGIES[strategy](eligible, need, draw), need, drawn=strategy == "weighted")
+    ordered = frugal(eligible, need) if need.frugal else STRATEGIES[strategy](eligible, need, draw)
+    order = stay(ordered, need, drawn=strategy == "weighted" and not need.frugal)
     return Choice(order=order, excluded=excluded)

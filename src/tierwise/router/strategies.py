@@ -52,7 +52,8 @@ def _cheapness(candidate: Candidate) -> tuple[Decimal, int, float]:
     return (candidate.cost_usd or ZERO, candidate.tier.rank, _latency(candidate))
 
 
-def _certain(ordered: Sequence[Candidate], reason: str) -> Order:
+def certain(ordered: Sequence[Candidate], reason: str) -> Order:
+    """Return the order in which nothing is left to chance."""
     chances = tuple(1.0 if place == 0 else 0.0 for place in range(len(ordered)))
     return Order(candidates=tuple(ordered), probabilities=chances, reason=reason)
 
@@ -69,35 +70,35 @@ def cheapest_sufficient(candidates: Sequence[Candidate], need: Need, _draw: floa
     enough = [c for c in candidates if sufficient(c, need)]
     rest = _strongest_first([c for c in candidates if c not in enough])
     if not enough:
-        return _certain(rest, "no candidate has evidence of sufficient quality, so the strongest is first")
+        return certain(rest, "no candidate has evidence of sufficient quality, so the strongest is first")
     timely = _in_time(enough, need)
     late = [c for c in enough if c not in timely]
     ordered = sorted(timely, key=_cheapness) + sorted(late, key=_latency) + rest
-    return _certain(ordered, f"the cheapest of {len(enough)} with evidence of sufficient quality")
+    return certain(ordered, f"the cheapest of {len(enough)} with evidence of sufficient quality")
 
 
 def best(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
     """Take the strongest: measured quality, then declared strength, then tier."""
-    return _certain(_strongest_first(candidates), "the strongest of those allowed")
+    return certain(_strongest_first(candidates), "the strongest of those allowed")
 
 
 def fastest(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
     """Take the one with the lowest measured latency; unmeasured ones come last, nearest tier first."""
     ordered = sorted(candidates, key=lambda c: (_latency(c), c.tier.rank))
-    return _certain(ordered, "the fastest as measured so far")
+    return certain(ordered, "the fastest as measured so far")
 
 
 def cascade(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
     """Try from the cheapest up; the quality gates decide who answers, so no prior evidence is asked for."""
     ordered = sorted(candidates, key=lambda c: (c.cost_usd or ZERO, c.tier.rank, _declared(c)))
-    return _certain(ordered, "the cheapest first; the quality gates pass it on if it is not good enough")
+    return certain(ordered, "the cheapest first; the quality gates pass it on if it is not good enough")
 
 
 def weighted(candidates: Sequence[Candidate], _need: Need, draw: float) -> Order:
     """Draw the first with probability by weight; the others follow by falling weight."""
     total = sum(c.weight for c in candidates)
     if total <= 0:
-        return _certain(candidates, "no candidate has a weight")
+        return certain(candidates, "none that may answer has a weight, so in the order written")
     chances = [c.weight / total for c in candidates]
     point, first = draw, len(candidates) - 1
     for place, chance in enumerate(chances):
@@ -112,6 +113,22 @@ def weighted(candidates: Sequence[Candidate], _need: Need, draw: float) -> Order
         probabilities=tuple(chances[p] for p in places),
         reason=f"drawn with probability {chances[first]:.3g}",
     )
+
+
+def frugal(candidates: Sequence[Candidate], need: Need) -> Order:
+    """Spend as little as the evidence of quality allows, whatever the strategy: what comes after a soft limit.
+
+    The cheapest that suffices is first, unmetered ones before any other; where nothing has evidence, what costs nothing
+    comes before what is metered, which is left for when that fails.
+    """
+    enough = sorted((c for c in candidates if sufficient(c, need)), key=_cheapness)
+    rest = [c for c in candidates if c not in enough]
+    free = _strongest_first([c for c in rest if not c.metered])
+    dear = sorted((c for c in rest if c.metered), key=_cheapness)
+    what = (
+        "the cheapest with evidence of sufficient quality" if enough else "what costs nothing" if free else "cheapest"
+    )
+    return certain([*enough, *free, *dear], f"a budget has reached its soft limit: {what} first")
 
 
 STRATEGIES: dict[str, Callable[[Sequence[Candidate], Need, float], Order]] = {

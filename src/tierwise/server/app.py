@@ -6,7 +6,7 @@ Invariant: a body is read only up to its limit, and only after the caller is kno
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -17,11 +17,14 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway
 from tierwise.ledger.encode import encode_decision
+from tierwise.ledger.metrics import CONTENT_TYPE
 from tierwise.server import models
 from tierwise.server.calls import hints_of, identified, serve
 from tierwise.server.counting import count
-from tierwise.server.errors import INVALID, Failure, failure
+from tierwise.server.errors import INVALID, PERMISSION, Failure, failure
 from tierwise.server.http import (
+    CLOSE,
+    SHUTTING_DOWN,
     Left,
     Message,
     Receive,
@@ -31,8 +34,9 @@ from tierwise.server.http import (
     decision_headers,
     missing,
 )
-from tierwise.server.keys import Key, identify
+from tierwise.server.keys import both_loopback
 from tierwise.server.responses import Responses
+from tierwise.server.ring import Ring
 from tierwise.server.settings import ServerSettings
 from tierwise.wires import chat
 from tierwise.wires.known import CALLERS, HEADERS
@@ -41,6 +45,9 @@ from tierwise.wires.wire import CallerWire
 Route = Callable[[Request], Awaitable[None]]
 
 HEALTHY = b'{"status":"ok"}'
+CALL = frozenset({"call"})
+SCOPES = ((b"/metrics", frozenset({"metrics", "admin"})), (b"/v1/decisions/", frozenset({"call", "admin"})))
+"""Which keys an address is for, where it is not for those that may call."""
 OPEN = frozenset({b"/healthz", b"/readyz"})
 PATHS = {
     "chat": b"/v1/chat/completions",
@@ -50,7 +57,7 @@ PATHS = {
     "count_tokens": b"/v1/messages/count_tokens",
 }
 WIRES: dict[bytes, CallerWire] = {path: CALLERS[name] for name, path in PATHS.items() if name in CALLERS}
-PLAIN_TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+PLAIN_TEXT = (b"content-type", CONTENT_TYPE.encode())
 _SAYS_MESSAGES = HEADERS["messages"][0].encode()
 _log = logging.getLogger("tierwise.server")
 
@@ -70,12 +77,12 @@ class App:
         gateway: Gateway,
         *,
         decisions: Decisions,
-        keys: Sequence[Key],
+        ring: Ring,
         settings: ServerSettings,
         metrics: Callable[[], bytes],
         ready: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self._gateway, self._decisions, self._keys = gateway, decisions, tuple(keys)
+        self._gateway, self._decisions, self._ring = gateway, decisions, ring
         self._settings, self._metrics, self._ready = settings, metrics, ready
         self._responses = Responses(gateway, settings.max_body_bytes)
         self._routes: dict[bytes, dict[str, Route]] = {
@@ -104,7 +111,10 @@ class App:
         request = Request(scope["raw_path"], headers, receive, send)
         wire = _spoken_at(request)
         try:
-            await self._serve(scope["method"], request)
+            if request.path not in OPEN:
+                await self._let_in(request, scope)
+            with self._ring.watched(request):
+                await self._serve(scope["method"], request)
         except Left:
             return
         except Rejected as rejected:
@@ -112,19 +122,31 @@ class App:
         except TierwiseError as error:
             await request.fail(wire, failure(error), decision_headers(error.decision))
         except asyncio.CancelledError:
-            raise
+            if request.ending is SHUTTING_DOWN or request.answering:
+                raise
+            await request.fail(wire, request.ending, [CLOSE])
         except Exception as error:
             _log.exception("a request failed unexpectedly")
             await request.fail(wire, failure(error))
 
+    async def keyed(self) -> bool:
+        """Say whether callers have to show a key."""
+        return await self._ring.required()
+
+    async def _let_in(self, request: Request, scope: Message) -> None:
+        """Find out who calls, and whether that key is for this address."""
+        await self._ring.identify(request, local=both_loopback(scope.get("server"), scope.get("client")))
+        grant = request.grant
+        scopes = next((names for start, names in SCOPES if request.path.startswith(start)), CALL)
+        if grant is not None and scopes.isdisjoint(grant.scopes):
+            text = f"the key {grant.name!r} is not for this: it has the scopes {', '.join(grant.scopes) or 'none'}"
+            raise Rejected(Failure(status=403, type=PERMISSION, code="scope_missing", message=text))
+
     async def _serve(self, method: str, request: Request) -> None:
         path = request.path
-        request.key_id, denied = (None, None) if path in OPEN else identify(self._keys, request.headers)
-        if denied is not None:
-            raise Rejected(denied)
         methods = self._routes.get(path) or self._families.get(path[: path.rfind(b"/") + 1] if _named(path) else b"")
         if methods is None:
-            raise missing("there is nothing at this address", "unknown_url")
+            raise missing(f"there is nothing at this address{_meant(path)}", "unknown_url")
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
             allowed = ", ".join(methods)
@@ -157,13 +179,18 @@ class App:
         await request.answer(encode_decision(decision), decision_headers(decision))
 
     async def _models(self, request: Request) -> None:
-        await request.answer(models.listed(self._gateway.rules, messages=_SAYS_MESSAGES in request.headers))
+        await request.answer(
+            models.listed(self._gateway.rules, request.grant, messages=_SAYS_MESSAGES in request.headers)
+        )
 
     async def _model(self, request: Request) -> None:
         name = _name(request)
         facts = models.names(self._gateway.rules).get(name)
         if facts is None:
             raise missing(f"there is no model {name[:64]!a}; GET /v1/models lists them", "model_not_found")
+        if facts and request.grant is not None and not request.grant.allows_model(name):
+            text = f"the key {request.key_id!r} may not use {name[:64]!a}"
+            raise Rejected(Failure(status=403, type=PERMISSION, code="model_not_allowed", message=text))
         row = models.row(name, facts, messages=_SAYS_MESSAGES in request.headers)
         await request.answer(msgspec.json.encode(row))
 
@@ -171,7 +198,8 @@ class App:
         wanted = _name(request)
         found = await self._decisions.get(wanted)
         # Another key's decision is answered as a missing one, so that ids cannot be probed.
-        if found is None or (self._keys and found.key_id != request.key_id):
+        seen = request.grant is None or "admin" in request.grant.scopes
+        if found is None or not (seen or found.key_id == request.key_id):
             raise missing(f"there is no decision {wanted[:64]!a}")
         await request.answer(encode_decision(found))
 
@@ -187,6 +215,14 @@ class App:
     async def _call(self, wire: CallerWire, request: Request) -> Call:
         body = await request.body(self._settings.max_body_bytes)
         return identified(wire.decode_request(body, hints_of(request)), request)
+
+
+def _meant(path: bytes) -> str:
+    """Say which address was meant by one whose `/v1` is missing or doubled; else which there are."""
+    near = next((one.decode() for one in PATHS.values() if path.rstrip(b"/").endswith(one.removeprefix(b"/v1"))), None)
+    if near is not None:
+        return f"; did you mean {near}? An OpenAI client's base URL ends in /v1, an Anthropic client's does not"
+    return f"; calls go to {', '.join(one.decode() for one in PATHS.values())}; GET /v1/models lists the models"
 
 
 def _named(path: bytes) -> bool:

@@ -10,14 +10,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from tierwise.core.call import Call, Hints
+from tierwise.core.call import Call, Hints, Part
 from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway, Reply
 from tierwise.server.errors import failure
 from tierwise.server.http import (
     CLOSE,
-    SHUTTING_DOWN,
     Headers,
     Left,
     Receive,
@@ -44,7 +43,10 @@ def hints_of(request: Request) -> Hints:
 
 
 def identified(call: Call, request: Request) -> Call:
-    """Add what is not in the body: the key, and the headers that an endpoint of the same wire understands."""
+    """Add what is not in the body: the key, and the headers that an endpoint of the same wire understands.
+
+    Those go out with the request, so they are searched like the rest of it.
+    """
     passed_on = tuple(
         (name, request.headers[name.encode()].decode("latin-1"))
         for name in HEADERS.get(call.wire, ())
@@ -52,7 +54,10 @@ def identified(call: Call, request: Request) -> Call:
     )
     if request.key_id is None and not passed_on:
         return call
-    return msgspec.structs.replace(call, key_id=request.key_id, headers=passed_on)
+    said = tuple(Part(kind="metadata", path=name, text=value) for name, value in passed_on)
+    return msgspec.structs.replace(
+        call, key_id=request.key_id, grant=request.grant, headers=passed_on, parts=call.parts + said
+    )
 
 
 async def serve(
@@ -69,7 +74,7 @@ async def serve(
         try:
             reply = await gateway.handle(call)
         except asyncio.CancelledError:
-            raise (Left() if caller.left else Rejected(SHUTTING_DOWN, CLOSE)) from None
+            raise (Left() if caller.left else Rejected(request.ending, CLOSE)) from None
         head = decision_headers(reply.decision)
         if reply.gate_failed:
             head.append((b"x-tierwise-gate", b"failed"))
@@ -100,6 +105,7 @@ async def _stream(
         raise TypeError("a reply without deltas")
     try:
         try:
+            request.answering = True
             await send({"type": "http.response.start", "status": 200, "headers": EVENTS + head})
             async for delta in deltas:
                 frame = writer.write(delta)
@@ -110,7 +116,7 @@ async def _stream(
         except asyncio.CancelledError:
             if caller.left:
                 raise Left from None
-            last = writer.error(error_body(wire, SHUTTING_DOWN))
+            last = writer.error(error_body(wire, request.ending))
         except TierwiseError as error:
             last = writer.error(error_body(wire, failure(error)))
         except Exception as error:

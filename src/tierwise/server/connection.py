@@ -24,7 +24,7 @@ Part = Literal["between", "head", "body"]
 
 
 class Bounded(HttpToolsProtocol):
-    """One connection. `limits` is set by `bounded`. (Both event loops set TCP_NODELAY themselves.)"""
+    """One connection. `limits` is set by `bounded`; what makes small writes leave at once is in `run.listen`."""
 
     limits = ServerSettings()
     _part: Part = "between"

@@ -13,10 +13,12 @@ from tierwise.core.errors import (
     AllAttemptsFailed,
     BadReply,
     BudgetExceeded,
+    CallRejected,
     ConfigError,
     ContextTooLong,
     GateFailed,
     InvalidCall,
+    LimitExceeded,
     NoCandidate,
     Overloaded,
     PolicyDenied,
@@ -30,6 +32,7 @@ from tierwise.core.errors import (
     Unauthorized,
     Unreachable,
 )
+from tierwise.policy.granted import LABEL, MODELS
 
 MAX_RETRY_AFTER_S = 60
 INVALID, PERMISSION, SERVER = "invalid_request_error", "permission_error", "server_error"
@@ -59,20 +62,14 @@ _NO_CANDIDATE = {
 }
 
 
+_DENIED = {MODELS: "model_not_allowed", LABEL: "label_not_allowed"}
+
+
 def failure(error: BaseException) -> Failure:
     """Return the reply for an exception."""
     match error:
-        case InvalidCall():
-            code = error.code or "invalid_value"
-            return Failure(status=error.status, type=INVALID, code=code, message=str(error), param=error.param)
-        case PolicyDenied():
-            return Failure(status=403, type=PERMISSION, code="policy_denied", message=str(error))
-        case BudgetExceeded():
-            return Failure(status=429, type=QUOTA, code="insufficient_quota", message=str(error))
-        case NoCandidate():
-            status, kind, code, retry = _NO_CANDIDATE.get(error.cause, _NO_CANDIDATE["nothing"])
-            param = "model" if status == 400 else None
-            return Failure(status=status, type=kind, code=code, message=str(error), param=param, retry=retry)
+        case CallRejected():
+            return _rejected(error)
         case AllAttemptsFailed():
             text = f"every attempt failed; the last: {error.errors[-1]}"
             return msgspec.structs.replace(failure(error.errors[-1]), message=text)
@@ -94,6 +91,30 @@ def failure(error: BaseException) -> Failure:
             return Failure(status=500, type=SERVER, code="internal_error", message=str(error))
         case _:
             return Failure(status=500, type=SERVER, code="internal_error", message="Tierwise failed; its log says more")
+
+
+def _rejected(error: CallRejected) -> Failure:
+    match error:
+        case InvalidCall():
+            code = error.code or "invalid_value"
+            return Failure(status=error.status, type=INVALID, code=code, message=str(error), param=error.param)
+        case PolicyDenied():
+            code = _DENIED.get(error.rule, "policy_denied")
+            return Failure(status=403, type=PERMISSION, code=code, message=str(error))
+        case LimitExceeded():
+            wait = error.retry_after_s
+            return Failure(
+                status=429, type=RATE, code="rate_limit_exceeded", message=str(error), retry=wait is not None,
+                retry_after_s=wait,
+            )  # fmt: skip
+        case BudgetExceeded():
+            return Failure(status=429, type=QUOTA, code="insufficient_quota", message=str(error))
+        case NoCandidate():
+            status, kind, code, retry = _NO_CANDIDATE.get(error.cause, _NO_CANDIDATE["nothing"])
+            param = "model" if status == 400 else None
+            return Failure(status=status, type=kind, code=code, message=str(error), param=param, retry=retry)
+        case _:
+            return Failure(status=400, type=INVALID, code="invalid_request", message=str(error))
 
 
 def _upstream(error: ProviderError) -> Failure:

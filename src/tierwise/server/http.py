@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from tierwise.core.decision import Decision
+from tierwise.core.grant import Grant
 from tierwise.server.errors import INVALID, SERVER, Failure
+from tierwise.server.keys import Key
 from tierwise.wires.wire import CallerWire
 
 Message = MutableMapping[str, Any]
@@ -19,6 +21,8 @@ Headers = list[tuple[bytes, bytes]]
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 CLOSE = (b"connection", b"close")
 MAX_HEADER_CHARS = 400
+IDENTS = (b"x-tierwise-decision", b"x-request-id", b"request-id")
+"""Under the last two the official clients of both vendors show an answer's id."""
 SHUTTING_DOWN = Failure(
     status=503,
     type=SERVER,
@@ -32,12 +36,30 @@ _PRINTABLE = bytes(code if 32 <= code < 127 else 63 for code in range(256))
 class Request:
     """One request: its head, who sends it, and the two ends of its connection."""
 
-    __slots__ = ("headers", "key_id", "path", "receive", "send")
+    __slots__ = ("answering", "ending", "headers", "key", "path", "receive", "send")
 
     def __init__(self, path: bytes, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         self.path, self.headers = path, headers
         self.receive, self.send = receive, send
-        self.key_id: str | None = None
+        self.key: Key | None = None
+        self.ending = SHUTTING_DOWN  # what the caller is told if the request is cancelled
+        self.answering = False
+
+    @property
+    def key_id(self) -> str | None:
+        """The name of the caller's key."""
+        return None if self.key is None else self.key.grant.name
+
+    @property
+    def grant(self) -> Grant | None:
+        """What the caller's key may do."""
+        return None if self.key is None else self.key.grant
+
+    def admit(self, key: Key | None, denied: Failure | None) -> None:
+        """Take note of who calls, or raise Rejected."""
+        if denied is not None:
+            raise Rejected(denied)
+        self.key = key
 
     async def body(self, most: int) -> bytes:
         """Read a JSON body up to its limit."""
@@ -46,7 +68,10 @@ class Request:
             raise Rejected(_unsupported("send the request as content-type application/json"))
         if self.headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             raise Rejected(_unsupported("compressed requests are not accepted"))
-        return await _read(self.receive, most)
+        try:
+            return await _read(self.receive, most)
+        except asyncio.CancelledError:
+            raise Rejected(self.ending, CLOSE) from None
 
     async def answer(
         self,
@@ -58,6 +83,7 @@ class Request:
     ) -> None:
         """Send a whole answer."""
         sent: Headers = [kind, (b"content-length", b"%d" % len(body)), *head]
+        self.answering = True
         await self.send({"type": "http.response.start", "status": status, "headers": sent})
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -92,11 +118,11 @@ def error_body(wire: CallerWire, failed: Failure) -> bytes:
 
 
 def decision_headers(decision: Decision | None) -> Headers:
-    """Say in headers which route was taken, and why."""
+    """Say in headers which route was taken, and why. What was not recorded has no id that could be looked up."""
     if decision is None:
         return []
     ident = decision.id.encode()
-    head = [(b"x-tierwise-decision", ident), (b"x-request-id", ident), (b"request-id", ident)]
+    head = [(name, ident) for name in IDENTS if decision.outcome != "dry_run"]
     last = decision.attempts[-1] if decision.attempts else None
     if last is not None:
         head.append((b"x-tierwise-tier", last.tier.encode()))
@@ -116,10 +142,7 @@ async def _read(receive: Receive, most: int) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
     while more:
-        try:
-            part = await receive()
-        except asyncio.CancelledError:
-            raise Rejected(SHUTTING_DOWN, CLOSE) from None
+        part = await receive()
         if part["type"] == "http.disconnect":
             raise Left
         parts.append(part.get("body", b""))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tierwise.core.grant import Grant
 from tierwise.gateway.decide import AUTO
 from tierwise.gateway.rules import Rules
 
@@ -34,9 +35,13 @@ def names(rules: Rules) -> dict[str, dict[str, Any]]:
     return found
 
 
-def listed(rules: Rules, *, messages: bool) -> bytes:
-    """Write the list as clients of the Messages wire read it, or as all others do."""
-    rows = [row(name, facts, messages=messages) for name, facts in names(rules).items()]
+def listed(rules: Rules, grant: Grant | None, *, messages: bool) -> bytes:
+    """Write the list of what a key may use as clients of the Messages wire read it, or as all others do."""
+    rows = [
+        row(name, facts, messages=messages)
+        for name, facts in names(rules).items()
+        if not facts or grant is None or grant.allows_model(name)
+    ]
     if not messages:
         return _encode({"object": "list", "data": rows})
     return _encode({"data": rows, "has_more": False, "first_id": rows[0]["id"], "last_id": rows[-1]["id"]})

@@ -14,7 +14,8 @@ from tierwise.core.label import Label, highest
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.stored import Stored, StoredResponse
 from tierwise.server.calls import hints_of, identified, serve
-from tierwise.server.http import Request, missing
+from tierwise.server.errors import INVALID, PERMISSION, Failure
+from tierwise.server.http import Rejected, Request, missing
 from tierwise.wires import responses
 from tierwise.wires.responses_request import items_of, output_of, previous_of, with_history, with_references
 from tierwise.wires.responses_shape import unknown_response
@@ -49,24 +50,39 @@ class Responses:
             if found is None:
                 raise unknown_response(previous)
             labels.append(found.label)
+            self._check(len(body) + sum(map(len, found.items)))
             body = with_history(body, found.items)
+        size_bytes = len(body)
 
         def lookup(name: str) -> bytes | None:
+            nonlocal size_bytes
             item = self._stored.item(key_id, name, now)
             if item is None:
                 return None
             labels.append(item[1])
+            size_bytes += len(item[0])
+            self._check(size_bytes)
             return item[0]
 
         body = with_references(body, lookup)
         call = identified(responses.decode_request(body, hints_of(request)), request)
         return msgspec.structs.replace(call, inherited=highest(labels), previous=previous) if labels else call
 
+    def _check(self, size_bytes: int) -> None:
+        """Refuse a request that would be too large, had its caller sent what it only refers to."""
+        if size_bytes > self._max_body_bytes:
+            text = f"with what it refers to, the body is larger than {self._max_body_bytes} bytes"
+            raise Rejected(Failure(status=413, type=INVALID, code="request_too_large", message=text))
+
     async def show(self, request: Request, ident: str) -> None:
         """Answer with a stored response as it was."""
         found = self._stored.get(request.key_id, ident, monotonic())
         if found is None:
             raise missing(f"there is no response {ident[:64]!a} (any more)")
+        grant = request.grant
+        if grant is not None and not grant.allows_label(found.label):
+            text = f"the key {grant.name!r} may not read this response: it is {found.label}"
+            raise Rejected(Failure(status=403, type=PERMISSION, code="label_not_allowed", message=text))
         await request.answer(found.body)
 
     async def delete(self, request: Request, ident: str) -> None:

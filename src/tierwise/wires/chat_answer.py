@@ -11,6 +11,7 @@ import msgspec
 from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, ToolCall
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
+from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.sse import MAX_EVENT_BYTES
 from tierwise.wires.stream import EventReader, count
@@ -202,21 +203,16 @@ class AnswerDecoder(EventReader):
 class _Made:
     """One call as far as it has come."""
 
-    __slots__ = ("arguments", "name")
+    __slots__ = ("arguments", "brackets", "name")
 
     def __init__(self) -> None:
         self.name = ""
         self.arguments: list[str] = []
+        self.brackets = Brackets()
 
     def ended_by(self, name: str, text: str) -> bool:
         """True if a piece with this name and text begins another call, although it has the index of this one."""
-        return bool(name and self.name) and (name != self.name or (bool(text) and self._whole()))
-
-    def _whole(self) -> bool:
-        try:
-            return isinstance(_decode("".join(self.arguments)), dict)
-        except (msgspec.DecodeError, RecursionError):
-            return False
+        return bool(name and self.name) and (name != self.name or (bool(text) and self.brackets.closed))
 
 
 class _Calls:
@@ -225,7 +221,7 @@ class _Calls:
     Some servers repeat index 0 for each call, leave out index or id, or send arguments as an object.
     """
 
-    __slots__ = ("_by_id", "_by_index", "_last", "_made", "_stem")
+    __slots__ = ("_by_id", "_by_index", "_last", "_made", "_next", "_stem")
 
     def __init__(self, choice: int, mark: str) -> None:
         self._stem = f"call_{mark}{choice}_"
@@ -233,6 +229,7 @@ class _Calls:
         self._by_index: dict[int, int] = {}
         self._made: dict[int, _Made] = {}
         self._last = -1
+        self._next = 0
 
     def read(self, message: _Message, *, streamed: bool = True) -> tuple[tuple[ToolCall, ...], bool]:
         """Return the calls or pieces of calls, and whether the endpoint's own writing of them has to be repaired."""
@@ -268,9 +265,11 @@ class _Calls:
 
     def _note(self, place: int, name: str, text: str) -> None:
         made = self._made.setdefault(place, _Made())
+        self._next = max(self._next, place + 1)
         made.name = made.name or name
         if text:
             made.arguments.append(text)
+            made.brackets.read(text)
 
     def _place(self, call: _ToolCall, name: str, text: str) -> tuple[int, bool]:
         known = self._by_id.get(call.id) if call.id else None
@@ -291,7 +290,7 @@ class _Calls:
     def _free(self, wished: int | None) -> int:
         if wished is not None and wished not in self._made:
             return wished
-        return max(self._made, default=-1) + 1
+        return self._next
 
 
 def read_usage(value: Any) -> Usage | None:

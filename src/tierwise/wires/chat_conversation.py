@@ -5,7 +5,7 @@ Invariant: a member that is not read here is named in `foreign`, a field that is
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -13,6 +13,7 @@ from tierwise.core.call import Call
 from tierwise.core.conversation import (
     Block,
     Conversation,
+    Effort,
     File,
     Format,
     Image,
@@ -26,6 +27,7 @@ from tierwise.core.conversation import (
     Turn,
 )
 from tierwise.wires.hints import PREFIX
+from tierwise.wires.media import DATA_URL, data_url, split_data_url
 from tierwise.wires.wire import EncodedRequest, Recipient
 
 _encode = msgspec.json.Encoder().encode
@@ -42,7 +44,6 @@ _READ = frozenset(_SAME) | {
 _MESSAGE = frozenset(
     ("role", "content", "name", "refusal", "tool_calls", "tool_call_id", "reasoning_content", "reasoning")
 )
-_DATA_URL = "data:"
 
 
 # reading
@@ -59,6 +60,9 @@ def read_conversation(call: Call) -> Conversation:
     limit = "max_completion_tokens" if tree.get("max_completion_tokens") is not None else "max_tokens"
     fields: dict[str, Any] = {name: tree[name] for name in _SAME if tree.get(name) is not None}
     effort = tree.get("reasoning_effort")
+    if effort not in (None, *get_args(Effort)):
+        foreign.append("reasoning_effort")
+        effort = None
     return Conversation(
         turns=turns,
         tools=tuple(_tools(tree, foreign)),
@@ -149,23 +153,10 @@ def _content(content: Any, path: str, foreign: list[str]) -> Iterator[Block]:
 
 
 def _image(url: str, detail: str) -> Image:
-    if url[:5].lower() == _DATA_URL:
+    if url[:5].lower() == DATA_URL:
         media_type, data = split_data_url(url)
         return Image(data=data, media_type=media_type, detail=detail)
     return Image(url=url, detail=detail)
-
-
-def split_data_url(url: str) -> tuple[str, str]:
-    """Return media type and base64 of a data URL; what is no data URL is taken for bare base64."""
-    if url[:5].lower() != _DATA_URL:
-        return "", url
-    head, _, data = url.partition(",")
-    return head[5:].partition(";")[0].lower(), data
-
-
-def data_url(media_type: str, data: str) -> str:
-    """Write base64 as a data URL."""
-    return f"data:{media_type or 'application/octet-stream'};base64,{data}"
 
 
 def _tools(tree: dict[str, Any], foreign: list[str]) -> Iterator[Tool]:
@@ -317,9 +308,9 @@ def _assistant(turn: Turn, dropped: list[str]) -> dict[str, Any]:
         message["tool_calls"] = calls
     for block in turn.blocks:
         if isinstance(block, Thinking):
-            dropped.append(f"{turn.path}: thinking" if turn.path else "thinking")
+            dropped.append(turn.within("thinking"))
         elif isinstance(block, Image | File):
-            dropped.append(f"{turn.path}: {type(block).__name__.lower()}")
+            dropped.append(turn.within(type(block).__name__.lower()))
     return message
 
 
@@ -336,7 +327,7 @@ def _result(result: ToolResult, shown: list[dict[str, Any]], turn: Turn, dropped
 
 def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
     if isinstance(block, File) and block.name and (block.text or block.media_type.startswith("audio/")):
-        dropped.append(f"{turn.path}: file name")
+        dropped.append(turn.within("file name"))
     match block:
         case Text():
             yield {"type": "text", "text": block.text}
@@ -351,7 +342,7 @@ def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, An
             file = {"filename": block.name or "document", "file_data": data_url(block.media_type, data)}
             yield {"type": "file", "file": file}
         case _:
-            dropped.append(f"{turn.path}: {type(block).__name__.lower()}")
+            dropped.append(turn.within(type(block).__name__.lower()))
 
 
 def _joined(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:

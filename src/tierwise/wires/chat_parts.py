@@ -9,8 +9,7 @@ from typing import Any
 
 from tierwise.core.call import PartKind
 from tierwise.wires.chat_shape import Block, Message, Request
-from tierwise.wires.hints import PREFIX
-from tierwise.wires.parts import Gathered, refuse_control, text
+from tierwise.wires.parts import Gathered, text
 from tierwise.wires.tokens import MESSAGE_TOKENS
 
 # fmt: off
@@ -22,7 +21,9 @@ READ_FIELDS = frozenset((
 """Members of the body that are read by name; all others are searched whole."""
 # fmt: on
 _MESSAGE = frozenset(("role", "content", "name", "refusal", "tool_calls", "tool_call_id"))
-_BLOCK = frozenset(("type", "text", "refusal", "image_url", "file", "input_audio"))
+_BLOCK = frozenset(("text", "refusal", "image_url", "file", "input_audio"))
+_CLOSED: dict[str, tuple[str, ...]] = {"type": tuple(_BLOCK), "detail": ("auto", "low", "high", "original")}
+"""Words that hold nothing of the caller's; any other is searched."""
 
 
 def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
@@ -36,16 +37,10 @@ def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
         _message(found, f"messages[{index}]", message, raw)
     for index, tool in enumerate(tree.get("tools") or ()):
         found.add("tool_definition", f"tools[{index}]", text(tool))
-    for name, value in (request.metadata or {}).items():
-        if not name.startswith(PREFIX):
-            refuse_control(((name, value),), "metadata.")
-            found.add("metadata", "metadata", f"{name}: {text(value)}")
+    found.metadata(request.metadata)
     if request.stream_options is not None:
         found.rest("stream_options.", tree["stream_options"], frozenset(("include_usage",)))
-    unread = tree.keys() - READ_FIELDS
-    if unread:
-        refuse_control(((name, tree[name]) for name in tree if name in unread), "")
-        found.rest("", tree, READ_FIELDS)
+    found.unread(tree, READ_FIELDS)
     return found
 
 
@@ -76,14 +71,20 @@ def _block(found: Gathered, path: str, block: Block, raw: Mapping[str, Any], kin
     found.add(kind, f"{path}.refusal", block.refusal or "", role)
     if block.image_url is not None:
         found.picture(f"{path}.image_url.url", block.image_url.url, role)
-        found.rest(f"{path}.image_url.", raw["image_url"], frozenset(("url", "detail")), role)
+        _rest(found, f"{path}.image_url.", raw["image_url"], frozenset(("url",)), role)
     if block.file is not None:
         found.add("name", f"{path}.file.filename", block.file.filename or "", role)
         found.file(f"{path}.file.file_data", block.file.file_data or "", role)
         found.rest(f"{path}.file.", raw["file"], frozenset(("filename", "file_data")), role)
     if block.input_audio is not None:
-        found.files += 1
-        found.tokens += len(block.input_audio.data) // 400
+        found.sound(f"{path}.input_audio.data", block.input_audio.data, role)
         found.rest(f"{path}.input_audio.", raw["input_audio"], frozenset(("data",)), role)
-    if not raw.keys() <= _BLOCK:
-        found.rest(f"{path}.", raw, _BLOCK, role)
+    _rest(found, f"{path}.", raw, _BLOCK, role)
+
+
+def _rest(found: Gathered, path: str, raw: Mapping[str, Any], read: frozenset[str], role: str) -> None:
+    """Add what no other rule reads, but for words from a closed list."""
+    unread = raw.keys() - read
+    plain = [name for name in unread if raw[name] in _CLOSED.get(name, ())]
+    if len(plain) < len(unread):
+        found.rest(path, raw, read.union(plain), role)

@@ -12,6 +12,8 @@ from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, Too
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
 from tierwise.wires.ident import created_s
+from tierwise.wires.logprobs import write_tokens
+from tierwise.wires.sse import event
 
 _encode = msgspec.json.Encoder().encode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -26,40 +28,38 @@ class AnswerWriter:
     stands alone in the last chunk, for a client takes the usage of every chunk in place of the one before.
     """
 
-    __slots__ = ("_begun", "_call", "_ident", "_strip", "_usage")
+    __slots__ = ("_begun", "_call", "_ident", "_model", "_strip", "_usage")
     response = b""
 
     def __init__(self, call: Call, *, ident: str = "", strip_logprobs: bool = False) -> None:
         self._call, self._ident, self._strip = call, ident, strip_logprobs
         self._begun: set[int] = set()
         self._usage: bytes = b""
+        self._model = call.model
 
     def write(self, delta: Delta) -> bytes:
         """Write one event; empty when there is nothing in it for the caller."""
         raw = delta.raw
         if not raw:
+            self._model = delta.served_model or self._model
             if delta.usage is not None and self._call.include_usage:
-                self._usage = _encode(
-                    _chunk(delta, self._call, self._ident) | {"choices": [], "usage": _usage(delta.usage)}
-                )
+                self._usage = _encode(_chunk(self._model, self._ident) | {"choices": [], "usage": _usage(delta.usage)})
             if not delta.pieces:
                 return b""
-            raw = _encode(_chunk(delta, self._call, self._ident) | {"choices": self._choices(delta)})
+            raw = _encode(_chunk(self._model, self._ident) | {"choices": self._choices(delta)})
         elif not delta.pieces and not self._call.include_usage and (delta.usage is not None or b'"usage"' in raw):
             return b""
         if self._strip and b'"logprobs"' in raw:
             raw = _without_logprobs(raw)
-        if b"\n" in raw:
-            raw = raw.replace(b"\n", b"\ndata: ")
-        return b"data: %b\n\n" % raw
+        return event(raw)
 
     def end(self) -> bytes:
         """Write the event that says that the answer is complete."""
-        return b"%bdata: [DONE]\n\n" % (b"data: %b\n\n" % self._usage if self._usage else b"")
+        return (event(self._usage) if self._usage else b"") + event(b"[DONE]")
 
     def error(self, body: bytes) -> bytes:
         """Write an error (a body from `error_body`) into the stream; no end event may follow it."""
-        return b"data: %b\n\n" % body
+        return event(body)
 
     def _choices(self, delta: Delta) -> list[dict[str, object]]:
         shown = self._call.features.logprobs
@@ -100,13 +100,13 @@ def _without_logprobs(raw: bytes) -> bytes:
     return _encode(members)
 
 
-def _chunk(delta: Delta, call: Call, ident: str) -> dict[str, object]:
+def _chunk(model: str, ident: str) -> dict[str, object]:
     """Spell what all chunks of a stream say, for one that came on another wire."""
     return {
         "id": f"chatcmpl-{ident}",
         "object": "chat.completion.chunk",
         "created": created_s(ident),
-        "model": delta.served_model or call.model,
+        "model": model,
     }
 
 
@@ -147,15 +147,7 @@ def _whole_choice(choice: Choice, *, shown: bool) -> dict[str, object]:
 
 
 def _logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, object] | None:
-    rows = [
-        {
-            "token": token.data.decode("utf-8", "replace"),
-            "bytes": list(token.data),
-            "logprob": token.logprob,
-            "top_logprobs": [],
-        }
-        for token in tokens
-    ]
+    rows = write_tokens(tokens)
     return {"content": rows, "refusal": None} if rows else None
 
 

@@ -11,8 +11,8 @@ from tierwise.core.call import Call, Features, Hints, Part
 from tierwise.core.errors import InvalidCall
 from tierwise.wires.chat_parts import READ_FIELDS, gather
 from tierwise.wires.chat_shape import Request, read_shape
-from tierwise.wires.hints import PREFIX, read_hints, without_hints
-from tierwise.wires.schema import check_schemas
+from tierwise.wires.hints import metadata_hints, without_hints
+from tierwise.wires.schema import check_schemas, unread_schemas
 from tierwise.wires.splice import edit, elements, members, parse, replaced, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
@@ -34,7 +34,6 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
     schema_text = _encode(tree["response_format"]).decode() if request.response_format else ""
     if schema_text:
         found.parts.append(Part(kind="schema", path="response_format", text=schema_text))
-    said = [(name, value) for name, value in (request.metadata or {}).items() if name.startswith(PREFIX)]
     return Call(
         wire=WIRE,
         body=body,
@@ -53,7 +52,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
             logprobs=bool(request.logprobs),
             n=request.n or 1,
         ),
-        hints=read_hints(said, over=hints, place="metadata.") if said else hints,
+        hints=metadata_hints(request.metadata, over=hints),
         stream=bool(request.stream),
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
         json_schema=schema,
@@ -131,11 +130,4 @@ def _check_schemas(request: Request, tree: dict[str, Any]) -> None:
     for index, tool in enumerate(request.tools or ()):
         if tool.function is not None and tool.function.parameters:
             places.append((f"tools[{index}].function.parameters", tool.function.parameters))
-    for name in tree.keys() - READ_FIELDS:
-        value = tree[name]
-        if isinstance(value, (dict, list)):
-            places.append((name[:64], value))
-        elif isinstance(value, str) and name.endswith("regex"):
-            places.append((name[:64], {"pattern": value}))
-    if places:
-        check_schemas(places)
+    check_schemas(places + unread_schemas(tree, READ_FIELDS))

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from tierwise.core.errors import InvalidCall
-from tierwise.wires.shape import shaped, wrong
+from tierwise.wires.shape import check_name, shaped, wrong
 
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
 Stops = Annotated[list[str], Meta(max_length=16)]
@@ -130,6 +130,8 @@ class Request(msgspec.Struct):
     logit_bias: Annotated[dict[str, Annotated[float, Meta(ge=-100, le=100)]], Meta(max_length=1024)] | None = None
     tools: Annotated[list[Tool], Meta(max_length=512)] | None = None
     response_format: ResponseFormat | None = None
+    functions: Annotated[list[Function], Meta(max_length=512)] | None = None
+    reasoning_effort: str | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -140,8 +142,7 @@ def read_shape(tree: dict[str, Any]) -> Request:
         raise InvalidCall("stream_options is only allowed with stream.", param="stream_options", code="invalid_value")
     if request.top_logprobs is not None and not request.logprobs:
         raise InvalidCall("top_logprobs is only allowed with logprobs.", param="top_logprobs", code="invalid_value")
-    if not request.model.isprintable():
-        raise InvalidCall("model has characters that cannot be printed.", param="model", code="invalid_value")
+    check_name(request.model)
     _check_order(request.messages)
     return request
 

@@ -16,12 +16,11 @@ from tierwise.core.usage import Usage
 from tierwise.wires import messages
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.messages_request import decode_request as decode_messages
-from tierwise.wires.stream import count
+from tierwise.wires.stream import count, read_object
 from tierwise.wires.wire import AnswerReader, AnswerWriter, EncodedRequest, Recipient
 
 WIRE = "count_tokens"
 LOGPROBS = False
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,13 +46,10 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
 
 def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
     """Read a count, which is free of charge. Raises `ProviderError`, mostly `BadReply`, for anything else."""
-    try:
-        said = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise not_an_answer(body, key) from None
-    if isinstance(said, dict) and said.get("error"):
+    said = read_object(body, key)
+    if said.get("error"):
         raise error_in_band(said["error"], key)
-    if not isinstance(said, dict) or count(said.get("input_tokens")) is None:
+    if count(said.get("input_tokens")) is None:
         raise not_an_answer(body, key)
     return Answer(raw=body, usage=Usage())
 

@@ -19,10 +19,11 @@ from tierwise.core.conversation import Conversation, Text, Turn
 from tierwise.core.errors import BadReply, InvalidCall
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
+from tierwise.wires import chat_reply
 from tierwise.wires.error import error_in_band, not_an_answer
-from tierwise.wires.hints import PREFIX, read_hints, without_hints
-from tierwise.wires.parts import Gathered, refuse_control, text
-from tierwise.wires.shape import shaped, wrong
+from tierwise.wires.hints import metadata_hints, without_hints
+from tierwise.wires.parts import Gathered
+from tierwise.wires.shape import check_name, shaped, wrong
 from tierwise.wires.splice import edit, members, parse, value_of
 from tierwise.wires.stream import count
 from tierwise.wires.wire import AnswerReader, AnswerWriter, EncodedRequest, Recipient
@@ -57,6 +58,7 @@ class _Whole(msgspec.Struct):
 
 _decode_whole = msgspec.json.Decoder(_Whole).decode
 _decode_vector = msgspec.json.Decoder(list[float] | str).decode
+error_body = chat_reply.error_body
 
 
 # requests
@@ -69,8 +71,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
     """
     tree = parse(body)
     request = shaped(tree, _Request)
-    if not request.model.isprintable():
-        raise wrong("model", "has characters that cannot be printed")
+    check_name(request.model)
     found = Gathered()
     single = isinstance(request.input, str)
     for index, said in enumerate([request.input] if isinstance(request.input, str) else request.input):
@@ -81,9 +82,9 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
             raise wrong(place, "must not be empty")
         found.add("text", place, said, "user")
     tokens = found.tokens
-    hints = _read_metadata(found, request.metadata or {}, hints)
-    refuse_control(((name, tree[name]) for name in tree.keys() - _READ), "")
-    found.rest("", tree, _READ)
+    found.metadata(request.metadata)
+    found.unread(tree, _READ)
+    hints = metadata_hints(request.metadata, over=hints)
     features = Features(input_tokens_est=tokens, embeddings=True)
     return Call(wire=WIRE, body=body, model=request.model, parts=tuple(found.parts), features=features, hints=hints)
 
@@ -106,17 +107,6 @@ def read_conversation(call: Call) -> Conversation:
 def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     """Refuse: vectors are asked for on this wire only."""
     raise TypeError("embeddings are asked for on their own wire")
-
-
-def _read_metadata(found: Gathered, metadata: dict[str, Any], hints: Hints) -> Hints:
-    said = []
-    for name, value in metadata.items():
-        if name.startswith(PREFIX):
-            said.append((name, value))
-        else:
-            refuse_control(((name, value),), "metadata.")
-            found.add("metadata", "metadata", f"{name}: {text(value)}")
-    return read_hints(said, over=hints, place="metadata.") if said else hints
 
 
 def _is_token(value: Any) -> bool:
@@ -191,11 +181,6 @@ def _is_vector(vector: list[float] | str) -> bool:
     except (binascii.Error, ValueError, struct.error):
         return False
     return bool(numbers) and math.isfinite(sum(numbers))
-
-
-def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
-    """Write an error in this wire's shape; the status is only in the head."""
-    return _encode({"error": {"message": message, "type": type, "param": param, "code": code}})
 
 
 def answer_writer(call: Call, *, ident: str, strip_logprobs: bool = False) -> AnswerWriter:

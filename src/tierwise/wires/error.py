@@ -67,6 +67,9 @@ class Said(msgspec.Struct, frozen=True):
     status: int | None = None
 
 
+_NOTHING = Said()
+
+
 def error_from(
     status: int, headers: Mapping[bytes, bytes], body: bytes, now: float, *, key: Secret | None = None
 ) -> ProviderError:
@@ -133,7 +136,8 @@ def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> Provi
             return Unauthorized(text, status=status, code=code)
         case 429:
             return RateLimited(text, status=status, code=code, retry_after_s=wait_s)
-        case 404 if names & _MODEL_MISSING or _SAYS_MODEL_MISSING.search(said.message):
+        # Without a vendor's words it is a web server, at an address that is not that of the wire.
+        case 404 if said == _NOTHING or names & _MODEL_MISSING or _SAYS_MODEL_MISSING.search(said.message):
             return Refused(text, status=status, code=code, verdict=Verdict.NEXT)
         case 408 | 409 | 425:
             return Refused(text, status=status, code=code, retry_after_s=wait_s, verdict=Verdict.RETRY_SAME)
@@ -147,6 +151,8 @@ def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> Provi
             return Refused(text, status=status, code=code, verdict=Verdict.NEXT)
         case _ if 400 <= status < 500:
             return Refused(text, status=status, code=code)
+        case 501 | 505:
+            return Overloaded(text, status=status, code=code, verdict=Verdict.NEXT)
         case _ if 500 <= status < 600:
             return Overloaded(text, status=status, code=code, retry_after_s=wait_s)
         case _:

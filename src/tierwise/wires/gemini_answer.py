@@ -16,7 +16,7 @@ from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.gemini_contents import THOUGHT
 from tierwise.wires.logprobs import read_tokens
 from tierwise.wires.loose import a_text, an_object, objects
-from tierwise.wires.stream import EventReader, count
+from tierwise.wires.stream import EventReader, count, read_object
 
 _FINISHES = {"STOP": "stop", "MAX_TOKENS": "length"}
 _UNSAID = ("", "FINISH_REASON_UNSPECIFIED")
@@ -37,7 +37,6 @@ _COUNTS = (
     "thoughtsTokenCount",
 )  # fmt: skip
 
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -89,13 +88,10 @@ class _Reader:
 
     def read(self, payload: bytes) -> Delta:
         """Return what a part of an answer says."""
-        try:
-            said = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise not_an_answer(payload, self._key) from None
-        if isinstance(said, dict) and said.get("error"):
+        said = read_object(payload, self._key)
+        if said.get("error"):
             raise error_in_band(said["error"], self._key)
-        if not isinstance(said, dict) or not {"candidates", "promptFeedback", "usageMetadata"} & said.keys():
+        if not {"candidates", "promptFeedback", "usageMetadata"} & said.keys():
             raise not_an_answer(payload, self._key)
         pieces: list[Piece] = []
         foreign: list[str] = []

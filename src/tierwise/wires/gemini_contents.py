@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tierwise.core.conversation import Block, Conversation, File, Image, Text, Thinking, ToolResult, ToolUse, Turn
+from tierwise.wires.loose import arguments_of
 from tierwise.wires.media import media_type_at, media_type_of
-from tierwise.wires.messages_reply import arguments_of
 from tierwise.wires.seals import fits
 from tierwise.wires.wire import Recipient
 
@@ -29,20 +29,20 @@ def write_contents(asked: Conversation, to: Recipient, dropped: list[str]) -> tu
     contents: list[dict[str, Any]] = []
     for turn in asked.turns:
         if turn.name:
-            dropped.append(within(turn, "name", "."))
+            dropped.append(turn.within("name", "."))
         parts = list(_parts(turn, to, dropped))
         if turn.role in ("system", "developer"):
             if not contents:
                 system += parts
                 continue
-            dropped.append(within(turn, "role", "."))
+            dropped.append(turn.within("role", "."))
         role = "model" if turn.role == "assistant" else "user"
         if parts and contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
         elif parts:
             contents.append({"role": role, "parts": parts})
     if not contents:  # the wire refuses a request that has nothing but instructions
-        dropped += [within(turn, "role", ".") for turn in asked.turns]
+        dropped += [turn.within("role", ".") for turn in asked.turns]
         return [], [{"role": "user", "parts": system or [{"text": "."}]}]
     for content in contents:
         content["parts"].sort(key=lambda part: "functionResponse" not in part)
@@ -56,11 +56,6 @@ def sign(contents: list[dict[str, Any]]) -> None:
         call = next((part for part in content["parts"] if "functionCall" in part), None)
         if call is not None:
             call.setdefault("thoughtSignature", UNSIGNED)
-
-
-def within(turn: Turn, what: str, gap: str = ": ") -> str:
-    """Name something in a turn as the caller finds it."""
-    return f"{turn.path}{gap}{what}" if turn.path else what
 
 
 def _asks(content: dict[str, Any]) -> bool:
@@ -110,7 +105,7 @@ def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[Part]:
         case Image() | File():
             yield _media(block, turn, dropped)
         case _:
-            dropped.append(within(turn, type(block).__name__.lower()))
+            dropped.append(turn.within(type(block).__name__.lower()))
 
 
 def _ident(ident: str) -> dict[str, str]:
@@ -133,9 +128,9 @@ def _result(result: ToolResult, turn: Turn, dropped: list[str]) -> Iterator[Part
 
 def _media(block: Image | File, turn: Turn, dropped: list[str]) -> Part:
     if isinstance(block, Image) and block.detail not in ("", "auto"):
-        dropped.append(within(turn, "image detail"))
+        dropped.append(turn.within("image detail"))
     if isinstance(block, File) and block.name:
-        dropped.append(within(turn, "file name"))
+        dropped.append(turn.within("file name"))
     if isinstance(block, File) and block.text:
         return {"text": block.text}
     name = block.name if isinstance(block, File) else ""

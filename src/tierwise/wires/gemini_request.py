@@ -51,7 +51,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
     config = _config(asked, to, dropped)
     if config:
         body["generationConfig"] = config
-    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {})]
+    dropped += asked.given(_UNKNOWN)
     if asked.marks_cache:
         dropped.append("cache_control")
     verb = "streamGenerateContent?alt=sse" if to.stream else "generateContent"

@@ -3,7 +3,7 @@
 Invariant: a hint is taken whole or refused; a wrong one is never ignored, and labels only add up.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -42,6 +42,12 @@ def read_hints(values: Iterable[tuple[str, Any]], *, over: Hints = Hints(), plac
             case _:
                 raise _wrong(place + name, "is no hint; known are workflow, label, quality, max-cost-usd and session")
     return Hints(workflow=workflow, label=label, quality=quality, max_cost_usd=cost, session=session)
+
+
+def metadata_hints(metadata: Mapping[str, Any] | None, *, over: Hints) -> Hints:
+    """Read the hints in a body's `metadata`, as `read_hints` does."""
+    said = [(name, value) for name, value in (metadata or {}).items() if name.startswith(PREFIX)]
+    return read_hints(said, over=over, place="metadata.") if said else over
 
 
 def _name(text: str, param: str) -> str:

@@ -1,5 +1,4 @@
-"""Of which kind is this file, where nobody says? By the first bytes of its base64, or by how its name or address ends.
-Is it base64 at all?
+"""What is in this file? Base64 and data URLs; its kind, where nobody says, by its first bytes or how its name ends.
 
 Knows no wire. Invariant: what is not known is "", never a guess.
 """
@@ -9,6 +8,7 @@ import binascii
 import re
 from urllib.parse import urlsplit
 
+DATA_URL = "data:"
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-\s]++={0,2}+\s*+")
 _BEGINNINGS = (
     (rb"\x89PNG\r\n\x1a\n", "image/png"),
@@ -52,3 +52,16 @@ def media_type_at(place: str) -> str:
     except ValueError:
         return ""
     return _ENDINGS.get(path.rpartition(".")[2].lower(), "") if "." in path else ""
+
+
+def split_data_url(url: str) -> tuple[str, str]:
+    """Return media type and base64 of a data URL; what is no data URL is taken for bare base64."""
+    if url[:5].lower() != DATA_URL:
+        return "", url
+    head, _, data = url.partition(",")
+    return head[5:].partition(";")[0].lower(), data
+
+
+def data_url(media_type: str, data: str) -> str:
+    """Write base64 as a data URL."""
+    return f"data:{media_type or 'application/octet-stream'};base64,{data}"

@@ -14,7 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text, an_object
 from tierwise.wires.messages_seals import REDACTED, SIGNED
-from tierwise.wires.stream import EventReader, count, event_name, incomplete
+from tierwise.wires.stream import EventReader, count, event_name, incomplete, read_object
 
 FINISHES = {
     "end_turn": "stop",
@@ -26,7 +26,6 @@ FINISHES = {
     "pause_turn": "pause",
 }
 
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,11 +35,8 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked. Tool calls have ids on
     this wire, so `mark` is not used.
     """
-    try:
-        message = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise not_an_answer(body, key) from None
-    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+    message = read_object(body, key)
+    if not isinstance(message.get("content"), list):
         raise not_an_answer(body, key)
     pieces: list[Piece] = []
     foreign: list[str] = []
@@ -79,12 +75,7 @@ class AnswerDecoder(EventReader):
         return self._stopped
 
     def _event(self, name: bytes, payload: bytes) -> Delta | None:
-        try:
-            event = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise not_an_answer(payload, self._key) from None
-        if not isinstance(event, dict):
-            raise not_an_answer(payload, self._key)
+        event = read_object(payload, self._key)
         kind = a_text(event.get("type")) or name.decode("latin-1")
         if kind == "error":
             raise error_in_band(event.get("error") or event, self._key)
@@ -126,11 +117,11 @@ class AnswerDecoder(EventReader):
             case "tool_use":
                 # The input of this event is a placeholder, but where no piece follows.
                 self._calls += 1
-                opened.last = _arguments(block)
+                opened.last = [_arguments(block)]
                 call = ToolCall(index=opened.call, id=a_text(block.get("id")), name=a_text(block.get("name")))
                 return (*before, Piece(tool_calls=(call,))), ()
             case "thinking":
-                opened.last = a_text(block.get("signature"))
+                opened.last = [a_text(block.get("signature"))]
                 return (*before, *_with_content(Piece(reasoning=a_text(block.get("thinking"))))), ()
             case "text" | "redacted_thinking":
                 piece = _whole_block(block, 0)
@@ -145,11 +136,11 @@ class AnswerDecoder(EventReader):
             case "thinking_delta":
                 return (Piece(reasoning=a_text(delta.get("thinking"))),), ()
             case "signature_delta" if block is not None and block.kind == "thinking":
-                block.last += a_text(delta.get("signature"))
+                block.last.append(a_text(delta.get("signature")))
             case "input_json_delta" if block is not None and block.kind == "tool_use":
                 part = a_text(delta.get("partial_json"))
                 if part:
-                    block.last = ""
+                    block.last.clear()
                     return (Piece(tool_calls=(ToolCall(index=block.call, arguments=part),)),), ()
             case "citations_delta":
                 return (), ("citations",)
@@ -158,11 +149,12 @@ class AnswerDecoder(EventReader):
     def _closed(self, index: int) -> tuple[Piece, ...]:
         """Return what the end of a block completes: a signature, or arguments that came in no piece."""
         block = self._blocks.pop(index, None)
-        if block is None or not block.last:
+        last = "" if block is None else "".join(block.last)
+        if block is None or not last:
             return ()
         if block.kind == "tool_use":
-            return (Piece(tool_calls=(ToolCall(index=block.call, arguments=block.last),)),)
-        return (Piece(seal=SIGNED + block.last),)
+            return (Piece(tool_calls=(ToolCall(index=block.call, arguments=last),)),)
+        return (Piece(seal=SIGNED + last),)
 
 
 class _Block:
@@ -171,7 +163,8 @@ class _Block:
     __slots__ = ("call", "kind", "last")
 
     def __init__(self, kind: str, call: int) -> None:
-        self.kind, self.call, self.last = kind, call, ""
+        self.kind, self.call = kind, call
+        self.last: list[str] = []
 
 
 def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecoder:
@@ -252,5 +245,4 @@ def _finish(said: dict[str, Any]) -> Piece:
 
 
 def _index(event: dict[str, Any]) -> int:
-    value = event.get("index")
-    return value if isinstance(value, int) else 0
+    return count(event.get("index")) or 0

@@ -54,7 +54,7 @@ _decode = msgspec.json.Decoder().decode
 
 _SAME = ("temperature", "top_p", "top_k")
 _UNKNOWN = (
-    "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity",
+    "n", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty", "logit_bias", "verbosity", "seed",
 )  # fmt: skip
 _READ = frozenset(_SAME) | {
     "model", "messages", "system", "stream", "max_tokens", "stop_sequences", "tools", "tool_choice", "thinking",
@@ -269,10 +269,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         body["system"] = system
     if to.stream:
         body["stream"] = True
-    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {}, False)]
-    dropped += [asked.name("seed")] if asked.seed is not None else []  # 0 is one like any other
-    if asked.n == 1:
-        dropped.remove(asked.name("n"))
+    dropped += asked.given(_UNKNOWN)
     stops = [stop for stop in asked.stop if stop.strip()]
     if stops:
         body["stop_sequences"] = stops

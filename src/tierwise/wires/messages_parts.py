@@ -4,14 +4,12 @@ Invariant: every string of the body, known field or not, is in some part, but fo
 sealed thinking, and the bytes of pictures and binary files, which are counted instead.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from tierwise.core.call import PartKind
-from tierwise.wires.hints import PREFIX
 from tierwise.wires.messages_shape import Request
-from tierwise.wires.parts import Gathered, refuse_control, text
+from tierwise.wires.parts import Gathered, text
 from tierwise.wires.tokens import MESSAGE_TOKENS
 
 # fmt: off
@@ -51,7 +49,6 @@ _APART = {
 """A number, and the answer's schema, which is a part of its own."""
 _CACHE = ({"type": "ephemeral"}, {"type": "ephemeral", "ttl": "5m"}, {"type": "ephemeral", "ttl": "1h"})
 _NOTHING: frozenset[str] = frozenset()
-_OPAQUE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 
 
 def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
@@ -68,20 +65,14 @@ def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
             found.rest(f"messages[{index}].", message, frozenset(("role", "content")), message["role"])
     for index, tool in enumerate(tree.get("tools") or ()):
         found.add("tool_definition", f"tools[{index}]", text(tool))
-    for name, value in (request.metadata or {}).items():
-        if not name.startswith(PREFIX):
-            refuse_control(((name, value),), "metadata.")
-            found.add("metadata", "metadata", f"{name}: {text(value)}")
+    found.metadata(request.metadata)
     for name, words in _CLOSED.items():
         if tree.get(name) is not None:
             _setting(found, name, tree[name], words)
     wanted = (tree.get("output_config") or {}).get("format")
     if wanted is not None:
         found.rest("output_config.format.", wanted, frozenset(("type", "schema")))
-    unread = tree.keys() - READ_FIELDS
-    if unread:
-        refuse_control(((name, tree[name]) for name in tree if name in unread), "")
-        found.rest("", tree, READ_FIELDS)
+    found.unread(tree, READ_FIELDS)
     return found
 
 
@@ -117,22 +108,16 @@ def _block(found: Gathered, path: str, block: Mapping[str, Any], role: str, kind
             _content(found, f"{path}.content", block.get("content"), role, "tool_result")
         case "thinking":
             found.add("text", f"{path}.thinking", block["thinking"], role)
-            _sealed(found, f"{path}.signature", block["signature"], role)
+            found.sealed(f"{path}.signature", block["signature"], role)
         case "redacted_thinking":
             found.tokens += len(block["data"]) // 2
-            _sealed(found, f"{path}.data", block["data"], role)
+            found.sealed(f"{path}.data", block["data"], role)
     read = _BLOCK.get(block["type"], _NOTHING)
     if not block.keys() <= read:
         found.rest(f"{path}.", block, read, role)
     cache = block.get("cache_control")
     if cache is not None and cache not in _CACHE and read:
         found.add("metadata", f"{path}.cache_control", text(cache), role)
-
-
-def _sealed(found: Gathered, path: str, data: str, role: str) -> None:
-    """Take what is sealed for what it says it is, unless it has words that no seal has."""
-    if _OPAQUE.fullmatch(data) is None:
-        found.add("text", path, data, role)
 
 
 def _source(found: Gathered, path: str, source: Mapping[str, Any], role: str, *, picture: bool) -> None:

@@ -12,7 +12,9 @@ from tierwise.core.answer import Answer, Delta, Piece
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
 from tierwise.wires.interleaved import Interleaved
+from tierwise.wires.loose import arguments_of
 from tierwise.wires.messages_seals import UNSIGNED
+from tierwise.wires.sse import event
 
 STOP_REASONS = {
     "stop": "end_turn",
@@ -36,7 +38,6 @@ _ERROR_TYPES = {
 }
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 class AnswerWriter:
@@ -52,7 +53,6 @@ class AnswerWriter:
         self._open: str | None = None
         self._index = -1
         self._tools = Interleaved()
-        self._waiting: list[Piece] = []
         self._refused = False
         self._finish: Piece | None = None
         self._usage: Usage | None = None
@@ -61,8 +61,7 @@ class AnswerWriter:
         """Return the events that this delta makes; the one that says that the answer is complete is held back."""
         if delta.raw:
             self._passed = True
-            head = b"event: %b\n" % delta.event.encode() if delta.event else b""
-            frame = b"%bdata: %b\n\n" % (head, delta.raw.replace(b"\n", b"\ndata: "))
+            frame = event(delta.raw, delta.event)
             if delta.event == "message_stop":
                 self._last = frame
                 return b""
@@ -81,7 +80,7 @@ class AnswerWriter:
         out: list[bytes] = []
         self._start(Delta(), out)
         self._close(out)
-        for piece in self._waiting:
+        for piece in self._tools.freed(last=True):
             self._words(piece, out)
         self._close(out)
         reason = stop_reason(self._finish, tools=self._tools.any, refused=self._refused)
@@ -93,26 +92,21 @@ class AnswerWriter:
 
     def error(self, body: bytes) -> bytes:
         """Return the event that says that the answer broke; `body` is from `error_body`. Nothing may follow it."""
-        return b"event: error\ndata: %b\n\n" % body
+        return event(body, "error")
 
     def _piece(self, piece: Piece, delta: Delta, out: list[bytes]) -> None:
         if piece.content:
             self._start(delta, out)
-        if piece.reasoning or piece.seal or piece.text or piece.refusal:
-            if self._tools.unfinished:
-                self._waiting.append(piece)
-            else:
-                self._words(piece, out)
+        if piece.words and not self._tools.hold(piece):
+            self._words(piece, out)
         for call in piece.tool_calls:
             self._tools.add(call)
         if piece.tool_calls:
             if self._open != "tool_use":
                 self._close_block(out)
             self._drain(out, last=False)
-        if self._waiting and not self._tools.unfinished:
-            for waiting in self._waiting:
-                self._words(waiting, out)
-            self._waiting.clear()
+        for held in self._tools.freed(last=False):
+            self._words(held, out)
         if piece.finish is not None:
             self._finish = piece
 
@@ -212,6 +206,8 @@ def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: boo
 def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
     """Write an error in this wire's shape: the kind follows from the status, our code stands beside it."""
     kind = _ERROR_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    if code == "insufficient_quota":  # spent, which is no rate that waiting would help
+        kind = _ERROR_TYPES[402]
     named = {name: value for name, value in (("code", code), ("param", param)) if value is not None}
     return _encode({"type": "error", "error": {"type": kind, "message": message} | named})
 
@@ -274,15 +270,6 @@ def _collect(content: list[dict[str, Any]], piece: Piece) -> None:
     ]
 
 
-def arguments_of(arguments: str) -> dict[str, Any]:
-    """Return a call's arguments as an object; text that is none is kept under one name."""
-    try:
-        value = _decode(arguments or "{}")
-    except (msgspec.DecodeError, RecursionError):
-        value = arguments
-    return value if isinstance(value, dict) else {"arguments": value}
-
-
 def _message(ident: str, model: str, usage: Usage | None) -> dict[str, Any]:
     counts = usage_of(usage)
     return {
@@ -298,4 +285,4 @@ def _message(ident: str, model: str, usage: Usage | None) -> dict[str, Any]:
 
 
 def _event(name: str, fields: dict[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), _encode({"type": name} | fields))
+    return event(_encode({"type": name} | fields), name)

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
-from tierwise.wires.hints import PREFIX, read_hints, without_hints
-from tierwise.wires.messages_parts import gather
-from tierwise.wires.messages_seals import WIRE, readable, says_thinking, without_clearing
+from tierwise.wires.hints import metadata_hints, without_hints
+from tierwise.wires.messages_parts import READ_FIELDS, gather
+from tierwise.wires.messages_seals import THINKING, WIRE, readable, without_clearing
 from tierwise.wires.messages_shape import Request, read_shape
-from tierwise.wires.schema import check_schemas
-from tierwise.wires.splice import Span, edit, members, parse, value_of
+from tierwise.wires.schema import check_schemas, unread_schemas
+from tierwise.wires.splice import Span, edit, members, mentions, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -33,11 +33,10 @@ def decode_request(body: bytes, hints: Hints = Hints(), *, counting: bool = Fals
     request = read_shape(tree, counting=counting)
     found = gather(request, tree)
     schema, place = _answer_schema(request)
-    _check_schemas(request, schema, place)
+    _check_schemas(request, tree, schema, place)
     schema_text = "" if schema is None else _encode(schema).decode()
     if schema_text:
         found.parts.append(Part(kind="schema", path=place, text=schema_text))
-    said = [(name, value) for name, value in (request.metadata or {}).items() if name.startswith(PREFIX)]
     return Call(
         wire=WIRE,
         body=body,
@@ -54,7 +53,7 @@ def decode_request(body: bytes, hints: Hints = Hints(), *, counting: bool = Fals
             json=schema is not None,
             stream=bool(request.stream),
         ),
-        hints=read_hints(said, over=hints, place="metadata.") if said else hints,
+        hints=metadata_hints(request.metadata, over=hints),
         stream=bool(request.stream),
         include_usage=True,
         json_schema=schema,
@@ -75,7 +74,7 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     dropped: tuple[str, ...] = ()
     if to.stream != call.stream:
         put["stream"] = _encode(to.stream)
-    if says_thinking(body):
+    if mentions(body, THINKING):
         mended = readable(value_of(body, spans, "messages"), to)
         if mended is not None:
             put["messages"] = mended.messages
@@ -127,10 +126,10 @@ def _answer_schema(request: Request) -> tuple[dict[str, Any] | None, str]:
     return None, ""
 
 
-def _check_schemas(request: Request, schema: dict[str, Any] | None, place: str) -> None:
+def _check_schemas(request: Request, tree: dict[str, Any], schema: dict[str, Any] | None, place: str) -> None:
+    """Check every place where an engine takes a schema or a pattern, published or its own."""
     places: list[tuple[str, Any]] = [] if schema is None else [(place, schema)]
     for index, tool in enumerate(request.tools or ()):
         if tool.input_schema:
             places.append((f"tools[{index}].input_schema", tool.input_schema))
-    if places:
-        check_schemas(places)
+    check_schemas(places + unread_schemas(tree, READ_FIELDS))

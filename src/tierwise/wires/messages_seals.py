@@ -10,7 +10,7 @@ import msgspec
 
 from tierwise.core.conversation import Seal
 from tierwise.wires.seals import enclose, fits, open_seal
-from tierwise.wires.splice import edit, elements, members, replaced, value_of
+from tierwise.wires.splice import edit, elements, members, mentions, replaced, value_of
 from tierwise.wires.wire import Recipient
 
 WIRE = "messages"
@@ -22,9 +22,9 @@ UNSIGNED = enclose(Seal(wire="", data=""))
 _decode = msgspec.json.Decoder().decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
+THINKING = b"thinking"
+THINKING = b"thinking"
 _THINKING = ("thinking", "redacted_thinking")
-_SAYS_THINKING = (b"thinking", rb"\u006", rb"\u007")
-"""The word itself, or a letter behind an escape, for JSON has more than one way to write it."""
 
 
 class Readable(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,18 +51,15 @@ def sealed_block(seal: Seal, text: str) -> dict[str, Any]:
     return {"type": "thinking", "thinking": text, "signature": seal.data.removeprefix(SIGNED)}
 
 
-def says_thinking(body: bytes) -> bool:
-    """Say whether these bytes could hold a thinking block: False spares a closer look."""
-    return any(word in body for word in _SAYS_THINKING)
-
-
 def readable(messages: bytes, to: Recipient) -> Readable | None:
     """Leave out the thinking that an endpoint cannot read; None where nothing has to change."""
     mended: list[bytes | None] = []
     cut = loop = changed = same_turn = False
     for start, end in elements(messages):
         message: bytes | None = messages[start:end]
-        content, cut_here = _mended(messages[start:end], to) if says_thinking(messages[start:end]) else (None, False)
+        content, cut_here = (
+            _mended(messages[start:end], to) if mentions(messages[start:end], THINKING) else (None, False)
+        )
         if content is not None:
             changed, cut = True, cut or cut_here
             message = edit(messages[start:end], put={"content": content}) if content else None
@@ -98,7 +95,7 @@ def _mended(message: bytes, to: Recipient) -> tuple[bytes | None, bool]:
     if content[:1] != b"[":
         return None, False
     raws = [bytes(raw) for raw in _decode_list(content)]
-    kept: list[bytes | None] = [_mended_block(raw, to) if says_thinking(raw) else raw for raw in raws]
+    kept: list[bytes | None] = [_mended_block(raw, to) if mentions(raw, THINKING) else raw for raw in raws]
     if kept == raws:
         return None, False
     return replaced(content, kept) if any(kept) else b"", None in kept

@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from tierwise.core.errors import InvalidCall
 from tierwise.wires.media import is_base64
-from tierwise.wires.shape import shaped, wrong
+from tierwise.wires.shape import check_name, shaped, wrong
 
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
 Limit = Annotated[int, Meta(ge=0, le=10_000_000)]
@@ -136,8 +135,7 @@ def read_shape(tree: dict[str, Any], *, counting: bool = False) -> Request:
     request = shaped(tree, Request)
     if request.max_tokens is None and not counting:
         raise wrong("max_tokens", "is required")
-    if not request.model.isprintable():
-        raise InvalidCall("model has characters that cannot be printed.", param="model", code="invalid_value")
+    check_name(request.model)
     if isinstance(request.system, list):
         _check_blocks(request.system, "system", frozenset(("text",)))
     _check_turns(request.messages)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tierwise.core.conversation import Block, Conversation, File, Image, Text, Thinking, ToolResult, ToolUse, Turn
-from tierwise.wires.messages_reply import arguments_of
+from tierwise.wires.loose import arguments_of
 from tierwise.wires.messages_seals import WIRE, sealed_block
 from tierwise.wires.seals import fits
 from tierwise.wires.wire import Recipient
@@ -32,13 +32,13 @@ def write_turns(asked: Conversation, to: Recipient, dropped: list[str]) -> tuple
     messages: list[Written] = []
     for turn in asked.turns:
         if turn.name:
-            dropped.append(_named(turn, "name"))
+            dropped.append(turn.within("name", "."))
         blocks = [written for block in turn.blocks for written in writer.block(block, turn)]
         if turn.role in ("system", "developer"):
             if not messages:
                 system += blocks
                 continue
-            dropped.append(_named(turn, "role"))
+            dropped.append(turn.within("role", "."))
         role = "assistant" if turn.role == "assistant" else "user"
         if not blocks:
             continue
@@ -76,6 +76,7 @@ class _Writer:
         self._to, self._dropped = to, dropped
         self._ids: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._times: dict[str, int] = {}
 
     def block(self, block: Block, turn: Turn) -> Iterator[Written]:
         match block:
@@ -98,19 +99,20 @@ class _Writer:
                     result["content"] = content
                 yield result | ({"is_error": True} if block.error else {})
             case Image() | File() if turn.role != "user":  # the others only speak
-                self._dropped.append(f"{turn.path}: {'image' if isinstance(block, Image) else 'file'}")
+                self._dropped.append(turn.within("image" if isinstance(block, Image) else "file"))
             case Image():
                 if block.detail not in ("", "auto"):
-                    self._dropped.append(_named(turn, "detail"))
+                    self._dropped.append(turn.within("detail", "."))
                 yield {"type": "image", "source": _source(block, "image/png")}
             case File():
                 yield from self._file(block, turn)
 
     def _called(self, ident: str) -> str:
-        written, times = safe_id(ident), 1
+        written, times = safe_id(ident), self._times.get(ident, 1)
         while written in self._taken:
             times += 1
             written = safe_id(f"{ident}#{times}")
+        self._times[ident] = times  # a call that is repeated thousands of times begins where the last one ended
         self._taken.add(written)
         self._ids[ident] = written
         return written
@@ -124,7 +126,7 @@ class _Writer:
         elif file.url or (file.data and file.media_type in ("", "application/pdf")):
             yield {"type": "document", "source": _source(file, "application/pdf")} | titled
         else:
-            self._dropped.append(f"{turn.path}: {file.media_type or 'file'}")
+            self._dropped.append(turn.within(file.media_type or "file"))
 
 
 def _source(block: Image | File, media_type: str) -> Written:
@@ -141,7 +143,3 @@ def _words(file: File) -> str:
         return base64.b64decode(file.data, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return ""
-
-
-def _named(turn: Turn, member: str) -> str:
-    return f"{turn.path}.{member}" if turn.path else member

@@ -15,12 +15,11 @@ from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.logprobs import read_tokens
 from tierwise.wires.loose import a_text, an_object, objects
-from tierwise.wires.stream import EventReader, LineDecoder, count
+from tierwise.wires.stream import EventReader, LineDecoder, count, read_object
 
 _BOM = b"\xef\xbb\xbf"
 _LOADED = ("load", "unload")
 """Reasons of a server that was asked nothing."""
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -69,13 +68,10 @@ class _Reader:
 
     def read(self, payload: bytes) -> Delta:
         """Return what an object says."""
-        try:
-            said = _decode(payload.removeprefix(_BOM))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise not_an_answer(payload, self._key) from None
-        if isinstance(said, dict) and said.get("error"):
+        said = read_object(payload.removeprefix(_BOM), self._key)
+        if said.get("error"):
             raise error_in_band(said["error"], self._key)
-        if not isinstance(said, dict) or not isinstance(said.get("message"), dict):
+        if not isinstance(said.get("message"), dict):
             raise not_an_answer(payload, self._key)
         message, tokens = said["message"], read_tokens(said.get("logprobs"))
         thought, words = a_text(message.get("thinking")), a_text(message.get("content"))

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.conversation import Block, Conversation, File, Image, Text, Thinking, ToolResult, ToolUse, Turn
-from tierwise.wires.messages_reply import arguments_of
+from tierwise.wires.loose import arguments_of
 from tierwise.wires.wire import EncodedRequest, Recipient
 
 WIRE = "ollama"
@@ -22,7 +22,7 @@ _SAME = {
     "max_output_tokens": "num_predict", "temperature": "temperature", "top_p": "top_p", "top_k": "top_k",
     "seed": "seed", "frequency_penalty": "frequency_penalty", "presence_penalty": "presence_penalty",
 }  # fmt: skip
-_UNKNOWN = ("logit_bias", "user", "verbosity")
+_UNKNOWN = ("logit_bias", "user", "verbosity", "n")
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 _WITH_LEVELS = re.compile(r"(?:.*/)?gpt-oss(?![a-z])")
 """Models that always think, by one of three levels; any other refuses a level, and can only be told to think or not."""
@@ -45,9 +45,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
         if asked.top_logprobs is not None:
             body["top_logprobs"] = asked.top_logprobs
     _write_thinking(body, asked, to, dropped)
-    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, {})]
-    if asked.n not in (None, 1):
-        dropped.append(asked.name("n"))
+    dropped += asked.given(_UNKNOWN)
     if asked.marks_cache:
         dropped.append("cache_control")
     return EncodedRequest(path="/api/chat", root=True, body=_encode(body), dropped=tuple(dict.fromkeys(dropped)))
@@ -101,7 +99,7 @@ def _write_thinking(body: dict[str, Any], asked: Conversation, to: Recipient, dr
 def _messages(turn: Turn, to: Recipient, dropped: list[str]) -> Iterator[dict[str, Any]]:
     """Write the results of tools as messages of their own, then the words and pictures of the turn."""
     if turn.name:
-        dropped.append(_within(turn, "name", "."))
+        dropped.append(turn.within("name", "."))
     rest: list[Block] = []
     for block in turn.blocks:
         if isinstance(block, ToolResult):
@@ -146,17 +144,12 @@ def _message(role: str, blocks: Iterable[Block], turn: Turn, dropped: list[str])
             case File() if block.text:
                 texts.append(block.text)
                 if block.name:
-                    dropped.append(_within(turn, "file name"))
+                    dropped.append(turn.within("file name"))
             case Image() if block.data:
                 images.append(block.data)
                 if block.detail not in ("", "auto"):
-                    dropped.append(_within(turn, "image detail"))
+                    dropped.append(turn.within("image detail"))
             case _:
-                dropped.append(_within(turn, type(block).__name__.lower()))
+                dropped.append(turn.within(type(block).__name__.lower()))
     message: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
     return message | ({"images": images} if images else {})
-
-
-def _within(turn: Turn, what: str, gap: str = ": ") -> str:
-    """Name something in a turn as the caller finds it."""
-    return f"{turn.path}{gap}{what}" if turn.path else what

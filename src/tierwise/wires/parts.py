@@ -6,6 +6,7 @@ list, numbers, and the bytes of pictures, sounds and binary files, which are cou
 
 import base64
 import re
+import string
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,7 +14,9 @@ import msgspec
 
 from tierwise.core.call import Part, PartKind
 from tierwise.core.errors import InvalidCall
-from tierwise.wires.media import is_base64
+from tierwise.wires.hints import PREFIX
+from tierwise.wires.media import is_base64, media_type_of
+from tierwise.wires.seals import open_seal
 from tierwise.wires.shape import wrong
 from tierwise.wires.tokens import IMAGE_TOKENS, tokens_upper
 from tierwise.wires.urls import check_url
@@ -30,6 +33,14 @@ _FORBIDDEN = frozenset((
 _BLANK = re.compile(r"\s+")
 _SNIFFED = 4096
 """So many characters of base64 show whether it is text."""
+_TEXTUAL = re.compile(r"data:(?:text/|application/(?:json|xml|yaml|javascript)|[^;,]*\+(?:json|xml))", re.IGNORECASE)
+_WHITE = b"\t\n\f\r"
+_CONTROL = bytes(code for code in range(32) if code not in _WHITE)
+_SEALED = string.ascii_letters + string.digits + "+/=_.-"
+_TELLING = 64
+"""So many bytes without control characters are words in some encoding; of random ones every ninth is one."""
+_SHORT = 128
+"""A seal is longer; what is not is searched as it stands."""
 _PLAIN_KEY = re.compile(r"[a-z_]{1,64}")
 _PRICE = re.compile(
     r".*_(?:cost|price)_per_.*|.*_usd_per_.*|(?:input|output|prompt|completion|cache\w*)_(?:cost|price).*"
@@ -71,6 +82,25 @@ class Gathered:
         self.tokens += hidden_bytes // 2
         self.add("file", path, said, role)
 
+    def sound(self, path: str, data: str, role: str = "") -> None:
+        """Count a sound in base64. Raises `InvalidCall` for what is none."""
+        self.files += 1
+        self.tokens += len(data) // 400
+        said, _ = _shown(path, data, bare=True)
+        self.parts += [Part(kind="file", path=path, text=said, role=role)] if said else []
+
+    def sealed(self, path: str, data: str, role: str = "") -> None:
+        """Add of a seal what others than its maker could read: envelopes are opened, for they are on the way out too.
+
+        A seal is long, of one alphabet, and no text in base64.
+        """
+        seal = open_seal(data)
+        told = data if seal is None else seal.data
+        words = told.rstrip(_SEALED)
+        tail = told[len(words) :]
+        said = _as_text(tail, strict=True) if is_base64(tail) else None
+        self.add("metadata", path, (told if len(tail) <= _SHORT else words) + (f"\n{said}" if said else ""), role)
+
     def called(self, path: str, call: Any, arguments: Any, role: str = "") -> None:
         """Add a tool call; arguments are JSON inside a string and may hide characters behind escapes."""
         said = text(call)
@@ -90,6 +120,19 @@ class Gathered:
                 self.add("metadata", path + "*", text({name: value}), role)
             elif value is not None and not isinstance(value, bool):
                 self.add("metadata", path + name, text(value), role)
+
+    def metadata(self, said: Mapping[str, Any] | None) -> None:
+        """Add the caller's metadata, without hints. Raises `InvalidCall` for what would steer the gateway."""
+        for name, value in (said or {}).items():
+            if not name.startswith(PREFIX):
+                refuse_control(((name, value),), "metadata.")
+                self.add("metadata", "metadata", f"{name}: {text(value)}")
+
+    def unread(self, tree: Mapping[str, Any], read: frozenset[str]) -> None:
+        """Add the members of a body that are not read by name. Raises `InvalidCall` for those that would steer."""
+        if tree.keys() - read:
+            refuse_control(((name, value) for name, value in tree.items() if name not in read), "")
+            self.rest("", tree, read)
 
 
 def refuse_control(members: Iterable[tuple[str, Any]], path: str) -> None:
@@ -133,23 +176,45 @@ def _shown(path: str, data: str, *, bare: bool) -> tuple[str, int]:
 
 
 def shown(data: str) -> tuple[str, int]:
-    """Return what can be read of a URL or of a file's data, and how many bytes cannot; text in base64 is decoded."""
+    """Return what can be read of a URL or of a file's data, and how many bytes cannot.
+
+    Text in base64 is decoded, and the URL then no longer says that it is base64.
+    """
     head, comma, payload = data.partition(",") if data[:5].lower() == "data:" else ("", "", data)
     if (head and not head.lower().endswith(";base64")) or not is_base64(payload):
         return data, 0
-    if _is_text(payload[:_SNIFFED]):
-        return head + comma + _from_base64(payload).decode(errors="replace"), 0
+    said = _as_text(payload, textual=_TEXTUAL.match(head) is not None)
+    if said is not None:
+        return head[: -len(";base64")] + comma + said, 0
     return (head, len(payload) * 3 // 4) if len(data) > _SNIFFED else (data, 0)
 
 
-def _is_text(payload: str) -> bool:
-    """Say whether this beginning of base64 decodes to text; its last character may be cut."""
-    data = _from_base64(payload)
+def _as_text(payload: str, *, textual: bool = False, strict: bool = False) -> str | None:
+    """Return the text in base64, whatever its encoding; None where its beginning is none and it is not said to be.
+
+    NUL is left out, so that UTF-16 reads like its letters. `strict` takes only UTF-8 for text.
+    """
+    sample = _from_base64(payload[:_SNIFFED])
+    encoding = _encoding(sample, strict=strict)
+    if not textual and (encoding is None or media_type_of(payload)):
+        return None
+    return _from_base64(payload).decode(encoding or "latin-1", "replace").replace("\0", "")
+
+
+def _encoding(sample: bytes, *, strict: bool) -> str | None:
+    """Return how this beginning of a file is encoded, None where it is no text; its last character may be cut."""
+    if sample[:2] in (b"\xff\xfe", b"\xfe\xff") and not strict:
+        return "utf-16"
+    plain = sample.replace(b"\0", b"")
+    if 2 * len(plain) < len(sample) - 1:
+        return None
     try:
-        data.decode()
+        plain.decode()
     except UnicodeDecodeError as error:
-        return error.start >= max(len(data) - 3, 1)
-    return b"\0" not in data
+        if error.start < max(len(plain) - 3, 1):
+            controls = len(plain) - len(plain.translate(None, _CONTROL))
+            return None if strict or len(plain) < _TELLING or 32 * controls > len(plain) else "latin-1"
+    return "utf-8"
 
 
 def _from_base64(payload: str) -> bytes:

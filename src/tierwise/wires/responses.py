@@ -3,9 +3,10 @@
 Nothing here connects, waits or reads a clock; stored answers are handed in (`with_history`).
 """
 
+from tierwise.wires.chat_reply import error_body
 from tierwise.wires.responses_answer import AnswerDecoder, answer_decoder, decode_answer
 from tierwise.wires.responses_conversation import encode_request, read_conversation
-from tierwise.wires.responses_reply import AnswerWriter, answer_writer, encode_answer, error_body
+from tierwise.wires.responses_reply import AnswerWriter, answer_writer, encode_answer
 from tierwise.wires.responses_request import decode_request, splice_request
 from tierwise.wires.responses_sealed import WIRE
 

@@ -15,9 +15,8 @@ from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.logprobs import read_tokens
 from tierwise.wires.loose import a_text, an_object, objects
 from tierwise.wires.responses_sealed import seal_data
-from tierwise.wires.stream import EventReader, count, event_name, incomplete
+from tierwise.wires.stream import EventReader, count, event_name, incomplete, read_object
 
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _CALLS = frozenset(("function_call", "custom_tool_call"))
@@ -35,11 +34,8 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     `key` is the endpoint's credential: should the endpoint repeat it in an error, it is masked. Calls have ids on this
     wire, so `mark` is not used.
     """
-    try:
-        response = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise not_an_answer(body, key) from None
-    if not isinstance(response, dict) or not isinstance(response.get("output"), list):
+    response = read_object(body, key)
+    if not isinstance(response.get("output"), list):
         raise not_an_answer(body, key)
     _refuse_failed(response, key)
     if a_text(response.get("status")) in _UNFINISHED:
@@ -74,12 +70,7 @@ class AnswerDecoder(EventReader):
     def _event(self, name: bytes, payload: bytes) -> Delta | None:
         if payload[:6] == b"[DONE]":
             return None
-        try:
-            event = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise not_an_answer(payload, self._key) from None
-        if not isinstance(event, dict):
-            raise not_an_answer(payload, self._key)
+        event = read_object(payload, self._key)
         kind = a_text(event.get("type")) or name.decode("latin-1")
         pieces: tuple[Piece, ...] = ()
         foreign: tuple[str, ...] = ()
@@ -238,5 +229,4 @@ def _finish(response: dict[str, Any], *begun: str) -> Piece:
 
 
 def _index(event: dict[str, Any]) -> int:
-    value = event.get("output_index")
-    return value if isinstance(value, int) else 0
+    return count(event.get("output_index")) or 0

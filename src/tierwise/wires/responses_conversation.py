@@ -26,8 +26,8 @@ from tierwise.core.conversation import (
     ToolUse,
     Turn,
 )
-from tierwise.wires.chat_conversation import data_url, split_data_url
 from tierwise.wires.hints import PREFIX
+from tierwise.wires.media import DATA_URL, data_url, split_data_url
 from tierwise.wires.responses_request import CUSTOM_SCHEMA, ENCRYPTED, LOGPROBS_ASKED
 from tierwise.wires.responses_sealed import WIRE, seal_of, sealed_in
 from tierwise.wires.seals import fits
@@ -172,7 +172,7 @@ def _content(content: str | list[dict[str, Any]], path: str, foreign: list[str])
             yield Text(text=part.get("refusal") or "", refusal=True)
         elif kind == "input_image" and part.get("image_url"):
             url, detail = part["image_url"], part.get("detail") or ""
-            media_type, data = split_data_url(url) if url[:5].lower() == "data:" else ("", "")
+            media_type, data = split_data_url(url) if url[:5].lower() == DATA_URL else ("", "")
             yield Image(url="" if data else url, data=data, media_type=media_type, detail=detail)
         elif kind == "input_file" and (part.get("file_data") or part.get("file_url")):
             media_type, data = split_data_url(part.get("file_data") or "")
@@ -247,9 +247,7 @@ def encode_request(conversation: Conversation, to: Recipient) -> EncodedRequest:
             body[name] = value
     if asked.max_output_tokens is not None:
         body["max_output_tokens"] = asked.max_output_tokens
-    dropped += [asked.name(name) for name in _UNKNOWN if getattr(asked, name) not in (None, (), {})]
-    if asked.n == 1:
-        dropped.remove(asked.name("n"))
+    dropped += asked.given(_UNKNOWN)
     if asked.marks_cache:
         dropped.append("cache_control")
     include = [LOGPROBS_ASKED] if asked.logprobs else []
@@ -312,7 +310,7 @@ def _write_format(wanted: Format) -> dict[str, Any]:
 def _items(turn: Turn, to: Recipient, dropped: list[str]) -> Iterator[dict[str, Any]]:
     """Write a turn as items in its order; words that follow each other are one message."""
     if turn.name:
-        dropped.append(f"{turn.path}.name")
+        dropped.append(turn.within("name", "."))
     content: list[dict[str, Any]] = []
     for block in turn.blocks:
         item = _item(block, turn, to, dropped)
@@ -362,7 +360,7 @@ def safe_id(ident: str) -> str:
 
 def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, Any]]:
     if isinstance(block, File) and block.name and (block.text or block.url):
-        dropped.append(f"{turn.path}: file name")
+        dropped.append(turn.within("file name"))
     match block:
         case Text() if turn.role == "assistant":
             yield {"type": "refusal", "refusal": block.text} if block.refusal else {
@@ -382,4 +380,4 @@ def _part(block: Block, turn: Turn, dropped: list[str]) -> Iterator[dict[str, An
                 data = data_url(block.media_type, block.data)
                 yield {"type": "input_file", "filename": block.name or "document", "file_data": data}
         case _:
-            dropped.append(f"{turn.path}: {type(block).__name__.lower()}")
+            dropped.append(turn.within(type(block).__name__.lower()))

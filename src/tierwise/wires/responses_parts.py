@@ -4,13 +4,11 @@ Invariant: every string of the body, known field or not, is in some part, but fo
 sealed reasoning, and the bytes of pictures and binary files, which are counted instead.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from tierwise.core.call import PartKind
-from tierwise.wires.hints import PREFIX
-from tierwise.wires.parts import Gathered, refuse_control, text
+from tierwise.wires.parts import Gathered, text
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request
 from tierwise.wires.tokens import MESSAGE_TOKENS
 
@@ -40,7 +38,6 @@ _CLOSED: dict[str, tuple[str, ...]] = {
 """Words that hold nothing of the caller's; any other is searched."""
 _NOTHING: frozenset[str] = frozenset()
 _FORMAT = frozenset(("format",))
-_OPAQUE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 # fmt: on
 
 
@@ -61,19 +58,13 @@ def gather(request: Request, tree: Mapping[str, Any]) -> Gathered:
             _item(found, f"input[{index}]", item)
     for index, tool in enumerate(tree.get("tools") or ()):
         found.add("tool_definition", f"tools[{index}]", text(tool))
-    for name, value in (request.metadata or {}).items():
-        if not name.startswith(PREFIX):
-            refuse_control(((name, value),), "metadata.")
-            found.add("metadata", "metadata", f"{name}: {text(value)}")
+    found.metadata(request.metadata)
     config = tree.get("text") or {}
     _rest(found, "text.", config, _FORMAT)
     if (config.get("format") or {}).get("type") == "text":  # any other is a part of its own
         _rest(found, "text.format.", config["format"], _NOTHING)
     _rest(found, "reasoning.", tree.get("reasoning") or {}, _NOTHING)
-    unread = tree.keys() - READ_FIELDS
-    if unread:
-        refuse_control(((name, tree[name]) for name in tree if name in unread), "")
-        found.rest("", tree, READ_FIELDS)
+    found.unread(tree, READ_FIELDS)
     return found
 
 
@@ -96,18 +87,13 @@ def _item(found: Gathered, path: str, item: Mapping[str, Any]) -> None:
     elif kind == "reasoning":
         for name in ("summary", "content"):
             _content(found, f"{path}.{name}", item.get(name) or [], "assistant", "text")
-        _sealed(found, f"{path}.encrypted_content", item.get("encrypted_content") or "")
+        sealed = item.get("encrypted_content") or ""
+        found.tokens += len(sealed) // 4
+        found.sealed(f"{path}.encrypted_content", sealed, "assistant")
         read = _REASONING
     else:
         read = _NOTHING
     _rest(found, f"{path}.", item, read)
-
-
-def _sealed(found: Gathered, path: str, data: str) -> None:
-    """Take what is sealed for what it says it is, unless it has words that no seal has."""
-    found.tokens += len(data) // 4
-    if _OPAQUE.fullmatch(data) is None:
-        found.add("text", path, data, "assistant")
 
 
 def _rest(found: Gathered, path: str, raw: Mapping[str, Any], read: frozenset[str], role: str = "") -> None:

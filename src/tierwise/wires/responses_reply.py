@@ -14,8 +14,10 @@ from tierwise.core.usage import Usage
 from tierwise.wires.ident import created_s
 from tierwise.wires.interleaved import Call as MadeCall
 from tierwise.wires.interleaved import Interleaved
+from tierwise.wires.logprobs import write_tokens
 from tierwise.wires.responses_request import custom_tools
 from tierwise.wires.splice import members, value_of
+from tierwise.wires.sse import event
 
 TERMINAL = frozenset(("response.completed", "response.incomplete"))
 _ECHOED = (
@@ -42,8 +44,8 @@ class AnswerWriter:
         self._item: dict[str, Any] | None = None
         self._part: dict[str, Any] | None = None
         self._tokens: list[dict[str, Any]] = []
+        self._said_so_far: list[str] = []
         self._tools = Interleaved()
-        self._waiting: list[Piece] = []
         self._cut = False
         self._custom: frozenset[str] | None = None
         self._finish: str | None = None
@@ -52,8 +54,7 @@ class AnswerWriter:
     def write(self, delta: Delta) -> bytes:
         """Return the events that this delta makes; the one that says that the answer is complete is held back."""
         if delta.raw:
-            head = b"event: %b\n" % delta.event.encode() if delta.event else b""
-            frame = b"%bdata: %b\n\n" % (head, delta.raw.replace(b"\n", b"\ndata: "))
+            frame = event(delta.raw, delta.event)
             if delta.event in TERMINAL:
                 self._last = frame
                 self.response = value_of(delta.raw, members(delta.raw), "response")
@@ -76,7 +77,7 @@ class AnswerWriter:
         self._start(out)
         self._cut = self._finish in _INCOMPLETE
         self._drain(out, last=True)
-        for piece in self._waiting:
+        for piece in self._tools.freed(last=True):
             self._said(piece, out)
         self._close(out)
         whole = whole_response(self._call, self._ident, self._model, self._output, self._finish, self._usage)
@@ -97,7 +98,7 @@ class AnswerWriter:
     def _event(self, kind: str, fields: dict[str, Any], out: list[bytes]) -> None:
         payload = _encode({"type": kind, "sequence_number": self._number} | fields)
         self._number += 1
-        out.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), payload))
+        out.append(event(payload, kind))
 
     def _start(self, out: list[bytes]) -> None:
         if self._number:
@@ -109,9 +110,7 @@ class AnswerWriter:
     def _piece(self, piece: Piece, out: list[bytes]) -> None:
         if piece.content:
             self._start(out)
-        if self._tools.unfinished:
-            self._waiting.append(piece)
-        else:
+        if piece.words and not self._tools.hold(piece):
             self._said(piece, out)
         if piece.tool_calls:
             if self._item is not None and self._item["type"] in ("message", "reasoning"):
@@ -119,16 +118,14 @@ class AnswerWriter:
             for call in piece.tool_calls:
                 self._tools.add(call)
             self._drain(out, last=False)
-        if self._waiting and not self._tools.unfinished:
-            for waiting in self._waiting:
-                self._said(waiting, out)
-            self._waiting.clear()
+        for held in self._tools.freed(last=False):
+            self._said(held, out)
         if piece.finish is not None:
             self._finish = piece.finish
 
     def _said(self, piece: Piece, out: list[bytes]) -> None:
         if self._shows_logprobs and not (piece.tool_calls or piece.reasoning or piece.refusal):
-            self._tokens += logprobs_of(piece)
+            self._tokens += write_tokens(piece.tokens)
         if piece.reasoning:
             self._switch("reasoning", out)
             self._summary(piece.reasoning, out)
@@ -139,10 +136,10 @@ class AnswerWriter:
             self._close(out)
         if piece.text:
             self._switch("message", out)
-            self._words("output_text", "text", piece.text, out)
+            self._words("output_text", piece.text, out)
         if piece.refusal:
             self._switch("message", out)
-            self._words("refusal", "refusal", piece.refusal, out)
+            self._words("refusal", piece.refusal, out)
 
     def _switch(self, kind: str, out: list[bytes]) -> None:
         if self._item is not None and self._item["type"] == kind:
@@ -180,19 +177,20 @@ class AnswerWriter:
             part = {"type": "summary_text", "text": ""}
             self._event("response.reasoning_summary_part.added", self._where(summary_index=0, part=part), out)
             item["summary"].append(part)
-        item["summary"][0]["text"] += text
+        self._said_so_far.append(text)
         self._event("response.reasoning_summary_text.delta", self._where(summary_index=0, delta=text), out)
 
     def _summary_done(self, item: dict[str, Any], out: list[bytes]) -> None:
         if item["summary"]:
             part = item["summary"][0]
+            part["text"] = self._take()
             where = self._where(summary_index=0)
             self._event("response.reasoning_summary_text.done", where | {"text": part["text"]}, out)
             self._event("response.reasoning_summary_part.done", where | {"part": part}, out)
 
     # words
 
-    def _words(self, kind: str, field: str, text: str, out: list[bytes]) -> None:
+    def _words(self, kind: str, text: str, out: list[bytes]) -> None:
         item = self._output[-1]
         if self._part is None or self._part["type"] != kind:
             self._part_done(item, out)
@@ -200,7 +198,7 @@ class AnswerWriter:
             item["content"].append(self._part)
             place = len(item["content"]) - 1
             self._event("response.content_part.added", self._where(content_index=place, part=self._part), out)
-        self._part[field] += text
+        self._said_so_far.append(text)
         more = {"logprobs": self._take_tokens(self._part)} if kind == "output_text" else {}
         place = len(item["content"]) - 1
         self._event(f"response.{kind}.delta", self._where(content_index=place, delta=text) | more, out)
@@ -210,12 +208,19 @@ class AnswerWriter:
         if part is None:
             return
         where = self._where(content_index=len(item["content"]) - 1)
+        part["text" if part["type"] == "output_text" else "refusal"] = self._take()
         if part["type"] == "output_text":
             self._take_tokens(part)
             self._event("response.output_text.done", where | {"text": part["text"], "logprobs": part["logprobs"]}, out)
         else:
             self._event("response.refusal.done", where | {"refusal": part["refusal"]}, out)
         self._event("response.content_part.done", where | {"part": part}, out)
+
+    def _take(self) -> str:
+        """Put the words of what is being closed together: once, for they come in as many pieces as tokens."""
+        text = "".join(self._said_so_far)
+        self._said_so_far.clear()
+        return text
 
     def _take_tokens(self, part: dict[str, Any]) -> list[dict[str, Any]]:
         """Put tokens into their part; some make no text of their own, such as half a character."""
@@ -232,7 +237,6 @@ class AnswerWriter:
                 self._close(out)
                 self._open(new_call(call, self._ident, len(self._output), custom=custom), out)
             elif step == "add" and not custom:
-                self._output[-1]["arguments"] += text
                 self._event("response.function_call_arguments.delta", self._where(delta=text), out)
             elif step == "close":
                 self._call_done(call, out, custom=custom)
@@ -244,8 +248,8 @@ class AnswerWriter:
             self._event("response.custom_tool_call_input.delta", self._where(delta=item["input"]), out)
             self._event("response.custom_tool_call_input.done", self._where(input=item["input"]), out)
         else:
-            if not item["arguments"]:
-                item["arguments"] = "{}"
+            item["arguments"] = call.said or "{}"
+            if not call.said:
                 self._event("response.function_call_arguments.delta", self._where(delta="{}"), out)
             done = {"name": item["name"], "arguments": item["arguments"]}
             self._event("response.function_call_arguments.done", self._where(**done), out)
@@ -270,11 +274,6 @@ def encode_answer(answer: Answer, call: Call, *, ident: str, strip_logprobs: boo
     writer.write(Delta(pieces=answer.pieces, usage=answer.usage, served_model=answer.served_model))
     writer.end()
     return writer.response
-
-
-def error_body(status: int, message: str, type: str, param: str | None, code: str | None) -> bytes:  # noqa: A002
-    """Write an error in this wire's shape; the status is only in the head."""
-    return _encode({"error": {"message": message, "type": type, "param": param, "code": code}})
 
 
 def new_item(kind: str, ident: str, place: int) -> dict[str, Any]:
@@ -306,19 +305,6 @@ def new_part(kind: str) -> dict[str, Any]:
     if kind == "refusal":
         return {"type": "refusal", "refusal": ""}
     return {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-
-
-def logprobs_of(piece: Piece) -> list[dict[str, Any]]:
-    """Write the log-probabilities of a piece's tokens; alternatives are not known on the way between wires."""
-    return [
-        {
-            "token": token.data.decode("utf-8", "replace"),
-            "bytes": list(token.data),
-            "logprob": token.logprob,
-            "top_logprobs": [],
-        }
-        for token in piece.tokens
-    ]
 
 
 def free_form(arguments: str) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
-from tierwise.wires.hints import PREFIX, read_hints, without_hints
+from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.responses_parts import READ_FIELDS, gather
 from tierwise.wires.responses_sealed import WIRE, readable
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request, read_shape
-from tierwise.wires.schema import check_schemas
-from tierwise.wires.splice import edit, members, parse, value_of
+from tierwise.wires.schema import check_schemas, unread_schemas
+from tierwise.wires.splice import edit, members, mentions, parse, value_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -59,7 +59,6 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
     schema_text = "" if wanted is None or wanted.type == "text" else _encode(tree["text"]["format"]).decode()
     if schema_text:
         found.parts.append(Part(kind="schema", path="text.format", text=schema_text))
-    said = [(name, value) for name, value in (request.metadata or {}).items() if name.startswith(PREFIX)]
     return Call(
         wire=WIRE,
         body=body,
@@ -77,7 +76,7 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
             stream=bool(request.stream),
             logprobs=bool(request.top_logprobs) or LOGPROBS_ASKED in (request.include or ()),
         ),
-        hints=read_hints(said, over=hints, place="metadata.") if said else hints,
+        hints=metadata_hints(request.metadata, over=hints),
         stream=bool(request.stream),
         include_usage=True,
         json_schema=schema,
@@ -113,7 +112,7 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
 
 def custom_tools(body: bytes) -> frozenset[str]:
     """Return the names of the free-form tools that a body offers."""
-    tools = _decode(value_of(body, members(body), "tools")) if b'"custom"' in body else None
+    tools = _decode(value_of(body, members(body), "tools")) if mentions(body, b"custom") else None
     return frozenset(tool["name"] for tool in tools or () if tool.get("type") == "custom")
 
 
@@ -122,7 +121,7 @@ def custom_tools(body: bytes) -> frozenset[str]:
 
 def previous_of(body: bytes) -> str | None:
     """Return the id of the answer that a body builds on."""
-    if b'"previous_response_id"' not in body:
+    if not mentions(body, b"previous_response_id"):
         return None
     found = parse(body).get("previous_response_id")
     return found if isinstance(found, str) else None
@@ -140,7 +139,7 @@ def with_references(body: bytes, lookup: Callable[[str], bytes | None]) -> bytes
 
     Raises `InvalidCall` for a body that cannot be read.
     """
-    if b'"item_reference"' not in body or not isinstance(parse(body).get("input"), list):
+    if not mentions(body, b"item_reference") or not isinstance(parse(body).get("input"), list):
         return body
     changed = False
     items = []
@@ -232,11 +231,4 @@ def _check_schemas(tree: dict[str, Any], schema: dict[str, Any] | None) -> None:
             places.append((f"{path}.parameters", tool["parameters"]))
         if isinstance(form, dict) and form.get("syntax") == "regex":
             places.append((f"{path}.format", {"pattern": form.get("definition")}))
-    for name in tree.keys() - READ_FIELDS:
-        value = tree[name]
-        if isinstance(value, (dict, list)):
-            places.append((name[:64], value))
-        elif isinstance(value, str) and name.endswith("regex"):
-            places.append((name[:64], {"pattern": value}))
-    if places:
-        check_schemas(places)
+    check_schemas(places + unread_schemas(tree, READ_FIELDS))

@@ -11,7 +11,7 @@ import msgspec
 
 from tierwise.core.conversation import Seal
 from tierwise.wires.seals import fits, open_seal
-from tierwise.wires.splice import edit
+from tierwise.wires.splice import edit, mentions
 from tierwise.wires.wire import Recipient
 
 WIRE = "responses"
@@ -40,13 +40,13 @@ def sealed_in(seal: Seal) -> str:
 
 def readable(given: bytes, to: Recipient) -> tuple[bytes, bool]:
     """Return an input as this endpoint can read it, and whether reasoning was left out of it."""
-    if b'"reasoning"' not in given or given[:1] != b"[":
+    if given[:1] != b"[" or not mentions(given, b"reasoning"):
         return given, False
     kept: list[bytes] = []
     changed = cut = orphaned = False
     for raw in _decode_list(given):
         data = bytes(raw)
-        item = _decode(data) if orphaned or b'"reasoning"' in data else {}
+        item = _decode(data) if orphaned or mentions(data, b"reasoning") else {}
         if item.get("type") == "reasoning":
             mended = _mended(data, item, to)
             cut, orphaned = cut or not mended, mended is not data

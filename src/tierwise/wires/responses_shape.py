@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from tierwise.core.errors import InvalidCall
 from tierwise.wires.media import is_base64
-from tierwise.wires.shape import shaped, wrong
+from tierwise.wires.shape import check_name, shaped, wrong
 
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
 
@@ -137,8 +137,7 @@ def read_shape(tree: dict[str, Any]) -> Request:
             raise wrong(name, why)
     if request.previous_response_id is not None:
         raise unknown_response(request.previous_response_id)
-    if not request.model.isprintable():
-        raise InvalidCall("model has characters that cannot be printed.", param="model", code="invalid_value")
+    check_name(request.model)
     if isinstance(request.input, list):
         _check_items(request.input)
     for index, tool in enumerate(request.tools or ()):

@@ -6,7 +6,7 @@ Does not know whether an answer fits a schema. Invariant: the cost of a check is
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -34,6 +34,19 @@ _FOREIGN = (
     (re.compile(r"\\[pP]\{[^}]*\}|\\u\{[^}]*\}|\\c[A-Za-z]|\\k<[^>]*>"), "x"),
 )
 """What ECMA-262 patterns have and Python's do not, with something of the same shape."""
+
+
+def unread_schemas(tree: Mapping[str, Any], read: frozenset[str]) -> list[tuple[str, Any]]:
+    """Return the members of a body that are not read by name: engines take schemas and patterns of their own there."""
+    places: list[tuple[str, Any]] = []
+    for name, value in tree.items():
+        if name in read:
+            continue
+        if isinstance(value, (dict, list)):
+            places.append((name[:64], value))
+        elif isinstance(value, str) and name.endswith("regex"):
+            places.append((name[:64], {"pattern": value}))
+    return places
 
 
 def check_schemas(schemas: Iterable[tuple[str, Any]]) -> None:

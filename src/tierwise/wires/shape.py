@@ -14,6 +14,12 @@ _T = TypeVar("_T")
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _VALUE = re.compile(r"Invalid enum value .*", re.DOTALL)
+_EXPECTED = re.compile(r"Expected `([^`]*)`(?:, got `([^`]*)`)?")
+# What JSON calls the types that a complaint names in Python's words.
+_JSON = {
+    "str": "a string", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "null",
+    "array": "a list", "object": "an object",
+}  # fmt: skip
 
 
 def shaped(tree: Any, shape: type[_T], *, place: str = "") -> _T:
@@ -32,6 +38,12 @@ def wrong(param: str, what: str) -> InvalidCall:
     return InvalidCall(f"{param or 'body'}: {what}.", param=param or None, code="invalid_value")
 
 
+def check_name(model: str) -> None:
+    """Refuse the name of a model that would not stay within its line."""
+    if not model.isprintable():
+        raise wrong("model", "has characters that cannot be printed")
+
+
 def _refuse(text: str, within: str) -> NoReturn:
     place = _PLACE.search(text)
     param = place[1] if place else ""
@@ -40,6 +52,12 @@ def _refuse(text: str, within: str) -> NoReturn:
     if missing:
         param = f"{param}.{missing[1]}" if param else missing[1]
         what = "is required"
-    what = _VALUE.sub("is not one of the values allowed here", what)
+    what = _EXPECTED.sub(_in_json, _VALUE.sub("is not one of the values allowed here", what))
     param = f"{within}.{param}" if within and param else within or param
     raise wrong(param.replace("[...]", "")[:128], what[:1].lower() + what[1:])
+
+
+def _in_json(found: re.Match[str]) -> str:
+    """Say which types were expected in the words of JSON, whose names the caller knows."""
+    expected, got = (" or ".join(_JSON.get(one, one) for one in (text or "").split(" | ")) for text in found.groups())
+    return f"Expected {expected}" + (f", got {got}" if got else "")

@@ -1,4 +1,4 @@
-"""Which events does this stream of bytes spell? Server-sent events, incrementally.
+"""Which events does this stream of bytes spell? Server-sent events, read incrementally, and written.
 
 Framing as the WHATWG living standard has it (section 9.2.6); knows nothing of what the data mean.
 Invariant: any split of the same bytes gives the same events, and no event larger than the limit is held.
@@ -94,6 +94,12 @@ class SseDecoder:
         if data:
             self._after_cr = data[-1:] == b"\r"
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def event(data: bytes, name: str = "") -> bytes:
+    """Write an event; each line of its data is a line of its own."""
+    head = b"event: %b\n" % name.encode() if name else b""
+    return b"%bdata: %b\n\n" % (head, data.replace(b"\n", b"\ndata: "))
 
 
 def _read(block: bytes) -> Event | None:

@@ -8,6 +8,8 @@ import re
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
+import msgspec
+
 from tierwise.core.answer import Delta
 from tierwise.core.errors import BadReply, ProviderError
 from tierwise.core.secret import Secret
@@ -17,6 +19,7 @@ from tierwise.wires.sse import MAX_EVENT_BYTES, Event, SseDecoder
 MAX_TOKENS = 1_000_000_000
 MAX_JUNK_BYTES = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
+_decode = msgspec.json.Decoder().decode
 _NAME = re.compile(r"[\w.]+")
 
 
@@ -158,6 +161,17 @@ class EventReader(ABC):
             return b""
         self._head = None
         return head
+
+
+def read_object(payload: bytes, key: Secret | None) -> dict[str, Any]:
+    """Return the object that an answer, or an event of one, has to be. Raises `ProviderError` for anything else."""
+    try:
+        value = _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise not_an_answer(payload, key) from None
+    if not isinstance(value, dict):
+        raise not_an_answer(payload, key)
+    return value
 
 
 def event_name(kind: str) -> str:

@@ -1,7 +1,7 @@
 """A whole gateway in this process: real ledger, real transport, scripted upstreams on loopback for each tier."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +16,7 @@ from tierwise.core.answer import assemble
 from tierwise.core.call import Call, Hints
 from tierwise.core.decision import Decision
 from tierwise.core.label import Tier
+from tierwise.core.model import Capability
 from tierwise.core.usage import Price
 from tierwise.gateway.gateway import Reply
 from tierwise.registry.settings import EndpointRow, ModelRow
@@ -65,6 +66,8 @@ def house(tmp_path: Path) -> Build:
         served: dict[str, str] | None = None,
         limits: Any = None,
         environ: dict[str, str] | None = None,
+        wires: Mapping[str, tuple[str, ...]] = {},
+        able: tuple[Capability, ...] | None = None,
         **document: Any,
     ) -> AsyncIterator[House]:
         names = {name: f"scripted-{name}" for name in TIERS} | (served or {})
@@ -78,14 +81,19 @@ def house(tmp_path: Path) -> Build:
                     name=f"{name}-server",
                     kind="scripted",
                     tier=tier,
-                    url=ups[name].url,
+                    url=ups[name].generate_url if wires.get(name) == ("gemini",) else ups[name].url,
                     **({"limits": limits} if limits else {}),
+                    **({"wires": wires[name]} if name in wires else {}),
                 )
                 for name, tier in TIERS.items()
             )
             models = tuple(
                 ModelRow(
-                    id=name, endpoint=f"{name}-server", served_name=names[name], price=PRICE if name == "far" else None
+                    id=name,
+                    endpoint=f"{name}-server",
+                    served_name=names[name],
+                    price=PRICE if name == "far" else None,
+                    capabilities=able,
                 )
                 for name in TIERS
             )

@@ -19,10 +19,13 @@ from tierwise.core.errors import (
     TierwiseError,
 )
 from tierwise.core.label import Label
-from tierwise.core.model import Limits
+from tierwise.core.model import Endpoint, Limits
 from tierwise.economics.budget import Budget
 from tierwise.fallback.plan import FallbackSettings
+from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.workflow import Workflow
+from tierwise.providers.address import Address
+from tierwise.providers.transport import Transport
 from tierwise.quality.settings import Gates
 from tierwise.testing import Script
 
@@ -313,7 +316,7 @@ def test_a_caller_who_leaves_cancels_the_upstream_and_is_recorded(house: Build, 
 def test_an_outside_endpoint_that_bills_on_is_read_to_its_end(house: Build, stream: bool) -> None:
     async def scene() -> None:
         slow = "fault=slow_chunks&delay_ms=20" if stream else "fault=slow_first&delay_ms=100"
-        budget = Budget(scope="all", limit_usd=Decimal(1))
+        budget = Budget(scope="all", limit_usd=Decimal(2))
         async with house(served={"far": f"scripted-far?{slow}"}, budget=(budget,)) as h:
             await leave(h, "far", stream=stream)
             [account] = h.gateway.facts.accounts
@@ -337,7 +340,7 @@ def test_an_outside_endpoint_that_bills_on_is_read_to_its_end(house: Build, stre
 def test_reading_on_for_a_caller_who_has_left_has_an_end(house: Build, stream: bool, closing: bool) -> None:
     async def scene() -> None:
         limits = Limits(drain_timeout_s=60 if closing else 0.05)
-        slow = "fault=slow_chunks&delay_ms=10000" if stream else "fault=hang"
+        slow = "fault=slow_chunks&delay_ms=500" if stream else "fault=hang"
         async with house(served={"far": f"scripted-far?{slow}"}, limits=limits) as h:
             await leave(h, "far", stream=stream)
             if closing:
@@ -381,7 +384,7 @@ async def soon(holds: Callable[[], bool], limit_s: float = 5) -> bool:
 
 def test_a_stream_that_nobody_begins_to_read_is_settled_too(house: Build) -> None:
     async def scene() -> None:
-        budget = Budget(scope="all", limit_usd=Decimal(1))
+        budget = Budget(scope="all", limit_usd=Decimal(2))
         async with house(served={"far": "scripted-far?fault=slow_chunks&delay_ms=20"}, budget=(budget,)) as h:
             reply = await h.ask("one two three four five six", stream=True)
             assert reply.deltas is not None
@@ -396,7 +399,7 @@ def test_a_stream_that_nobody_begins_to_read_is_settled_too(house: Build) -> Non
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_flagged_answer_is_whole_and_paid_once(house: Build, stream: bool) -> None:
     async def scene() -> None:
-        budget = Budget(scope="all", limit_usd=Decimal(1))
+        budget = Budget(scope="all", limit_usd=Decimal(2))
         gates = Gates(refusal=True, hold_back_chars=10)
         workflow = Workflow(name="w", candidates=("far",), on_gate_failure="flag", gates=gates)
         async with house(served={"far": "scripted-far?fault=refusal"}, workflow=(workflow,), budget=(budget,)) as h:
@@ -434,6 +437,22 @@ def test_a_failing_endpoint_rests_and_comes_back(house: Build) -> None:
     run(scene())
 
 
+def test_an_endpoint_that_begins_to_rest_takes_no_attempt_from_the_next(house: Build) -> None:
+    async def scene() -> None:
+        from tierwise.fallback.breaker import BreakerSettings
+
+        async with house(
+            served={"far": "scripted-far?fault=error&status=500"},
+            breaker=BreakerSettings(failures=1, open_s=60),
+            fallback=FallbackSettings(retries_same=1, max_attempts=2),
+        ) as h:
+            decision = (await h.ask()).decision
+            assert [a.model for a in decision.attempts] == ["far", "far", "mid"]
+            assert decision.outcome == "answered"
+
+    run(scene())
+
+
 def test_the_dry_run_decides_the_same_and_asks_nobody(house: Build) -> None:
     async def scene() -> None:
         async with house() as h:
@@ -458,5 +477,25 @@ def test_a_request_that_was_read_in_part_only_is_suspicious(house: Build) -> Non
             assert "may have cut it" in cut.decision.attempts[0].suspicion
             assert whole.decision.attempts[0].suspicion is None
             assert h.gateway.facts.corrected("near", 9000) < 9000, "learned from the whole one"
+
+    run(scene())
+
+
+def test_a_defect_of_ours_closes_the_record_too(house: Build) -> None:
+    async def scene() -> None:
+        async def broken(_endpoint: Endpoint) -> Address:
+            raise RuntimeError("a defect")
+
+        async with house() as h:
+            wired = h.wired
+            gateway = Gateway(
+                h.gateway.rules, h.gateway.facts, ledger=wired.ledger, transport=Transport(), reach=broken,
+                new_id=h.gateway._new_id,
+            )  # fmt: skip
+            with pytest.raises(RuntimeError):
+                await gateway.handle(h.call(model="near"))
+            await gateway.aclose()
+            [record] = await wired.ledger.latest(5)
+            assert (record.outcome, record.error, len(record.attempts)) == ("failed", "RuntimeError", 1)
 
     run(scene())

@@ -81,6 +81,12 @@ def test_an_endpoint_that_counts_is_asked_and_counts_what_it_will_read(door: Doo
     assert (sent["model"], "max_tokens" in sent) == ("m", False)
 
 
+def test_a_model_that_takes_no_schema_counts_a_request_that_has_one(client: anthropic.Anthropic) -> None:
+    shape: Any = {"format": {"type": "json_schema", "schema": {"type": "object", "properties": {}}}}
+    _, head = counted(client, "counts", output_config=shape)
+    assert head["x-tierwise-counted-by"] == "endpoint"
+
+
 def test_a_count_outside_is_free_and_judged_as_any_other_request(door: Door, client: anthropic.Anthropic) -> None:
     tokens, head = counted(client, "far")
     assert (tokens, head["x-tierwise-cost-usd"]) == (7, "0")
@@ -95,6 +101,7 @@ def test_where_nobody_counts_it_is_from_above_and_learns(door: Door, client: ant
     first, head = counted(client, "does-not")
     assert head["x-tierwise-counted-by"] == "estimate"
     assert len(door.upstream.asked) == before, "nobody is asked in vain"
+    assert not {"x-tierwise-decision", "x-request-id", "request-id"} & head.keys(), "no id that cannot be looked up"
     turn: Any = [{"role": "user", "content": WORDS}]
     real = client.messages.create(model="does-not", max_tokens=9, messages=turn).usage.input_tokens
     second, _ = counted(client, "does-not")

@@ -2,12 +2,12 @@
 
 import contextlib
 import http.client
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from tests.integration.server.conftest import Door, opened_door
@@ -23,7 +23,7 @@ ABLE: tuple[Capability, ...] = ("stream", "tools", "images", "files", "schema", 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = ("look", "hear")
-Post = Callable[[str, dict[str, Any]], dict[str, Any]]
+Post = Callable[[str, bytes], dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +121,8 @@ class Talk:
 
     def _answered(self, post: Post) -> list[str]:
         """Ask, keep what was said as the official clients send it back, and return the ids of calls."""
-        body = self.body()
-        self.sent.append(json.dumps(body).encode())
+        body = msgspec.json.encode(self.body())
+        self.sent.append(body)
         answer = post(self.wire, body)
         match self.wire:
             case "chat":
@@ -168,13 +168,13 @@ def poster(address: str) -> Iterator[Post]:
     place = urlsplit(address)
     line = http.client.HTTPConnection(place.hostname or "", place.port or 0, timeout=60)
 
-    def post(wire: str, body: dict[str, Any]) -> dict[str, Any]:
+    def post(wire: str, body: bytes) -> dict[str, Any]:
         head = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
-        line.request("POST", place.path + PATHS[wire], json.dumps(body).encode(), head)
+        line.request("POST", place.path + PATHS[wire], body, head)
         answer = line.getresponse()
         said = answer.read()
         assert answer.status == 200, said[:300]
-        return dict(json.loads(said))
+        return dict(msgspec.json.decode(said))
 
     with contextlib.closing(line):
         yield post
@@ -213,9 +213,9 @@ def test_what_was_sent_once_is_sent_the_same_way_again(door: Door, wire: str, en
 
 def prefix_of(body: bytes) -> list[bytes]:
     """Return what the server's cache sees: tools, instructions, then one message after the other, as they were sent."""
-    tree = json.loads(body)
+    tree = msgspec.json.decode(body)
     head = [tree.get(name) for name in ("tools", "system", "instructions")]
-    return [json.dumps(part).encode() for part in (*head, *(tree.get("messages") or tree["input"]))]
+    return [msgspec.json.encode(part) for part in (*head, *(tree.get("messages") or tree["input"]))]
 
 
 def test_only_what_is_new_is_searched(door: Door) -> None:
@@ -224,10 +224,10 @@ def test_only_what_is_new_is_searched(door: Door) -> None:
     shares: list[float] = []
     with poster(f"http://127.0.0.1:{door.port}/v1") as post:
 
-        def watched(wire: str, body: dict[str, Any]) -> dict[str, Any]:
+        def watched(wire: str, body: bytes) -> dict[str, Any]:
             before = detectors.examined_chars
             answer = post(wire, body)
-            shares.append((detectors.examined_chars - before) / len(json.dumps(body)))
+            shares.append((detectors.examined_chars - before) / len(body))
             return answer
 
         Talk("messages", "at-messages", 550).go(100, watched)

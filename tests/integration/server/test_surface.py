@@ -203,10 +203,26 @@ def test_the_models_say_where_they_run(door: Door) -> None:
     assert (rows["m"]["owned_by"], rows["m"]["tierwise"]["tier"]) == ("up", "local")
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (b"/chat/completions", "did you mean /v1/chat/completions? An OpenAI client's base URL ends in /v1"),
+        (b"/v1/v1/messages", "did you mean /v1/messages?"),
+        (b"/v1/messages/count_tokens/", "did you mean /v1/messages/count_tokens?"),
+        (b"/api/chat", "calls go to /v1/chat/completions, /v1/responses"),
+    ],
+)
+def test_a_wrong_address_is_told_the_right_one(door: Door, path: bytes, said: str) -> None:
+    status, answer = door.ask(BODY, path=path)
+    assert status == 404
+    assert said in json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
+
+
 def test_the_dry_run_and_the_decision_are_json(door: Door) -> None:
     status, answer = door.ask(BODY, path=b"/v1/route")
     assert status == 200
     assert msgspec.json.decode(answer.partition(b"\r\n\r\n")[2])["outcome"] == "dry_run"
+    assert b"x-tierwise-decision" not in answer, "an id that cannot be looked up"
     made = door.ask(BODY)[1]
     ident = next(line for line in made.split(b"\r\n") if line.startswith(b"x-tierwise-decision")).split()[1]
     shown = door.send(b"GET /v1/decisions/%b HTTP/1.1\r\n%bConnection: close\r\n\r\n" % (ident, HEAD))

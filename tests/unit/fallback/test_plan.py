@@ -12,6 +12,7 @@ from tierwise.core.errors import (
     Refused,
     TierwiseError,
     Unreachable,
+    Verdict,
 )
 from tierwise.fallback.plan import FallbackSettings, Lap, backoff_s, harms_endpoint, next_step
 
@@ -48,6 +49,12 @@ def test_the_plan_ends_and_moves_only_forward(errors: list[TierwiseError], candi
             assert isinstance(error, Overloaded)
         place = step.place
     assert len(laps) <= SETTINGS.max_attempts
+
+
+def test_who_could_not_be_asked_costs_no_attempt() -> None:
+    resting = [Lap(place=n, error=Overloaded("rests", verdict=Verdict.NEXT), asked=False) for n in range(5)]
+    assert next_step(SETTINGS, resting, 6, draw=0, left_s=60).place == 5
+    assert next_step(SETTINGS, resting, 5, draw=0, left_s=60).action == "stop"
 
 
 def test_retry_after_is_a_floor_and_a_long_one_means_the_next() -> None:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tierwise.core.call import Features, Hints
 from tierwise.core.decision import Labelled
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied
+from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
 from tierwise.core.usage import Price
 from tierwise.economics.budget import Account, Budget
@@ -104,6 +106,17 @@ def test_a_named_model_is_pinned_and_naming_lifts_no_rule() -> None:
     assert refused.refusal.rule == "ceiling:restricted"
 
 
+def test_where_there_was_no_choice_the_record_says_so_and_shows_the_order_that_was_tried() -> None:
+    (named,) = rule_on(ask("mid")).decision.candidates
+    assert named.reason == "named by the caller"
+    two = (*MODELS, ModelRow(id="mid-strong", endpoint="own", capabilities=EVERYTHING, strength=99))
+    loop = rule_on(msgspec.structs.replace(ask(), maker="mid"), in_force=rules(models=two))
+    places = {c.model: (c.score, c.probability, c.reason) for c in loop.decision.candidates if c.allowed}
+    assert order(loop) == ["mid", "mid-strong"]
+    assert places["mid"] == (0.0, 1.0, "continues the tool loop of mid")
+    assert places["mid-strong"][:2] == (1.0, 0.0)
+
+
 def test_naming_a_scoped_model_is_asking_for_its_task() -> None:
     ruling = rule_on(ask("scoped"))
     assert order(ruling) == ["scoped"]
@@ -165,7 +178,8 @@ def test_budgets_take_metered_models_out_and_leave_the_others() -> None:
     spent = facts(Budget(scope="all", limit_usd=Decimal(1)), spent="0.99")
     assert order(rule_on(ask(), known=spent)) == ["mid", "near"]
     soft = facts(Budget(scope="all", limit_usd=Decimal(1), soft_limit_usd=Decimal("0.5")), spent="0.5")
-    assert order(rule_on(ask(max_output_tokens=1), known=soft)) == ["mid", "near"]
+    assert order(rule_on(ask(max_output_tokens=1), known=soft)) == ["mid", "near", "far"], "it is soft"
+    assert order(rule_on(ask("far", max_output_tokens=1), known=soft)) == ["far"]
     assert order(rule_on(ask("auto", Hints(max_cost_usd=Decimal("0.0001"))))) == ["mid", "near"]
 
 
@@ -227,3 +241,44 @@ def test_gates_that_need_logprobs_take_out_who_has_none() -> None:
         catalog=base.catalog, policy=base.policy, labels=LABELS, detectors=base.detectors, workflows={"sure": gated}
     )
     assert order(rule_on(ask("auto:sure"), in_force=in_force)) == ["mid"]
+
+
+LOW = Grant(name="k", label=Label.PUBLIC)
+GRANTED = [
+    (Grant(name="k", models=("near",)), "auto", ["near"]),
+    (Grant(name="k", models=("m*", "near")), "auto", ["mid", "near"]),
+    (Grant(name="k", models=("near",)), "far", "key:models"),
+    (Grant(name="k", models=("near",)), "tier:frontier", "key:models"),
+    (Grant(name="k", models=("nothing",)), "auto", "key:models"),
+    (Grant(name="k", label=Label.PUBLIC), "auto", "key:label"),
+    (Grant(name="k", label=Label.INTERNAL), "auto", ["far", "mid", "near"]),
+    (Grant(name="k", models=("mid",)), "auto:bank", ["mid"]),
+    (Grant(name="k", models=("scoped",)), "gpt-old", "key:models"),
+]
+
+
+@pytest.mark.parametrize(("grant", "model", "wanted"), GRANTED)
+def test_a_keys_grant_holds_for_every_candidate(grant: Grant, model: str, wanted: list[str] | str) -> None:
+    ruling = rule_on(msgspec.structs.replace(ask(model), key_id="k", grant=grant))
+    if isinstance(wanted, list):
+        assert order(ruling) == wanted
+        return
+    assert isinstance(ruling.refusal, PolicyDenied)
+    assert ruling.refusal.rule == wanted
+
+
+def test_a_team_has_one_account_for_all_its_keys() -> None:
+    known = facts(Budget(scope="team:red", limit_usd=Decimal("0.0001")))
+    asked = ask("far", max_output_tokens=100)
+    red, blue = (
+        rule_on(msgspec.structs.replace(asked, grant=Grant(name="k", team=t)), known=known) for t in ("red", "blue")
+    )
+    assert isinstance(red.refusal, BudgetExceeded)
+    assert (red.decision.team, order(blue)) == ("red", ["far"])
+    assert order(rule_on(asked, known=known)) == ["far"]
+
+
+@pytest.mark.parametrize("grant", [Grant(name="k", models=("near",)), Grant(name="k", models=("x",)), LOW])
+def test_a_replay_under_the_same_rules_moves_no_limited_key(grant: Grant) -> None:
+    before = rule_on(msgspec.structs.replace(ask(), key_id="k", grant=grant)).decision
+    assert [moved.moved for moved in replay(rules(), [before])] == [False]

@@ -93,7 +93,7 @@ def test_spending_by_scope_and_time(db: sqlite3.Connection) -> None:
         db,
         a_decision(1, total_cost_usd=Decimal("0.1"), workflow="w", key_id="k"),
         a_decision(2, total_cost_usd=Decimal("0.000000000002"), workflow="w"),
-        a_decision(3, total_cost_usd=Decimal("0.02"), key_id="k"),
+        a_decision(3, total_cost_usd=Decimal("0.02"), key_id="k", team="red"),
         a_decision(4),
         a_decision(5, total_cost_usd=Decimal(0)),
     )
@@ -102,8 +102,10 @@ def test_spending_by_scope_and_time(db: sqlite3.Connection) -> None:
     assert spent_usd(db, 0, "workflow:w") == Decimal("0.100000000002")
     assert spent_usd(db, 0, "key:k") == Decimal("0.12")
     assert spent_usd(db, 0, "key:nobody") == 0
+    assert spent_usd(db, 0, "team:red") == Decimal("0.02")
+    assert spent_usd(db, 0, "team:nobody") == 0
     with pytest.raises(ValueError, match="no such scope"):
-        spent_usd(db, 0, "team")
+        spent_usd(db, 0, "colour:red")
 
 
 def test_sums_beyond_what_64_bits_hold_stay_exact(db: sqlite3.Connection) -> None:

@@ -93,6 +93,17 @@ def test_a_card_is_found_beside_other_groups() -> None:
         assert ids.card(text.encode(), 0, len(text)), text
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("A0 4539 1488 0343 6467", True), ("4539 1488 0343 6467 12b", True), ("A4539148803436467", False),
+     ("4539 1488 0343 6467b", False), ("x1", False)],
+)  # fmt: skip
+def test_only_the_group_that_a_letter_touches_is_left_out(text: str, found: bool) -> None:
+    start = text.index(next(filter(str.isdigit, text)))
+    end = len(text.rstrip("b"))
+    assert ids.card(text.encode(), start, end) is found
+
+
 def test_a_run_of_too_many_groups_counts_as_a_card() -> None:
     run = b"123 " * (ids.MAX_GROUPS + 1)
     assert ids.card(run, 0, len(run) - 1)

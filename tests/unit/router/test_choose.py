@@ -75,9 +75,15 @@ CASES = [
     (make("m", metered=True, price_known=False), Need(), "price_unknown"),
     (make("m", metered=True, worst_cost_usd=Decimal(2)), Need(max_cost_usd=Decimal(1)), "budget"),
     (make("m", metered=True, worst_cost_usd=Decimal(2)), Need(money_left_usd=Decimal(1)), "budget"),
-    (make("m", metered=True, worst_cost_usd=Decimal(0)), Need(metered_allowed=False), "budget"),
     (make("m", unavailable="it rests"), Need(), "health"),
 ]
+
+
+def test_a_caller_who_sets_no_limit_is_told_what_that_costs() -> None:
+    dear = make("m", metered=True, worst_cost_usd=Decimal(2), output_tokens=64_000)
+    for need in (Need(max_cost_usd=Decimal(1)), Need(money_left_usd=Decimal(1))):
+        told = choose("best", [dear], need, 0).excluded["m"].reason
+        assert "up to 64000 tokens (the call sets no limit)" in told
 
 
 @pytest.mark.parametrize(("candidate", "need", "by"), CASES)
@@ -92,6 +98,28 @@ NEAR = make("near")
 
 def first(strategy: str, *pool: Candidate, need: Need = Need(), draw: float = 0.0) -> str:
     return choose(strategy, pool, need, draw).order.candidates[0].model  # type: ignore[arg-type]
+
+
+CHEAP = make("cheap", tier=Tier.FRONTIER, metered=True, cost_usd=Decimal("0.1"), worst_cost_usd=Decimal(1))
+KNOWN = [msgspec.structs.replace(c, quality=q) for c, q in ((NEAR, 0.5), (CHEAP, 0.8), (FRONTIER, 0.95))]
+FRUGAL = [
+    ([NEAR, CHEAP, FRONTIER], None, ["near", "cheap", "far"]),
+    ([CHEAP, FRONTIER], None, ["cheap", "far"]),
+    (KNOWN, None, ["near", "cheap", "far"]),
+    (KNOWN, 0.7, ["cheap", "far", "near"]),
+    (KNOWN, 0.9, ["far", "near", "cheap"]),
+    (KNOWN, 0.99, ["near", "cheap", "far"]),
+]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(("pool", "floor", "wanted"), FRUGAL)
+def test_after_a_soft_limit_the_cheapest_above_the_floor_of_quality_is_first(
+    strategy: str, pool: list[Candidate], floor: float | None, wanted: list[str]
+) -> None:
+    choice = choose(strategy, pool, Need(frugal=True, min_quality=floor), 0.9)  # type: ignore[arg-type]
+    assert [c.model for c in choice.order.candidates] == wanted
+    assert "soft limit" in choice.order.reason
 
 
 def test_unknown_quality_is_not_sufficient_so_the_strongest_is_first() -> None:

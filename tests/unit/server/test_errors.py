@@ -8,6 +8,10 @@ from tierwise.server.errors import failure
 CASES = [
     (errors.InvalidCall("x", param="model", code="model_not_found", status=404), 404, "model_not_found", False),
     (errors.PolicyDenied("x", rule="ceiling:restricted"), 403, "policy_denied", False),
+    (errors.PolicyDenied("x", rule="key:models"), 403, "model_not_allowed", False),
+    (errors.PolicyDenied("x", rule="key:label"), 403, "label_not_allowed", False),
+    (errors.LimitExceeded("x", scope="all", retry_after_s=7), 429, "rate_limit_exceeded", True),
+    (errors.LimitExceeded("x", scope="all", retry_after_s=None), 429, "rate_limit_exceeded", False),
     (errors.BudgetExceeded("x", limit="1", spent="1", estimate="1"), 429, "insufficient_quota", False),
     (errors.NoCandidate("x", cause="context"), 400, "context_length_exceeded", False),
     (errors.NoCandidate("x", cause="price_unknown"), 403, "price_unknown", False),

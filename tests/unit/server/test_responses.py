@@ -9,10 +9,12 @@ import pytest
 from tierwise.core.answer import Answer, Choice
 from tierwise.core.call import Call
 from tierwise.core.errors import InvalidCall
+from tierwise.core.grant import Grant
 from tierwise.core.label import Label
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.stored import Stored, StoredResponse
 from tierwise.server.http import Request
+from tierwise.server.keys import Key
 from tierwise.server.responses import Responses
 from tierwise.wires.responses import encode_answer
 
@@ -33,7 +35,7 @@ def asked(key_id: str | None = "key", **more: Any) -> Call:
         raise AssertionError("nothing is received or sent")
 
     request = Request(b"/v1/responses", {}, nobody, cast(Any, nobody))
-    request.key_id = key_id
+    request.key = None if key_id is None else Key(digest=b"", grant=Grant(name=key_id))
     body = json.dumps({"model": "m", "input": [USER | {"content": "y"}]} | more).encode()
     return Responses(NO_GATEWAY, 1000, stored(monotonic())).call(body, request)
 

@@ -491,3 +491,11 @@ def test_junk_is_always_a_provider_error(data: bytes) -> None:
         decode_answer(data)
     _, error, _ = run([data])
     assert error is not None
+
+
+def test_an_answer_of_a_hundred_thousand_calls_is_read_in_one_pass() -> None:
+    """The place of each was looked for among all before it: one such answer held everybody up for an hour."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "tool_calls": [call] * 100_000}
+    answer = decode_answer(json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode())
+    assert [call.index for call in answer.choices[0].tool_calls] == list(range(100_000))

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 
 from tests.unit.wires.conversations import EVERYTHING, PIXEL, SCHEMA, conversations
@@ -20,6 +21,7 @@ from tierwise.core.conversation import (
     ToolUse,
     Turn,
 )
+from tierwise.core.errors import InvalidCall
 from tierwise.wires.chat_conversation import encode_request, read_conversation
 from tierwise.wires.chat_request import decode_request
 from tierwise.wires.wire import Recipient
@@ -120,3 +122,21 @@ def test_what_no_other_wire_has_is_named() -> None:
     assert read(tools=[], tool_choice={"type": "function", "function": {"name": "f"}}).tool_choice == ToolChoice(
         mode="named", name="f"
     )
+
+
+@pytest.mark.parametrize("effort", ["extreme", "4539 1488 0343 6467", ""])
+def test_an_effort_that_no_wire_knows_is_named_and_not_passed_on(effort: str) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "reasoning_effort": effort}
+    asked = read_conversation(decode_request(json.dumps(body).encode()))
+    assert (asked.reasoning, asked.foreign) == (None, ("reasoning_effort",))
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("reasoning_effort", []), ("reasoning_effort", 3), ("functions", True), ("functions", ["x"]), ("functions", [{}])],
+)
+def test_what_only_other_wires_would_read_has_its_type_all_the_same(member: str, value: object) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], member: value}
+    with pytest.raises(InvalidCall) as refused:
+        decode_request(json.dumps(body).encode())
+    assert str(refused.value.param).startswith(member)

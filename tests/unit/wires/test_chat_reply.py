@@ -111,3 +111,15 @@ def test_an_answer_of_another_wire_is_spelled_out() -> None:
     )
     again = decode_answer(encode_answer(answer, call(), ident="1", strip_logprobs=False))
     assert (again.choices, again.usage, again.served_model) == (answer.choices, answer.usage, answer.served_model)
+
+
+def test_every_chunk_names_the_model_that_the_endpoint_named_once() -> None:
+    writer = AnswerWriter(call(include_usage=True), ident="01")
+    said = (
+        Delta(served_model="real"),
+        Delta(pieces=(Piece(text="a"),)),
+        Delta(pieces=(Piece(text="b"),), usage=Usage()),
+    )
+    frames = b"".join([*map(writer.write, said), writer.end()]).split(b"\n\n")
+    chunks = [json.loads(frame[6:]) for frame in frames if frame.startswith(b"data: {")]
+    assert [chunk["model"] for chunk in chunks] == ["real"] * 3

@@ -34,6 +34,8 @@ def said(**members: Any) -> bytes:
     [
         (400, said(message="bad temperature", code="invalid_value"), Refused, Verdict.STOP),
         (404, said(message="no such path"), Refused, Verdict.STOP),
+        (404, b"<html>404: Not Found</html>", Refused, Verdict.NEXT),
+        (404, b"404 page not found", Refused, Verdict.NEXT),
         (404, said(message="gone", code="model_not_found"), Refused, Verdict.NEXT),
         (404, said(message="model 'x' not found", type="api_error"), Refused, Verdict.NEXT),
         (413, b"", Refused, Verdict.STOP),
@@ -49,6 +51,8 @@ def said(**members: Any) -> bytes:
         (500, said(message="Failed to parse input at pos 3"), Overloaded, Verdict.RETRY_SAME),  # the model's own
         (502, b"<html>", Overloaded, Verdict.RETRY_SAME),
         (503, b"", Overloaded, Verdict.RETRY_SAME),
+        (501, b"<html>", Overloaded, Verdict.NEXT),
+        (505, b"", Overloaded, Verdict.NEXT),
         (529, b"", Overloaded, Verdict.RETRY_SAME),
         (400, said(message="x", code="context_length_exceeded"), ContextTooLong, Verdict.NEXT),
         (400, said(message="x", type="exceed_context_size_error"), ContextTooLong, Verdict.NEXT),

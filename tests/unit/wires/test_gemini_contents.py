@@ -14,7 +14,7 @@ from tierwise.core.answer import Answer
 from tierwise.core.conversation import Conversation, File, Image, Seal, Text, Thinking, ToolResult, ToolUse, Turn
 from tierwise.wires import messages, responses
 from tierwise.wires.gemini_answer import decode_answer
-from tierwise.wires.gemini_contents import THOUGHT, UNSIGNED, sign, within, write_contents
+from tierwise.wires.gemini_contents import THOUGHT, UNSIGNED, sign, write_contents
 from tierwise.wires.gemini_request import encode_request
 from tierwise.wires.seals import enclose
 from tierwise.wires.wire import Recipient
@@ -352,9 +352,3 @@ def test_every_file_says_of_which_kind_it_is(block: Image | File, part: dict[str
 def test_a_files_name_tells_its_kind_before_it_is_lost() -> None:
     _, contents, dropped = written(Turn(role="user", blocks=(File(name="a.csv", data="YSxi"),), path="p"))
     assert (contents[0]["parts"], dropped) == ([inline("text/csv", "YSxi")], ["p: file name"])
-
-
-def test_the_place_of_a_loss_is_named_where_it_is_known() -> None:
-    assert within(HI, "image detail") == "messages[0]: image detail"
-    assert within(HI, "name", ".") == "messages[0].name"
-    assert within(Turn(role="user", blocks=()), "name", ".") == "name"

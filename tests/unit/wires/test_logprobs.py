@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.unit.wires.test_loose import ANYTHING
 from tierwise.core.answer import TokenLogprob
-from tierwise.wires.logprobs import read_tokens
+from tierwise.wires.logprobs import read_tokens, write_tokens
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,10 @@ def test_the_number_may_have_another_name() -> None:
 @given(ANYTHING | st.lists(st.fixed_dictionaries({"token": ANYTHING, "logprob": ANYTHING, "bytes": ANYTHING})))
 def test_whatever_comes_is_read_and_every_number_can_be_used(value: Any) -> None:
     assert all(math.isfinite(token.logprob) for token in read_tokens(value))
+
+
+def test_half_a_character_is_told_by_its_bytes_and_read_again() -> None:
+    token = TokenLogprob(b"\xf0\x9f", -0.5)
+    [row] = write_tokens([token])
+    assert row == {"token": "\ufffd", "bytes": [240, 159], "logprob": -0.5, "top_logprobs": []}
+    assert read_tokens([row]) == (token,)

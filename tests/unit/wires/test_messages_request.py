@@ -120,6 +120,8 @@ def test_hints_in_metadata_and_headers() -> None:
         ({"output_config": {"format": {"type": "json_schema", "schema": {"$ref": "#"}}}}, "output_config.format"),
         ({"output_format": {"type": "json_schema", "schema": {"pattern": "(a+)+"}}}, "output_format"),
         ({"tools": [TOOL, TOOL | {"input_schema": {"$ref": "#"}}]}, "tools[1].input_schema"),
+        ({"structured_outputs": {"regex": "["}}, "structured_outputs"),
+        ({"guided_regex": "(a+)+"}, "guided_regex"),
     ],
 )
 def test_no_engine_sees_a_wild_schema(more: dict[str, Any], param: str) -> None:

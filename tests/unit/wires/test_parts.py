@@ -14,7 +14,7 @@ def test_text_in_base64_is_read_and_bytes_are_counted() -> None:
     found = Gathered()
     found.file("file", "data:text/plain;base64," + base64.b64encode(b"my secret").decode())
     found.file("file", BINARY)
-    assert found.parts[0].text == "data:text/plain;base64,my secret"
+    assert found.parts[0].text == "data:text/plain,my secret"
     assert found.files == 2
     assert found.tokens >= 256 * 40 // 2
     assert shown(BINARY) == ("", len(BINARY) * 3 // 4)

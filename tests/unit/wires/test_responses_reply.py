@@ -5,16 +5,15 @@ from typing import Any
 
 import pytest
 
-from tierwise.core.answer import Answer, Delta, Piece, TokenLogprob, ToolCall
+from tierwise.core.answer import Answer, Delta, Piece, ToolCall
 from tierwise.core.call import Call
 from tierwise.core.usage import Usage
+from tierwise.wires.responses import error_body
 from tierwise.wires.responses_reply import (
     AnswerWriter,
     answer_writer,
     encode_answer,
-    error_body,
     free_form,
-    logprobs_of,
     usage_of,
     whole_response,
 )
@@ -51,11 +50,6 @@ def test_usage_in_the_vendors_totals() -> None:
         "output_tokens_details": {"reasoning_tokens": 5},
         "total_tokens": 17,
     }
-
-
-def test_half_a_character_is_told_by_its_bytes() -> None:
-    [row] = logprobs_of(Piece(tokens=(TokenLogprob(b"\xf0\x9f", -0.5),)))
-    assert (row["token"], row["bytes"], row["logprob"], row["top_logprobs"]) == ("\ufffd", [240, 159], -0.5, [])
 
 
 @pytest.mark.parametrize(

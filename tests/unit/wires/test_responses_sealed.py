@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.core.conversation import Seal
+from tierwise.wires.responses_request import decode_request, splice_request
 from tierwise.wires.responses_sealed import WIRE, readable, seal_data, seal_of, sealed_in
 from tierwise.wires.seals import enclose
 from tierwise.wires.wire import Recipient
@@ -88,3 +89,15 @@ def test_an_item_that_is_opened_keeps_its_other_bytes() -> None:
     raw = b'[{ "type":"reasoning" ,"id":"rs", "summary": [ ],"x":1.50,"encrypted_content" : "%b" }]' % envelope.encode()
     given, _ = readable(raw, HERE)
     assert given == b'[{ "type":"reasoning", "summary": [ ],"x":1.50,"encrypted_content" : "gAAAA" }]'
+
+
+@pytest.mark.parametrize("word", ['"reasoning"', '"re\\u0061soning"', '"\\u0072easoning"'])
+def test_a_word_behind_an_escape_is_the_same_word(word: str) -> None:
+    """An envelope of another endpoint must not get out because its item's type is spelled otherwise."""
+    sealed = enclose(Seal(wire="responses", data="rs_1 secret", origin="elsewhere"))
+    item = f'{{"type":{word},"summary":[],"encrypted_content":"{sealed}"}}'
+    body = f'{{"model":"m","input":[{{"role":"user","content":"a"}},{item},{{"role":"user","content":"b"}}]}}'
+    call = decode_request(body.encode())
+    request = splice_request(call, Recipient(endpoint="e", served_name="m", stream=False))
+    assert sealed.encode() not in request.body
+    assert request.dropped == ("reasoning",)

@@ -53,6 +53,12 @@ class Draft:
         self._same: dict[str, str] = {}
         self._literals: dict[str, str] = {}
         self.unpriced: list[str] = []
+        self.left_out: list[str] = []
+
+    def leave_out(self, what: str, *notes: str) -> None:
+        """Name a whole model, target or variant that is not in the result, and why."""
+        self.left_out.append(what)
+        self.notes += [what, *notes]
 
     def section(self, name: str, **fields: Any) -> None:
         """Set plain values of a section such as `fallback`; what is None is left out."""

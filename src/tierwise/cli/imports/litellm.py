@@ -73,7 +73,7 @@ def _deployment(draft: Draft, deployment: Table, name: str, environ: Mapping[str
     order = parameters.number("order")
     rest = leftovers(draft, [deployment])
     if row is None or why is not None:
-        draft.notes += [f"{deployment.place}: the model {shown(name)!r} ({shown(model)}): {why}", *notes]
+        draft.leave_out(f"{deployment.place}: the model {shown(name)!r} ({shown(model)}): {why}", *notes)
         return None
     limits = {"total_timeout_s": seconds(parameters.number("timeout")), "max_connections": connections}
     more = {"limits": {key: value for key, value in limits.items() if value}, "notes": notes}
@@ -81,7 +81,7 @@ def _deployment(draft: Draft, deployment: Table, name: str, environ: Mapping[str
     if mode == "embedding":
         facts["capabilities"] = ["embeddings"]
         if not can_embed(draft, endpoint):
-            draft.notes.append(f"{deployment.place}: the model {shown(name)!r}: its provider makes no embeddings here")
+            draft.leave_out(f"{deployment.place}: the model {shown(name)!r}: its provider makes no embeddings here")
             return None
     if order is not None:
         rest.append("its place in `order` is kept as weight 0 for all but the first places")

@@ -136,7 +136,7 @@ class _Config:
             why = "it names no model, and takes whatever callers ask for: write a [[model]] for each of these names"
         rest = leftovers(self._draft, [target])
         if row is None or why is not None:
-            self._draft.notes += [f"{target.place}: {why}", *notes, *rest]
+            self._draft.leave_out(f"{target.place}: {why}", *notes, *rest)
             return []
         limits = {"total_timeout_s": said["timeout_s"]} if said.get("timeout_s") else {}
         endpoint = self._draft.endpoint(row, url, said.get("key"), {"limits": limits, "notes": notes})

@@ -84,11 +84,11 @@ class _Models:
         why = impossible(row, kind, url)
         rest = leftovers(self._draft, [table])
         if row is None or why is not None:
-            self._draft.notes += [f"{table.place}: {why}", *notes]
+            self._draft.leave_out(f"{table.place}: {why}", *notes)
             return None
         endpoint = self._draft.endpoint(row, url, key, {"limits": limits, "notes": notes})
         if embeds and not can_embed(self._draft, endpoint):
-            self._draft.notes.append(f"{shown(ident)}: its provider makes no embeddings here")
+            self._draft.leave_out(f"{shown(ident)}: its provider makes no embeddings here")
             return None
         facts: dict[str, Any] = {"notes": rest} | ({"capabilities": ["embeddings"]} if embeds else {})
         return self._draft.model(ident, endpoint, served, facts)
@@ -100,7 +100,7 @@ class _Models:
             row = provider(kind) if short else None
             why = impossible(row, kind, None) if short else "it is no model of this file"
             if row is None or why is not None:
-                self._draft.notes.append(f"{place}: the model {shown(name)!r} is left out: {why}")
+                self._draft.leave_out(f"{place}: the model {shown(name)!r}: {why}")
                 return []
             endpoint = self._draft.endpoint(row, None, None, {})
             self._shares[name] = [(self._draft.model(served, endpoint, served, {}), 1.0)]

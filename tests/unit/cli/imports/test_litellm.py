@@ -85,6 +85,7 @@ def test_what_cannot_be_carried_over_is_named(parameters: dict[str, Any], why: s
     assert not made.models
     assert why in " ".join(made.notes)
     assert "line" in made.notes[0]
+    assert why in " ".join(made.left_out), "and said aloud, not only in a comment"
 
 
 def test_keys_are_names_of_variables_and_a_literal_one_is_nowhere() -> None:

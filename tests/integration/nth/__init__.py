@@ -1,0 +1,1 @@
+"""The n-th call to the disk fails, for every n."""
