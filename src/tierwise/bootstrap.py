@@ -21,6 +21,7 @@ from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
+from tierwise.gateway.clock import Clock
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
@@ -32,7 +33,7 @@ from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.metrics import Metrics
-from tierwise.ledger.pepper import PEPPER_BYTES, make_pepper, read_pepper
+from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_history import PostgresHistory
 from tierwise.ledger.postgres_keys import PostgresKeyBook
@@ -125,7 +126,8 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
     """Open ledger, transport and gateway; engines start when they are first needed. Everything ends with the block."""
     rules = rules_from(settings)
     async with AsyncExitStack() as stack:
-        ledger = await store(settings)
+        clock = Clock()
+        ledger = await store(settings, clock)
         stack.push_async_callback(ledger.close)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
@@ -134,7 +136,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         metrics = Metrics(lambda: ledger.pending_rows)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, await _accounts(rules, ledger), Limits(settings.document.limit)),
+            Facts(rules.breaker, await _accounts(rules, ledger, clock()), Limits(settings.document.limit), clock),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),
@@ -240,12 +242,13 @@ def application(wired: Wired) -> App:
     )
 
 
-async def store(settings: Settings) -> Store:
+async def store(settings: Settings, clock: Clock) -> Store:
     """Open the ledger where the settings say: a file, or a database that several processes share."""
     row, place = settings.document.ledger, settings.ledger_place
+    options = Options(durability=row.durability, keep_s=row.keep_s, clock=clock)
     if place is not None:
-        return await PostgresLedger.open(place, Options(keep_s=row.keep_s))
-    return await Ledger.open(settings.ledger_path, row)
+        return await PostgresLedger.open(place, options)
+    return await Ledger.open(settings.ledger_path, options=options)
 
 
 def key_book(settings: Settings, who: str) -> Book:
@@ -260,13 +263,7 @@ def pepper(settings: Settings, *, make: bool) -> bytes:
     if reference is None:
         return (make_pepper if make else read_pepper)(settings.pepper_path)
     secret = settings.secret(reference)
-    try:
-        given = bytes.fromhex(secret.reveal()) if secret else b""
-    except ValueError:
-        given = b""
-    if len(given) != PEPPER_BYTES:
-        raise ConfigError(f"{reference} must hold {2 * PEPPER_BYTES} hexadecimal digits", key="server.key_pepper")
-    return given
+    return given_pepper(secret.reveal() if secret else None, reference)
 
 
 def reader(settings: Settings) -> Reader | None:
@@ -349,8 +346,8 @@ def address_of(endpoint: Endpoint) -> Address:
     )
 
 
-async def _accounts(rules: Rules, ledger: Store) -> list[Account]:
-    accounts = [Account(budget, spent=Decimal(0), now=time.time()) for budget in rules.budgets]
+async def _accounts(rules: Rules, ledger: Store, now: float) -> list[Account]:
+    accounts = [Account(budget, spent=Decimal(0), now=now) for budget in rules.budgets]
     await ledger.enforce(accounts)
     return accounts
 

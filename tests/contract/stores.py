@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.postgres.server import Server
+from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.postgres import PostgresLedger
-from tierwise.ledger.protocol import Store
+from tierwise.ledger.postgres_keys import PostgresKeyBook
+from tierwise.ledger.protocol import Book, Store
 from tierwise.ledger.store import Ledger
 from tierwise.ledger.writer import Options
 from tierwise.postgres.connect import Place
@@ -35,3 +37,8 @@ def opener(kind: str, request: pytest.FixtureRequest, folder: Path) -> tuple[Ope
         return await PostgresLedger.open(place, options, lease_s=LEASE_S)
 
     return open_database, place
+
+
+def book_of(where: Path | Place, who: str = "tester") -> Book:
+    """Return who changes the keys of the ledger there."""
+    return KeyBook(where, who) if isinstance(where, Path) else PostgresKeyBook(where, who)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Coroutine
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from tierwise.core.decision import Decision, Labelled
 from tierwise.core.errors import InvalidCall, StoreError
 from tierwise.core.label import Label
 from tierwise.economics.budget import Account, Budget
+from tierwise.gateway.clock import Clock
 from tierwise.ledger.encode import encode_decision
 from tierwise.ledger.protocol import Store
 from tierwise.ledger.queries import Filter
@@ -51,8 +53,6 @@ def account(limit: str, scope: str = "all", window: Any = "30d") -> Account:
 
 def now(number: int, **changes: object) -> dict[str, object]:
     """Return the changes that put a call of today's window into the ledger."""
-    import time
-
     return {"ts": time.time(), **changes}
 
 
@@ -346,6 +346,26 @@ def test_a_call_that_held_nothing_costs_nothing_when_its_process_dies(opened: Op
         async with held(opened) as store:
             assert store.interrupted == 1
             assert await store.spent_usd(0) == 0
+
+    run(work())
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600, 365 * 86_400])
+def test_a_step_of_this_machines_clock_neither_frees_a_budget_nor_deletes_a_record(opened: Open, step_s: int) -> None:
+    steps = [0]
+    clock = Clock(lambda: time.time() + steps[-1])
+
+    async def work() -> None:
+        mine = account("1", window="1h")
+        async with held(opened, Options(clock=clock)) as store:
+            await store.enforce([mine])
+            await store.outcome(a_decision(1, **now(1)))
+            assert await store.intent(an_intent(2, **now(2, reserved_usd=Decimal("0.9"))), [mine]) is None
+            steps.append(step_s)
+            assert await store.intent(an_intent(3, **now(3, reserved_usd=Decimal("0.2"))), [mine]) is mine
+        async with held(opened, Options(clock=clock, keep_s=30 * 86_400)) as store:
+            await asyncio.gather(*(store.outcome(a_decision(number, **now(number))) for number in range(4, 9)))
+            assert await store.count() == 8, "the two that were open are closed as interrupted"
 
     run(work())
 

@@ -40,7 +40,6 @@ from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
-from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
@@ -107,7 +106,7 @@ class Gateway:
         self._new_id, self._observe = new_id, observe
         self._settling: set[asyncio.Task[None]] = set()
         self._draining: set[asyncio.Task[None]] = set()
-        self._closing, self._clock = False, Clock()
+        self._closing, self._clock = False, facts.clock
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:

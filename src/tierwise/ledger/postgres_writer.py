@@ -192,7 +192,7 @@ class PostgresWriter:
             closed = await self._interrupt()
         keep_s = self._options.keep_s
         if keep_s is not None and time.monotonic() >= self._prune_at:
-            before_ts = time.time() - keep_s
+            before_ts = self._options.clock() - keep_s
             deleted = await self._tried(lambda db: tables.prune(db, before_ts))
             if deleted == 0 or isinstance(deleted, StoreError):
                 self._prune_at = time.monotonic() + PRUNE_EVERY_S

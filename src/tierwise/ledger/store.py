@@ -4,7 +4,6 @@ One process at a time writes to the file (`lock`), so that its own bookkeeping o
 need the store in PostgreSQL. Invariants: those of `protocol.Store`.
 """
 
-import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +25,7 @@ class Ledger(History):
     def __init__(self, path: Path, options: Options) -> None:
         super().__init__(path)
         self._writer = Writer(path, options)
-        self._holds = Holds()
+        self._holds, self._clock = Holds(), options.clock
         self._closed = False
         self.interrupted = 0
 
@@ -50,7 +49,7 @@ class Ledger(History):
     async def enforce(self, accounts: Sequence[Account]) -> None:
         """Tell the accounts what had been spent in their windows."""
         for account in accounts:
-            now, window_s = time.time(), account.budget.window_s
+            now, window_s = self._clock(), account.budget.window_s
             start = now - now % window_s
             account.seen(start=start, spent=await self.spent_usd(start, account.budget.scope), reserved=ZERO)
 
@@ -60,11 +59,11 @@ class Ledger(History):
         This process alone writes to the file, so its accounts are exact; the row says what a restart has to count.
         """
         self._check_open()
-        short = self._holds.place(intent.id, intent.reserved_usd or ZERO, accounts, time.time())
+        short = self._holds.place(intent.id, intent.reserved_usd or ZERO, accounts, self._clock())
         try:
             await self._writer.write(intent_row(intent, ZERO if short else intent.reserved_usd))
         except StoreError:
-            self._holds.settle(intent.id, ZERO, time.time())
+            self._holds.settle(intent.id, ZERO, self._clock())
             raise
         return short
 
@@ -72,12 +71,12 @@ class Ledger(History):
         """Set the amount aside for the open call instead of what it held, in all accounts or in none; durable."""
         self._check_open()
         before = self._holds.of(ident)
-        short = self._holds.place(ident, amount_usd, accounts, time.time())
+        short = self._holds.place(ident, amount_usd, accounts, self._clock())
         if short is None:
             try:
                 await self._writer.write(hold_row(ident, amount_usd))
             except StoreError:
-                self._holds.place(ident, min(before, amount_usd), accounts, time.time())
+                self._holds.place(ident, min(before, amount_usd), accounts, self._clock())
                 raise
         return short
 
@@ -90,7 +89,7 @@ class Ledger(History):
         try:
             return await self._writer.write(record_row(decision))
         finally:  # the money is spent, written or not
-            self._holds.settle(decision.id, decision.total_cost_usd or ZERO, time.time())
+            self._holds.settle(decision.id, decision.total_cost_usd or ZERO, self._clock())
 
     async def prune(self, before_ts: float) -> int:
         """Delete the records from before this Unix time; return how many there were. Writes go on meanwhile."""

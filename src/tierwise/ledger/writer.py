@@ -50,10 +50,15 @@ class Stop:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How the writer treats the file, and how much may wait for it before a call is refused."""
+    """How the writer treats the file, what time it is, and how much may wait for it before a call is refused.
+
+    `clock` gives Unix seconds, in any thread: what is older than `keep_s` goes by it, and the windows of budgets in a
+    file.
+    """
 
     durability: Durability = "full"
     keep_s: float | None = None
+    clock: Callable[[], float] = time.time
     max_pending_rows: int = 10_000
     max_pending_bytes: int = 64 * 1024 * 1024
 
@@ -158,7 +163,7 @@ class Writer(threading.Thread):
         keep_s = self._options.keep_s
         if keep_s is not None and time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY_S
-            return [(Prune(time.time() - keep_s), None)]
+            return [(Prune(self._options.clock() - keep_s), None)]
         wait_s = PRUNE_EVERY_S if keep_s is not None else None
         try:
             items = [self._queue.get(timeout=wait_s if self._checkpointed else IDLE_S)]
