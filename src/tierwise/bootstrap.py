@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,9 +19,10 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
-from tierwise.economics.budget import Account, window_start
+from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
+from tierwise.gateway.clock import Clock
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
@@ -28,11 +30,18 @@ from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.history import History
+from tierwise.ledger.holds import Account as Held
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
+from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.metrics import Metrics
-from tierwise.ledger.pepper import PEPPER_BYTES, make_pepper, read_pepper
+from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
+from tierwise.ledger.postgres import PostgresLedger
+from tierwise.ledger.postgres_history import PostgresHistory
+from tierwise.ledger.postgres_keys import PostgresKeyBook
+from tierwise.ledger.protocol import Book, Reader, Store
 from tierwise.ledger.store import Ledger
+from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.providers.address import Address
@@ -62,7 +71,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     rules: Rules
     gateway: Gateway
-    ledger: Ledger
+    ledger: Store
     transport: Transport
     engines: Mapping[str, Engine]
     metrics: Metrics
@@ -72,6 +81,12 @@ def rules_from(settings: Settings) -> Rules:
     """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere."""
     document = settings.document
     catalog = load_catalog(document.endpoint, document.model, settings.secret, kept.read(settings.probes_path))
+    longest = max(document.budget, key=lambda budget: budget.window_s, default=None)
+    if longest and document.ledger.keep_s is not None and document.ledger.keep_s < longest.window_s:
+        raise ConfigError(
+            f"ledger.keep is shorter than the window of a budget ({longest.window}), which would forget what was spent",
+            key="ledger.keep",
+        )
     return Rules(
         catalog=catalog,
         policy=Policy(document.labels, document.rule),
@@ -113,21 +128,19 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
     """Open ledger, transport and gateway; engines start when they are first needed. Everything ends with the block."""
     rules = rules_from(settings)
     async with AsyncExitStack() as stack:
-        ledger = await Ledger.open(settings.ledger_path, settings.document.ledger)
+        clock = Clock()
+        ledger = await store(settings, clock)
         stack.push_async_callback(ledger.close)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
         metrics = Metrics(lambda: ledger.pending_rows)
+        accounts = await _accounts(rules, ledger, clock())
+        active = Declassifications(settings.declassified_path).active
         gateway = Gateway(
             rules,
-            Facts(
-                rules.breaker,
-                await _accounts(rules, ledger),
-                Limits(settings.document.limit),
-                Declassifications(settings.declassified_path).active,
-            ),
+            Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),
@@ -233,23 +246,34 @@ def application(wired: Wired) -> App:
     )
 
 
+async def store(settings: Settings, clock: Clock) -> Store:
+    """Open the ledger where the settings say: a file, or a database that several processes share."""
+    row, place = settings.document.ledger, settings.ledger_place
+    options = Options(durability=row.durability, keep_s=row.keep_s, clock=clock)
+    if place is not None:
+        return await PostgresLedger.open(place, options)
+    return await Ledger.open(settings.ledger_path, options=options)
+
+
+def key_book(settings: Settings, who: str) -> Book:
+    """Return who changes keys in the ledger; `who` stands in the trace of each change."""
+    place = settings.ledger_place
+    return KeyBook(settings.ledger_path, who) if place is None else PostgresKeyBook(place, who)
+
+
 def pepper(settings: Settings, *, make: bool) -> bytes:
     """Return the secret that keys are hashed with; `make` it if there is none. Raises ConfigError."""
     reference = settings.document.server.key_pepper
     if reference is None:
         return (make_pepper if make else read_pepper)(settings.pepper_path)
     secret = settings.secret(reference)
-    try:
-        given = bytes.fromhex(secret.reveal()) if secret else b""
-    except ValueError:
-        given = b""
-    if len(given) != PEPPER_BYTES:
-        raise ConfigError(f"{reference} must hold {2 * PEPPER_BYTES} hexadecimal digits", key="server.key_pepper")
-    return given
+    return given_pepper(secret.reveal() if secret else None, reference)
 
 
-def reader(settings: Settings) -> History | None:
+def reader(settings: Settings) -> Reader | None:
     """Open the ledger for reading only, also beside a running server; None where nothing was recorded yet."""
+    if settings.ledger_place is not None:
+        return PostgresHistory(settings.ledger_place)
     return History(settings.ledger_path) if settings.ledger_path.exists() else None
 
 
@@ -280,7 +304,11 @@ class _Randomness:
 class _NoLedger:
     """Refuses: a dry run that would record something is a mistake."""
 
-    async def intent(self, intent: Intent) -> object:
+    async def intent(self, intent: Intent, accounts: Sequence[Held] = ()) -> Held | None:
+        """Refuse."""
+        raise StoreError("a dry run records nothing")
+
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Held]) -> Held | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
@@ -322,13 +350,10 @@ def address_of(endpoint: Endpoint) -> Address:
     )
 
 
-async def _accounts(rules: Rules, ledger: Ledger) -> list[Account]:
-    now = time.time()
-    found = []
-    for budget in rules.budgets:
-        spent = await ledger.spent_usd(window_start(budget.window, now), budget.scope)
-        found.append(Account(budget, spent=spent, now=now))
-    return found
+async def _accounts(rules: Rules, ledger: Store, now: float) -> list[Account]:
+    accounts = [Account(budget, spent=Decimal(0), now=now) for budget in rules.budgets]
+    await ledger.enforce(accounts)
+    return accounts
 
 
 # what exists when nothing was written

@@ -3,26 +3,9 @@
 Each recording is the body of one HTTP answer. The meaning was worked out by reading, not by running the decoder.
 """
 
-from dataclasses import dataclass
-
+from tests.contract.recording import Recording
 from tierwise.core.answer import Answer, Choice, Piece, ToolCall
 from tierwise.core.usage import Usage
-
-
-@dataclass(frozen=True)
-class Recording:
-    """`body` as sent, `answer` as meant (choices, usage and served model), `pieces` with content in order.
-
-    `content_at` is the number of the first event with content, `foreign` what only this wire can say.
-    """
-
-    name: str
-    body: bytes
-    answer: Answer
-    pieces: tuple[Piece, ...] = ()
-    content_at: int = 0
-    foreign: tuple[str, ...] = ()
-
 
 STREAMS = [
     Recording(

@@ -4,7 +4,7 @@ Source: Ollama's published API description (`/api/chat`, thinking, tool calling,
 read 2026-11. The meaning was worked out by reading, not by running the decoder.
 """
 
-from tests.contract.messages_recordings import Recording
+from tests.contract.recording import Recording
 from tierwise.core.answer import Answer, Choice, Piece, TokenLogprob, ToolCall
 from tierwise.core.usage import Usage
 

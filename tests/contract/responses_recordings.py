@@ -5,25 +5,9 @@ Formats: OpenAI's API description (developers.openai.com/api/reference, "Streami
 of its Python client 3.52; what smaller servers leave out as in the sources of llama.cpp and vLLM (their /v1/responses).
 """
 
-from dataclasses import dataclass
-
+from tests.contract.recording import Recording
 from tierwise.core.answer import Answer, Choice, Piece, TokenLogprob, ToolCall
 from tierwise.core.usage import Usage
-
-
-@dataclass(frozen=True)
-class Recording:
-    """`body` as sent, `answer` as meant (choices, usage and served model), `pieces` with content in order.
-
-    `content_at` is the number of the first event with content, `foreign` what only this wire can say.
-    """
-
-    name: str
-    body: bytes
-    answer: Answer
-    pieces: tuple[Piece, ...] = ()
-    content_at: int = 0
-    foreign: tuple[str, ...] = ()
 
 
 def begun(ident: str, model: str) -> bytes:

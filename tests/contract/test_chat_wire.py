@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.contract.recordings import STREAMS, WHOLES, Recording
+from tests.contract.chat_recordings import STREAMS, WHOLES
+from tests.contract.recording import Recording, named
 from tierwise.core.answer import Answer, Delta, assemble
 from tierwise.core.call import Call
 from tierwise.core.errors import BadReply, ContextTooLong, Overloaded, ProviderError, RateLimited, Verdict
@@ -32,10 +33,6 @@ def deltas_of(parts: list[bytes]) -> list[Delta]:
     return [delta for part in parts for delta in decoder.feed(part)] + decoder.finish()
 
 
-def named(recording: Recording) -> str:
-    return recording.name
-
-
 def written(body: bytes, *, strip_logprobs: bool = False) -> list[bytes]:
     writer = chat.answer_writer(call(), ident="1", strip_logprobs=strip_logprobs)
     return [writer.write(delta) for delta in deltas_of([body])]
@@ -45,15 +42,6 @@ def written(body: bytes, *, strip_logprobs: bool = False) -> list[bytes]:
 class TestStreams:
     def test_the_meaning(self, recording: Recording) -> None:
         assert assemble(deltas_of([recording.body])) == recording.answer
-
-    @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
-    def test_the_same_deltas_in_pieces_of_any_size(self, recording: Recording, size: int) -> None:
-        body = recording.body
-        assert deltas_of([body[at : at + size] for at in range(0, len(body), size)]) == deltas_of([body])
-
-    def test_nothing_is_committed_before_content(self, recording: Recording) -> None:
-        content = [delta.content for delta in deltas_of([recording.body])]
-        assert content.index(True) == recording.content_at
 
     def test_the_caller_gets_the_endpoints_own_payloads(self, recording: Recording) -> None:
         frames = written(recording.body)
@@ -89,13 +77,6 @@ def test_whole_answers(recording: Recording) -> None:
         if "logprobs" in choice:
             choice["logprobs"] = None
     assert stripped == original
-
-
-@pytest.mark.parametrize("recording", WHOLES, ids=named)
-def test_a_cut_whole_answer_is_none(recording: Recording) -> None:
-    for place in range(len(recording.body.rstrip())):
-        with pytest.raises(BadReply):
-            chat.decode_answer(recording.body[:place])
 
 
 # The scripted upstream knows nothing of the wires: what one writes, the other has to read.

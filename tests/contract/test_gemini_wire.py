@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contract.gemini_recordings import MARK, STREAMS, WHOLES
-from tests.contract.messages_recordings import Recording
+from tests.contract.recording import Recording, named
 from tierwise.core.answer import Answer, Delta, assemble
 from tierwise.core.errors import (
     BadReply,
@@ -28,10 +28,6 @@ def deltas_of(parts: list[bytes]) -> list[Delta]:
     return [delta for part in parts for delta in decoder.feed(part)] + decoder.finish()
 
 
-def named(recording: Recording) -> str:
-    return recording.name
-
-
 def event(value: object) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\r\n\r\n"
 
@@ -44,17 +40,8 @@ class TestStreams:
         assert tuple(piece for delta in deltas for piece in delta.pieces if piece.content) == recording.pieces
         assert tuple(name for delta in deltas for name in delta.foreign) == recording.foreign
 
-    @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
-    def test_the_same_deltas_in_pieces_of_any_size(self, recording: Recording, size: int) -> None:
-        body = recording.body
-        assert deltas_of([body[at : at + size] for at in range(0, len(body), size)]) == deltas_of([body])
-
     def test_a_byte_order_mark_and_empty_reads_say_nothing(self, recording: Recording) -> None:
         assert deltas_of([b"\xef", b"\xbb\xbf", b"", recording.body, b""]) == deltas_of([recording.body])
-
-    def test_nothing_is_committed_before_content(self, recording: Recording) -> None:
-        content = [delta.content for delta in deltas_of([recording.body])]
-        assert (content.index(True) if True in content else -1) == recording.content_at
 
     def test_cut_before_the_last_reason_it_is_incomplete(self, recording: Recording) -> None:
         last = max(recording.body.rfind(b'"finishReason"'), recording.body.rfind(b'"blockReason"'))
@@ -74,14 +61,6 @@ class TestStreams:
         assert decoder.feed(event({"candidates": [{"content": {"parts": [{"text": "late"}]}}]})) == []
 
 
-@given(st.data())
-def test_any_split_gives_the_same_deltas(data: st.DataObject) -> None:
-    body = data.draw(st.sampled_from(STREAMS)).body
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
-    parts = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
-    assert deltas_of(parts) == deltas_of([body])
-
-
 @pytest.mark.parametrize("recording", WHOLES, ids=named)
 def test_whole_answers(recording: Recording) -> None:
     answer = gemini.decode_answer(recording.body, mark=MARK)
@@ -96,13 +75,6 @@ def test_a_whole_answer_means_the_same_as_its_stream(recording: Recording) -> No
     streamed = deltas_of([event(json.loads(recording.body))])
     assert assemble(streamed) == recording.answer
     assert tuple(piece for delta in streamed for piece in delta.pieces if piece.content) == recording.pieces
-
-
-@pytest.mark.parametrize("recording", WHOLES, ids=named)
-def test_a_cut_whole_answer_is_none(recording: Recording) -> None:
-    for place in range(len(recording.body.rstrip())):
-        with pytest.raises(BadReply):
-            gemini.decode_answer(recording.body[:place])
 
 
 def test_candidates_that_began_have_to_end() -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.contract.messages_recordings import STREAMS, WHOLES, Recording
+from tests.contract.messages_recordings import STREAMS, WHOLES
+from tests.contract.recording import Recording, named
 from tierwise.core.answer import Answer, Delta, Piece, assemble
 from tierwise.core.call import Call
 from tierwise.core.errors import BadReply, Overloaded, ProviderError, RateLimited, Verdict
@@ -24,10 +23,6 @@ CALL: Call = messages.decode_request(
 def deltas_of(parts: list[bytes]) -> list[Delta]:
     decoder = messages.answer_decoder()
     return [delta for part in parts for delta in decoder.feed(part)] + decoder.finish()
-
-
-def named(recording: Recording) -> str:
-    return recording.name
 
 
 def passed_on(body: bytes) -> bytes:
@@ -56,15 +51,6 @@ class TestStreams:
         pieces = [piece for delta in deltas for piece in delta.pieces if piece.content]
         assert tuple(pieces) == recording.pieces
         assert tuple(name for delta in deltas for name in delta.foreign) == recording.foreign
-
-    @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
-    def test_the_same_deltas_in_pieces_of_any_size(self, recording: Recording, size: int) -> None:
-        body = recording.body
-        assert deltas_of([body[at : at + size] for at in range(0, len(body), size)]) == deltas_of([body])
-
-    def test_nothing_is_committed_before_content(self, recording: Recording) -> None:
-        content = [delta.content for delta in deltas_of([recording.body])]
-        assert content.index(True) == recording.content_at
 
     def test_the_caller_gets_the_endpoints_own_payloads(self, recording: Recording) -> None:
         assert payloads(passed_on(recording.body)) == payloads(recording.body)
@@ -113,14 +99,6 @@ class TestStreams:
                     assert event["index"] == opened[-1]
                 case other:
                     pytest.fail(other)
-
-
-@given(st.data())
-def test_any_split_gives_the_same_deltas(data: st.DataObject) -> None:
-    body = data.draw(st.sampled_from(STREAMS)).body
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
-    parts = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
-    assert deltas_of(parts) == deltas_of([body])
 
 
 def rewritten(body: bytes, *, between: bytes = b"", **style: Any) -> bytes:
@@ -202,13 +180,6 @@ def test_a_whole_answer_spelled_anew_means_the_same(recording: Recording) -> Non
     again = messages.decode_answer(messages.encode_answer(answer, CALL, ident="1"))
     assert again.choices == answer.choices
     assert again.usage == (answer.usage or msgspec.structs.replace(again.usage or pytest.fail("no usage")))
-
-
-@pytest.mark.parametrize("recording", WHOLES, ids=named)
-def test_a_cut_whole_answer_is_none(recording: Recording) -> None:
-    for place in range(len(recording.body.rstrip())):
-        with pytest.raises(BadReply):
-            messages.decode_answer(recording.body[:place])
 
 
 @pytest.mark.parametrize("recording", STREAMS, ids=named)

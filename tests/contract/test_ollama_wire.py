@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.messages_recordings import Recording
 from tests.contract.ollama_recordings import MARK, STREAMS, WHOLES
+from tests.contract.recording import Recording, named
 from tierwise.core.answer import Answer, Delta, assemble
 from tierwise.core.errors import BadReply, Overloaded, ProviderError, RateLimited, Verdict
 from tierwise.core.secret import Secret
@@ -17,10 +17,6 @@ from tierwise.wires import ollama
 def deltas_of(parts: list[bytes]) -> list[Delta]:
     decoder = ollama.answer_decoder(mark=MARK)
     return [delta for part in parts for delta in decoder.feed(part)] + decoder.finish()
-
-
-def named(recording: Recording) -> str:
-    return recording.name
 
 
 def line(value: object) -> bytes:
@@ -35,17 +31,9 @@ class TestStreams:
         assert tuple(piece for delta in deltas for piece in delta.pieces if piece.content) == recording.pieces
         assert not any(delta.foreign for delta in deltas)
 
-    @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
-    def test_the_same_deltas_in_pieces_of_any_size(self, recording: Recording, size: int) -> None:
-        body = recording.body
-        assert deltas_of([body[at : at + size] for at in range(0, len(body), size)]) == deltas_of([body])
-
     def test_a_byte_order_mark_and_empty_reads_say_nothing(self, recording: Recording) -> None:
         marked = deltas_of([b"\xef", b"\xbb\xbf", b"", recording.body, b""])
         assert assemble(marked) == assemble(deltas_of([recording.body]))
-
-    def test_nothing_is_committed_before_content(self, recording: Recording) -> None:
-        assert [delta.content for delta in deltas_of([recording.body])].index(True) == recording.content_at
 
     def test_cut_before_it_says_done_it_is_incomplete(self, recording: Recording) -> None:
         for place in range(0, recording.body.index(b'"done":true'), 17):
@@ -61,14 +49,6 @@ class TestStreams:
         assert decoder.finish() == []
 
 
-@given(st.data())
-def test_any_split_gives_the_same_deltas(data: st.DataObject) -> None:
-    body = data.draw(st.sampled_from(STREAMS)).body
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
-    parts = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
-    assert deltas_of(parts) == deltas_of([body])
-
-
 @pytest.mark.parametrize("recording", WHOLES, ids=named)
 def test_whole_answers(recording: Recording) -> None:
     answer = ollama.decode_answer(recording.body, mark=MARK)
@@ -80,13 +60,6 @@ def test_whole_answers(recording: Recording) -> None:
 @pytest.mark.parametrize("recording", WHOLES, ids=named)
 def test_a_whole_answer_means_the_same_as_its_stream(recording: Recording) -> None:
     assert assemble(deltas_of([line(json.loads(recording.body))])) == recording.answer
-
-
-@pytest.mark.parametrize("recording", WHOLES, ids=named)
-def test_a_cut_whole_answer_is_none(recording: Recording) -> None:
-    for place in range(len(recording.body.rstrip())):
-        with pytest.raises(BadReply):
-            ollama.decode_answer(recording.body[:place])
 
 
 ERRORS = [

@@ -13,7 +13,8 @@ from openai.lib.streaming.responses import ResponseStream
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from tests.contract.responses_recordings import STREAMS, WHOLES, Recording
+from tests.contract.recording import Recording, named
+from tests.contract.responses_recordings import STREAMS, WHOLES
 from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, ToolCall, assemble
 from tierwise.core.call import Call
 from tierwise.core.errors import BadReply, ContextTooLong, Overloaded, ProviderError, RateLimited, Verdict
@@ -40,10 +41,6 @@ CALL = asked()
 def deltas_of(parts: list[bytes]) -> list[Delta]:
     decoder = responses.answer_decoder()
     return [delta for part in parts for delta in decoder.feed(part)] + decoder.finish()
-
-
-def named(recording: Recording) -> str:
-    return recording.name
 
 
 def passed_on(body: bytes) -> bytes:
@@ -96,15 +93,6 @@ class TestStreams:
         assert assemble(deltas) == recording.answer
         assert tuple(piece for delta in deltas for piece in delta.pieces if piece.content) == recording.pieces
         assert tuple(name for delta in deltas for name in delta.foreign) == recording.foreign
-
-    @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
-    def test_the_same_deltas_in_pieces_of_any_size(self, recording: Recording, size: int) -> None:
-        body = recording.body
-        assert deltas_of([body[at : at + size] for at in range(0, len(body), size)]) == deltas_of([body])
-
-    def test_nothing_is_committed_before_content(self, recording: Recording) -> None:
-        content = [delta.content for delta in deltas_of([recording.body])]
-        assert content.index(True) == recording.content_at
 
     def test_the_caller_gets_the_endpoints_own_payloads(self, recording: Recording) -> None:
         assert payloads(passed_on(recording.body)) == payloads(recording.body)
@@ -232,27 +220,6 @@ def check_order(events: list[dict[str, Any]]) -> None:
 def sealed(item: dict[str, Any]) -> dict[str, Any]:
     """Return what only the end of an item tells."""
     return {"encrypted_content": item["encrypted_content"]} if "encrypted_content" in item else {}
-
-
-@given(st.data())
-def test_any_split_gives_the_same_deltas(data: st.DataObject) -> None:
-    body = data.draw(st.sampled_from(STREAMS)).body
-    body = body[: data.draw(st.integers(0, len(body)))] if data.draw(st.booleans()) else body
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
-    parts = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
-    assert outcome(parts) == outcome([body])
-
-
-def outcome(parts: list[bytes]) -> tuple[list[Delta], str]:
-    decoder = responses.answer_decoder()
-    deltas: list[Delta] = []
-    try:
-        for part in parts:
-            deltas += decoder.feed(part)
-        deltas += decoder.finish()
-    except ProviderError as error:
-        return deltas, f"{type(error).__name__} {error.code} {error}"
-    return deltas, ""
 
 
 # requests
@@ -516,13 +483,6 @@ def test_a_call_that_was_cut_is_marked_as_such() -> None:
     answer = msgspec.structs.replace(responses.decode_answer(WHOLES[1].body), raw=b"")
     told = json.loads(responses.encode_answer(answer, CALL, ident=IDENT))
     assert (told["status"], told["output"][0]["status"]) == ("incomplete", "incomplete")
-
-
-@pytest.mark.parametrize("recording", WHOLES, ids=named)
-def test_a_cut_whole_answer_is_none(recording: Recording) -> None:
-    for place in range(len(recording.body.rstrip())):
-        with pytest.raises(BadReply):
-            responses.decode_answer(recording.body[:place])
 
 
 @pytest.mark.parametrize("recording", STREAMS, ids=named)

@@ -242,10 +242,15 @@ async def _ledger(settings: config.Settings) -> Finding:
     try:
         count = await history.count()
     except TierwiseError as error:
-        return Finding(what="ledger", well=False, detail=str(error), mend="move the file away or restore a copy")
+        return Finding(
+            what="ledger",
+            well=False,
+            detail=str(error),
+            mend="move the file away or restore a copy",
+        )
     finally:
         await history.close()
-    return Finding(what="ledger", well=True, detail=f"{settings.ledger_path}, {count} decisions")
+    return Finding(what="ledger", well=True, detail=f"{settings.ledger_name}, {count} decisions")
 
 
 def _disk(settings: config.Settings) -> Finding:

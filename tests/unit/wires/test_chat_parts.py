@@ -1,13 +1,13 @@
 """No text of a request is hidden from the detectors, wherever it stands."""
 
 import base64
-import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.wires.planting import places, planted
 from tierwise.core.call import Part
 from tierwise.core.errors import InvalidCall
 from tierwise.wires.chat_parts import gather
@@ -71,29 +71,12 @@ CLOSED = {"role", "type", "format", "detail", "data"}
 """Members whose strings are a word from a closed list, or the bytes of a sound."""
 
 
-def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the way to every string that is not from a closed list."""
-    if isinstance(node, str):
-        return [path]
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [place for key, value in items if key not in CLOSED for place in places(value, (*path, key))]
-
-
-def planted(place: tuple[Any, ...], text: str) -> dict[str, Any]:
-    """Return the full request with `text` at one place."""
-    tree: dict[str, Any] = json.loads(json.dumps(FULL))
-    node: Any = tree
-    for step in place[:-1]:
-        node = node[step]
-    node[place[-1]] = text
-    return tree
-
-
 def parts_of(tree: dict[str, Any]) -> list[Part]:
     return gather(read_shape(tree), tree).parts
 
 
-PLACES = [place for place in places(FULL) if place not in {("model",), ("messages", 4, "tool_call_id")}]
+OTHERS = {("model",), ("messages", 4, "tool_call_id")}
+PLACES = [place for place in places(FULL) if not CLOSED.intersection(place) and place not in OTHERS]
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
@@ -101,10 +84,10 @@ def test_every_string_of_a_request_is_in_some_part(place: tuple[Any, ...]) -> No
     text = CANARY
     if place[-1] == "url":
         text = "https://example.com/" + CANARY.replace(" ", "-")
-    tree = planted(place, text)
+    tree = planted(FULL, place, text)
     if place[-1] == "file_data":  # only base64 is a file; what it decodes to is searched
         text = CANARY.strip()
-        tree = planted(place, base64.b64encode(text.encode()).decode())
+        tree = planted(FULL, place, base64.b64encode(text.encode()).decode())
     if place[-1] == "id" and "tool_calls" in place:
         tree["messages"][4]["tool_call_id"] = text
     found = [part for part in parts_of(tree) if text in part.text]

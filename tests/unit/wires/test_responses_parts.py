@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.wires.planting import places, planted
 from tierwise.core.call import Part
 from tierwise.core.conversation import Seal
 from tierwise.core.errors import InvalidCall
@@ -86,24 +87,6 @@ FULL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the way to every string."""
-    if isinstance(node, str):
-        return [path]
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [place for key, value in items for place in places(value, (*path, key))]
-
-
-def planted(place: tuple[Any, ...], text: str) -> dict[str, Any]:
-    """Return the full request with `text` at one place."""
-    tree: dict[str, Any] = json.loads(json.dumps(FULL))
-    node: Any = tree
-    for step in place[:-1]:
-        node = node[step]
-    node[place[-1]] = text
-    return tree
-
-
 def parts_of(tree: dict[str, Any]) -> list[Part]:
     return list(decode_request(json.dumps(tree).encode()).parts)
 
@@ -116,7 +99,7 @@ def test_every_string_of_a_request_is_in_some_part_or_refused(place: tuple[Any, 
     text = CANARY
     if place[-1] in ("image_url", "file_url"):
         text = "https://example.com/" + CANARY.replace(" ", "-")
-    tree = planted(place, text)
+    tree = planted(FULL, place, text)
     if place[-1] == "call_id":  # its other half has to say the same
         tree = json.loads(json.dumps(tree).replace(f'"call_id": "{"c1" if place[1] in (4, 7) else "c2"}"', f'"call_id": {json.dumps(text)}'))  # fmt: skip
     try:

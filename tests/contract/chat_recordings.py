@@ -3,21 +3,9 @@
 Each recording is the body of one HTTP answer. The meaning was worked out by reading, not by running the decoder.
 """
 
-from dataclasses import dataclass
-
+from tests.contract.recording import Recording
 from tierwise.core.answer import Answer, Choice, TokenLogprob, ToolCall
 from tierwise.core.usage import Usage
-
-
-@dataclass(frozen=True)
-class Recording:
-    """`body` as sent, `answer` as meant (without `raw`), `content_at` the number of the first event with content."""
-
-    name: str
-    body: bytes
-    answer: Answer
-    content_at: int = 0
-
 
 STREAMS = [
     Recording(

@@ -1,0 +1,94 @@
+"""The promises that every wire of endpoints keeps, asked of each with recorded bytes.
+
+A wire that is added brings its recordings and is entered below; the tests stay as they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.contract import (
+    chat_recordings,
+    gemini_recordings,
+    messages_recordings,
+    ollama_recordings,
+    responses_recordings,
+)
+from tests.contract.recording import Recording
+from tierwise.core.answer import Delta
+from tierwise.core.errors import BadReply, ProviderError
+from tierwise.wires.known import APART, ENDPOINTS
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What servers of a wire sent, streamed and whole; `mark` makes the ids of calls that came without one."""
+
+    streams: Sequence[Recording]
+    wholes: Sequence[Recording]
+    mark: str = ""
+
+
+RECORDED = {
+    "chat": Recorded(chat_recordings.STREAMS, chat_recordings.WHOLES),
+    "responses": Recorded(responses_recordings.STREAMS, responses_recordings.WHOLES),
+    "messages": Recorded(messages_recordings.STREAMS, messages_recordings.WHOLES),
+    "gemini": Recorded(gemini_recordings.STREAMS, gemini_recordings.WHOLES, gemini_recordings.MARK),
+    "ollama": Recorded(ollama_recordings.STREAMS, ollama_recordings.WHOLES, ollama_recordings.MARK),
+}
+STREAMS = [pytest.param(wire, one, id=f"{wire}-{one.name}") for wire, of in RECORDED.items() for one in of.streams]
+WHOLES = [pytest.param(wire, one, id=f"{wire}-{one.name}") for wire, of in RECORDED.items() for one in of.wholes]
+
+
+def outcome(wire: str, parts: list[bytes]) -> tuple[list[Delta], str]:
+    """Return the deltas of a stream that comes in these parts, and the error that ended it, in words."""
+    decoder = ENDPOINTS[wire].answer_decoder(mark=RECORDED[wire].mark)
+    deltas: list[Delta] = []
+    try:
+        for part in parts:
+            deltas += decoder.feed(part)
+        deltas += decoder.finish()
+    except ProviderError as error:
+        return deltas, f"{type(error).__name__} {error.code} {error}"
+    return deltas, ""
+
+
+def test_every_wire_is_recorded() -> None:
+    assert set(RECORDED) == set(ENDPOINTS) - APART
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
+@pytest.mark.parametrize(("wire", "recording"), STREAMS)
+def test_the_same_deltas_in_pieces_of_any_size(wire: str, recording: Recording, size: int) -> None:
+    body = recording.body
+    whole = outcome(wire, [body])
+    assert not whole[1]
+    assert outcome(wire, [body[at : at + size] for at in range(0, len(body), size)]) == whole
+
+
+@pytest.mark.parametrize("wire", RECORDED)
+@given(st.data())
+def test_any_split_of_a_whole_or_a_cut_stream_gives_the_same_deltas_and_the_same_end(
+    wire: str, data: st.DataObject
+) -> None:
+    body = data.draw(st.sampled_from(RECORDED[wire].streams)).body
+    body = body[: data.draw(st.integers(0, len(body)))] if data.draw(st.booleans()) else body
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
+    parts = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    assert outcome(wire, parts) == outcome(wire, [body])
+
+
+@pytest.mark.parametrize(("wire", "recording"), STREAMS)
+def test_nothing_is_committed_before_content(wire: str, recording: Recording) -> None:
+    content = [delta.content for delta in outcome(wire, [recording.body])[0]]
+    assert (content.index(True) if True in content else -1) == recording.content_at
+
+
+@pytest.mark.parametrize(("wire", "recording"), WHOLES)
+def test_a_cut_whole_answer_is_none(wire: str, recording: Recording) -> None:
+    for place in range(len(recording.body.rstrip())):
+        with pytest.raises(BadReply):
+            ENDPOINTS[wire].decode_answer(recording.body[:place])
