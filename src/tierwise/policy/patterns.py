@@ -48,8 +48,6 @@ _PLACEHOLDER = re.compile(
 # To the first blank; in quotes, a quote that a letter follows is within, with or without a backslash.
 _VALUE = re.compile(rb"""(["'`])((?:[^\s"'`,;<>\\]|\\?["'`](?=[A-Za-z0-9])){1,256})|()([^\s"'`,;<>\\]{1,256})""")
 _CODE = re.compile(rb"^[A-Za-z_][A-Za-z0-9_]*(?:[.()\[\]{}:|]|$)")
-# Where a secret is kept, in place of it: env:NAME, or the name of a variable.
-_REFERENCE = re.compile(rb"\A(?:(?:env|file|vault|op|ssm|sops):|[A-Z]{2,}(?:_[A-Z]{2,}[0-9]{0,2})+\Z)")
 # What everybody types who needs any password: it guards nothing.
 _WEAK = re.compile(
     rb"(?i)\A(?:my|the|your|a|user|test|new|old|bad|wrong|default|super|top)?[_-]?(?:p[a4@]ss(?:w(?:or)?d|phrase|w0rd)?|pwd|"

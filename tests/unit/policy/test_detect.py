@@ -97,8 +97,6 @@ CLEAN = [
     "AKIAIOSFODNN7EXAMPLE",
     "password = os.environ['PASSWORD']",
     "password: str = Form(...)",
-    'password = "env:LEDGER_PASSWORD"',
-    'PASSWORD = "SERVICE_DB_PASSWORD2"',
     "the password is incorrect",
     "def login(user, password=None): return check(user, password)",
     "I forgot my password: how do I reset it?",
