@@ -16,7 +16,7 @@ from tierwise.config import Document, Settings
 from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label, Tier
-from tierwise.core.model import Endpoint
+from tierwise.core.model import Endpoint, Environment
 from tierwise.economics.budget import Account, window_start
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
@@ -72,7 +72,7 @@ def rules_from(settings: Settings) -> Rules:
     catalog = load_catalog(document.endpoint, document.model, settings.secret, kept.read(settings.probes_path))
     return Rules(
         catalog=catalog,
-        policy=Policy(document.labels, document.rule),
+        policy=Policy(document.labels, document.rule, environments(document)),
         labels=document.labels,
         detectors=Detectors(document.labels),
         workflows=_workflows(document, catalog),
@@ -81,6 +81,11 @@ def rules_from(settings: Settings) -> Rules:
         breaker=document.breaker,
         default_strategy="best" if document.labels.preset == "strongest" else "cheapest_sufficient",
     )
+
+
+def environments(document: Document) -> dict[str, Environment]:
+    """Return the environment of each workflow that states one."""
+    return {row.name: row.environment for row in document.workflow if row.environment is not None}
 
 
 def _workflows(document: Document, catalog: Catalog) -> dict[str, Workflow]:

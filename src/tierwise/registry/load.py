@@ -90,6 +90,7 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
             trains_on_data=row.trains_on_data,
             agreement=row.agreement,
             sla=row.sla,
+            environment=row.environment,
             limits=row.limits,
             engine=_engine(row, kind),
             grammar=kind.grammar,
