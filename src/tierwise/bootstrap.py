@@ -23,6 +23,7 @@ from tierwise.evals.probe import Prober
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.rules import Rules
+from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.ledger.history import History
@@ -67,10 +68,10 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rules_from(settings: Settings) -> Rules:
-    """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere."""
+    """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere, or a leak."""
     document = settings.document
     catalog = load_catalog(document.endpoint, document.model, settings.secret, kept.read(settings.probes_path))
-    return Rules(
+    rules = Rules(
         catalog=catalog,
         policy=Policy(document.labels, document.rule, environments(document)),
         labels=document.labels,
@@ -81,6 +82,8 @@ def rules_from(settings: Settings) -> Rules:
         breaker=document.breaker,
         default_strategy="best" if document.labels.preset == "strongest" else "cheapest_sufficient",
     )
+    refuse(rules, document.rule)
+    return rules
 
 
 def environments(document: Document) -> dict[str, Environment]:

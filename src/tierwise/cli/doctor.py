@@ -18,6 +18,7 @@ from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
 from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
+from tierwise.gateway.soundness import doubts
 from tierwise.hardware.detect import machine
 from tierwise.providers.engine import installed
 from tierwise.providers.transport import Transport
@@ -106,11 +107,27 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
+    doubted = doubts(rules, settings.document.rule, await _keys(settings))
+    found += [Finding(what=doubt.what, well=doubt.well, detail=doubt.detail, mend=doubt.mend) for doubt in doubted]
     for row in settings.document.key:
         there = settings.secret(row.secret) is not None
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+async def _keys(settings: config.Settings) -> list[str]:
+    """Return the names of all keys, those of the file and those that were made here."""
+    named = [row.name for row in settings.document.key]
+    history = bootstrap.reader(settings)
+    if history is None:
+        return named
+    try:
+        return named + [key.grant.name for key in await history.keys()]
+    except TierwiseError:  # that the ledger cannot be read is a finding of its own
+        return named
+    finally:
+        await history.close()
 
 
 async def _endpoints(catalog: Catalog) -> list[Finding]:
