@@ -4,6 +4,7 @@ Knows every package below; decides nothing. What is opened here is closed here, 
 """
 
 import asyncio
+import importlib
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
@@ -28,6 +29,7 @@ from tierwise.gateway.rules import Rules
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.history import History
 from tierwise.ledger.holds import Account as Held
 from tierwise.ledger.ids import IdSource
@@ -87,7 +89,7 @@ def rules_from(settings: Settings) -> Rules:
         catalog=catalog,
         policy=Policy(document.labels, document.rule, environments(document)),
         labels=document.labels,
-        detectors=Detectors(document.labels),
+        detectors=Detectors(document.labels, clock=time.monotonic, load=importlib.import_module),
         workflows=_workflows(document, catalog),
         budgets=document.budget,
         fallback=document.fallback,
@@ -141,7 +143,13 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         metrics = Metrics(lambda: ledger.pending_rows)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, await _accounts(rules, ledger, clock()), Limits(settings.document.limit), clock),
+            Facts(
+                rules.breaker,
+                await _accounts(rules, ledger, clock()),
+                Limits(settings.document.limit),
+                clock,
+                Declassifications(settings.declassified_path).active,
+            ),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),
@@ -218,7 +226,7 @@ def dry_gateway(settings: Settings) -> Gateway:
     """Return a gateway that can only decide: it has no ledger and reaches nobody."""
     rules = rules_from(settings)
     new_id = IdSource(time.time_ns, _Randomness()).next
-    facts = Facts(rules.breaker, ())
+    facts = Facts(rules.breaker, (), declassified=Declassifications(settings.declassified_path).active)
     return Gateway(rules, facts, ledger=_NoLedger(), transport=Transport(), reach=_Reach({}), new_id=new_id)
 
 
@@ -305,6 +313,8 @@ class _Randomness:
 class _NoLedger:
     """Refuses: a dry run that would record something is a mistake."""
 
+    alone = True
+
     async def intent(self, intent: Intent, accounts: Sequence[Held] = ()) -> Held | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
@@ -317,7 +327,7 @@ class _NoLedger:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Know no sessions."""
         return None
 

@@ -104,6 +104,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.ledger_path.with_name("key.pepper")
 
     @property
+    def declassified_path(self) -> Path:
+        """Return the file of declassifications, beside the ledger."""
+        return self.ledger_path.with_name("declassified.sqlite")
+
+    @property
     def probes_path(self) -> Path:
         """Return the file in which the results of probes are kept."""
         return self.home / "probes.json"

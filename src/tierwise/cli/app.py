@@ -31,6 +31,7 @@ COMMANDS = {
     "route": ("route", "route", "The decision, without asking any model."),
     "log": ("decisions", "log", "Decisions, newest first."),
     "show": ("decisions", "show", "One decision, whole."),
+    "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),

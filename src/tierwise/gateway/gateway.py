@@ -43,6 +43,7 @@ from tierwise.gateway.candidates import input_tokens
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
+from tierwise.gateway.released import Released, released_for
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
@@ -59,6 +60,10 @@ from tierwise.wires.known import APART, FORGETFUL
 class Records(Protocol):
     """What the gateway asks of a ledger. Both return once the row is durable, or raise StoreError."""
 
+    @property
+    def alone(self) -> bool:
+        """Say whether nobody else writes there: then what this process has seen of a session is all there is."""
+
     async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
         """Write what is about to be done and set its reservation aside; return the account that has too little."""
 
@@ -68,8 +73,8 @@ class Records(Protocol):
     async def outcome(self, decision: Decision) -> object:
         """Write the whole record; settle what the call had set aside."""
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried."""
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +116,8 @@ class Gateway:
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(Asking(call, self.facts.thoughts, self._masked))
+        released = released_for(call, self.facts.declassified(self._clock()))
+        ruling = self._rule(self._asking(call, released), released)
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -122,12 +128,14 @@ class Gateway:
         carries the record as `decision`. Cancelling settles the record as cancelled.
         """
         started = perf_counter()
+        released = released_for(call, self.facts.declassified(self._clock()))
         if call.hints.session is not None:
-            await self._recall(call.key_id, call.hints.session)
-        asking = Asking(call, self.facts.thoughts, self._masked)
-        run = Run(self._rule(asking), asking, started)
+            await self._recall(call.key_id, call.hints.session, released)
+        asking = self._asking(call, released)
+        run = Run(self._rule(asking, released), asking, started)
         if call.hints.session is not None:
-            self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
+            for name in released.names(call.hints.session):
+                self.facts.stick(call.key_id, name, run.ruling.decision.label.value)
         try:
             self._admit(run)
             if run.ruling.refusal is not None:
@@ -293,7 +301,7 @@ class Gateway:
 
     # the decision
 
-    def _rule(self, asking: Asking) -> Ruling:
+    def _rule(self, asking: Asking, released: Released) -> Ruling:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
@@ -311,30 +319,35 @@ class Gateway:
             unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
-        label = self._label(call, pool)
+        label = self._label(call, pool, released)
         return decide(rules, self.facts, ask, pool, label)
 
-    def _label(self, call: Call, pool: Pool) -> Labelled:
+    def _label(self, call: Call, pool: Pool, released: Released) -> Labelled:
         rules, session = self.rules, call.hints.session
         return label_call(
             rules.labels,
             caller=call.hints.label,
             workflow=pool.workflow.label if pool.workflow else None,
-            session=self.facts.session_label(call.key_id, session) if session else None,
+            session=self.facts.session_label(call.key_id, released.name(session)) if session else None,
             stored=call.inherited,
-            findings=rules.detectors.scan(call.parts),
+            findings=rules.detectors.scan(call.parts, released.hashes),
+            released=(*released.session, *released.texts),
         )
 
-    def _masked(self, call: Call) -> Masked:
-        pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
-        return masked(call, pseudonyms, self.rules.detectors)
+    def _asking(self, call: Call, released: Released) -> Asking:
+        def hide(call: Call) -> Masked:
+            pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
+            return masked(call, pseudonyms, self.rules.detectors, released)
 
-    async def _recall(self, key_id: str | None, session: str) -> None:
-        """Fetch the label of a session that an earlier process has seen."""
-        if self.facts.session_label(key_id, session) is None:
-            before = await self._ledger.session_label(key_id, session)
-            if before is not None:
-                self.facts.stick(key_id, session, before)
+        return Asking(call, self.facts.thoughts, hide)
+
+    async def _recall(self, key_id: str | None, session: str, released: Released) -> None:
+        """Fetch the label of a session that an earlier process has seen, or another one sees now."""
+        for name, since_ts in released.names(session).items():
+            if not self._ledger.alone or self.facts.session_label(key_id, name) is None:
+                before = await self._ledger.session_label(key_id, session, since_ts)
+                if before is not None:
+                    self.facts.stick(key_id, name, before)
 
     def _judge_again(self, run: Run, hop: Hop) -> None:
         decision = run.ruling.decision

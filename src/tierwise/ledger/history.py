@@ -58,9 +58,9 @@ class History:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: queries.spent_usd(db, since_ts, scope))
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
-        return await self._read(lambda db: queries.session_label(db, key_id, session))
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then, None if the session is new."""
+        return await self._read(lambda db: queries.session_label(db, key_id, session, since_ts))
 
     async def key_version(self) -> int:
         """Return the number of the last change of any key."""

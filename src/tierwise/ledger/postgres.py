@@ -25,6 +25,8 @@ from tierwise.postgres.connect import Place
 class PostgresLedger(PostgresHistory):
     """One of the writers of the ledger in this database. Belongs to the event loop in which it was opened."""
 
+    alone = False
+
     def __init__(self, where: Place, options: Options, lease_s: float) -> None:
         super().__init__(where)
         self._writer = PostgresWriter(where, options, lease_s)

@@ -74,14 +74,16 @@ class PostgresHistory:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: tables.spent_usd(db, since_ts, scope))
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then, None if the session is new."""
         sql = " UNION ".join(
-            f"SELECT label FROM {table} WHERE session = $1 AND key_id IS NOT DISTINCT FROM $2"  # noqa: S608
+            f"SELECT label FROM {table} WHERE session = $1 AND key_id IS NOT DISTINCT FROM $2 AND ts >= $3"  # noqa: S608
             for table in ("records", "intents")
         )
         key_id = None if key_id is None else text(key_id)
-        labels = [Label(label) for (label,) in await self._read(lambda db: db.fetch(sql, text(session), key_id))]
+        labels = [
+            Label(label) for (label,) in await self._read(lambda db: db.fetch(sql, text(session), key_id, since_ts))
+        ]
         return highest(labels) if labels else None
 
     async def key_version(self) -> int:

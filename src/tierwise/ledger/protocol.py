@@ -35,8 +35,8 @@ class Reader(Protocol):
     async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget."""
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then, None if the session is new."""
 
     async def key_version(self) -> int:
         """Return the number of the last change of any key; it rises with each."""
@@ -56,6 +56,10 @@ class Reader(Protocol):
 
 class Store(Reader, Protocol):
     """What any ledger can do. Every method raises `StoreError` where the store cannot do it now."""
+
+    @property
+    def alone(self) -> bool:
+        """Say whether no other process writes calls there."""
 
     @property
     def interrupted(self) -> int:
