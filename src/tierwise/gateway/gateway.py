@@ -340,7 +340,7 @@ class Gateway:
         decision = run.ruling.decision
         target = Target(hop.endpoint, hop.model)
         label = decision.label.value
-        verdict = self.rules.policy.judge(label, decision.workflow, decision.key_id, target)
+        (verdict,) = self.rules.policy.judge(label, decision.workflow, decision.key_id, [target])
         verdict = granted(verdict, run.call.grant, label, target)
         if not verdict.allowed:
             raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
