@@ -258,7 +258,7 @@ def application(wired: Wired) -> App:
 async def store(settings: Settings, clock: Clock) -> Store:
     """Open the ledger where the settings say: a file, or a database that several processes share."""
     row, place = settings.document.ledger, settings.ledger_place
-    options = Options(durability=row.durability, keep_s=row.keep_s, clock=clock)
+    options = Options(durability=row.durability, keep_s=row.keep_s, clock=clock, believed=Clock)
     if place is not None:
         return await PostgresLedger.open(place, options)
     return await Ledger.open(settings.ledger_path, options=options)

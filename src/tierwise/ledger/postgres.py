@@ -51,7 +51,7 @@ class PostgresLedger(PostgresHistory):
     async def enforce(self, accounts: Sequence[Account]) -> None:
         """Tell the accounts what had been spent and set aside in their windows; from here on they are kept true."""
         self._check_open()
-        await self._writer.ask(lambda db: tables.enforce(db, accounts))
+        await self._writer.ask(lambda db: tables.enforce(db, accounts, self._writer.believed))
         self._writer.accounts += [one for one in accounts if all(one is not known for known in self._writer.accounts)]
 
     async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
