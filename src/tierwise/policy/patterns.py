@@ -57,6 +57,10 @@ _WEAK = re.compile(
 _NAME = re.compile(
     rb"\A(?:[A-Za-z0-9]{0,16}[._])+[A-Za-z0-9]{0,16}[)\]}]*\Z|\A(?:[A-Z]+[0-9]*)?(?:[A-Z][a-z]{2,})+[0-9]*[)\]}]*\Z"
 )
+# Where a value is kept and not the value: `env:NAME`, or the name of a variable that says what it holds.
+_REFERENCE = re.compile(
+    rb"\A(?:env:[A-Za-z_]\w{0,63}|(?:[A-Z0-9]{1,16}_){1,6}(?:PASSWORD|PASS|PASSWD|PWD|SECRET|TOKEN|KEY))\Z"
+)
 
 
 def entropy(text: bytes) -> float:
@@ -96,7 +100,7 @@ def _password(data: bytes, _start: int, end: int) -> bool:
     if found is None:
         return False
     quote, value = found[1] or b"", found[2] or found[4]
-    if len(value) < 6 or _PLACEHOLDER.search(value) or _WEAK.match(value):
+    if len(value) < 6 or _PLACEHOLDER.search(value) or _WEAK.match(value) or _REFERENCE.match(value):
         return False
     code = _CODE.match(value)
     return bool(quote) or code is None or (code.end() == len(value) and value[-1:].isalnum() and _mixed(value))
