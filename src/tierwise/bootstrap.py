@@ -141,15 +141,11 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
         metrics = Metrics(lambda: ledger.pending_rows)
+        accounts = await _accounts(rules, ledger, clock())
+        active = Declassifications(settings.declassified_path).active
         gateway = Gateway(
             rules,
-            Facts(
-                rules.breaker,
-                await _accounts(rules, ledger, clock()),
-                Limits(settings.document.limit),
-                clock,
-                Declassifications(settings.declassified_path).active,
-            ),
+            Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),

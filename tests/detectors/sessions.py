@@ -44,7 +44,16 @@ ABOUT_DETECTION = (
     "tests/integration/gateway/test_hidden.py",
 )
 # Planted in other tests and in the demonstration in order to be found: a turn that shows one is pinned rightly.
-PLANTED = ("4556 7375 8689 9855", "4929 7315 8642 0978", "4539 1488 0343 6467", "AKIA" + "Z7Q2M4X5K3PLW6TB")
+PLANTED = (
+    "4556 7375 8689 9855",
+    "4556737586899855",
+    "4929 7315 8642 0978",
+    "4539 1488 0343 6467",
+    "4024007134564847",
+    "DE26500105175260181590",
+    "AKIA" + "Z7Q2M4X5K3PLW6TB",
+    "http" + "://user:sk-canary-0123456789@host",
+)
 TURN_LINES = 120
 GENERATED = 1500
 

@@ -81,9 +81,8 @@ class PostgresHistory:
             for table in ("records", "intents")
         )
         key_id = None if key_id is None else text(key_id)
-        labels = [
-            Label(label) for (label,) in await self._read(lambda db: db.fetch(sql, text(session), key_id, since_ts))
-        ]
+        found = await self._read(lambda db: db.fetch(sql, text(session), key_id, since_ts))
+        labels = [Label(label) for (label,) in found]
         return highest(labels) if labels else None
 
     async def key_version(self) -> int:

@@ -59,7 +59,7 @@ _NAME = re.compile(
 )
 # Where a value is kept and not the value: `env:NAME`, or the name of a variable that says what it holds.
 _REFERENCE = re.compile(
-    rb"\A(?:env:[A-Z_][A-Z0-9_]{0,63}|(?:[A-Z0-9]{1,16}_){1,6}(?:PASSWORD|PASS|PASSWD|PWD|SECRET|TOKEN|KEY))\Z"
+    rb"\A(?:env:[A-Z_][A-Z0-9_]{0,63}|(?:[A-Z0-9]{1,16}_){1,6}(?:PASSWORD|PASS|PASSWD|PWD|SECRET|TOKEN|KEY)[0-9]{0,2})\Z"
 )
 
 
