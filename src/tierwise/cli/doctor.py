@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli import telling
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
@@ -100,7 +100,7 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     """Return everything that was found; `failed` are the probes that could not be done."""
     try:
         settings = load()
-        rules = await _rules(await bootstrap.looked_around(settings))
+        rules = await _rules(await surroundings.looked_around(settings))
     except ConfigError as error:
         return [Finding(what="configuration", well=False, detail=str(error), mend="correct the file, then run again")]
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
@@ -137,7 +137,7 @@ async def _endpoints(catalog: Catalog) -> list[Finding]:
         if not _embeds(model):  # some servers list only what can chat
             wanted[model.endpoint].append(model.served_name)
     states = await asyncio.gather(
-        *(bootstrap.reachable(e, catalog.unusable.get(n), wanted[n]) for n, e in catalog.endpoints.items())
+        *(surroundings.reachable(e, catalog.unusable.get(n), wanted[n]) for n, e in catalog.endpoints.items())
     )
     found = []
     for name, (usable, detail) in zip(catalog.endpoints, states, strict=True):
@@ -259,10 +259,15 @@ async def _ledger(settings: config.Settings) -> Finding:
     try:
         count = await history.count()
     except TierwiseError as error:
-        return Finding(what="ledger", well=False, detail=str(error), mend="move the file away or restore a copy")
+        return Finding(
+            what="ledger",
+            well=False,
+            detail=str(error),
+            mend="move the file away or restore a copy",
+        )
     finally:
         await history.close()
-    return Finding(what="ledger", well=True, detail=f"{settings.ledger_path}, {count} decisions")
+    return Finding(what="ledger", well=True, detail=f"{settings.ledger_name}, {count} decisions")
 
 
 def _disk(settings: config.Settings) -> Finding:
