@@ -31,6 +31,8 @@ from tierwise.router.strategies import Order, certain
 
 AUTO = "auto"
 ZERO = Decimal(0)
+ALONE = "no_fallback"
+"""The duty under which a target is asked first and alone, or not at all: nothing falls back from it or to it."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,8 +242,9 @@ def _hops(rules: Rules, order: Sequence[Candidate], judged: dict[str, Judgement]
         )
         for c in order
     )
-    alone = pinned or (bool(hops) and "no_fallback" in hops[0].obligations)
-    return hops[:1] if alone else hops
+    if pinned or (hops and ALONE in hops[0].obligations):
+        return hops[:1]
+    return tuple(hop for hop in hops if ALONE not in hop.obligations)
 
 
 def _records(
@@ -265,7 +268,9 @@ def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: i
     excluded_by = why.by if why else judgement.rule
     reason = why.reason if why else judgement.reason
     if place is not None:
-        reason = choice.order.reason if place == 0 else "next in the order of trial"
+        reason = choice.order.reason if place == 0 else f"not asked after another: {ALONE}"
+        if place and ALONE not in judgement.obligations:
+            reason = "next in the order of trial"
     return CandidateRecord(
         model=candidate.model,
         endpoint=candidate.endpoint,

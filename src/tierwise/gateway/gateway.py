@@ -270,7 +270,7 @@ class Gateway:
         self.facts.made(call.key_id, attempt.tool_ids, model)
         if call.wire in APART:
             return
-        if call.wire in FORGETFUL and "no_store" not in run.ruling.decision.obligations:
+        if call.wire in FORGETFUL and "no_store" not in run.obligations:
             self.facts.thoughts.keep(call.key_id, attempt.tool_ids, attempt.thoughts)
         estimate, usage = input_tokens(call.features, attempt.hop.endpoint), attempt.usage
         self.facts.sessions.served(
@@ -424,14 +424,12 @@ class Gateway:
         refused = not run.attempts
         queued = isinstance(error, GateFailed) and error.queued
         outcome: Outcome = "review" if queued else "refused" if refused else "failed"
-        return await self._settle(run, outcome, told(error), review={"state": "waiting"} if queued else None)
+        return await self._settle(run, outcome, told(error))
 
-    async def _settle(
-        self, run: Run, outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
-    ) -> Decision:
+    async def _settle(self, run: Run, outcome: Outcome, error: str | None = None) -> Decision:
         run.settling = True
         self._leave(run)
-        decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
+        decision = run.decision(outcome, error=error, baseline=self._baseline(run))
         await self._ledger.outcome(decision)
         self._observe(decision, perf_counter() - run.started)
         return decision
