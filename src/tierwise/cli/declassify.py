@@ -43,7 +43,9 @@ def declassify(
 
     What caller, workflow, default and other detectors say stays in force. A running gateway heeds it at once.
 
-    Examples:  tierwise declassify 01m7y10kz5d0 --who ada --why "order numbers" --for 8h  ·  tierwise declassify --list
+    Examples:
+      tierwise declassify 01m7y10kz5d0 --who ada --why "order numbers" --for 8h
+      tierwise declassify --list
     """
     settings = config.load(file)
     store = Declassifications(settings.declassified_path)

@@ -41,8 +41,9 @@ def create(
 ) -> None:
     """Make a key. Its text is shown once, here; only a keyed hash of it is kept. A running server takes it at once.
 
-    Examples:  tierwise keys create alice --team red --expires 90d  ·
-    tierwise keys create ci --model 'small-*' --label internal --requests 60
+    Examples:
+      tierwise keys create alice --team red --expires 90d
+      tierwise keys create ci --model 'small-*' --label internal --requests 60
     """
     settings = config.load(file)
     if any(row.name == name for row in settings.document.key):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
 from tierwise.core.label import Tier
 from tierwise.registry.catalog import unpriced
@@ -35,7 +35,7 @@ def serve(
 async def _serve(settings: config.Settings, *, as_json: bool) -> None:
     from tierwise.server.run import serve as listen
 
-    found, words = await bootstrap.looked_around_told(settings)
+    found, words = await surroundings.looked_around_told(settings)
     for line in words:
         say(f"  found  {line}")
     async with bootstrap.opened(found) as wired:

@@ -60,6 +60,10 @@ from tierwise.wires.known import APART, FORGETFUL
 class Records(Protocol):
     """What the gateway asks of a ledger. Both return once the row is durable, or raise StoreError."""
 
+    @property
+    def alone(self) -> bool:
+        """Say whether nobody else writes there: then what this process has seen of a session is all there is."""
+
     async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
         """Write what is about to be done and set its reservation aside; return the account that has too little."""
 
@@ -266,7 +270,7 @@ class Gateway:
         self.facts.made(call.key_id, attempt.tool_ids, model)
         if call.wire in APART:
             return
-        if call.wire in FORGETFUL and "no_store" not in run.ruling.decision.obligations:
+        if call.wire in FORGETFUL and "no_store" not in run.obligations:
             self.facts.thoughts.keep(call.key_id, attempt.tool_ids, attempt.thoughts)
         estimate, usage = input_tokens(call.features, attempt.hop.endpoint), attempt.usage
         self.facts.sessions.served(
@@ -338,9 +342,9 @@ class Gateway:
         return Asking(call, self.facts.thoughts, hide)
 
     async def _recall(self, key_id: str | None, session: str, released: Released) -> None:
-        """Fetch the label of a session that an earlier process has seen."""
+        """Fetch the label of a session that an earlier process has seen, or another one sees now."""
         for name, since_ts in released.names(session).items():
-            if self.facts.session_label(key_id, name) is None:
+            if not self._ledger.alone or self.facts.session_label(key_id, name) is None:
                 before = await self._ledger.session_label(key_id, session, since_ts)
                 if before is not None:
                     self.facts.stick(key_id, name, before)
@@ -349,7 +353,7 @@ class Gateway:
         decision = run.ruling.decision
         target = Target(hop.endpoint, hop.model)
         label = decision.label.value
-        verdict = self.rules.policy.judge(label, decision.workflow, decision.key_id, target)
+        (verdict,) = self.rules.policy.judge(label, decision.workflow, decision.key_id, [target])
         verdict = granted(verdict, run.call.grant, label, target)
         if not verdict.allowed:
             raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
@@ -420,14 +424,12 @@ class Gateway:
         refused = not run.attempts
         queued = isinstance(error, GateFailed) and error.queued
         outcome: Outcome = "review" if queued else "refused" if refused else "failed"
-        return await self._settle(run, outcome, told(error), review={"state": "waiting"} if queued else None)
+        return await self._settle(run, outcome, told(error))
 
-    async def _settle(
-        self, run: Run, outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
-    ) -> Decision:
+    async def _settle(self, run: Run, outcome: Outcome, error: str | None = None) -> Decision:
         run.settling = True
         self._leave(run)
-        decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
+        decision = run.decision(outcome, error=error, baseline=self._baseline(run))
         await self._ledger.outcome(decision)
         self._observe(decision, perf_counter() - run.started)
         return decision

@@ -57,6 +57,12 @@ class Run:
         return True
 
     @property
+    def obligations(self) -> tuple[str, ...]:
+        """The duties that the call is under: of every target that was asked, else of the first to be."""
+        asked = dict.fromkeys(duty for attempt in self.attempts for duty in attempt.hop.obligations)
+        return tuple(asked) if self.attempts else self.ruling.decision.obligations
+
+    @property
     def spent_usd(self) -> Decimal:
         """What the attempts that are over have cost, as far as that is known."""
         costs = (attempt.record().cost_usd for attempt in self.attempts if attempt.released)
@@ -65,7 +71,7 @@ class Run:
     @property
     def good_outcome(self) -> Outcome:
         """The outcome of an answer that was handed over."""
-        if "human_review" in self.ruling.decision.obligations:
+        if "human_review" in self.obligations:
             return "review"
         return "flagged" if self.flagged else "answered"
 
@@ -98,7 +104,6 @@ class Run:
         outcome: Outcome,
         *,
         error: str | None = None,
-        review: dict[str, Any] | None = None,
         baseline: Decimal | None = None,
     ) -> Decision:
         """Return the record as it stands."""
@@ -113,14 +118,14 @@ class Run:
             before,
             attempts=attempts,
             chosen=last.model if last else before.chosen,
-            obligations=self.attempts[-1].hop.obligations if last else before.obligations,
+            obligations=self.obligations,
             dropped=without_content(self.attempts[-1].dropped) if last else (),
             reason=reason,
             outcome=outcome,
             error=error or (last.error if last and outcome in ("broken", "failed") else None),
             total_cost_usd=sum(costs, ZERO) if costs else None,
             baseline_cost_usd=baseline,
-            review=review,
+            review={"state": "waiting"} if outcome == "review" else None,
         )
 
 

@@ -58,6 +58,10 @@ class Store(Reader, Protocol):
     """What any ledger can do. Every method raises `StoreError` where the store cannot do it now."""
 
     @property
+    def alone(self) -> bool:
+        """Say whether no other process writes calls there."""
+
+    @property
     def interrupted(self) -> int:
         """How many calls were found open whose process was dead, when the store was opened."""
 

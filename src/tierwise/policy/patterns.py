@@ -57,6 +57,10 @@ _WEAK = re.compile(
 _NAME = re.compile(
     rb"\A(?:[A-Za-z0-9]{0,16}[._])+[A-Za-z0-9]{0,16}[)\]}]*\Z|\A(?:[A-Z]+[0-9]*)?(?:[A-Z][a-z]{2,})+[0-9]*[)\]}]*\Z"
 )
+# Where a value is kept and not the value: `env:NAME`, or the name of a variable that says what it holds.
+_REFERENCE = re.compile(
+    rb"\A(?:env:[A-Z_][A-Z0-9_]{0,63}|(?:[A-Z0-9]{1,16}_){1,6}(?:PASSWORD|PASS|PASSWD|PWD|SECRET|TOKEN|KEY)[0-9]{0,2})\Z"
+)
 
 
 def entropy(text: bytes) -> float:
