@@ -22,7 +22,8 @@ from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
-from tierwise.gateway.rules import Rules
+from tierwise.gateway.releases import Releases
+from tierwise.gateway.rules import Rules, usual_strategy
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.ledger.history import History
@@ -64,6 +65,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport
     engines: Mapping[str, Engine]
     metrics: Metrics
+    releases: Releases
 
 
 def rules_from(settings: Settings) -> Rules:
@@ -79,7 +81,7 @@ def rules_from(settings: Settings) -> Rules:
         budgets=document.budget,
         fallback=document.fallback,
         breaker=document.breaker,
-        default_strategy="best" if document.labels.preset == "strongest" else "cheapest_sufficient",
+        default_strategy=usual_strategy(document.labels),
     )
 
 
@@ -113,6 +115,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
     async with AsyncExitStack() as stack:
         ledger = await Ledger.open(settings.ledger_path, settings.document.ledger)
         stack.push_async_callback(ledger.close)
+        release, written = await ledger.release(), settings.policy
+        settings = settings.under(release)
+        rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         rules = await rechecked(settings, rules, transport)
@@ -128,6 +133,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observe=metrics.count,
         )
         stack.push_async_callback(gateway.aclose)
+        releases = Releases(gateway, ledger, written, release)
+        following = asyncio.create_task(releases.follow())
+        stack.callback(following.cancel)
         yield Wired(
             settings=settings,
             rules=rules,
@@ -136,6 +144,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             transport=transport,
             engines=engines,
             metrics=metrics,
+            releases=releases,
         )
 
 
@@ -223,6 +232,7 @@ def application(wired: Wired) -> App:
         settings=document.server,
         metrics=wired.metrics.render,
         ready=ready,
+        warning=lambda: wired.releases.warning,
     )
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from tierwise.core.answer import Answer, Delta
 from tierwise.core.call import Call
-from tierwise.core.decision import Decision, Labelled, Outcome
+from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import (
     AllAttemptsFailed,
     BudgetExceeded,
@@ -34,24 +34,24 @@ from tierwise.core.errors import (
     Verdict,
 )
 from tierwise.core.label import Label
+from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Wait
 from tierwise.economics.price import ASSUMED_OUTPUT_TOKENS, cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
+from tierwise.gateway.again import judge_again, labelled
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
 from tierwise.gateway.clock import Clock
-from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
+from tierwise.gateway.decide import ZERO, Ask, Hop, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
 from tierwise.ledger.intent import Intent
-from tierwise.policy.granted import granted
-from tierwise.policy.judge import Target
-from tierwise.policy.label import label_call
+from tierwise.providers.address import Address
 from tierwise.providers.transport import Transport
 from tierwise.quality.gate import needs_logprobs
 from tierwise.wires.known import APART, FORGETFUL
@@ -123,7 +123,7 @@ class Gateway:
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session)
         asking = Asking(call, self.facts.thoughts, self._masked)
-        run = Run(self._rule(asking), asking, started)
+        run = Run(self.rules, self._rule(asking), asking, started)
         if call.hints.session is not None:
             self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
         try:
@@ -174,13 +174,13 @@ class Gateway:
         breaker = self.facts.breaker(hop.model.id)
         live = False  # true while there is more to come, and somebody else lets go of the attempt
         try:
-            self._judge_again(run, hop)
+            reach = self._reaching(run, hop)
             attempt.admitted = breaker.admit(monotonic())
             if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
             self._reserve(run, hop)
             attempt.reserved = True
-            result = await attempt.run(self._transport, self._reach, run.gates, deadline)
+            result = await attempt.run(self._transport, reach, run.gates, deadline)
             if result.record.verdict == "fail":
                 if run.on_gate_failure != "fail":
                     await attempt.read_to_end()
@@ -310,19 +310,8 @@ class Gateway:
             unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
-        label = self._label(call, pool)
-        return decide(rules, self.facts, ask, pool, label)
-
-    def _label(self, call: Call, pool: Pool) -> Labelled:
-        rules, session = self.rules, call.hints.session
-        return label_call(
-            rules.labels,
-            caller=call.hints.label,
-            workflow=pool.workflow.label if pool.workflow else None,
-            session=self.facts.session_label(call.key_id, session) if session else None,
-            stored=call.inherited,
-            findings=rules.detectors.scan(call.parts),
-        )
+        session = self.facts.session_label(call.key_id, call.hints.session) if call.hints.session else None
+        return decide(rules, self.facts, ask, pool, labelled(rules, call, pool.workflow, session))
 
     def _masked(self, call: Call) -> Masked:
         pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
@@ -335,17 +324,18 @@ class Gateway:
             if before is not None:
                 self.facts.stick(key_id, session, before)
 
-    def _judge_again(self, run: Run, hop: Hop) -> None:
-        decision = run.ruling.decision
-        target = Target(hop.endpoint, hop.model)
-        label = decision.label.value
-        verdict = self.rules.policy.judge(label, decision.workflow, decision.key_id, target)
-        verdict = granted(verdict, run.call.grant, label, target)
-        if not verdict.allowed:
-            raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
-        added = set(verdict.obligations) - set(hop.obligations)
-        if added:  # by a reload since the order of trial was made: the hop was not prepared for it
-            raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
+    def _reaching(self, run: Run, hop: Hop) -> Reach:
+        """Judge the hop, now and once more where another release is in force by the time that it could be asked."""
+        judged_by = self.rules
+        judge_again(run, hop, judged_by)
+
+        async def reach(endpoint: Endpoint) -> Address:
+            address = await self._reach(endpoint)
+            if self.rules is not judged_by:
+                judge_again(run, hop, self.rules)
+            return address
+
+        return reach
 
     # limits, money, health, record
 

@@ -12,8 +12,7 @@ import secrets
 import sqlite3
 import string
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,16 +20,12 @@ import msgspec
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.grant import Grant
 from tierwise.core.secret import Secret
-from tierwise.ledger import tables
-from tierwise.ledger.lock import WriterLock
-from tierwise.sqlite.connect import connect_writer, explained
-from tierwise.sqlite.migrate import check, migrate
+from tierwise.ledger.beside import changing
 
 BRAND = "tw-"
 SHOWN_CHARS = 8
 HIDDEN_CHARS = 40
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-MIGRATION_WAIT_S = 5.0
 _ALPHABET = string.ascii_letters + string.digits
 _COLUMNS = "name, prefix, hash, created, expires, revoked, permissions"
 _permissions = msgspec.json.Decoder(Grant)
@@ -97,7 +92,7 @@ class KeyBook:
         """Make a key; its text is returned here and never again. ConfigError for a name that was ever given."""
         if not NAME.fullmatch(grant.name):
             raise ConfigError(f"{grant.name!r}: a name is up to 64 letters, digits, dots, dashes and underscores")
-        with self._changing() as db:
+        with changing(self._path) as db:
             if select(db, grant.name):
                 raise ConfigError(f"the name {grant.name!r} was given before, and names are not given twice")
             made = self._insert(db, grant, pepper, expires)
@@ -106,7 +101,7 @@ class KeyBook:
 
     def rotate(self, name: str, pepper: bytes, grace_s: float = 0.0) -> tuple[StoredKey, Secret]:
         """Give the key a new text; the old one is taken for `grace_s` more seconds."""
-        with self._changing() as db:
+        with changing(self._path) as db:
             now = self._clock()
             old = [key for key in self._known(db, name) if key.until is None or key.until > now]
             if not old:
@@ -120,7 +115,7 @@ class KeyBook:
 
     def revoke(self, name: str) -> bool:
         """End the key, every text of it; say whether any was still taken."""
-        with self._changing() as db:
+        with changing(self._path) as db:
             now = self._clock()
             live = any(key.until is None or key.until > now for key in self._known(db, name))
             if live:
@@ -153,42 +148,6 @@ class KeyBook:
     def _trace(self, db: sqlite3.Connection, what: str, name: str, detail: str) -> None:
         sql = "INSERT INTO key_changes (ts, who, what, name, detail) VALUES (?, ?, ?, ?, ?)"
         db.execute(sql, (self._clock(), self._who, what, name, detail))
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Open the file, bring its tables up to date, and commit all that is done inside, or nothing."""
-        with explained(self._path):
-            db = connect_writer(self._path)
-            try:
-                self._up_to_date(db)
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield db
-                except BaseException:
-                    db.execute("ROLLBACK")
-                    raise
-                db.execute("COMMIT")
-            finally:
-                db.close()
-
-    def _up_to_date(self, db: sqlite3.Connection) -> None:
-        """Migrate where nobody else writes; a server that is starting does it itself."""
-        deadline = time.monotonic() + MIGRATION_WAIT_S
-        while True:
-            try:
-                return check(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
-            except StoreError:
-                try:
-                    lock = WriterLock(self._path)
-                except StoreError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.05)
-                    continue
-            try:
-                migrate(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
-            finally:
-                lock.release()
 
 
 def _key(row: tuple[str, str, bytes, float, float | None, float | None, bytes]) -> StoredKey:

@@ -3,7 +3,7 @@
 `intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
-Keys have two tables of their own, which `ledger.keys` writes.
+Keys have two tables of their own, which `ledger.keys` writes, and policies one (`ledger.releases`).
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -55,6 +55,12 @@ MIGRATIONS = (
     CREATE TABLE key_changes (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, ts REAL NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
         name TEXT NOT NULL, detail TEXT NOT NULL
+    );
+    """,
+    """
+    CREATE TABLE releases (
+        number INTEGER PRIMARY KEY, digest TEXT, policy BLOB, who TEXT NOT NULL, why TEXT NOT NULL, ts REAL NOT NULL,
+        replaces INTEGER UNIQUE
     );
     """,
 )
