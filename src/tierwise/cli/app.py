@@ -32,6 +32,7 @@ COMMANDS = {
     "log": ("decisions", "log", "Decisions, newest first."),
     "show": ("decisions", "show", "One decision, whole."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
+    "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
     "keys": ("keys", "app", "Keys for callers: make, list, replace, revoke."),

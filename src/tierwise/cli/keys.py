@@ -127,9 +127,14 @@ def rotate(
     _show_once(*made, as_json=as_json)
 
 
-def _book(settings: config.Settings) -> KeyBook:
+def person() -> str:
+    """Return who is logged in here, as traces of changes name people."""
     number = f" (uid {os.getuid()})" if hasattr(os, "getuid") else ""
-    return KeyBook(settings.ledger_path, getpass.getuser() + number)
+    return getpass.getuser() + number
+
+
+def _book(settings: config.Settings) -> KeyBook:
+    return KeyBook(settings.ledger_path, person())
 
 
 async def _read(settings: config.Settings, name: str | None) -> tuple[list[StoredKey], list[KeyChange]]:
