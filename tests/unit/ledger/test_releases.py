@@ -54,7 +54,7 @@ def test_what_was_compared_with_another_policy_is_not_released(book: ReleaseBook
 
 
 @pytest.mark.parametrize(
-    "damage", ["policy = x'7b7d'", "digest = 'sha256:0'", "policy = NULL", "digest = NULL", "why = x'00'"]
+    "damage", ["policy = x'7b7d'", "policy = 7", "digest = 'sha256:0'", "policy = NULL", "digest = NULL"]
 )
 def test_a_damaged_release_is_never_a_policy(book: ReleaseBook, path: Path, damage: str) -> None:
     book.add(ONE, "a", after=0)
@@ -63,3 +63,4 @@ def test_a_damaged_release_is_never_a_policy(book: ReleaseBook, path: Path, dama
     db.close()
     with pytest.raises(StoreError, match="release 1"):
         find(connect_reader(path))
+    assert [release.number for release in select(connect_reader(path))] == [1], "it is listed all the same"
