@@ -14,7 +14,7 @@ from tierwise.core.call import Features, Hints
 from tierwise.core.decision import CandidateRecord, Decision, Labelled
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied, TierwiseError
 from tierwise.core.grant import Grant
-from tierwise.core.label import Tier
+from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account
 from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
@@ -25,7 +25,7 @@ from tierwise.gateway.workflow import Workflow
 from tierwise.policy.granted import granted
 from tierwise.policy.judge import Judgement, Target
 from tierwise.router.candidate import Candidate, Held, Need
-from tierwise.router.choose import Choice, choose
+from tierwise.router.choose import Choice, Strategy, choose
 from tierwise.router.eligible import Exclusion
 from tierwise.router.strategies import Order, certain
 
@@ -82,6 +82,16 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
 
 
+class Weighed(msgspec.Struct, frozen=True, kw_only=True):
+    """The candidates and their order, before they are told."""
+
+    looked_at: tuple[Candidate, ...]
+    choice: Choice
+    need: Need
+    accounts: tuple[Account, ...]
+    strategy: Strategy
+
+
 def resolve(rules: Rules, ask: Ask) -> Pool:
     """Turn the caller's `model` and hints into a pool, or raise InvalidCall for a name that does not exist."""
     catalog = rules.catalog.models
@@ -128,26 +138,9 @@ def _workflow(rules: Rules, ask: Ask) -> Workflow | None:
 
 def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) -> Ruling:
     """Judge and order the pool. An empty order comes back as a refusal, not as an exception."""
-    workflow = pool.workflow
-    name = workflow.name if workflow else None
-    team = ask.grant.team if ask.grant else None
-    accounts = facts.accounts_for(name, ask.key_id, team)
-    holder = _holder(rules, ask, pool)
-    left = facts.money_left(accounts, ask.ts) if accounts else None
-    need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
-    judged: dict[str, Judgement] = {}
-    endpoints = rules.catalog.endpoints
-    for model in pool.models:
-        endpoint = endpoints[model.endpoint]
-        target = Target(endpoint, model)
-        verdict = granted(rules.policy.judge(label.value, name, ask.key_id, target), ask.grant, label.value, target)
-        verdict = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
-        judged[model.id] = _masking(verdict, ask, endpoint) if DUTY in verdict.obligations else verdict
-    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
-    permitted = [c for c in looked_at if judged[c.model].allowed]
-    strategy = workflow.strategy if workflow else rules.default_strategy
-    choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
-    choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
+    workflow, judged = pool.workflow, judged_all(rules, ask, pool, label.value)
+    weighed = weigh(rules, facts, ask, pool, judged)
+    looked_at, choice = weighed.looked_at, weighed.choice
     hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
     decision = Decision(
         id=ask.id,
@@ -157,11 +150,11 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         features=ask.features,
         label=label,
         candidates=_records(looked_at, judged, choice),
-        workflow=name,
+        workflow=workflow.name if workflow else None,
         session=ask.hints.session,
         key_id=ask.key_id,
-        team=team,
-        strategy="pinned" if pool.pinned else strategy,
+        team=ask.grant.team if ask.grant else None,
+        strategy="pinned" if pool.pinned else weighed.strategy,
         policy_digest=rules.policy.digest,
         price_digest=rules.catalog.price_digest,
         registry_digest=rules.catalog.digest,
@@ -169,8 +162,36 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         reason=choice.order.reason,
         obligations=hops[0].obligations if hops else (),
     )
-    refusal = None if hops else _refusal(decision, need, accounts)
-    return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=accounts, refusal=refusal)
+    refusal = None if hops else _refusal(decision, weighed.need, weighed.accounts)
+    return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=weighed.accounts, refusal=refusal)
+
+
+def judged_all(rules: Rules, ask: Ask, pool: Pool, label: Label) -> dict[str, Judgement]:
+    """Ask policy about every model of the pool; what it says does not depend on how long the call is."""
+    name, judged = pool.workflow.name if pool.workflow else None, {}
+    for model in pool.models:
+        endpoint = rules.catalog.endpoints[model.endpoint]
+        target = Target(endpoint, model)
+        verdict = granted(rules.policy.judge(label, name, ask.key_id, target), ask.grant, label, target)
+        verdict = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
+        judged[model.id] = _masking(verdict, ask, endpoint) if DUTY in verdict.obligations else verdict
+    return judged
+
+
+def weigh(rules: Rules, facts: Facts, ask: Ask, pool: Pool, judged: dict[str, Judgement]) -> Weighed:
+    """Order what policy permits."""
+    workflow = pool.workflow
+    team = ask.grant.team if ask.grant else None
+    accounts = facts.accounts_for(workflow.name if workflow else None, ask.key_id, team)
+    holder = _holder(rules, ask, pool)
+    left = facts.money_left(accounts, ask.ts) if accounts else None
+    need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
+    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
+    permitted = [c for c in looked_at if judged[c.model].allowed]
+    strategy = workflow.strategy if workflow else rules.default_strategy
+    choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
+    choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
+    return Weighed(looked_at=looked_at, choice=choice, need=need, accounts=accounts, strategy=strategy)
 
 
 def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:

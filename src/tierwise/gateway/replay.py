@@ -18,14 +18,15 @@ from tierwise.core.errors import InvalidCall, StoreError
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier, highest
 from tierwise.gateway.attempt import told
-from tierwise.gateway.decide import Ask, Pool, decide, of_policy, resolve
+from tierwise.gateway.decide import Ask, Pool, decide, judged_all, of_policy, resolve, weigh
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.flips import Side, Tally
 from tierwise.gateway.rules import Rules
-from tierwise.policy.granted import LABEL, MODELS, granted
-from tierwise.policy.judge import Judgement, Target
+from tierwise.policy.granted import LABEL, MODELS
+from tierwise.policy.judge import Judgement
 
-MOST_KEPT = 50_000
+NO_FEATURES = Features(input_tokens_est=0)
+MOST_KEPT = 20_000
 """Answers that are kept because the same is asked again and again."""
 
 
@@ -93,18 +94,30 @@ def as_recorded(record: Recorded, after: Side) -> Side:
     )
 
 
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What policy says of one kind of call, model by model."""
+
+    verdicts: dict[str, Judgement]
+    permitted: frozenset[str]
+    reach: int
+
+    def said(self) -> dict[str, Judgement]:
+        """Return the verdicts without their reasons."""
+        return {m: msgspec.structs.replace(v, rule=None, reason="") for m, v in self.verdicts.items()}
+
+
 class Replay:
     """Decides recorded calls by these rules. Keeps answers, since traffic repeats itself."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules, self._facts = rules, Facts(rules.breaker, ())
         self._kept: dict[Any, Side] = {}
+        self._judged: dict[Any, Judged] = {}
 
     def __call__(self, record: Recorded, label: Label) -> Side:
         """Return what would be decided of the recorded call, labelled so."""
-        ask = _ask(record, Features(input_tokens_est=0))
         try:
-            pool = resolve(self._rules, ask)
+            pool = self.pool(record)
         except InvalidCall as error:
             return Side(label=label, error=told(error))
         place = None if _drawn(self._rules, pool) else (_key(record), label, bytes(record.features))
@@ -115,20 +128,42 @@ class Replay:
                 _keep(self._kept, place, found)
         return found
 
+    def pool(self, record: Recorded) -> Pool:
+        """Return what the call could have meant, or raise InvalidCall."""
+        return resolve(self._rules, _ask(record, NO_FEATURES))
+
+    def judged(self, record: Recorded, label: Label, pool: Pool) -> "Judged":
+        """Return what policy says of every model that the call could have meant."""
+        place = (_key(record), label)
+        found = self._judged.get(place)
+        if found is None:
+            verdicts = judged_all(self._rules, _ask(record, NO_FEATURES), pool, label)
+            endpoints = self._rules.catalog.endpoints
+            permitted = [model for model in pool.models if verdicts[model.id].allowed]
+            found = Judged(
+                verdicts=verdicts,
+                permitted=frozenset(model.id for model in permitted),
+                reach=max((endpoints[model.endpoint].tier.rank for model in permitted), default=-1),
+            )
+            _keep(self._judged, place, found)
+        return found
+
     def _decide(self, record: Recorded, label: Label, pool: Pool) -> Side:
-        ask = _ask(record, _features.decode(record.features))
-        ruling = decide(self._rules, self._facts, ask, pool, Labelled(value=label))
-        looked, hop = ruling.decision.candidates, ruling.hops[0] if ruling.hops else None
-        permitted = [c for c in looked if not of_policy(c.excluded_by)]
+        ask, judged = _ask(record, _features.decode(record.features)), self.judged(record, label, pool)
+        order = weigh(self._rules, self._facts, ask, pool, judged.verdicts).choice.order
+        first, error = order.candidates[0] if order.candidates else None, None
+        if first is None:
+            refusal = decide(self._rules, self._facts, ask, pool, Labelled(value=label)).refusal
+            error = None if refusal is None else told(refusal)
         return Side(
-            first=hop.model.id if hop else None,
-            tier=hop.endpoint.tier if hop else None,
-            permitted=frozenset(c.model for c in permitted),
-            reach=max((c.tier.rank for c in permitted), default=-1),
-            duties=hop.obligations if hop else (),
-            cost_usd=next((c.expected_cost_usd for c in looked if hop and c.model == hop.model.id), None),
+            first=first.model if first else None,
+            tier=first.tier if first else None,
+            permitted=judged.permitted,
+            reach=judged.reach,
+            duties=judged.verdicts[first.model].obligations if first else (),
+            cost_usd=first.cost_usd if first else None,
             label=label,
-            error=told(ruling.refusal) if ruling.refusal else None,
+            error=error,
         )
 
 
@@ -151,7 +186,7 @@ def against_policy(before: Rules, after: Rules, records: Iterable[bytes]) -> Tal
         place = (_key(record), labels)
         found = judged.get(place)
         if found is None:
-            found = _verdicts(before, record, labels[0]), _verdicts(after, record, labels[1])
+            found = _verdicts(old, record, labels[0]), _verdicts(new, record, labels[1])
             _keep(judged, place, found)
         if ordered_alike and found[0] == found[1]:
             tally.same(record.workflow, labels[1])
@@ -184,21 +219,13 @@ def _of(rules: Rules, source: LabelSource) -> Label:
     return rules.detectors.labels.get(name, Label.PUBLIC)  # it is off, or there is no such pattern any more
 
 
-def _verdicts(rules: Rules, record: Recorded, label: Label) -> Verdicts:
+def _verdicts(replay: Replay, record: Recorded, label: Label) -> Verdicts:
     """Return what policy says of every model that the call could have meant; none for a name that does not exist."""
-    ask = _ask(record, Features(input_tokens_est=0))
     try:
-        pool = resolve(rules, ask)
+        pool = replay.pool(record)
     except InvalidCall:
         return {}
-    name = pool.workflow.name if pool.workflow else None
-    found = {}
-    for model in pool.models:
-        target = Target(rules.catalog.endpoints[model.endpoint], model)
-        verdict = rules.policy.judge(label, name, record.key_id, target)
-        verdict = granted(verdict, ask.grant, label, target)
-        found[model.id] = msgspec.structs.replace(verdict, rule=None, reason="")
-    return found
+    return replay.judged(record, label, pool).said()
 
 
 def _ask(record: Recorded, features: Features) -> Ask:
