@@ -182,7 +182,7 @@ def test_a_release_that_widens_needs_to_be_meant(desk: Desk) -> None:
         (("rollback", "--why", "x"), "no release"),
         (("rollback", "7", "--why", "x"), "policy list"),
         (("show", "7"), "policy list"),
-        (("show", "last"), "last"),
+        (("show", "last"), "[N]"),
     ],
 )
 def test_what_is_wrong_is_said_and_releases_nothing(desk: Desk, arguments: tuple[str, ...], told: str) -> None:
@@ -194,27 +194,23 @@ def test_what_is_wrong_is_said_and_releases_nothing(desk: Desk, arguments: tuple
     }
     said = desk.installed.run("policy", *(one.format(**files) for one in arguments), code=2)
     assert told in said.stderr
-    assert "No releases" in desk.installed.run("policy", "list").stdout
+    assert not (desk.installed.home / "ledger.sqlite").exists()
 
 
 def test_a_damaged_release_stops_a_start_and_another_one_mends_it(desk: Desk, serve: Callable[..., str]) -> None:
     strict = desk.file("strict", INSIDE)
     desk.policy("apply", str(strict), "--why", "first")
-    desk.policy("apply", str(desk.file("stricter", INSIDE.replace("frontier", "local"))), "--why", "w", "--widen")
-    address = serve()
-    desk.policy("rollback", "1", "--why", "back", "--widen")
-    until(lambda: asked(address, None, "small")[0] == 200)
-    desk.policy("rollback", "2", "--why", "again", "--widen")
-    desk.damage(4)
-    assert ready(address)["status"] == "ok", "a gateway that serves is not taken out for it"
+    desk.policy("rollback", "--why", "second", "--widen")
+    desk.policy("rollback", "1", "--why", "third")
+    desk.damage(3)
     assert "DAMAGED" in desk.installed.run("policy", "list").stdout
     found = {row["what"]: row for row in desk.installed.json("doctor", code=1)}
     assert not found["policy"]["well"]
     assert "policy rollback" in found["policy"]["mend"]
-    assert "release 4 of the policy is damaged" in desk.installed.run("serve", "--port", "0", code=2).stderr
-    assert "damaged" in desk.installed.run("policy", "rollback", "4", "--why", "x", code=2).stderr
+    assert "release 3 of the policy is damaged" in desk.installed.run("serve", "--port", "0", code=2).stderr
+    assert "damaged" in desk.installed.run("policy", "rollback", "3", "--why", "x", code=2).stderr
     made = desk.policy("rollback", "1", "--why", "mended", "--widen")["release"]
-    assert (made["number"], desk.release_in_force()) == (5, 5)
+    assert (made["number"], desk.release_in_force()) == (4, 4)
     assert asked(serve(), None, "large")[0] == 403
 
 

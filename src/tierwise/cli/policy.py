@@ -69,7 +69,9 @@ def show(
 ) -> None:
     """Show the policy in force, or that of a release: where it comes from, its digests and its text.
 
-    Examples:  tierwise policy show  ·  tierwise policy show 3 --json
+    Examples:
+      tierwise policy show
+      tierwise policy show 3 --json
     """
     state = _state(file)
     release = state.release(number) if number is not None else state.readable
@@ -98,7 +100,8 @@ def show(
 def list_(file: ConfigFile = None, as_json: Json = False) -> None:
     """List the releases, newest first.
 
-    Example:  tierwise policy list
+    Example:
+      tierwise policy list
     """
     state = _state(file)
     if as_json:
@@ -128,7 +131,9 @@ def diff(
     Labels of recorded calls follow the new table, as far as what was found is recorded; what a new pattern would find
     in them is not known. Exit 1 where data could go where it could not go before, or is found less.
 
-    Examples:  tierwise policy diff new.toml  ·  tierwise policy diff 3 --against 2 --since 7d
+    Examples:
+      tierwise policy diff new.toml
+      tierwise policy diff 3 --against 2 --since 7d
     """
     state = _state(file)
     before = state.release(against) if against is not None else state.readable
@@ -154,7 +159,8 @@ def apply(
 ) -> int:
     """Release the policy of a file: every gateway over this ledger takes it up within a second, and keeps it at start.
 
-    Example:  tierwise policy apply new.toml --why "claims stay inside" --by "privacy board"
+    Example:
+      tierwise policy apply new.toml --why "claims stay inside" --by "privacy board"
     """
     state = _state(file)
     return _release(state, _read(new), (why, by), since_ts(since), widen=widen, as_json=as_json)
@@ -173,7 +179,9 @@ def rollback(
     """Put the policy of an earlier release in force again, as a new release. Before the first stands the file's own.
     Recorded decisions are compared only with --since, so that this takes a second.
 
-    Examples:  tierwise policy rollback --why "claims cannot be served"  ·  tierwise policy rollback 3 --why "as in May"
+    Examples:
+      tierwise policy rollback --why "claims cannot be served"
+      tierwise policy rollback 3 --why "as in May"
     """
     state = _state(file)
     if number is None and not state.releases:
@@ -195,7 +203,8 @@ def detach(
 ) -> int:
     """Let the configuration file's own policy count again, at each gateway that of its own file.
 
-    Example:  tierwise policy detach --why "one gateway only: the file is enough"
+    Example:
+      tierwise policy detach --why "one gateway only: the file is enough"
     """
     state = _state(file)
     return _release(state, None, (why, by), since_ts(since) if since else None, widen=widen, as_json=as_json)
