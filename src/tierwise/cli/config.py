@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from tierwise import config
+from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Json, print_json, say, table
 from tierwise.cli.released import in_force, overruled
 from tierwise.cli.telling import wrapped
@@ -22,6 +22,9 @@ def _group() -> None:
 def show(file: ConfigFile = None, as_json: Json = False) -> None:
     """Print every effective value and its source: default, file, environment or flag. Secrets are references.
 
+    What is printed is then checked as `tierwise serve` checks it: exit 2 where it
+    leads nowhere, or where marked data could leave by it.
+
     Example:
       tierwise config show
     """
@@ -33,9 +36,10 @@ def show(file: ConfigFile = None, as_json: Json = False) -> None:
     rows = config.effective(settings)
     if as_json:
         print_json([{"key": key, "value": value, "source": source} for key, value, source in rows])
-        return
-    where = settings.file or "none: what exists on this machine is discovered"
-    print(f"configuration file: {where}")
-    if told := overruled(settings):
-        print(wrapped(iter([told])))
-    print(table(("key", "value", "source"), rows))
+    else:
+        where = settings.file or "none: what exists on this machine is discovered"
+        print(f"configuration file: {where}")
+        if told := overruled(settings):
+            print(wrapped(iter([told])))
+        print(table(("key", "value", "source"), rows))
+    bootstrap.rules_from(settings)

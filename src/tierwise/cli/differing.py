@@ -9,6 +9,7 @@ from tierwise import bootstrap, config
 from tierwise.cli.replay import counted, in_words, told
 from tierwise.gateway.flips import Tally
 from tierwise.gateway.openings import Opening, openings
+from tierwise.gateway.releases import put_in_force
 from tierwise.gateway.replay import against_policy
 from tierwise.gateway.replaying import Compare
 from tierwise.policy.compare import Change, changes
@@ -51,7 +52,7 @@ def compared(settings: config.Settings, before: Written, after: Written, since: 
     """Compare two policies over what is configured and what was recorded since then, if asked. Raises ConfigError."""
     said = changes(before, after)
     rules = bootstrap.rules_from(settings)
-    opened = openings(rules.under(before), rules.under(after), (before, after))
+    opened = openings(rules.under(before), put_in_force(rules, after), (before, after))
     tally = Tally() if since is None else counted(settings, partial(_build, settings, before, after), since)
     return Differing(changes=said, openings=opened, tally=tally)
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli.differing import Differing, compared
 from tierwise.cli.keys import person
 from tierwise.cli.options import ConfigFile, Json, print_json, say, since_ts, table
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import ConfigError, InvalidCall, StoreError, TierwiseError
-from tierwise.ledger.releases import Release, ReleaseBook, checked
+from tierwise.ledger.releases import Release, checked
 from tierwise.policy.released import Written, canonical, parse
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The policy as releases.")
@@ -231,7 +231,7 @@ def _release(
     made = None
     if not refused:
         who = person() if by is None else f"{by}, by {person()}"
-        made = ReleaseBook(state.settings.ledger_path, who).add(policy, why, after=state.newest)
+        made = bootstrap.release_book(state.settings, who).add(policy, why, after=state.newest)
     _say(found, made, as_json=as_json)
     if refused:
         say("nothing was released: data could go where it could not go before, or is found less. If that is meant, add")
@@ -257,7 +257,7 @@ def _state(file: Path | None) -> State:
 
 
 async def _look(settings: config.Settings) -> State:
-    settings = await bootstrap.looked_around(settings)
+    settings = await surroundings.looked_around(settings)
     history = bootstrap.reader(settings)
     if history is None:
         return State(settings=settings, releases=(), readable=None)
@@ -285,11 +285,10 @@ def _given(state: State, new: str) -> tuple[str, Written]:
 
 
 def _read(file: Path) -> bytes:
-    """Return the policy of a file, checked as at a start. A variable that overrides it here is not part of it."""
+    """Return the policy of a file, as written: a variable that overrides it here is not part of it."""
     settings = config.load(file)
     own = {name: value for name, value in settings.environ.items() if not name.startswith("TIERWISE_LABELS_")}
     settings = config.load(file, environ=own)
-    bootstrap.rules_from(settings)
     return canonical(settings.policy)
 
 

@@ -12,7 +12,6 @@ from tierwise.cli.options import Json, Since, print_json, say, since_ts, table
 from tierwise.gateway.flips import KINDS, Tally
 from tierwise.gateway.replay import against_record
 from tierwise.gateway.replaying import Build, Compare, replayed
-from tierwise.ledger.scan import Scan
 
 QUIET_S = 2.0
 SAID = {
@@ -59,7 +58,7 @@ def replay(
 
 def counted(settings: config.Settings, build: Build, since: float) -> Tally:
     """Compare the recorded decisions since then, and say how far it is where that takes longer."""
-    if not settings.ledger_path.exists():
+    if settings.ledger_place is None and not settings.ledger_path.exists():
         return Tally()
     begun, last = time.monotonic(), 0.0
 
@@ -70,7 +69,7 @@ def counted(settings: config.Settings, build: Build, since: float) -> Tally:
             last = now
             say(f"  {done:,} of {count:,} decisions, {now - begun:.0f} s")
 
-    return replayed(build, Scan(settings.ledger_path, since), progress)
+    return replayed(build, partial(bootstrap.records, settings, since), progress)
 
 
 def told(found: Tally) -> dict[str, Any]:

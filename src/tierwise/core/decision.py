@@ -18,7 +18,8 @@ Outcome = Literal[
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Who set which label, and where: `caller`, `workflow`, `default`, `session`, `stored` or `detector:card`."""
+    """Who set which label, and where: `caller`, `workflow`, `default`, `session`, `stored`, `detector:card` or
+    `declassified:ID`."""
 
     source: str
     label: Label
@@ -32,10 +33,19 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[LabelSource, ...] = ()
 
 
+class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A ceiling, rule or grant that applied. `effects`: `deny`, `require_all` or duties; `because`: its conditions."""
+
+    rule: str
+    effects: tuple[str, ...]
+    because: tuple[str, ...] = ()
+
+
 class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One model that was looked at. `excluded_by` names the filter or rule, `reason` is for people.
 
     `score` is the place in the order of trial (lower is tried first); `probability` is that of being tried first.
+    `rules` are those of policy that applied, every denial among them; not written where there is none.
     """
 
     model: str
@@ -49,6 +59,7 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     expected_quality: float | None = None
     expected_latency_ms: float | None = None
     probability: float | None = None
+    rules: tuple[RuleRecord, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class GateRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ import msgspec
 from tierwise.core.grant import Grant, Rate
 
 MINUTE_S = 60.0
+# Where a caller sets no limit, an answer counts as this long until it has ended.
+ASSUMED_OUTPUT_TOKENS = 4096
 
 
 class Limit(Rate, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,8 +9,9 @@ from decimal import Decimal
 from tierwise.core.usage import Price, Usage
 
 MTOK = Decimal(1_000_000)
-# Where a caller sets no limit, an answer is assumed to be at most this long when money is reserved.
-ASSUMED_OUTPUT_TOKENS = 4096
+# The longest answer that an endpoint gives where neither the caller nor the model's row says (2026-11: the longest that
+# any row or wire here knows of).
+MOST_OUTPUT_TOKENS = 128_000
 # Measured answers are far shorter than their limit; for the *expected* cost of a call this many tokens stand in.
 EXPECTED_OUTPUT_TOKENS = 256
 
@@ -30,13 +31,18 @@ def expected_cost_usd(price: Price, input_tokens: int, max_output_tokens: int | 
     return (input_tokens * price.input_usd_per_mtok + output * price.output_usd_per_mtok) / MTOK
 
 
-def worst_cost_usd(price: Price, input_tokens: int, max_output_tokens: int | None) -> Decimal:
-    """Bound the cost of a call before it is made: the upper estimate of input and the whole allowed output.
+def most_output_tokens(asked: int | None, most: int | None, context: int | None) -> int:
+    """Bound the length of one answer by what limits it: the caller, the model's own limit, its context."""
+    return min((limit for limit in (asked, most, context) if limit is not None), default=MOST_OUTPUT_TOKENS)
+
+
+def worst_cost_usd(price: Price, input_tokens: int, output_tokens: int) -> Decimal:
+    """Bound the cost of a call before it is made: the upper estimate of input and the longest output.
 
     Input is bounded at its dearest bucket, as a cache write may cost more than fresh input.
     """
     dearest = max(price.input_usd_per_mtok, *_cache_usd_per_mtok(price))
-    return (input_tokens * dearest + (max_output_tokens or ASSUMED_OUTPUT_TOKENS) * price.output_usd_per_mtok) / MTOK
+    return (input_tokens * dearest + output_tokens * price.output_usd_per_mtok) / MTOK
 
 
 def _cache_usd_per_mtok(price: Price) -> tuple[Decimal, Decimal, Decimal]:

@@ -12,6 +12,7 @@ from tierwise.core.errors import PolicyDenied
 from tierwise.core.label import Label, highest
 from tierwise.gateway.decide import Hop
 from tierwise.gateway.masking import DUTY
+from tierwise.gateway.released import Released
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.workflow import Workflow
@@ -20,7 +21,9 @@ from tierwise.policy.judge import Target
 from tierwise.policy.label import label_call
 
 
-def labelled(rules: Rules, call: Call, workflow: Workflow | None, session: Label | None) -> Labelled:
+def labelled(
+    rules: Rules, call: Call, workflow: Workflow | None, session: Label | None, released: Released
+) -> Labelled:
     """Label a call by everything that is known of it; `session` is what its session has carried."""
     return label_call(
         rules.labels,
@@ -28,7 +31,8 @@ def labelled(rules: Rules, call: Call, workflow: Workflow | None, session: Label
         workflow=workflow.label if workflow else None,
         session=session,
         stored=call.inherited,
-        findings=rules.detectors.scan(call.parts),
+        findings=rules.detectors.scan(call.parts, released.hashes),
+        released=(*released.session, *released.texts),
     )
 
 
@@ -37,13 +41,13 @@ def judge_again(run: Run, hop: Hop, rules: Rules) -> None:
     label = run.ruling.decision.label.value
     _judge(run, hop, run.rules, label)
     if rules is not run.rules:
-        again = labelled(rules, run.call, run.ruling.workflow, None)
+        again = labelled(rules, run.call, run.ruling.workflow, None, run.released)
         _judge(run, hop, rules, highest((label, again.value)))
 
 
 def _judge(run: Run, hop: Hop, rules: Rules, label: Label) -> None:
     decision, target = run.ruling.decision, Target(hop.endpoint, hop.model)
-    verdict = rules.policy.judge(label, decision.workflow, decision.key_id, target)
+    (verdict,) = rules.policy.judge(label, decision.workflow, decision.key_id, [target])
     verdict = granted(verdict, run.call.grant, label, target)
     if not verdict.allowed:
         raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")

@@ -9,7 +9,8 @@ from decimal import Decimal
 from tierwise.core.call import Features
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, Endpoint, Model
-from tierwise.economics.price import MTOK, expected_cost_usd, worst_cost_usd
+from tierwise.core.usage import Price
+from tierwise.economics.price import MTOK, expected_cost_usd, most_output_tokens, worst_cost_usd
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
@@ -69,6 +70,7 @@ def _candidate(
     price = model.price
     tokens = input_tokens(features, endpoint)
     output = features.max_output_tokens
+    most = most_output_tokens(output, model.max_output_tokens, model.context_tokens)
     unavailable = rules.catalog.unusable.get(endpoint.name)
     resting_s = facts.resting_s(model.id, now)
     if unavailable is None and resting_s > 0:
@@ -85,11 +87,12 @@ def _candidate(
         metered=price is not None or endpoint.tier is Tier.FRONTIER,
         price_known=price is not None or endpoint.tier is not Tier.FRONTIER,
         cost_usd=None if price is None else expected_cost_usd(price, tokens, output),
-        worst_cost_usd=None if price is None else worst_cost_usd(price, tokens, _times(output, features.n)),
+        worst_cost_usd=None if price is None else _worst_cost_usd(price, tokens, features, most),
         trusted=workflow is not None and model.id in workflow.trusted,
         strength=model.strength,
         latency_ms=facts.latency_ms.get(model.id),
         cache_saving_usd=_saving(model, held, tokens),
+        output_tokens=None if features.embeddings or output is not None else most,
         weight=workflow.weights.get(model.id, 1.0) if workflow else 1.0,
         unavailable=unavailable,
         lacks=model.lacks,
@@ -105,5 +108,5 @@ def _saving(model: Model, held: Held | None, tokens: int) -> Decimal:
     return max(less * min(held.tokens, tokens) / MTOK, ZERO)
 
 
-def _times(output: int | None, n: int) -> int | None:
-    return None if output is None else output * n
+def _worst_cost_usd(price: Price, tokens: int, features: Features, most: int) -> Decimal:
+    return worst_cost_usd(price, tokens, 0 if features.embeddings else most * features.n)

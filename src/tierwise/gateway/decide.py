@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from tierwise.core.call import Features, Hints
-from tierwise.core.decision import CandidateRecord, Decision, Labelled
+from tierwise.core.decision import CandidateRecord, Decision, Labelled, RuleRecord
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied, TierwiseError
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
@@ -138,7 +138,8 @@ def _workflow(rules: Rules, ask: Ask) -> Workflow | None:
 
 def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) -> Ruling:
     """Judge and order the pool. An empty order comes back as a refusal, not as an exception."""
-    workflow, judged = pool.workflow, judged_all(rules, ask, pool, label.value)
+    workflow, targets = pool.workflow, _targets(rules, pool)
+    name, judged = workflow.name if workflow else None, judged_all(rules, ask, pool, label.value)
     weighed = weigh(rules, facts, ask, pool, judged)
     looked_at, choice = weighed.looked_at, weighed.choice
     hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
@@ -149,8 +150,8 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         caller_wire=ask.wire,
         features=ask.features,
         label=label,
-        candidates=_records(looked_at, judged, choice),
-        workflow=workflow.name if workflow else None,
+        candidates=_records(looked_at, judged, choice, rules.policy.explain(label.value, name, ask.key_id, targets)),
+        workflow=name,
         session=ask.hints.session,
         key_id=ask.key_id,
         team=ask.grant.team if ask.grant else None,
@@ -167,15 +168,17 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
 
 
 def judged_all(rules: Rules, ask: Ask, pool: Pool, label: Label) -> dict[str, Judgement]:
-    """Ask policy about every model of the pool; what it says does not depend on how long the call is."""
-    name, judged = pool.workflow.name if pool.workflow else None, {}
-    for model in pool.models:
-        endpoint = rules.catalog.endpoints[model.endpoint]
-        target = Target(endpoint, model)
-        verdict = granted(rules.policy.judge(label, name, ask.key_id, target), ask.grant, label, target)
-        verdict = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
-        judged[model.id] = _masking(verdict, ask, endpoint) if DUTY in verdict.obligations else verdict
+    """Return the judgement of each model: policy, then what the caller's key and this call allow."""
+    name, targets, judged = pool.workflow.name if pool.workflow else None, _targets(rules, pool), {}
+    for target, verdict in zip(targets, rules.policy.judge(label, name, ask.key_id, targets), strict=True):
+        found = granted(verdict, ask.grant, label, target)
+        found = _demanding(found, ask, target) if found.requires_all else found
+        judged[target.model.id] = _masking(found, ask, target.endpoint) if DUTY in found.obligations else found
     return judged
+
+
+def _targets(rules: Rules, pool: Pool) -> list[Target]:
+    return [Target(rules.catalog.endpoints[model.endpoint], model) for model in pool.models]
 
 
 def weigh(rules: Rules, facts: Facts, ask: Ask, pool: Pool, judged: dict[str, Judgement]) -> Weighed:
@@ -202,14 +205,10 @@ def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:
     return maker
 
 
-def _demanding(verdict: Judgement, ask: Ask, endpoint: Endpoint, model: Model) -> Judgement:
+def _demanding(verdict: Judgement, ask: Ask, target: Target) -> Judgement:
     """Deny an endpoint that could not be told everything, where a rule demands that."""
-    lost = ask.losses(endpoint, model) if verdict.allowed else ()
-    if not lost:
-        return verdict
-    return msgspec.structs.replace(
-        verdict, allowed=False, rule=verdict.requires_all, reason=f"cannot be told {', '.join(lost[:8])}"
-    )
+    lost = ask.losses(target.endpoint, target.model) if verdict.allowed else ()
+    return verdict.denied(verdict.requires_all or "", f"cannot be told {', '.join(lost[:8])}") if lost else verdict
 
 
 def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
@@ -225,7 +224,7 @@ def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
 def _masking(verdict: Judgement, ask: Ask, endpoint: Endpoint) -> Judgement:
     """Deny an endpoint that must get placeholders, where something in the call cannot be replaced."""
     problem = ask.unmaskable(endpoint) if verdict.allowed else ""
-    return msgspec.structs.replace(verdict, allowed=False, rule=DUTY, reason=problem) if problem else verdict
+    return verdict.denied(DUTY, problem) if problem else verdict
 
 
 def _need(
@@ -266,10 +265,19 @@ def _hops(rules: Rules, order: Sequence[Candidate], judged: dict[str, Judgement]
 
 
 def _records(
-    looked_at: Sequence[Candidate], judged: dict[str, Judgement], choice: Choice
+    looked_at: Sequence[Candidate],
+    judged: dict[str, Judgement],
+    choice: Choice,
+    applied: Sequence[tuple[RuleRecord, ...]],
 ) -> tuple[CandidateRecord, ...]:
     places = {c.model: place for place, c in enumerate(choice.order.candidates)}
-    return tuple(_record(c, judged[c.model], choice, places.get(c.model)) for c in looked_at)
+    found = []
+    for candidate, policy in zip(looked_at, applied, strict=True):
+        judgement = judged[candidate.model]
+        record = _record(candidate, judgement, choice, places.get(candidate.model))
+        rules = (*policy, *judgement.beside)
+        found.append(msgspec.structs.replace(record, rules=rules) if rules else record)
+    return tuple(found)
 
 
 def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: int | None) -> CandidateRecord:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from decimal import Decimal
 from time import monotonic, perf_counter
 from typing import Any, Protocol
@@ -35,21 +35,21 @@ from tierwise.core.errors import (
 )
 from tierwise.core.label import Label
 from tierwise.core.model import Endpoint
-from tierwise.economics.budget import Account
-from tierwise.economics.limits import Wait
-from tierwise.economics.price import ASSUMED_OUTPUT_TOKENS, cost_usd
+from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS, Wait
+from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.again import judge_again, labelled
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
-from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import ZERO, Ask, Hop, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
+from tierwise.gateway.released import Released, released_for
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
+from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
 from tierwise.providers.address import Address
 from tierwise.providers.transport import Transport
@@ -60,14 +60,21 @@ from tierwise.wires.known import APART, FORGETFUL
 class Records(Protocol):
     """What the gateway asks of a ledger. Both return once the row is durable, or raise StoreError."""
 
-    async def intent(self, intent: Intent) -> object:
-        """Write what is about to be done."""
+    @property
+    def alone(self) -> bool:
+        """Say whether nobody else writes there: then what this process has seen of a session is all there is."""
+
+    async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
+        """Write what is about to be done and set its reservation aside; return the account that has too little."""
+
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Account]) -> Account | None:
+        """Set so much aside for the call, in all accounts or in none; return the account that has too little."""
 
     async def outcome(self, decision: Decision) -> object:
-        """Write the whole record."""
+        """Write the whole record; settle what the call had set aside."""
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried."""
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,12 +111,13 @@ class Gateway:
         self._new_id, self._observe = new_id, observe
         self._settling: set[asyncio.Task[None]] = set()
         self._draining: set[asyncio.Task[None]] = set()
-        self._closing, self._clock = False, Clock()
+        self._closing, self._clock = False, facts.clock
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(Asking(call, self.facts.thoughts, self._masked))
+        released = released_for(call, self.facts.declassified(self._clock()))
+        ruling = self._rule(self._asking(call, released), released)
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -120,17 +128,21 @@ class Gateway:
         carries the record as `decision`. Cancelling settles the record as cancelled.
         """
         started = perf_counter()
+        released = released_for(call, self.facts.declassified(self._clock()))
         if call.hints.session is not None:
-            await self._recall(call.key_id, call.hints.session)
-        asking = Asking(call, self.facts.thoughts, self._masked)
-        run = Run(self.rules, self._rule(asking), asking, started)
+            await self._recall(call.key_id, call.hints.session, released)
+        asking = self._asking(call, released)
+        run = Run(self.rules, self._rule(asking, released), asking, started, released)
         if call.hints.session is not None:
-            self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
+            for name in released.names(call.hints.session):
+                self.facts.stick(call.key_id, name, run.ruling.decision.label.value)
         try:
             self._admit(run)
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
-            await self._ledger.intent(run.intent())
+            intent = run.intent()
+            if await self._ledger.intent(intent, run.ruling.accounts) is None:
+                run.held_usd = intent.reserved_usd or ZERO
             reply = await self._laps(run)
         except asyncio.CancelledError:
             if not run.settling:
@@ -178,8 +190,7 @@ class Gateway:
             attempt.admitted = breaker.admit(monotonic())
             if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
-            self._reserve(run, hop)
-            attempt.reserved = True
+            await self._reserve(run, hop)
             result = await attempt.run(self._transport, reach, run.gates, deadline)
             if result.record.verdict == "fail":
                 if run.on_gate_failure != "fail":
@@ -205,14 +216,12 @@ class Gateway:
         return attempt, attempt.error
 
     def _release(self, run: Run, attempt: Attempt) -> None:
-        """Let go of an attempt, once: its connection, its place at the breaker, its reservation."""
+        """Let go of an attempt, once: its connection, its place at the breaker."""
         if attempt.released:
             return
         attempt.released = True
         attempt.close()
         self._report(attempt)
-        if attempt.reserved:
-            self._settle_money(run, attempt)
 
     async def _commit(self, run: Run, attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
@@ -292,7 +301,7 @@ class Gateway:
 
     # the decision
 
-    def _rule(self, asking: Asking) -> Ruling:
+    def _rule(self, asking: Asking, released: Released) -> Ruling:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
@@ -310,19 +319,24 @@ class Gateway:
             unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
-        session = self.facts.session_label(call.key_id, call.hints.session) if call.hints.session else None
-        return decide(rules, self.facts, ask, pool, labelled(rules, call, pool.workflow, session))
+        name = released.name(call.hints.session) if call.hints.session else None
+        session = self.facts.session_label(call.key_id, name) if name else None
+        return decide(rules, self.facts, ask, pool, labelled(rules, call, pool.workflow, session, released))
 
-    def _masked(self, call: Call) -> Masked:
-        pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
-        return masked(call, pseudonyms, self.rules.detectors)
+    def _asking(self, call: Call, released: Released) -> Asking:
+        def hide(call: Call) -> Masked:
+            pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
+            return masked(call, pseudonyms, self.rules.detectors, released)
 
-    async def _recall(self, key_id: str | None, session: str) -> None:
-        """Fetch the label of a session that an earlier process has seen."""
-        if self.facts.session_label(key_id, session) is None:
-            before = await self._ledger.session_label(key_id, session)
-            if before is not None:
-                self.facts.stick(key_id, session, before)
+        return Asking(call, self.facts.thoughts, hide)
+
+    async def _recall(self, key_id: str | None, session: str, released: Released) -> None:
+        """Fetch the label of a session that an earlier process has seen, or another one sees now."""
+        for name, since_ts in released.names(session).items():
+            if not self._ledger.alone or self.facts.session_label(key_id, name) is None:
+                before = await self._ledger.session_label(key_id, session, since_ts)
+                if before is not None:
+                    self.facts.stick(key_id, name, before)
 
     def _reaching(self, run: Run, hop: Hop) -> Reach:
         """Judge the hop, now and once more where another release is in force by the time that it could be asked."""
@@ -361,26 +375,21 @@ class Gateway:
             used = sum(u.read + u.written for attempt in run.attempts if (u := attempt.settled_usage()) is not None)
             self.facts.limits.settle(run.admission, used, monotonic())
 
-    def _reserve(self, run: Run, hop: Hop) -> None:
-        now = self._clock()
-        done: list[Account] = []
-        for account in run.ruling.accounts:
-            if not account.reserve(hop.reserve_usd, now):
-                for earlier in done:
-                    earlier.settle(hop.reserve_usd, ZERO, now)
-                raise BudgetExceeded(
-                    f"{hop.model.id} could cost ${hop.reserve_usd}, the budget {account.budget.scope} has less left",
-                    limit=str(account.budget.limit_usd),
-                    spent=str(account.spent),
-                    estimate=str(hop.reserve_usd),
-                )
-            done.append(account)
-
-    def _settle_money(self, run: Run, attempt: Attempt) -> None:
-        if run.ruling.accounts:
-            cost = attempt.record().cost_usd or ZERO
-            for account in run.ruling.accounts:
-                account.settle(attempt.hop.reserve_usd, cost, self._clock())
+    async def _reserve(self, run: Run, hop: Hop) -> None:
+        """Set aside what the call has cost and what this hop may cost; the outcome settles it."""
+        accounts = run.ruling.accounts
+        need = run.spent_usd + hop.reserve_usd
+        if not accounts or need <= run.held_usd:
+            return
+        short = await self._ledger.hold(run.ruling.decision.id, need, accounts)
+        if short is not None:
+            raise BudgetExceeded(
+                f"{hop.model.id} could cost ${hop.reserve_usd}, the budget {short.budget.scope} has less left",
+                limit=str(short.budget.limit_usd),
+                spent=str(short.spent),
+                estimate=str(hop.reserve_usd),
+            )
+        run.held_usd = need
 
     def _report(self, attempt: Attempt) -> None:
         """Tell the breaker how the endpoint did, and keep its latency."""

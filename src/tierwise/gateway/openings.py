@@ -56,14 +56,13 @@ def openings(before: Rules, after: Rules, written: Iterable[Written]) -> list[Op
     models = list(before.catalog.models.values())
     targets = [Target(before.catalog.endpoints[model.endpoint], model) for model in models]
     for label, workflow, key in itertools.product(Label, workflows, keys):
-        pairs = [
-            (
-                target,
-                before.policy.judge(label, workflow, key, target),
-                after.policy.judge(label, workflow, key, target),
-            )
-            for target in targets
-        ]
+        judged = zip(
+            targets,
+            before.policy.judge(label, workflow, key, targets),
+            after.policy.judge(label, workflow, key, targets),
+            strict=True,
+        )
+        pairs = list(judged)
         reach = max((target.endpoint.tier.rank for target, was, _ in pairs if was.allowed), default=-1)
         for target, was, now in pairs:
             if not now.allowed:

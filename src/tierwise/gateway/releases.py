@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.gateway.rules import Rules
+from tierwise.gateway.soundness import refuse
 from tierwise.ledger.releases import Release
 from tierwise.policy.released import Written, parse
 
@@ -37,6 +38,13 @@ class InForce(Protocol):
 def policy_of(release: Release | None, written: Written) -> Written:
     """Return what is in force under this release; without one, or after a detaching one, what the file says."""
     return written if release is None or release.policy is None else parse(release.policy)
+
+
+def put_in_force(rules: Rules, policy: Written) -> Rules:
+    """Return the rules with this policy in force, checked as at a start. Raises ConfigError where it cannot be."""
+    found = rules.under(policy)
+    refuse(found, policy.rule)
+    return found
 
 
 class Releases:
@@ -76,6 +84,6 @@ class Releases:
     async def _take_up(self) -> None:
         release = await self._source.release()
         policy = policy_of(release, self._written)
-        self._gateway.rules = rules = await asyncio.to_thread(self._gateway.rules.under, policy)
+        self._gateway.rules = rules = await asyncio.to_thread(put_in_force, self._gateway.rules, policy)
         self.number = release.number if release else 0
         _log.warning("release %d of the policy is in force: %s", self.number, rules.policy.digest)

@@ -40,9 +40,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     def under(self, policy: Written) -> Self:
         """Return the same with this policy in force. Raises ConfigError where it cannot be compiled."""
+        stated = {name: flow.environment for name, flow in self.workflows.items() if flow.environment is not None}
         return msgspec.structs.replace(
             self,
-            policy=Policy(policy.labels, policy.rule),
+            policy=Policy(policy.labels, policy.rule, stated),
             labels=policy.labels,
             detectors=Detectors(policy.labels),
             default_strategy=usual_strategy(policy.labels),

@@ -14,6 +14,7 @@ from tierwise.economics.limits import Admission
 from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
 from tierwise.gateway.decide import ZERO, Ruling
+from tierwise.gateway.released import Released
 from tierwise.gateway.rules import Rules
 from tierwise.ledger.intent import Intent
 from tierwise.quality.settings import Gates
@@ -25,15 +26,19 @@ STREAMED = Gates(json=False, schema=False, tool_arguments=False, hold_back_chars
 
 
 class Run:
-    """One call under way; `rules` are those that it was decided by."""
+    """One call under way; `rules` are those that it was decided by, `released` what is declassified in it."""
 
     __slots__ = (
-        "admission", "asking", "attempts", "call", "flagged", "gates", "on_gate_failure", "rules", "ruling",
+        "admission", "asking", "attempts", "call", "flagged", "gates", "held_usd", "on_gate_failure", "released",
+        "rules", "ruling",
         "settling", "started", "unseal",
     )  # fmt: skip
 
-    def __init__(self, rules: Rules, ruling: Ruling, asking: Asking, started: float) -> None:
+    def __init__(
+        self, rules: Rules, ruling: Ruling, asking: Asking, started: float, released: Released = Released()
+    ) -> None:
         self.rules, self.ruling, self.asking, self.started = rules, ruling, asking, started
+        self.released = released
         call = self.call = asking.call
         self.unseal = False
         self.admission: Admission | None = None
@@ -42,6 +47,7 @@ class Run:
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
         self.attempts: list[Attempt] = []
         self.flagged = self.settling = False
+        self.held_usd = ZERO
 
     def another_way(self, attempt: Attempt) -> bool:
         """Say whether the same endpoint may be asked once more, differently.
@@ -55,6 +61,12 @@ class Run:
             return False
         self.unseal = True
         return True
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What the attempts that are over have cost, as far as that is known."""
+        costs = (attempt.record().cost_usd for attempt in self.attempts if attempt.released)
+        return sum((cost for cost in costs if cost is not None), ZERO)
 
     @property
     def good_outcome(self) -> Outcome:

@@ -16,8 +16,8 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import keys as key_table
-from tierwise.ledger import queries, releases, tables
+from tierwise.ledger import key_book, queries, releases, tables
+from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
 from tierwise.sqlite.connect import connect_reader, explained, inode
 from tierwise.sqlite.migrate import check
@@ -58,21 +58,21 @@ class History:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: queries.spent_usd(db, since_ts, scope))
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
-        return await self._read(lambda db: queries.session_label(db, key_id, session))
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then, None if the session is new."""
+        return await self._read(lambda db: queries.session_label(db, key_id, session, since_ts))
 
     async def key_version(self) -> int:
         """Return the number of the last change of any key."""
-        return await self._read(key_table.version)
+        return await self._read(key_book.version)
 
-    async def keys(self, name: str | None = None) -> list[key_table.StoredKey]:
+    async def keys(self, name: str | None = None) -> list[StoredKey]:
         """Return the keys that were made here, in their order, revoked and expired ones too."""
-        return await self._read(lambda db: key_table.select(db, name))
+        return await self._read(lambda db: key_book.select(db, name))
 
-    async def key_changes(self, name: str | None = None) -> list[key_table.KeyChange]:
+    async def key_changes(self, name: str | None = None) -> list[KeyChange]:
         """Return who did what to keys, oldest first."""
-        return await self._read(lambda db: key_table.changes(db, name))
+        return await self._read(lambda db: key_book.changes(db, name))
 
     async def release_version(self) -> int:
         """Return the number of the policy's release in force, 0 for none."""

@@ -9,15 +9,16 @@ an error, never a policy.
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.ledger.beside import changing
 
-_COLUMNS = "number, digest, policy, who, why, ts, replaces"
+COLUMNS = "number, digest, policy, who, why, ts, replaces"
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,14 +44,14 @@ def version(db: sqlite3.Connection) -> int:
 
 def find(db: sqlite3.Connection, number: int | None = None) -> Release | None:
     """Return the release of this number, or the one in force, None if there is none. StoreError for a damaged one."""
-    sql = f"SELECT {_COLUMNS} FROM releases WHERE ?1 IS NULL OR number = ?1 ORDER BY number DESC LIMIT 1"  # noqa: S608
+    sql = f"SELECT {COLUMNS} FROM releases WHERE ?1 IS NULL OR number = ?1 ORDER BY number DESC LIMIT 1"  # noqa: S608
     row = db.execute(sql, (number,)).fetchone()
-    return None if row is None else checked(_release(row))
+    return None if row is None else checked(release_of(row))
 
 
 def select(db: sqlite3.Connection) -> list[Release]:
     """Return all releases as they stand in the table, newest first, unchecked: a list must show a damaged one too."""
-    return [_release(row) for row in db.execute(f"SELECT {_COLUMNS} FROM releases ORDER BY number DESC")]  # noqa: S608
+    return [release_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM releases ORDER BY number DESC")]  # noqa: S608
 
 
 def checked(release: Release) -> Release:
@@ -79,27 +80,31 @@ class ReleaseBook:
     def add(self, policy: bytes | None, why: str, *, after: int) -> Release:
         """Put the policy in force, or the file's for None. ConfigError where `after` is not in force any more."""
         with changing(self._path) as db:
-            now = version(db)
-            if now != after:
-                raise ConfigError(
-                    f"release {now} was made meanwhile, so what was compared is not in force any more: look again with "
-                    "`tierwise policy diff`, then repeat this"
-                )
-            made = Release(
-                number=now + 1,
-                digest=None if policy is None else digest_of(policy),
-                policy=policy,
-                who=self._who,
-                why=why,
-                ts=self._clock(),
-                replaces=now or None,
-            )
+            made = released_after(version(db), after, policy, self._who, why, self._clock())
             values = (made.number, made.digest, made.policy, made.who, made.why, made.ts, made.replaces)
-            db.execute(f"INSERT INTO releases ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+            db.execute(f"INSERT INTO releases ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
         return made
 
 
-def _release(row: tuple[int, object, object, object, object, object, object]) -> Release:
+def released_after(newest: int, after: int, policy: bytes | None, who: str, why: str, now: float) -> Release:
+    """Make the next release; ConfigError where another one is the newest than was looked at."""
+    if newest != after:
+        raise ConfigError(
+            f"release {newest} was made meanwhile, so what was compared is not in force any more: look again with "
+            "`tierwise policy diff`, then repeat this"
+        )
+    return Release(
+        number=newest + 1,
+        digest=None if policy is None else digest_of(policy),
+        policy=policy,
+        who=who,
+        why=why,
+        ts=now,
+        replaces=newest or None,
+    )
+
+
+def release_of(row: Sequence[Any]) -> Release:
     """Return a row as it stands: whatever was written into it must be listed, and is `checked` before it counts."""
     number, digest, policy, who, why, ts, replaces = row
     return Release(

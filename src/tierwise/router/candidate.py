@@ -24,8 +24,9 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One model with everything that orders it. `cost_usd` None means unmetered or unknown, `metered` says which.
 
-    `input_tokens` is the upper estimate of what this model would read. `quality` is relative to the workflow's
-    baseline, 0 to 1; `cache_saving_usd` is what the model saves with what it has cached of the session;
+    `input_tokens` is the upper estimate of what this model would read, `output_tokens` what it may write where the
+    caller sets no limit. `quality` is relative to the workflow's baseline, 0 to 1; `cache_saving_usd` is what the model
+    saves with what it has cached of the session;
     `latency_ms` is the running mean of complete answers.
     `lacks` and `context_note` say why it cannot do, or read, what its row promises.
     `unavailable` carries the reason when the endpoint's breaker is open or its engine cannot start.
@@ -38,6 +39,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: frozenset[Capability] = frozenset()
     context_tokens: int | None = None
     input_tokens: int = 0
+    output_tokens: int | None = None
     gate_needs_logprobs: bool = False
     metered: bool = False
     price_known: bool = True

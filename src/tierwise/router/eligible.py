@@ -5,6 +5,7 @@ Invariant: a candidate passes exactly if every filter passes; a filter never loo
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import msgspec
 
@@ -60,10 +61,17 @@ def _budget(candidate: Candidate, need: Need) -> str | None:
     if worst is None or not candidate.metered:
         return None
     if need.max_cost_usd is not None and worst > need.max_cost_usd:
-        return f"could cost ${worst.normalize():f}, the call allows ${need.max_cost_usd.normalize():f}"
+        return f"could cost {_worst(candidate)}, the call allows ${need.max_cost_usd.normalize():f}"
     if need.money_left_usd is not None and worst > need.money_left_usd:
-        return f"could cost ${worst.normalize():f}, the budget has ${max(need.money_left_usd, 0):f} left"
+        return f"could cost {_worst(candidate)}, the budget has ${max(need.money_left_usd, 0):f} left"
     return None
+
+
+def _worst(candidate: Candidate) -> str:
+    """Return the cost at most, and where its size comes from if the caller can make it smaller."""
+    told = f"${(candidate.worst_cost_usd or Decimal(0)).normalize():f}"
+    unbound = candidate.output_tokens
+    return told if unbound is None else f"{told} with an answer of up to {unbound} tokens (the call sets no limit)"
 
 
 def _health(candidate: Candidate, _need: Need) -> str | None:

@@ -316,7 +316,7 @@ def test_a_caller_who_leaves_cancels_the_upstream_and_is_recorded(house: Build, 
 def test_an_outside_endpoint_that_bills_on_is_read_to_its_end(house: Build, stream: bool) -> None:
     async def scene() -> None:
         slow = "fault=slow_chunks&delay_ms=20" if stream else "fault=slow_first&delay_ms=100"
-        budget = Budget(scope="all", limit_usd=Decimal(1))
+        budget = Budget(scope="all", limit_usd=Decimal(2))
         async with house(served={"far": f"scripted-far?{slow}"}, budget=(budget,)) as h:
             await leave(h, "far", stream=stream)
             [account] = h.gateway.facts.accounts
@@ -384,7 +384,7 @@ async def soon(holds: Callable[[], bool], limit_s: float = 5) -> bool:
 
 def test_a_stream_that_nobody_begins_to_read_is_settled_too(house: Build) -> None:
     async def scene() -> None:
-        budget = Budget(scope="all", limit_usd=Decimal(1))
+        budget = Budget(scope="all", limit_usd=Decimal(2))
         async with house(served={"far": "scripted-far?fault=slow_chunks&delay_ms=20"}, budget=(budget,)) as h:
             reply = await h.ask("one two three four five six", stream=True)
             assert reply.deltas is not None
@@ -399,7 +399,7 @@ def test_a_stream_that_nobody_begins_to_read_is_settled_too(house: Build) -> Non
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_flagged_answer_is_whole_and_paid_once(house: Build, stream: bool) -> None:
     async def scene() -> None:
-        budget = Budget(scope="all", limit_usd=Decimal(1))
+        budget = Budget(scope="all", limit_usd=Decimal(2))
         gates = Gates(refusal=True, hold_back_chars=10)
         workflow = Workflow(name="w", candidates=("far",), on_gate_failure="flag", gates=gates)
         async with house(served={"far": "scripted-far?fault=refusal"}, workflow=(workflow,), budget=(budget,)) as h:

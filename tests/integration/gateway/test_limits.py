@@ -140,3 +140,13 @@ async def test_a_crowd_passes_neither_limit_nor_budget(house: Build) -> None:
         account = built.gateway.facts.accounts[0]
         assert 0 < spent <= budget.limit_usd
         assert (account.spent, account.reserved) == (spent, 0)
+
+
+@played
+async def test_an_answer_that_nobody_limits_is_set_aside_at_its_longest(house: Build) -> None:
+    """One such answer may be 128,000 tokens long, at $10 a million: two at once could pass the limit."""
+    budget = Budget(scope="all", limit_usd=Decimal(2))
+    async with house(budget=(budget,)) as built:
+        told = await asyncio.gather(*(ask(built, model="far") for _ in range(3)), return_exceptions=True)
+        assert [type(one) for one in told if not isinstance(one, Reply)] == [BudgetExceeded] * 2
+        assert (await ask(built, model="far", max_tokens=100)).answer is not None

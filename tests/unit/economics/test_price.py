@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.core.usage import Price, Usage
-from tierwise.economics.price import cost_usd, expected_cost_usd, worst_cost_usd
+from tierwise.economics.price import cost_usd, expected_cost_usd, most_output_tokens, worst_cost_usd
 
 PRICE = Price(
     input_usd_per_mtok=Decimal(2),
@@ -49,3 +49,11 @@ def test_the_reservation_covers_every_usage_within_the_limits(tokens: int, limit
     )
     assert real <= worst_cost_usd(PRICE, tokens, limit)
     assert expected_cost_usd(PRICE, tokens, limit) <= worst_cost_usd(PRICE, tokens, limit)
+
+
+@given(*[st.one_of(st.none(), st.integers(1, 10**6))] * 3)
+def test_an_answer_is_bounded_by_whatever_bounds_it(asked: int | None, most: int | None, context: int | None) -> None:
+    bound = most_output_tokens(asked, most, context)
+    limits = [limit for limit in (asked, most, context) if limit is not None]
+    assert all(bound <= limit for limit in limits)
+    assert bound in limits if limits else bound >= 128_000
