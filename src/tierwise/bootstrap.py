@@ -25,7 +25,8 @@ from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
-from tierwise.gateway.rules import Rules
+from tierwise.gateway.releases import Releases
+from tierwise.gateway.rules import Rules, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
@@ -40,7 +41,11 @@ from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_history import PostgresHistory
 from tierwise.ledger.postgres_keys import PostgresKeyBook
-from tierwise.ledger.protocol import Book, Reader, Store
+from tierwise.ledger.postgres_releases import PostgresReleaseBook
+from tierwise.ledger.postgres_scan import PostgresScan
+from tierwise.ledger.protocol import Book, Reader, Records, Releasing, Store
+from tierwise.ledger.releases import ReleaseBook
+from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
 from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
@@ -73,6 +78,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport
     engines: Mapping[str, Engine]
     metrics: Metrics
+    releases: Releases
 
 
 def rules_from(settings: Settings) -> Rules:
@@ -94,7 +100,7 @@ def rules_from(settings: Settings) -> Rules:
         budgets=document.budget,
         fallback=document.fallback,
         breaker=document.breaker,
-        default_strategy="best" if document.labels.preset == "strongest" else "cheapest_sufficient",
+        default_strategy=usual_strategy(document.labels),
     )
     refuse(rules, document.rule)
     return rules
@@ -136,6 +142,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         clock = Clock()
         ledger = await store(settings, clock)
         stack.push_async_callback(ledger.close)
+        release, written = await ledger.release(), settings.policy
+        settings = settings.under(release)
+        rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         rules = await rechecked(settings, rules, transport)
@@ -153,6 +162,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observe=metrics.count,
         )
         stack.push_async_callback(gateway.aclose)
+        releases = Releases(gateway, ledger, written, release)
+        following = asyncio.create_task(releases.follow())
+        stack.callback(following.cancel)
         yield Wired(
             settings=settings,
             rules=rules,
@@ -161,6 +173,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             transport=transport,
             engines=engines,
             metrics=metrics,
+            releases=releases,
         )
 
 
@@ -248,6 +261,7 @@ def application(wired: Wired) -> App:
         settings=document.server,
         metrics=wired.metrics.render,
         ready=ready,
+        warning=lambda: wired.releases.warning,
     )
 
 
@@ -264,6 +278,18 @@ def key_book(settings: Settings, who: str) -> Book:
     """Return who changes keys in the ledger; `who` stands in the trace of each change."""
     place = settings.ledger_place
     return KeyBook(settings.ledger_path, who) if place is None else PostgresKeyBook(place, who)
+
+
+def release_book(settings: Settings, who: str) -> Releasing:
+    """Return who adds releases of the policy to the ledger; `who` stands in each."""
+    place = settings.ledger_place
+    return ReleaseBook(settings.ledger_path, who) if place is None else PostgresReleaseBook(place, who)
+
+
+def records(settings: Settings, since_ts: float) -> Records:
+    """Return the records since this Unix time, for reading very many of them."""
+    place = settings.ledger_place
+    return Scan(settings.ledger_path, since_ts) if place is None else PostgresScan(place, since_ts)
 
 
 def pepper(settings: Settings, *, make: bool) -> bytes:

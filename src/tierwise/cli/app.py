@@ -33,6 +33,7 @@ COMMANDS = {
     "show": ("decisions", "show", "One decision, whole."),
     "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
+    "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),

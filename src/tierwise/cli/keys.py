@@ -129,9 +129,14 @@ def rotate(
     _show_once(*made, as_json=as_json)
 
 
-def _book(settings: config.Settings) -> Book:
+def person() -> str:
+    """Return who is logged in here, as traces of changes name people."""
     number = f" (uid {os.getuid()})" if hasattr(os, "getuid") else ""
-    return bootstrap.key_book(settings, f"{getpass.getuser()}{number}")
+    return f"{getpass.getuser()}{number}"
+
+
+def _book(settings: config.Settings) -> Book:
+    return bootstrap.key_book(settings, person())
 
 
 async def _read(settings: config.Settings, name: str | None) -> tuple[list[StoredKey], list[KeyChange]]:

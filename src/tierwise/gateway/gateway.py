@@ -18,7 +18,7 @@ import msgspec
 
 from tierwise.core.answer import Answer, Delta
 from tierwise.core.call import Call
-from tierwise.core.decision import Decision, Labelled, Outcome
+from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import (
     AllAttemptsFailed,
     BudgetExceeded,
@@ -34,13 +34,15 @@ from tierwise.core.errors import (
     Verdict,
 )
 from tierwise.core.label import Label
+from tierwise.core.model import Endpoint
 from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS, Wait
 from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
+from tierwise.gateway.again import judge_again, labelled
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
-from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
+from tierwise.gateway.decide import ZERO, Ask, Hop, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
 from tierwise.gateway.released import Released, released_for
@@ -49,9 +51,7 @@ from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
 from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
-from tierwise.policy.granted import granted
-from tierwise.policy.judge import Target
-from tierwise.policy.label import label_call
+from tierwise.providers.address import Address
 from tierwise.providers.transport import Transport
 from tierwise.quality.gate import needs_logprobs
 from tierwise.wires.known import APART, FORGETFUL
@@ -132,7 +132,7 @@ class Gateway:
         if call.hints.session is not None:
             await self._recall(call.key_id, call.hints.session, released)
         asking = self._asking(call, released)
-        run = Run(self._rule(asking, released), asking, started)
+        run = Run(self.rules, self._rule(asking, released), asking, started, released)
         if call.hints.session is not None:
             for name in released.names(call.hints.session):
                 self.facts.stick(call.key_id, name, run.ruling.decision.label.value)
@@ -186,12 +186,12 @@ class Gateway:
         breaker = self.facts.breaker(hop.model.id)
         live = False  # true while there is more to come, and somebody else lets go of the attempt
         try:
-            self._judge_again(run, hop)
+            reach = self._reaching(run, hop)
             attempt.admitted = breaker.admit(monotonic())
             if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
             await self._reserve(run, hop)
-            result = await attempt.run(self._transport, self._reach, run.gates, deadline)
+            result = await attempt.run(self._transport, reach, run.gates, deadline)
             if result.record.verdict == "fail":
                 if run.on_gate_failure != "fail":
                     await attempt.read_to_end()
@@ -319,20 +319,9 @@ class Gateway:
             unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
-        label = self._label(call, pool, released)
-        return decide(rules, self.facts, ask, pool, label)
-
-    def _label(self, call: Call, pool: Pool, released: Released) -> Labelled:
-        rules, session = self.rules, call.hints.session
-        return label_call(
-            rules.labels,
-            caller=call.hints.label,
-            workflow=pool.workflow.label if pool.workflow else None,
-            session=self.facts.session_label(call.key_id, released.name(session)) if session else None,
-            stored=call.inherited,
-            findings=rules.detectors.scan(call.parts, released.hashes),
-            released=(*released.session, *released.texts),
-        )
+        name = released.name(call.hints.session) if call.hints.session else None
+        session = self.facts.session_label(call.key_id, name) if name else None
+        return decide(rules, self.facts, ask, pool, labelled(rules, call, pool.workflow, session, released))
 
     def _asking(self, call: Call, released: Released) -> Asking:
         def hide(call: Call) -> Masked:
@@ -349,17 +338,18 @@ class Gateway:
                 if before is not None:
                     self.facts.stick(key_id, name, before)
 
-    def _judge_again(self, run: Run, hop: Hop) -> None:
-        decision = run.ruling.decision
-        target = Target(hop.endpoint, hop.model)
-        label = decision.label.value
-        (verdict,) = self.rules.policy.judge(label, decision.workflow, decision.key_id, [target])
-        verdict = granted(verdict, run.call.grant, label, target)
-        if not verdict.allowed:
-            raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
-        added = set(verdict.obligations) - set(hop.obligations)
-        if added:  # by a reload since the order of trial was made: the hop was not prepared for it
-            raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
+    def _reaching(self, run: Run, hop: Hop) -> Reach:
+        """Judge the hop, now and once more where another release is in force by the time that it could be asked."""
+        judged_by = self.rules
+        judge_again(run, hop, judged_by)
+
+        async def reach(endpoint: Endpoint) -> Address:
+            address = await self._reach(endpoint)
+            if self.rules is not judged_by:
+                judge_again(run, hop, self.rules)
+            return address
+
+        return reach
 
     # limits, money, health, record
 

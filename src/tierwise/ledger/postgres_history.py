@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.label import Label, highest
 from tierwise.ledger import postgres_keys as key_book
+from tierwise.ledger import postgres_releases as releases
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.postgres_tables import text
 from tierwise.ledger.queries import BEHIND, PAGE_ROWS, Filter, alone, numbered, prefix_of
+from tierwise.ledger.releases import Release
 from tierwise.postgres.connect import Place, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import check
 
@@ -96,6 +98,18 @@ class PostgresHistory:
     async def key_changes(self, name: str | None = None) -> list[KeyChange]:
         """Return who did what to keys, oldest first."""
         return await self._read(lambda db: key_book.changes(db, name))
+
+    async def release_version(self) -> int:
+        """Return the number of the policy's release in force, 0 for none."""
+        return await self._read(releases.version)
+
+    async def release(self, number: int | None = None) -> Release | None:
+        """Return the release of this number, or the one in force. StoreError for a damaged one."""
+        return await self._read(lambda db: releases.find(db, number))
+
+    async def releases(self) -> list[Release]:
+        """Return all releases as they stand, newest first; `checked` says whether one is damaged."""
+        return await self._read(releases.select)
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

@@ -61,6 +61,13 @@ MIGRATIONS = (
     );
     CREATE TABLE key_mark (one BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (one), mark BYTEA NOT NULL);
     """,
+    # Policies (`postgres_releases`).
+    """
+    CREATE TABLE releases (
+        number BIGINT PRIMARY KEY, digest TEXT, policy BYTEA, who TEXT NOT NULL, why TEXT NOT NULL,
+        ts DOUBLE PRECISION NOT NULL, replaces BIGINT UNIQUE
+    );
+    """,
 )
 
 CLOCK = "extract(epoch FROM clock_timestamp())::float8"
