@@ -7,6 +7,7 @@ way, what is set aside and spent, and the newest records. It ends with its stand
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -50,8 +51,7 @@ async def standing(wired: bootstrap.Wired, server: Server) -> dict[str, Any]:
     }
 
 
-async def main(home: str, document: str) -> None:
-    settings = Settings(document=msgspec.json.decode(Path(document).read_bytes(), type=Document), home=Path(home))
+async def main(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     async with bootstrap.opened(settings) as wired:
         with contextlib.closing(listen(ServerSettings(port=0), keyed=False)) as listener:
@@ -67,4 +67,5 @@ async def main(home: str, document: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], sys.argv[2]))
+    read = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Document)
+    uvloop.run(main(Settings(document=read, home=Path(sys.argv[1]), environ=os.environ)))
