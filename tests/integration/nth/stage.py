@@ -9,8 +9,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -77,7 +78,13 @@ FAILS = (b'data: {"error"', b"event: error", b"event: response.failed")
 
 def document(inside: ScriptedUpstream, outside: ScriptedUpstream) -> Document:
     """Configure an endpoint that fails, one whose answers fail their gate, a good one, and one outside."""
-    served = {"down": "m?fault=error&status=503", "wrong": "m?fault=broken_schema", "near": "m", "far": "m"}
+    served = {
+        "down": "m?fault=error&status=503",
+        "wrong": "m?fault=broken_schema",
+        "near": "m",
+        "far": "m",
+        "slow": "m?fault=slow_chunks&delay_ms=150",
+    }
     limits = Limits(drain_timeout_s=1)
     return Document(
         endpoint=(
@@ -107,12 +114,24 @@ class Stage:
     """The gateway under test, its endpoints, and the page that says what fails."""
 
     def __init__(
-        self, child: subprocess.Popen[str], page: Page, inside: ScriptedUpstream, outside: ScriptedUpstream
+        self, child: subprocess.Popen[str], home: Path, page: Page, inside: ScriptedUpstream, outside: ScriptedUpstream
     ) -> None:
         self.child, self.page, self.inside, self.outside = child, page, inside, outside
-        self.said = http.client.HTTPMessage()
+        self.home, self._heard = home, threading.local()
         assert child.stdout is not None
         self.port = int(child.stdout.readline())
+
+    @property
+    def said(self) -> http.client.HTTPMessage:
+        """The headers of the answer that this thread got last."""
+        headers: http.client.HTTPMessage = self._heard.headers
+        return headers
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < deadline, "it does not come"
 
     def standing(self) -> dict[str, Any]:
         """Wait until nothing is under way, and return how the gateway stands."""
@@ -143,7 +162,7 @@ class Stage:
             try:
                 line.request("POST", ask.path, json.dumps(ask.body), headers)
                 answer = line.getresponse()
-                self.said = answer.headers
+                self._heard.headers = answer.headers
                 ident = answer.headers.get("x-tierwise-decision", "")
                 payload = answer.read()
             except http.client.IncompleteRead as error:
@@ -209,7 +228,7 @@ def staged(folder: Path, environ: dict[str, str] | None = None, **more: Any) -> 
         with child:
             assert child.stdin is not None
             try:
-                yield Stage(child, page, inside, outside)
+                yield Stage(child, folder / "home", page, inside, outside)
                 child.stdin.close()
                 assert child.wait(PATIENCE_S) == 0
             finally:
