@@ -210,8 +210,11 @@ def spoken(payload: bytes) -> str:
 
 
 @contextmanager
-def staged(folder: Path, environ: dict[str, str] | None = None, **more: Any) -> Iterator[Stage]:
-    """Serve the usual document, with other parts where they are named, from a process of its own."""
+def staged(folder: Path, environ: dict[str, str] | None = None, wall_s: int = 0, **more: Any) -> Iterator[Stage]:
+    """Serve the usual document, with other parts where they are named, from a process of its own.
+
+    `wall_s` is how wrong its clock is from the beginning.
+    """
     written = folder / "document.json"
     with (
         ScriptedUpstream.in_thread(models=("m",)) as inside,
@@ -220,6 +223,7 @@ def staged(folder: Path, environ: dict[str, str] | None = None, **more: Any) -> 
         (folder / "stderr").open("w+") as stderr,
     ):
         written.write_bytes(msgspec.json.encode(msgspec.structs.replace(document(inside, outside), **more)))
+        page.clocks(wall_s=wall_s)
         child = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.nth.served", str(folder / "home"), str(written)],
             cwd=ROOT, env=os.environ | page.environment | (environ or {}), text=True,

@@ -160,6 +160,37 @@ def test_no_step_of_a_clock_opens_a_budget_and_the_next_hour_does(tmp_path: Path
         assert spend() > 0, "an hour has really passed"
 
 
+# Half an hour before: summer time begins, it ends, noon of a leap day; then how long it is until midnight (UTC).
+TURNS = {
+    "Europe/Berlin": ("2027-03-28T00:30", "2027-10-31T00:30"),
+    "America/St_Johns": ("2027-03-14T05:00", "2027-11-07T04:00"),
+    "Australia/Lord_Howe": ("2027-10-02T15:00", "2027-04-03T14:30"),
+    "Africa/Casablanca": ("2027-03-14T01:30", "2028-02-29T12:00"),
+}
+
+
+@pytest.mark.parametrize(("zone", "before"), [(zone, at) for zone, turns in TURNS.items() for at in turns])
+def test_a_days_budget_begins_with_the_day_of_utc_whatever_the_zone_does(
+    tmp_path: Path, zone: str, before: str
+) -> None:
+    start = datetime.fromisoformat(before).replace(tzinfo=UTC)
+    wrong_s = int((start - datetime.now(UTC)).total_seconds())
+    midnight = (start + timedelta(days=1)).replace(hour=0, minute=0)
+    budget = Budget(scope="all", limit_usd=Decimal("0.001"), window="1d")
+    with staged(tmp_path, {"TZ": zone}, wrong_s, budget=(budget,)) as stage:
+
+        def answered() -> bool:
+            return stage.ask(chat("near", "hello"))[0] == "whole"
+
+        assert answered()
+        stage.until(lambda: not answered())
+        for slept_s in (HOUR_S, int((midnight - start).total_seconds()) - 60):
+            stage.page.clocks(wall_s=wrong_s, slept_s=slept_s)
+            assert not answered()
+        stage.page.clocks(wall_s=wrong_s, slept_s=int((midnight - start).total_seconds()) + 1)
+        assert answered()
+
+
 @pytest.mark.parametrize("wire", ["chat", "messages"])
 def test_two_hundred_at_once_with_money_for_ten(tmp_path: Path, wire: str) -> None:
     """Each answer is as long as it may be, so what was set aside for it is what it costs."""
