@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres.server import Server, missing
+
 KEPT = (
     "PATH",
     "HOME",
@@ -98,3 +100,14 @@ def scrubbed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     yield home
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server for the whole run; skips, saying why, where none can be started."""
+    why = missing()
+    if why is not None:
+        pytest.skip(why)
+    server = Server()
+    yield server
+    server.close()

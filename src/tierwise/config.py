@@ -24,6 +24,7 @@ from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
 from tierwise.ledger.settings import LedgerSettings
 from tierwise.policy.settings import LabelSettings, Rule
+from tierwise.postgres.connect import Place, place
 from tierwise.registry.load import nearest
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.settings import KeyRow, ServerSettings
@@ -80,6 +81,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the ledger's file."""
         path = self.document.ledger.path
         return Path(path).expanduser() if path else self.home / "ledger.sqlite"
+
+    @property
+    def ledger_place(self) -> Place | None:
+        """Return the database that keeps the ledger, None where a file does; `ConfigError` for a password not set."""
+        row = self.document.ledger
+        if row.url is None:
+            return None
+        password = None if row.password is None else self.secret(row.password)
+        if row.password is not None and password is None:
+            raise ConfigError(f"ledger.password: {row.password} is not set", key="ledger.password")
+        return msgspec.structs.replace(place(row.url), password=password, ca_file=row.ca_file)
+
+    @property
+    def ledger_name(self) -> str:
+        """Say where the ledger is, for people."""
+        return str(self.ledger_place or self.ledger_path)
 
     @property
     def pepper_path(self) -> Path:

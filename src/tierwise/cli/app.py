@@ -32,6 +32,7 @@ COMMANDS = {
     "log": ("decisions", "log", "Decisions, newest first."),
     "show": ("decisions", "show", "One decision, whole."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
+    "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
     "keys": ("keys", "app", "Keys for callers: make, list, replace, revoke."),

@@ -12,12 +12,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli import telling
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
 from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
+from tierwise.gateway.soundness import doubts
 from tierwise.hardware.detect import machine
 from tierwise.providers.engine import installed
 from tierwise.providers.transport import Transport
@@ -99,18 +100,34 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     """Return everything that was found; `failed` are the probes that could not be done."""
     try:
         settings = load()
-        rules = await _rules(await bootstrap.looked_around(settings))
+        rules = await _rules(await surroundings.looked_around(settings))
     except ConfigError as error:
         return [Finding(what="configuration", well=False, detail=str(error), mend="correct the file, then run again")]
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
+    doubted = doubts(rules, settings.document.rule, await _keys(settings))
+    found += [Finding(what=doubt.what, well=doubt.well, detail=doubt.detail, mend=doubt.mend) for doubt in doubted]
     for row in settings.document.key:
         there = settings.secret(row.secret) is not None
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+async def _keys(settings: config.Settings) -> list[str]:
+    """Return the names of all keys, those of the file and those that were made here."""
+    named = [row.name for row in settings.document.key]
+    history = bootstrap.reader(settings)
+    if history is None:
+        return named
+    try:
+        return named + [key.grant.name for key in await history.keys()]
+    except TierwiseError:  # that the ledger cannot be read is a finding of its own
+        return named
+    finally:
+        await history.close()
 
 
 async def _endpoints(catalog: Catalog) -> list[Finding]:
@@ -120,7 +137,7 @@ async def _endpoints(catalog: Catalog) -> list[Finding]:
         if not _embeds(model):  # some servers list only what can chat
             wanted[model.endpoint].append(model.served_name)
     states = await asyncio.gather(
-        *(bootstrap.reachable(e, catalog.unusable.get(n), wanted[n]) for n, e in catalog.endpoints.items())
+        *(surroundings.reachable(e, catalog.unusable.get(n), wanted[n]) for n, e in catalog.endpoints.items())
     )
     found = []
     for name, (usable, detail) in zip(catalog.endpoints, states, strict=True):
@@ -242,10 +259,15 @@ async def _ledger(settings: config.Settings) -> Finding:
     try:
         count = await history.count()
     except TierwiseError as error:
-        return Finding(what="ledger", well=False, detail=str(error), mend="move the file away or restore a copy")
+        return Finding(
+            what="ledger",
+            well=False,
+            detail=str(error),
+            mend="move the file away or restore a copy",
+        )
     finally:
         await history.close()
-    return Finding(what="ledger", well=True, detail=f"{settings.ledger_path}, {count} decisions")
+    return Finding(what="ledger", well=True, detail=f"{settings.ledger_name}, {count} decisions")
 
 
 def _disk(settings: config.Settings) -> Finding:

@@ -17,7 +17,8 @@ from tierwise.cli.options import ConfigFile, Json, print_json, say, table
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.grant import Grant, Rate, Scope
 from tierwise.core.label import Label
-from tierwise.ledger.keys import KeyBook, KeyChange, StoredKey
+from tierwise.ledger.keys import KeyChange, StoredKey
+from tierwise.ledger.protocol import Book
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Keys for callers.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The key's name.")]
@@ -127,9 +128,9 @@ def rotate(
     _show_once(*made, as_json=as_json)
 
 
-def _book(settings: config.Settings) -> KeyBook:
+def _book(settings: config.Settings) -> Book:
     number = f" (uid {os.getuid()})" if hasattr(os, "getuid") else ""
-    return KeyBook(settings.ledger_path, getpass.getuser() + number)
+    return bootstrap.key_book(settings, f"{getpass.getuser()}{number}")
 
 
 async def _read(settings: config.Settings, name: str | None) -> tuple[list[StoredKey], list[KeyChange]]:
@@ -152,7 +153,7 @@ def _show_once(key: StoredKey, text: Any, *, as_json: bool) -> None:
 
 def _row(key: StoredKey) -> dict[str, Any]:
     now = time.time()
-    gone = key.revoked is not None and key.revoked <= now
+    gone = key.ended or (key.revoked is not None and key.revoked <= now)
     expired = key.expires is not None and key.expires <= now
     state = "revoked" if gone else "expired" if expired else "live" if key.revoked is None else "being replaced"
     return _permissions(key.grant) | {

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise import config
+from tierwise import config, surroundings
 from tierwise.cli.calls import decoded, hints, request
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.core.call import Call
@@ -49,5 +49,5 @@ def route(
 async def _decide(settings: config.Settings, call: Call) -> Decision:
     from tierwise import bootstrap
 
-    found = await bootstrap.looked_around(settings)
+    found = await surroundings.looked_around(settings)
     return bootstrap.dry_gateway(found).route(call)

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision, GateRecord
+from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision, GateRecord, RuleRecord
 
 WIDTH = 80
 COUNTING = "count_tokens"
@@ -67,6 +67,7 @@ def whole(decision: Decision) -> Iterator[str]:
         cost = f", about ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
         why = candidate.reason if candidate.allowed else f"excluded by {candidate.excluded_by}: {candidate.reason}"
         yield f"  {place:3} {candidate.model} ({candidate.tier}, {candidate.endpoint}{cost}): {why}"
+        yield from (f"      {_rule(rule)}" for rule in candidate.rules or ())
     if not decision.candidates:
         yield "  none"
     if decision.attempts:
@@ -84,6 +85,13 @@ def whole(decision: Decision) -> Iterator[str]:
     yield f"Cost: {cost}{baseline}"
     digests = (decision.policy_digest[:23], decision.price_digest, decision.registry_digest)
     yield "Under policy {}, prices {}, registry {}".format(*digests)
+
+
+def _rule(rule: RuleRecord) -> str:
+    """Say what a rule does to a candidate, and what made it apply."""
+    does = {"deny": "denies", "require_all": "lets nothing be lost"}
+    effects = ", ".join(does.get(effect, f"asks {effect}") for effect in rule.effects)
+    return f"{rule.rule} {effects}" + (f": {'; '.join(rule.because)}" if rule.because else "")
 
 
 def _place(candidate: CandidateRecord) -> float:

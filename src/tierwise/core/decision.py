@@ -32,10 +32,19 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[LabelSource, ...] = ()
 
 
+class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A ceiling, rule or grant that applied. `effects`: `deny`, `require_all` or duties; `because`: its conditions."""
+
+    rule: str
+    effects: tuple[str, ...]
+    because: tuple[str, ...] = ()
+
+
 class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One model that was looked at. `excluded_by` names the filter or rule, `reason` is for people.
 
     `score` is the place in the order of trial (lower is tried first); `probability` is that of being tried first.
+    `rules` are those of policy that applied, every denial among them; not written where there is none.
     """
 
     model: str
@@ -49,6 +58,7 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     expected_quality: float | None = None
     expected_latency_ms: float | None = None
     probability: float | None = None
+    rules: tuple[RuleRecord, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class GateRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,8 +54,8 @@ class Attempt:
     __slots__ = (
         "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work", "admitted",
         "answer", "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held",
-        "hop", "output_chars", "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal",
-        "usage", "verdict",
+        "hop", "output_chars", "released", "repair", "served_model", "started", "tool_ids", "unseal", "usage",
+        "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +77,7 @@ class Attempt:
         self.error: TierwiseError | None = None
         self.verdict = "cancelled"
         self.output_chars = 0
-        self.admitted = self.reserved = self.released = False
+        self.admitted = self.released = False
         self._exchange: Exchange | None = None
         self._decoder: AnswerReader | None = None
         self._spoken: Spoken | None = None

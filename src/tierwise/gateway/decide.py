@@ -11,10 +11,10 @@ from decimal import Decimal
 import msgspec
 
 from tierwise.core.call import Features, Hints
-from tierwise.core.decision import CandidateRecord, Decision, Labelled
+from tierwise.core.decision import CandidateRecord, Decision, Labelled, RuleRecord
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied, TierwiseError
 from tierwise.core.grant import Grant
-from tierwise.core.label import Tier
+from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account
 from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
@@ -135,14 +135,8 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     holder = _holder(rules, ask, pool)
     left = facts.money_left(accounts, ask.ts) if accounts else None
     need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
-    judged: dict[str, Judgement] = {}
-    endpoints = rules.catalog.endpoints
-    for model in pool.models:
-        endpoint = endpoints[model.endpoint]
-        target = Target(endpoint, model)
-        verdict = granted(rules.policy.judge(label.value, name, ask.key_id, target), ask.grant, label.value, target)
-        verdict = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
-        judged[model.id] = _masking(verdict, ask, endpoint) if DUTY in verdict.obligations else verdict
+    targets = [Target(rules.catalog.endpoints[model.endpoint], model) for model in pool.models]
+    judged = _judged(rules, ask, name, label.value, targets)
     looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
@@ -156,7 +150,7 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         caller_wire=ask.wire,
         features=ask.features,
         label=label,
-        candidates=_records(looked_at, judged, choice),
+        candidates=_records(looked_at, judged, choice, rules.policy.explain(label.value, name, ask.key_id, targets)),
         workflow=name,
         session=ask.hints.session,
         key_id=ask.key_id,
@@ -173,6 +167,16 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
     return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=accounts, refusal=refusal)
 
 
+def _judged(rules: Rules, ask: Ask, workflow: str | None, label: Label, targets: list[Target]) -> dict[str, Judgement]:
+    """Return the judgement of each model: policy, then what the caller's key and this call allow."""
+    judged = {}
+    for target, verdict in zip(targets, rules.policy.judge(label, workflow, ask.key_id, targets), strict=True):
+        found = granted(verdict, ask.grant, label, target)
+        found = _demanding(found, ask, target) if found.requires_all else found
+        judged[target.model.id] = _masking(found, ask, target.endpoint) if DUTY in found.obligations else found
+    return judged
+
+
 def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:
     """Return the model that an open tool loop stays with, where it still exists among those asked for."""
     maker = rules.catalog.models.get(ask.maker) if ask.maker else None
@@ -181,14 +185,10 @@ def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:
     return maker
 
 
-def _demanding(verdict: Judgement, ask: Ask, endpoint: Endpoint, model: Model) -> Judgement:
+def _demanding(verdict: Judgement, ask: Ask, target: Target) -> Judgement:
     """Deny an endpoint that could not be told everything, where a rule demands that."""
-    lost = ask.losses(endpoint, model) if verdict.allowed else ()
-    if not lost:
-        return verdict
-    return msgspec.structs.replace(
-        verdict, allowed=False, rule=verdict.requires_all, reason=f"cannot be told {', '.join(lost[:8])}"
-    )
+    lost = ask.losses(target.endpoint, target.model) if verdict.allowed else ()
+    return verdict.denied(verdict.requires_all or "", f"cannot be told {', '.join(lost[:8])}") if lost else verdict
 
 
 def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
@@ -204,7 +204,7 @@ def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
 def _masking(verdict: Judgement, ask: Ask, endpoint: Endpoint) -> Judgement:
     """Deny an endpoint that must get placeholders, where something in the call cannot be replaced."""
     problem = ask.unmaskable(endpoint) if verdict.allowed else ""
-    return msgspec.structs.replace(verdict, allowed=False, rule=DUTY, reason=problem) if problem else verdict
+    return verdict.denied(DUTY, problem) if problem else verdict
 
 
 def _need(
@@ -245,10 +245,19 @@ def _hops(rules: Rules, order: Sequence[Candidate], judged: dict[str, Judgement]
 
 
 def _records(
-    looked_at: Sequence[Candidate], judged: dict[str, Judgement], choice: Choice
+    looked_at: Sequence[Candidate],
+    judged: dict[str, Judgement],
+    choice: Choice,
+    applied: Sequence[tuple[RuleRecord, ...]],
 ) -> tuple[CandidateRecord, ...]:
     places = {c.model: place for place, c in enumerate(choice.order.candidates)}
-    return tuple(_record(c, judged[c.model], choice, places.get(c.model)) for c in looked_at)
+    found = []
+    for candidate, policy in zip(looked_at, applied, strict=True):
+        judgement = judged[candidate.model]
+        record = _record(candidate, judgement, choice, places.get(candidate.model))
+        rules = (*policy, *judgement.beside)
+        found.append(msgspec.structs.replace(record, rules=rules) if rules else record)
+    return tuple(found)
 
 
 def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: int | None) -> CandidateRecord:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from decimal import Decimal
 from time import monotonic, perf_counter
 from typing import Any, Protocol
@@ -35,20 +35,19 @@ from tierwise.core.errors import (
     Verdict,
 )
 from tierwise.core.label import Label
-from tierwise.economics.budget import Account
 from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS, Wait
 from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
-from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
+from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
 from tierwise.policy.granted import granted
 from tierwise.policy.judge import Target
@@ -61,11 +60,14 @@ from tierwise.wires.known import APART, FORGETFUL
 class Records(Protocol):
     """What the gateway asks of a ledger. Both return once the row is durable, or raise StoreError."""
 
-    async def intent(self, intent: Intent) -> object:
-        """Write what is about to be done."""
+    async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
+        """Write what is about to be done and set its reservation aside; return the account that has too little."""
+
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Account]) -> Account | None:
+        """Set so much aside for the call, in all accounts or in none; return the account that has too little."""
 
     async def outcome(self, decision: Decision) -> object:
-        """Write the whole record."""
+        """Write the whole record; settle what the call had set aside."""
 
     async def session_label(self, key_id: str | None, session: str) -> Label | None:
         """Return the highest label that the key's session has carried."""
@@ -105,7 +107,7 @@ class Gateway:
         self._new_id, self._observe = new_id, observe
         self._settling: set[asyncio.Task[None]] = set()
         self._draining: set[asyncio.Task[None]] = set()
-        self._closing, self._clock = False, Clock()
+        self._closing, self._clock = False, facts.clock
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:
@@ -131,7 +133,9 @@ class Gateway:
             self._admit(run)
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
-            await self._ledger.intent(run.intent())
+            intent = run.intent()
+            if await self._ledger.intent(intent, run.ruling.accounts) is None:
+                run.held_usd = intent.reserved_usd or ZERO
             reply = await self._laps(run)
         except asyncio.CancelledError:
             if not run.settling:
@@ -179,8 +183,7 @@ class Gateway:
             attempt.admitted = breaker.admit(monotonic())
             if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
-            self._reserve(run, hop)
-            attempt.reserved = True
+            await self._reserve(run, hop)
             result = await attempt.run(self._transport, self._reach, run.gates, deadline)
             if result.record.verdict == "fail":
                 if run.on_gate_failure != "fail":
@@ -206,14 +209,12 @@ class Gateway:
         return attempt, attempt.error
 
     def _release(self, run: Run, attempt: Attempt) -> None:
-        """Let go of an attempt, once: its connection, its place at the breaker, its reservation."""
+        """Let go of an attempt, once: its connection, its place at the breaker."""
         if attempt.released:
             return
         attempt.released = True
         attempt.close()
         self._report(attempt)
-        if attempt.reserved:
-            self._settle_money(run, attempt)
 
     async def _commit(self, run: Run, attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
@@ -340,7 +341,7 @@ class Gateway:
         decision = run.ruling.decision
         target = Target(hop.endpoint, hop.model)
         label = decision.label.value
-        verdict = self.rules.policy.judge(label, decision.workflow, decision.key_id, target)
+        (verdict,) = self.rules.policy.judge(label, decision.workflow, decision.key_id, [target])
         verdict = granted(verdict, run.call.grant, label, target)
         if not verdict.allowed:
             raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
@@ -372,26 +373,21 @@ class Gateway:
             used = sum(u.read + u.written for attempt in run.attempts if (u := attempt.settled_usage()) is not None)
             self.facts.limits.settle(run.admission, used, monotonic())
 
-    def _reserve(self, run: Run, hop: Hop) -> None:
-        now = self._clock()
-        done: list[Account] = []
-        for account in run.ruling.accounts:
-            if not account.reserve(hop.reserve_usd, now):
-                for earlier in done:
-                    earlier.settle(hop.reserve_usd, ZERO, now)
-                raise BudgetExceeded(
-                    f"{hop.model.id} could cost ${hop.reserve_usd}, the budget {account.budget.scope} has less left",
-                    limit=str(account.budget.limit_usd),
-                    spent=str(account.spent),
-                    estimate=str(hop.reserve_usd),
-                )
-            done.append(account)
-
-    def _settle_money(self, run: Run, attempt: Attempt) -> None:
-        if run.ruling.accounts:
-            cost = attempt.record().cost_usd or ZERO
-            for account in run.ruling.accounts:
-                account.settle(attempt.hop.reserve_usd, cost, self._clock())
+    async def _reserve(self, run: Run, hop: Hop) -> None:
+        """Set aside what the call has cost and what this hop may cost; the outcome settles it."""
+        accounts = run.ruling.accounts
+        need = run.spent_usd + hop.reserve_usd
+        if not accounts or need <= run.held_usd:
+            return
+        short = await self._ledger.hold(run.ruling.decision.id, need, accounts)
+        if short is not None:
+            raise BudgetExceeded(
+                f"{hop.model.id} could cost ${hop.reserve_usd}, the budget {short.budget.scope} has less left",
+                limit=str(short.budget.limit_usd),
+                spent=str(short.spent),
+                estimate=str(hop.reserve_usd),
+            )
+        run.held_usd = need
 
     def _report(self, attempt: Attempt) -> None:
         """Tell the breaker how the endpoint did, and keep its latency."""

@@ -27,8 +27,8 @@ class Run:
     """One call under way."""
 
     __slots__ = (
-        "admission", "asking", "attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling",
-        "started", "unseal",
+        "admission", "asking", "attempts", "call", "flagged", "gates", "held_usd", "on_gate_failure", "ruling",
+        "settling", "started", "unseal",
     )  # fmt: skip
 
     def __init__(self, ruling: Ruling, asking: Asking, started: float) -> None:
@@ -41,6 +41,7 @@ class Run:
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
         self.attempts: list[Attempt] = []
         self.flagged = self.settling = False
+        self.held_usd = ZERO
 
     def another_way(self, attempt: Attempt) -> bool:
         """Say whether the same endpoint may be asked once more, differently.
@@ -54,6 +55,12 @@ class Run:
             return False
         self.unseal = True
         return True
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What the attempts that are over have cost, as far as that is known."""
+        costs = (attempt.record().cost_usd for attempt in self.attempts if attempt.released)
+        return sum((cost for cost in costs if cost is not None), ZERO)
 
     @property
     def good_outcome(self) -> Outcome:

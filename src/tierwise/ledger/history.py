@@ -16,8 +16,8 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import keys as key_table
-from tierwise.ledger import queries, tables
+from tierwise.ledger import key_book, queries, tables
+from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
 from tierwise.sqlite.connect import connect_reader, explained, inode
 from tierwise.sqlite.migrate import check
@@ -64,15 +64,15 @@ class History:
 
     async def key_version(self) -> int:
         """Return the number of the last change of any key."""
-        return await self._read(key_table.version)
+        return await self._read(key_book.version)
 
-    async def keys(self, name: str | None = None) -> list[key_table.StoredKey]:
+    async def keys(self, name: str | None = None) -> list[StoredKey]:
         """Return the keys that were made here, in their order, revoked and expired ones too."""
-        return await self._read(lambda db: key_table.select(db, name))
+        return await self._read(lambda db: key_book.select(db, name))
 
-    async def key_changes(self, name: str | None = None) -> list[key_table.KeyChange]:
+    async def key_changes(self, name: str | None = None) -> list[KeyChange]:
         """Return who did what to keys, oldest first."""
-        return await self._read(lambda db: key_table.changes(db, name))
+        return await self._read(lambda db: key_book.changes(db, name))
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

@@ -3,7 +3,7 @@
 `intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
-Keys have two tables of their own, which `ledger.keys` writes.
+Keys have two tables of their own, which `ledger.key_book` writes.
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -57,9 +57,30 @@ MIGRATIONS = (
         name TEXT NOT NULL, detail TEXT NOT NULL
     );
     """,
+    # What an open call has set aside may grow with each endpoint that it goes to; an entry without a record says so.
+    # A session's label is asked for by columns: SQLite's JSON functions end a text at its first NUL.
+    """
+    ALTER TABLE intents ADD COLUMN key_id TEXT;
+    ALTER TABLE intents ADD COLUMN session TEXT;
+    ALTER TABLE intents ADD COLUMN label TEXT;
+    ALTER TABLE intents ADD COLUMN held_picousd INTEGER;
+    DROP TRIGGER entries_intent;
+    CREATE TRIGGER entries_intent INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL AND length(NEW.record) > 0 BEGIN
+        INSERT INTO intents VALUES (NEW.id, NEW.ts, NEW.record, NEW.key_id, NEW.session, NEW.label, NEW.cost_picousd);
+    END;
+    CREATE TRIGGER entries_hold INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL AND length(NEW.record) = 0 BEGIN
+        UPDATE intents SET held_picousd = NEW.cost_picousd WHERE id = NEW.id;
+    END;
+    """,
+    # A key that was ended at once stays so, whatever a clock says.
+    """
+    ALTER TABLE keys ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+    UPDATE keys SET ended = 1 WHERE name IN (SELECT name FROM key_changes WHERE what = 'revoked');
+    """,
 )
 
-# id, ts, workflow, key_id, session, label, tier, outcome (None for an intent), cost_picousd, record
+# id, ts, workflow, key_id, session, label, tier, outcome (None for an intent and for what it holds), cost_picousd
+# (what an intent holds), record (empty where only that changes)
 Row = tuple[
     str, float, str | None, str | None, str | None, str | None, str | None, str | None, int | None, bytes
 ]  # fmt: skip
@@ -74,9 +95,25 @@ _INSERT = tuple(
 _PRUNE_ROWS = 500
 
 
-def intent_row(intent: Intent) -> Row:
-    """Return the row of an intent; `StoreError` where it cannot be encoded."""
-    return (intent.id, intent.ts, None, None, None, None, None, None, None, encode_intent(intent))
+def intent_row(intent: Intent, held_usd: Decimal | None = None) -> Row:
+    """Return the row of an intent that holds so much; `StoreError` where it cannot be encoded."""
+    return (
+        intent.id,
+        intent.ts,
+        intent.workflow,
+        intent.key_id,
+        intent.session,
+        intent.label.value.value,
+        intent.tier.value,
+        None,
+        None if held_usd is None else picousd(held_usd),
+        encode_intent(intent),
+    )
+
+
+def hold_row(ident: str, held_usd: Decimal) -> Row:
+    """Return the row that says how much the open call of this id holds by now."""
+    return (ident, 0.0, None, None, None, None, None, None, picousd(held_usd), b"")
 
 
 def record_row(decision: Decision, charged_usd: Decimal | None = None) -> Row:
@@ -144,6 +181,8 @@ def insert(db: sqlite3.Connection, rows: Sequence[Row], seq: int) -> list[int]:
 
 def recorded_seq(db: sqlite3.Connection, row: Row) -> int | None:
     """Return the number under which exactly this row already stands (0 for an intent), None if it does not."""
+    if row[_OUTCOME] is None and not row[_RECORD]:
+        return 0
     if row[_OUTCOME] is None:
         found = db.execute("SELECT 0 FROM intents WHERE id = ? AND record = ?", (row[_ID], row[_RECORD])).fetchone()
     else:
@@ -154,16 +193,21 @@ def recorded_seq(db: sqlite3.Connection, row: Row) -> int | None:
 def interrupt(db: sqlite3.Connection) -> int:
     """Close every open intent as an `interrupted` record and return how many there were.
 
-    What such a call cost is unknown, so its record says null; for budgets its whole reservation counts as spent.
+    What such a call cost is unknown, so its record says null; for budgets all that it held counts as spent.
     """
     closed = 0
-    while found := db.execute("SELECT record FROM intents ORDER BY ts, id LIMIT ?", (STATEMENT_ROWS,)).fetchall():
-        intents = [decode_intent(record) for (record,) in found]
-        reason = "the process ended before the outcome was known"
-        rows = [record_row(intent.decision("interrupted", reason), intent.reserved_usd) for intent in intents]
+    sql = "SELECT record, held_picousd FROM intents ORDER BY ts, id LIMIT ?"
+    while found := db.execute(sql, (STATEMENT_ROWS,)).fetchall():
+        rows = [interrupted_row(decode_intent(record), held) for record, held in found]
         insert(db, rows, last_seq(db))
         closed += len(rows)
     return closed
+
+
+def interrupted_row(intent: Intent, held_picousd: int | None) -> Row:
+    """Return the row of a call whose process died; without a word on what it held, all that it reserved counts."""
+    held = intent.reserved_usd if held_picousd is None else Decimal(held_picousd).scaleb(-PICO)
+    return record_row(intent.decision("interrupted", "the process ended before the outcome was known"), held)
 
 
 def prune(db: sqlite3.Connection, before_ts: float) -> int:

@@ -32,7 +32,6 @@ IDLE_S = 1.0
 # Looking whether the file is still there gives up the GIL, so not every batch does it.
 LOOK_EVERY_S = 0.25
 PRUNE_EVERY_S = 3600.0
-DAY_S = 86_400
 
 Future = asyncio.Future[int]
 Result = int | StoreError
@@ -51,10 +50,15 @@ class Stop:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How the writer treats the file, and how much may wait for it before a call is refused."""
+    """How the writer treats the file, what time it is, and how much may wait for it before a call is refused.
+
+    `clock` gives Unix seconds, in any thread: what is older than `keep_s` goes by it, and the windows of budgets in a
+    file.
+    """
 
     durability: Durability = "full"
-    retention_days: int | None = None
+    keep_s: float | None = None
+    clock: Callable[[], float] = time.time
     max_pending_rows: int = 10_000
     max_pending_bytes: int = 64 * 1024 * 1024
 
@@ -156,11 +160,11 @@ class Writer(threading.Thread):
         if self._set_aside is not None:
             other, self._set_aside = self._set_aside, None
             return [other]
-        days = self._options.retention_days
-        if days is not None and time.monotonic() >= self._prune_at:
+        keep_s = self._options.keep_s
+        if keep_s is not None and time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY_S
-            return [(Prune(time.time() - days * DAY_S), None)]
-        wait_s = PRUNE_EVERY_S if days is not None else None
+            return [(Prune(self._options.clock() - keep_s), None)]
+        wait_s = PRUNE_EVERY_S if keep_s is not None else None
         try:
             items = [self._queue.get(timeout=wait_s if self._checkpointed else IDLE_S)]
         except queue.Empty:

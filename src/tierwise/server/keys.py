@@ -21,15 +21,19 @@ _MISSHAPEN = frozenset(b"/?#@\\% ,")
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that callers may show: its keyed hash, what it may do, and until when (Unix seconds) it is taken."""
+    """A key that callers may show: its keyed hash, what it may do, and until when (Unix seconds) it is taken.
+
+    One that is `gone` is not taken whatever the time is.
+    """
 
     digest: bytes
     grant: Grant
     until: float | None = None
+    gone: bool = False
 
     def taken_at(self, now: float) -> bool:
         """Say whether the key is neither revoked nor expired."""
-        return self.until is None or now < self.until
+        return not self.gone and (self.until is None or now < self.until)
 
 
 class Keys:

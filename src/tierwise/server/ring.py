@@ -146,7 +146,9 @@ class Ring:
             for c in self._configured
         ]
         names = {key.grant.name for key in own}
-        kept = [Key(digest=k.hash, grant=k.grant, until=k.until) for k in stored if k.grant.name not in names]
+        kept = [
+            Key(digest=k.hash, grant=k.grant, until=k.until, gone=k.ended) for k in stored if k.grant.name not in names
+        ]
         required = self._keys.required or bool(own or stored)
         self._stored = bool(stored)
         self._keys = Keys([*own, *kept], pepper, required=required)

@@ -14,9 +14,10 @@ from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
 from tierwise.ledger.history import History
+from tierwise.ledger.protocol import Store
 from tierwise.ledger.queries import Filter
 from tierwise.ledger.settings import LedgerSettings
-from tierwise.ledger.store import Ledger, Store
+from tierwise.ledger.store import Ledger
 from tierwise.ledger.writer import Options
 
 

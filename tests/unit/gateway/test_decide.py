@@ -197,6 +197,23 @@ def test_rules_deny_and_bring_duties() -> None:
     assert order(rule_on(ask(), in_force=rules(alone))) == ["far"]
 
 
+def test_the_record_holds_every_rule_that_applied_to_a_candidate_and_every_denial() -> None:
+    eu = Rule(when=When(region_not="eu"), then=Then(deny=True), name="eu")
+    care = Rule(when=When(label=Label.INTERNAL, tier=Tier.FRONTIER), then=Then(obligations=("no_store",)), name="care")
+    asked = msgspec.structs.replace(ask(), grant=Grant(name="k", models=("mid",)))
+    ruling = rule_on(asked, Label.CONFIDENTIAL, rules(eu, care))
+    found = {c.model: [(rule.rule, rule.effects) for rule in c.rules or ()] for c in ruling.decision.candidates}
+    beside = ("key:models", ("deny",))
+    assert found == {
+        "near": [beside],
+        "mid": [],
+        "far": [("ceiling:confidential", ("deny",)), ("rule:eu", ("deny",)), ("rule:care", ("no_store",)), beside],
+        "scoped": [beside],
+    }
+    far = next(c for c in ruling.decision.candidates if c.model == "far")
+    assert far.excluded_by == "ceiling:confidential"
+
+
 @given(
     st.sampled_from(Label),
     st.sampled_from(["auto", "auto:bank", "auto:tickets", "mid", "far", "tier:local"]),
