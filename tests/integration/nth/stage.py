@@ -117,6 +117,7 @@ class Stage:
         self, child: subprocess.Popen[str], home: Path, page: Page, inside: ScriptedUpstream, outside: ScriptedUpstream
     ) -> None:
         self.child, self.page, self.inside, self.outside = child, page, inside, outside
+        self.store: Literal["sqlite", "postgres"] = "sqlite"
         self.home, self._heard = home, threading.local()
         assert child.stdout is not None
         self.port = int(child.stdout.readline())
@@ -134,7 +135,10 @@ class Stage:
             assert time.monotonic() < deadline, "it does not come"
 
     def standing(self) -> dict[str, Any]:
-        """Wait until nothing is under way, and return how the gateway stands."""
+        """Wait until nothing is under way and nothing set aside, and return how the gateway stands.
+
+        What a server did not hear of is closed a second later, as interrupted.
+        """
         assert self.child.stdin is not None
         assert self.child.stdout is not None
         deadline = time.monotonic() + PATIENCE_S
@@ -142,9 +146,9 @@ class Stage:
             self.child.stdin.write("\n")
             self.child.stdin.flush()
             found: dict[str, Any] = json.loads(self.child.stdout.readline())
-            if not found["under_way"]:
+            if not found["under_way"] and Decimal(found["reserved"]) == 0:
                 return found
-            assert time.monotonic() < deadline, f"something stays under way for ever: {found}"
+            assert time.monotonic() < deadline, f"something stays under way, or set aside, for ever: {found}"
 
     def get(self, path: str) -> tuple[int, dict[str, Any]]:
         """Fetch something."""
@@ -173,7 +177,7 @@ class Stage:
             except (OSError, http.client.HTTPException):
                 return "cut", ident, b""
         if answer.status != 200:
-            assert answer.status == (ask.refused or answer.status)
+            assert not ask.refused or answer.status in (ask.refused, 503)
             assert "error" in json.loads(payload)
             return "error", ident, payload
         assert ask.refused is None
@@ -232,7 +236,9 @@ def staged(folder: Path, environ: dict[str, str] | None = None, wall_s: int = 0,
         with child:
             assert child.stdin is not None
             try:
-                yield Stage(child, folder / "home", page, inside, outside)
+                stage = Stage(child, folder / "home", page, inside, outside)
+                stage.store = "postgres" if "ledger" in more else "sqlite"
+                yield stage
                 child.stdin.close()
                 assert child.wait(PATIENCE_S) == 0
             finally:

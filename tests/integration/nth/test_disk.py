@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.figures import note
 from tests.integration.nth.scene import CALLS
 from tests.integration.nth.shim import FOR_EVER, KILLED, NAMES, STEP, Page, page, possible
 from tierwise import bootstrap
@@ -122,3 +123,4 @@ def test_the_nth_call_to_the_disk_fails(
     first = 1 + (how + min(times, 2)) % STEP  # not the same places for each kind of failure
     made = runs(control, upstream, tmp_path, times, how, first)
     assert made >= 3
+    note("nth_disk", failed=made - 1, step=STEP, how=NAMES[how])

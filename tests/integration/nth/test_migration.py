@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.figures import note
 from tests.integration.nth.migrating import RECORDS, make_old, opened, version
 from tests.integration.nth.shim import FOR_EVER, KILLED, NAMES, STEP, page, possible
 from tierwise.core.errors import StoreError
@@ -51,6 +52,7 @@ def test_an_interrupted_migration_is_finished_or_begun_anew(tmp_path: Path, how:
                 break
             shutil.rmtree(path.parent)
             call += STEP
+    note("nth_migration", failed=call // STEP, step=STEP, interrupted=interrupted, how=NAMES[how])
     assert interrupted, "a migration was interrupted"
     assert versions <= set(range(1, len(tables.MIGRATIONS) + 1)), "a version is there whole or not at all"
 
