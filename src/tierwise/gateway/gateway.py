@@ -28,6 +28,7 @@ from tierwise.core.errors import (
     Overloaded,
     PolicyDenied,
     ProviderError,
+    StoreBusy,
     StoreError,
     StreamBroken,
     TierwiseError,
@@ -412,6 +413,9 @@ class Gateway:
 
     async def _failed(self, run: Run, error: TierwiseError) -> Decision:
         refused = not run.attempts
+        if refused and isinstance(error, StoreBusy):  # not even the intent was written: who waited need not wait again
+            self._leave(run)
+            return run.decision("refused", error=told(error))
         queued = isinstance(error, GateFailed) and error.queued
         outcome: Outcome = "review" if queued else "refused" if refused else "failed"
         return await self._settle(run, outcome, told(error))

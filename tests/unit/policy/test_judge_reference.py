@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tests.reference.policy import LABELS, Call, Verdict, farthest, verdict
+from tests.figures import note
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.policy.judge import Judgement, Policy, Target
@@ -109,6 +110,7 @@ def worlds(cases: int) -> Iterator[World]:
     """Draw so many cases, by policies; the seed is printed so that a failure can be had again."""
     seed = int(os.environ.get("TIERWISE_SEED") or random.SystemRandom().getrandbits(48))
     print(f"TIERWISE_SEED={seed} TIERWISE_JUDGED={cases}")
+    note("judge", cases=cases, seed=seed)
     for number in range(max(1, cases // CALLS_OF_A_POLICY)):
         yield World(random.Random(seed + number))
 
