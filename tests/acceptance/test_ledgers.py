@@ -86,10 +86,12 @@ def test_what_is_left_of_a_budget_is_told(installed: Installed, rules: Path, ser
     with openai.OpenAI(base_url=f"{address}/v1", api_key="unused", max_retries=0) as caller:
         said = [{"role": "user", "content": "one two"}]
         caller.chat.completions.create(model="plain", messages=said, max_completion_tokens=10)  # type: ignore[arg-type]
-    asking = threading.Thread(target=ask_slow, args=(address,), daemon=True)
-    asking.start()
+    body = {"model": "slow", "max_completion_tokens": 10, "messages": said}
+    line = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+    line.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
     until(lambda: installed.json("budget")[0]["reserved_usd"] > 0)
     [row] = installed.json("budget")
+    line.close()
     assert row["spent_usd"] == installed.json("log", "--limit", "1")[0]["total_cost_usd"] > 0
     assert row["left_usd"] == pytest.approx(1000 - row["spent_usd"] - row["reserved_usd"])
     assert 0 < row["next_window"] - row["window_start"] == 30 * 86_400
