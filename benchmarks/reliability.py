@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.documents.reliability import FIGURES, PAGE, PROOFS, page, stored
 from tests.postgres.server import missing
 
+ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 NTH = "tests/integration/nth/"
 WITHOUT_LIMIT = ("-q", "-p", "no:cacheprovider", "-o", "timeout=0")
@@ -149,10 +149,8 @@ def main() -> int:
             print(f"[{place + 1}/{len(wanted)}] {run.told} ({run.store}); about {left_s / 60:.0f} min left", flush=True)
             result = results[run.proof, run.store] = done(run, Path(folder))
             broken += not result["held"]
-            print(
-                f"    {'held' if result['held'] else 'BROKEN'} in {result['seconds']} s: {result['measured']}",
-                flush=True,
-            )
+            verdict = "held" if result["held"] else "BROKEN"
+            print(f"    {verdict} in {result['seconds']} s: {result['measured']}", flush=True)
             write(list(results.values()))
     return 1 if broken else 0
 

@@ -137,8 +137,7 @@ def _machine(figures: Mapping[str, Any]) -> str:
 def _part(name: str, figures: Mapping[str, Any]) -> str:
     proof, runs = PROOFS[name], [run for run in figures["runs"] if run["proof"] == name]
     lines = [f"## {proof.claim}\n\n{proof.how}\n\n"]
-    for run in runs:
-        lines.append(_run(proof, run))
+    lines += [_run(proof, run) for run in runs]
     if not runs:
         lines.append("Not run for this page.\n\n")
     return "".join(lines)

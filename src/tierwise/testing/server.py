@@ -105,7 +105,7 @@ class ScriptedUpstream:
     def hang_up(self) -> None:
         """Close every connection that is open, from any thread."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(lambda: [connection.close() for connection in list(self._open)])
+            self._loop.call_soon_threadsafe(self._close_all)
 
     async def __aenter__(self) -> Self:
         loop = self._loop = asyncio.get_running_loop()
@@ -116,9 +116,12 @@ class ScriptedUpstream:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        self._close_all()
+        await self._server.wait_closed()
+
+    def _close_all(self) -> None:
         for connection in list(self._open):
             connection.close()
-        await self._server.wait_closed()
 
     async def serve(self) -> None:
         """Answer until cancelled."""
