@@ -4,6 +4,7 @@ Knows every package below; decides nothing. What is opened here is closed here, 
 """
 
 import asyncio
+import importlib
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
@@ -24,10 +25,12 @@ from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
-from tierwise.gateway.rules import Rules
+from tierwise.gateway.releases import Releases
+from tierwise.gateway.rules import Rules, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.history import History
 from tierwise.ledger.holds import Account as Held
 from tierwise.ledger.ids import IdSource
@@ -38,7 +41,11 @@ from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_history import PostgresHistory
 from tierwise.ledger.postgres_keys import PostgresKeyBook
-from tierwise.ledger.protocol import Book, Reader, Store
+from tierwise.ledger.postgres_releases import PostgresReleaseBook
+from tierwise.ledger.postgres_scan import PostgresScan
+from tierwise.ledger.protocol import Book, Reader, Records, Releasing, Store
+from tierwise.ledger.releases import ReleaseBook
+from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
 from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
@@ -71,6 +78,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     transport: Transport
     engines: Mapping[str, Engine]
     metrics: Metrics
+    releases: Releases
 
 
 def rules_from(settings: Settings) -> Rules:
@@ -87,12 +95,12 @@ def rules_from(settings: Settings) -> Rules:
         catalog=catalog,
         policy=Policy(document.labels, document.rule, environments(document)),
         labels=document.labels,
-        detectors=Detectors(document.labels),
+        detectors=Detectors(document.labels, clock=time.monotonic, load=importlib.import_module),
         workflows=_workflows(document, catalog),
         budgets=document.budget,
         fallback=document.fallback,
         breaker=document.breaker,
-        default_strategy="best" if document.labels.preset == "strongest" else "cheapest_sufficient",
+        default_strategy=usual_strategy(document.labels),
     )
     refuse(rules, document.rule)
     return rules
@@ -134,14 +142,19 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         clock = Clock()
         ledger = await store(settings, clock)
         stack.push_async_callback(ledger.close)
+        release, written = await ledger.release(), settings.policy
+        settings = settings.under(release)
+        rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
         metrics = Metrics(lambda: ledger.pending_rows)
+        accounts = await _accounts(rules, ledger, clock())
+        active = Declassifications(settings.declassified_path).active
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, await _accounts(rules, ledger, clock()), Limits(settings.document.limit), clock),
+            Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),
@@ -149,6 +162,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observe=metrics.count,
         )
         stack.push_async_callback(gateway.aclose)
+        releases = Releases(gateway, ledger, written, release)
+        following = asyncio.create_task(releases.follow())
+        stack.callback(following.cancel)
         yield Wired(
             settings=settings,
             rules=rules,
@@ -157,6 +173,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             transport=transport,
             engines=engines,
             metrics=metrics,
+            releases=releases,
         )
 
 
@@ -218,7 +235,7 @@ def dry_gateway(settings: Settings) -> Gateway:
     """Return a gateway that can only decide: it has no ledger and reaches nobody."""
     rules = rules_from(settings)
     new_id = IdSource(time.time_ns, _Randomness()).next
-    facts = Facts(rules.breaker, ())
+    facts = Facts(rules.breaker, (), declassified=Declassifications(settings.declassified_path).active)
     return Gateway(rules, facts, ledger=_NoLedger(), transport=Transport(), reach=_Reach({}), new_id=new_id)
 
 
@@ -244,13 +261,14 @@ def application(wired: Wired) -> App:
         settings=document.server,
         metrics=wired.metrics.render,
         ready=ready,
+        warning=lambda: wired.releases.warning,
     )
 
 
 async def store(settings: Settings, clock: Clock) -> Store:
     """Open the ledger where the settings say: a file, or a database that several processes share."""
     row, place = settings.document.ledger, settings.ledger_place
-    options = Options(durability=row.durability, keep_s=row.keep_s, clock=clock)
+    options = Options(durability=row.durability, keep_s=row.keep_s, clock=clock, believed=Clock)
     if place is not None:
         return await PostgresLedger.open(place, options)
     return await Ledger.open(settings.ledger_path, options=options)
@@ -260,6 +278,18 @@ def key_book(settings: Settings, who: str) -> Book:
     """Return who changes keys in the ledger; `who` stands in the trace of each change."""
     place = settings.ledger_place
     return KeyBook(settings.ledger_path, who) if place is None else PostgresKeyBook(place, who)
+
+
+def release_book(settings: Settings, who: str) -> Releasing:
+    """Return who adds releases of the policy to the ledger; `who` stands in each."""
+    place = settings.ledger_place
+    return ReleaseBook(settings.ledger_path, who) if place is None else PostgresReleaseBook(place, who)
+
+
+def records(settings: Settings, since_ts: float) -> Records:
+    """Return the records since this Unix time, for reading very many of them."""
+    place = settings.ledger_place
+    return Scan(settings.ledger_path, since_ts) if place is None else PostgresScan(place, since_ts)
 
 
 def pepper(settings: Settings, *, make: bool) -> bytes:
@@ -305,6 +335,8 @@ class _Randomness:
 class _NoLedger:
     """Refuses: a dry run that would record something is a mistake."""
 
+    alone = True
+
     async def intent(self, intent: Intent, accounts: Sequence[Held] = ()) -> Held | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
@@ -317,7 +349,7 @@ class _NoLedger:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Know no sessions."""
         return None
 

@@ -22,7 +22,10 @@ from tierwise.economics.limits import Limit
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
+from tierwise.ledger.releases import Release
 from tierwise.ledger.settings import LedgerSettings
+from tierwise.policy.released import Written
+from tierwise.policy.released import parse as parse_policy
 from tierwise.policy.settings import LabelSettings, Rule
 from tierwise.postgres.connect import Place, place
 from tierwise.registry.load import nearest
@@ -55,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The effective configuration. `file` None: nothing was written, so what exists is discovered.
 
     `sources` says of dotted keys that were set where they were set; every other value is a default.
+    `release` is the number of the policy's release in force, None where the policy is `written`, as here.
     """
 
     document: Document
@@ -63,6 +67,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, str] = {}
     frontier: bool = False
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+    release: int | None = None
+    overruled: Written | None = None
+
+    @property
+    def written(self) -> Written:
+        """Return the policy that stands here, in force or not."""
+        return self.overruled or self.policy
+
+    @property
+    def policy(self) -> Written:
+        """Return the policy in force."""
+        return Written(labels=self.document.labels, rule=self.document.rule)
+
+    def under(self, release: Release | None) -> "Settings":
+        """Return the settings with the policy in force: the release's, where one was applied. Raises ConfigError."""
+        if release is None or release.policy is None:
+            return self
+        policy = parse_policy(release.policy)
+        document = msgspec.structs.replace(self.document, labels=policy.labels, rule=policy.rule)
+        told = _leaves({"labels": msgspec.to_builtins(policy.labels), "rule": msgspec.to_builtins(policy.rule)})
+        sources = {key: source for key, source in self.sources.items() if not key.startswith(("labels.", "rule."))}
+        sources |= dict.fromkeys(told, f"release {release.number}")
+        return msgspec.structs.replace(
+            self, document=document, sources=sources, release=release.number, overruled=self.written
+        )
 
     def secret(self, reference: str) -> Secret | None:
         """Resolve a reference such as `env:NAME`; None where the variable is unset or empty."""
@@ -102,6 +131,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def pepper_path(self) -> Path:
         """Return the file with the secret that keys are hashed with."""
         return self.ledger_path.with_name("key.pepper")
+
+    @property
+    def declassified_path(self) -> Path:
+        """Return the file of declassifications, beside the ledger."""
+        return self.ledger_path.with_name("declassified.sqlite")
 
     @property
     def probes_path(self) -> Path:

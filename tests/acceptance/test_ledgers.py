@@ -131,6 +131,33 @@ def test_two_gateways_share_a_ledger_and_one_closes_what_the_other_left(
             process.stderr.close()
 
 
+def test_a_key_that_is_made_and_revoked_by_command_is_so_at_every_gateway(
+    installed: Installed, rules: Path, postgres: Server, serve: Callable[..., str]
+) -> None:
+    with rules.open("a") as file:
+        file.write(f'\n[ledger]\nurl = "{postgres.database()}"\npassword = "env:LEDGER_PASSWORD"\n')
+    installed.environment["LEDGER_PASSWORD"] = postgres.password
+    addresses = serve(), serve()
+    key = installed.run("keys", "create", "alice", "--team", "red").stdout.strip()
+
+    callers = [openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) for url in addresses]
+    assert not any(map(denied, callers))
+    installed.run("keys", "revoke", "alice")
+    until(lambda: all(map(denied, callers)))
+    for caller in callers:
+        caller.close()
+    assert [change["what"] for change in installed.json("keys", "show", "alice")["changes"]] == ["created", "revoked"]
+
+
+def denied(caller: openai.OpenAI) -> bool:
+    """Say whether its key is not taken (any more)."""
+    try:
+        caller.models.list()
+    except openai.AuthenticationError:
+        return True
+    return False
+
+
 def ask_slow(address: str) -> None:
     """Ask for what never comes; the gateway's end is not this caller's failure."""
     body = {"model": "slow", "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 1000}

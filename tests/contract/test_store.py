@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -238,6 +239,22 @@ def test_text_that_one_store_cannot_hold_spoils_nothing_and_is_kept_whole(opened
             assert await store.session_label(nul, nul) == Label.INTERNAL
             assert await store.latest(5, Filter(workflow=nul)) == [found]
             assert await store.get("a\x00bcdefg") is None
+
+    run(work())
+
+
+def test_what_a_session_carried_is_asked_from_a_moment_on(opened: Open) -> None:
+    async def work() -> None:
+        async with held(opened) as store:
+            label = Labelled(value=Label.RESTRICTED)
+            early = a_decision(1, session="s", key_id="k", label=label)
+            late = an_intent(2, session="s", key_id="k", label=Labelled(value=Label.INTERNAL))
+            await store.outcome(early)
+            await store.intent(msgspec.structs.replace(late, ts=early.ts + 9.0))
+            assert await store.session_label("k", "s") == Label.RESTRICTED
+            assert await store.session_label("k", "s", early.ts) == Label.RESTRICTED
+            assert await store.session_label("k", "s", early.ts + 1.0) == Label.INTERNAL
+            assert await store.session_label("k", "s", early.ts + 10.0) is None
 
     run(work())
 

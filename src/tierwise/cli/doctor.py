@@ -15,6 +15,7 @@ import typer
 from tierwise import bootstrap, config, surroundings
 from tierwise.cli import telling
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
+from tierwise.cli.released import in_force, overruled
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
 from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
@@ -105,6 +106,7 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
         return [Finding(what="configuration", well=False, detail=str(error), mend="correct the file, then run again")]
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
+    found.append(await _policy(settings))
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
     doubted = doubts(rules, settings.document.rule, await _keys(settings))
@@ -114,6 +116,18 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+async def _policy(settings: config.Settings) -> Finding:
+    """Say which policy is in force; a release that no gateway can take up needs another."""
+    try:
+        found = await in_force(settings)
+        digest = bootstrap.rules_from(found).policy.digest
+    except TierwiseError as error:
+        mend = "put another in force: tierwise policy apply FILE, or tierwise policy rollback N"
+        return Finding(what="policy", well=False, detail=str(error), mend=mend)
+    where = f"release {found.release}" if found.release is not None else "as the configuration has it"
+    return Finding(what="policy", well=True, detail=overruled(found) or f"{where}, {digest}")
 
 
 async def _keys(settings: config.Settings) -> list[str]:

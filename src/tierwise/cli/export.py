@@ -26,7 +26,9 @@ def export(
 
     Content of calls is not in the ledger, so it is not in the file.
 
-    Examples:  tierwise export --jsonl records.jsonl  ·  tierwise export --parquet records.parquet --since 30d
+    Examples:
+      tierwise export --jsonl records.jsonl
+      tierwise export --parquet records.parquet --since 30d
     """
     if (jsonl is None) == (parquet is None):
         raise InvalidCall("give one of --jsonl FILE and --parquet FILE", param="--jsonl")

@@ -41,8 +41,9 @@ def create(
 ) -> None:
     """Make a key. Its text is shown once, here; only a keyed hash of it is kept. A running server takes it at once.
 
-    Examples:  tierwise keys create alice --team red --expires 90d  ·
-    tierwise keys create ci --model 'small-*' --label internal --requests 60
+    Examples:
+      tierwise keys create alice --team red --expires 90d
+      tierwise keys create ci --model 'small-*' --label internal --requests 60
     """
     settings = config.load(file)
     if any(row.name == name for row in settings.document.key):
@@ -128,9 +129,14 @@ def rotate(
     _show_once(*made, as_json=as_json)
 
 
-def _book(settings: config.Settings) -> Book:
+def person() -> str:
+    """Return who is logged in here, as traces of changes name people."""
     number = f" (uid {os.getuid()})" if hasattr(os, "getuid") else ""
-    return bootstrap.key_book(settings, f"{getpass.getuser()}{number}")
+    return f"{getpass.getuser()}{number}"
+
+
+def _book(settings: config.Settings) -> Book:
+    return bootstrap.key_book(settings, person())
 
 
 async def _read(settings: config.Settings, name: str | None) -> tuple[list[StoredKey], list[KeyChange]]:

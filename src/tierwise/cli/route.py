@@ -48,6 +48,7 @@ def route(
 
 async def _decide(settings: config.Settings, call: Call) -> Decision:
     from tierwise import bootstrap
+    from tierwise.cli.released import in_force
 
-    found = await surroundings.looked_around(settings)
+    found = await in_force(await surroundings.looked_around(settings))
     return bootstrap.dry_gateway(found).route(call)

@@ -9,6 +9,7 @@ import typer
 
 from tierwise import bootstrap, config, surroundings
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
+from tierwise.cli.released import overruled
 from tierwise.core.label import Tier
 from tierwise.registry.catalog import unpriced
 
@@ -65,6 +66,8 @@ def _hello(wired: bootstrap.Wired, host: str, port: int, *, keyed: bool) -> None
     for tier in Tier:
         there = [m.id for m in usable if catalog.endpoints[m.endpoint].tier is tier]
         say(f"  {tier:12} {', '.join(there) or 'nothing'}")
+    if told := overruled(wired.settings):
+        say(f"  policy       {told}")
     for name, why in catalog.unusable.items():
         if "switched off" not in why:
             say(f"  not usable   endpoint {name}: {why}")

@@ -18,7 +18,8 @@ Outcome = Literal[
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Who set which label, and where: `caller`, `workflow`, `default`, `session`, `stored` or `detector:card`."""
+    """Who set which label, and where: `caller`, `workflow`, `default`, `session`, `stored`, `detector:card` or
+    `declassified:ID`."""
 
     source: str
     label: Label

@@ -111,6 +111,7 @@ class Attempt:
             hop.model,
             logprobs=needs_logprobs(gates, hop.model.id),
             unseal=self.unseal,
+            no_store="no_store" in hop.obligations,
             repair=self.repair,
         )
         self._gathering = Gathering(spoken.wire, hop.endpoint.name)

@@ -15,6 +15,7 @@ from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.fallback.breaker import Breaker, BreakerSettings
 from tierwise.gateway.clock import Clock
+from tierwise.gateway.released import Active, nothing
 from tierwise.gateway.sessions import Sessions
 from tierwise.gateway.thoughts import Kept
 from tierwise.gateway.vault import Vault
@@ -29,7 +30,7 @@ MAX_ID_CHARS = 256
 
 class Facts:
     """Breakers, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by key and
-    session, makers of tool calls, placeholders of sessions, the time."""
+    session, makers of tool calls, placeholders of sessions, the time; what is declassified."""
 
     def __init__(
         self,
@@ -37,7 +38,9 @@ class Facts:
         accounts: Iterable[Account],
         limits: Limits | None = None,
         clock: Clock | None = None,
+        declassified: Active = nothing,
     ) -> None:
+        self.declassified = declassified
         self._breaker = breaker
         self.clock = clock or Clock()
         self._breakers: dict[str, Breaker] = {}

@@ -18,7 +18,7 @@ import msgspec
 
 from tierwise.core.answer import Answer, Delta
 from tierwise.core.call import Call
-from tierwise.core.decision import Decision, Labelled, Outcome
+from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import (
     AllAttemptsFailed,
     BudgetExceeded,
@@ -35,23 +35,24 @@ from tierwise.core.errors import (
     Verdict,
 )
 from tierwise.core.label import Label
+from tierwise.core.model import Endpoint
 from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS, Wait
 from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
+from tierwise.gateway.again import judge_again, labelled
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
-from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
+from tierwise.gateway.decide import ZERO, Ask, Hop, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import Masked, masked
+from tierwise.gateway.released import Released, released_for
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
 from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
-from tierwise.policy.granted import granted
-from tierwise.policy.judge import Target
-from tierwise.policy.label import label_call
+from tierwise.providers.address import Address
 from tierwise.providers.transport import Transport
 from tierwise.quality.gate import needs_logprobs
 from tierwise.wires.known import APART, FORGETFUL
@@ -59,6 +60,10 @@ from tierwise.wires.known import APART, FORGETFUL
 
 class Records(Protocol):
     """What the gateway asks of a ledger. Both return once the row is durable, or raise StoreError."""
+
+    @property
+    def alone(self) -> bool:
+        """Say whether nobody else writes there: then what this process has seen of a session is all there is."""
 
     async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
         """Write what is about to be done and set its reservation aside; return the account that has too little."""
@@ -69,8 +74,8 @@ class Records(Protocol):
     async def outcome(self, decision: Decision) -> object:
         """Write the whole record; settle what the call had set aside."""
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried."""
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +117,8 @@ class Gateway:
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(Asking(call, self.facts.thoughts, self._masked))
+        released = released_for(call, self.facts.declassified(self._clock()))
+        ruling = self._rule(self._asking(call, released), released)
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -123,12 +129,14 @@ class Gateway:
         carries the record as `decision`. Cancelling settles the record as cancelled.
         """
         started = perf_counter()
+        released = released_for(call, self.facts.declassified(self._clock()))
         if call.hints.session is not None:
-            await self._recall(call.key_id, call.hints.session)
-        asking = Asking(call, self.facts.thoughts, self._masked)
-        run = Run(self._rule(asking), asking, started)
+            await self._recall(call.key_id, call.hints.session, released)
+        asking = self._asking(call, released)
+        run = Run(self.rules, self._rule(asking, released), asking, started, released)
         if call.hints.session is not None:
-            self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
+            for name in released.names(call.hints.session):
+                self.facts.stick(call.key_id, name, run.ruling.decision.label.value)
         try:
             self._admit(run)
             if run.ruling.refusal is not None:
@@ -179,12 +187,12 @@ class Gateway:
         breaker = self.facts.breaker(hop.model.id)
         live = False  # true while there is more to come, and somebody else lets go of the attempt
         try:
-            self._judge_again(run, hop)
+            reach = self._reaching(run, hop)
             attempt.admitted = breaker.admit(monotonic())
             if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
             await self._reserve(run, hop)
-            result = await attempt.run(self._transport, self._reach, run.gates, deadline)
+            result = await attempt.run(self._transport, reach, run.gates, deadline)
             if result.record.verdict == "fail":
                 if run.on_gate_failure != "fail":
                     await attempt.read_to_end()
@@ -263,7 +271,7 @@ class Gateway:
         self.facts.made(call.key_id, attempt.tool_ids, model)
         if call.wire in APART:
             return
-        if call.wire in FORGETFUL and "no_store" not in run.ruling.decision.obligations:
+        if call.wire in FORGETFUL and "no_store" not in run.obligations:
             self.facts.thoughts.keep(call.key_id, attempt.tool_ids, attempt.thoughts)
         estimate, usage = input_tokens(call.features, attempt.hop.endpoint), attempt.usage
         self.facts.sessions.served(
@@ -294,7 +302,7 @@ class Gateway:
 
     # the decision
 
-    def _rule(self, asking: Asking) -> Ruling:
+    def _rule(self, asking: Asking, released: Released) -> Ruling:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
@@ -312,42 +320,37 @@ class Gateway:
             unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
-        label = self._label(call, pool)
-        return decide(rules, self.facts, ask, pool, label)
+        name = released.name(call.hints.session) if call.hints.session else None
+        session = self.facts.session_label(call.key_id, name) if name else None
+        return decide(rules, self.facts, ask, pool, labelled(rules, call, pool.workflow, session, released))
 
-    def _label(self, call: Call, pool: Pool) -> Labelled:
-        rules, session = self.rules, call.hints.session
-        return label_call(
-            rules.labels,
-            caller=call.hints.label,
-            workflow=pool.workflow.label if pool.workflow else None,
-            session=self.facts.session_label(call.key_id, session) if session else None,
-            stored=call.inherited,
-            findings=rules.detectors.scan(call.parts),
-        )
+    def _asking(self, call: Call, released: Released) -> Asking:
+        def hide(call: Call) -> Masked:
+            pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
+            return masked(call, pseudonyms, self.rules.detectors, released)
 
-    def _masked(self, call: Call) -> Masked:
-        pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
-        return masked(call, pseudonyms, self.rules.detectors)
+        return Asking(call, self.facts.thoughts, hide)
 
-    async def _recall(self, key_id: str | None, session: str) -> None:
-        """Fetch the label of a session that an earlier process has seen."""
-        if self.facts.session_label(key_id, session) is None:
-            before = await self._ledger.session_label(key_id, session)
-            if before is not None:
-                self.facts.stick(key_id, session, before)
+    async def _recall(self, key_id: str | None, session: str, released: Released) -> None:
+        """Fetch the label of a session that an earlier process has seen, or another one sees now."""
+        for name, since_ts in released.names(session).items():
+            if not self._ledger.alone or self.facts.session_label(key_id, name) is None:
+                before = await self._ledger.session_label(key_id, session, since_ts)
+                if before is not None:
+                    self.facts.stick(key_id, name, before)
 
-    def _judge_again(self, run: Run, hop: Hop) -> None:
-        decision = run.ruling.decision
-        target = Target(hop.endpoint, hop.model)
-        label = decision.label.value
-        (verdict,) = self.rules.policy.judge(label, decision.workflow, decision.key_id, [target])
-        verdict = granted(verdict, run.call.grant, label, target)
-        if not verdict.allowed:
-            raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
-        added = set(verdict.obligations) - set(hop.obligations)
-        if added:  # by a reload since the order of trial was made: the hop was not prepared for it
-            raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
+    def _reaching(self, run: Run, hop: Hop) -> Reach:
+        """Judge the hop, now and once more where another release is in force by the time that it could be asked."""
+        judged_by = self.rules
+        judge_again(run, hop, judged_by)
+
+        async def reach(endpoint: Endpoint) -> Address:
+            address = await self._reach(endpoint)
+            if self.rules is not judged_by:
+                judge_again(run, hop, self.rules)
+            return address
+
+        return reach
 
     # limits, money, health, record
 
@@ -415,14 +418,12 @@ class Gateway:
             return run.decision("refused", error=told(error))
         queued = isinstance(error, GateFailed) and error.queued
         outcome: Outcome = "review" if queued else "refused" if refused else "failed"
-        return await self._settle(run, outcome, told(error), review={"state": "waiting"} if queued else None)
+        return await self._settle(run, outcome, told(error))
 
-    async def _settle(
-        self, run: Run, outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
-    ) -> Decision:
+    async def _settle(self, run: Run, outcome: Outcome, error: str | None = None) -> Decision:
         run.settling = True
         self._leave(run)
-        decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
+        decision = run.decision(outcome, error=error, baseline=self._baseline(run))
         await self._ledger.outcome(decision)
         self._observe(decision, perf_counter() - run.started)
         return decision

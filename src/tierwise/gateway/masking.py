@@ -6,14 +6,17 @@ Invariant: what is found and not replaced, or cannot be looked into, is a reason
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from tierwise.core.call import Call, Part
 from tierwise.core.errors import InvalidCall, PolicyDenied
+from tierwise.gateway.released import Released
 from tierwise.policy.detect import Detectors
+from tierwise.policy.label import forgiving
 from tierwise.policy.pseudonyms import LEAST_LITERAL, Pseudonyms, Span, TooManyValues
+from tierwise.policy.readings import fold, readings
 from tierwise.policy.spans import Finder, Unplaced
 from tierwise.wires.known import CALLERS
 from tierwise.wires.opaque import core, document, seal_at, unreadable
@@ -56,14 +59,12 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
 
     def leaks(self, request: EncodedRequest) -> bool:
         """Say whether a value stands in what is about to leave."""
-        known = [value for value in self.pseudonyms.names if len(value) >= LEAST_LITERAL]
         said = [*_all_strings(request.body), *(value for _, value in request.headers)]
-        bare = [self.pseudonyms.without(text, _NEUTRAL) for text in said]
-        return any(value in text for text in bare for value in known)
+        return any(True for _ in _holding(said, self.pseudonyms))
 
 
-def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> Masked:
-    """Return the call as it may leave."""
+def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, released: Released = Released()) -> Masked:
+    """Return the call as it may leave. What is `released` is no reason to keep it."""
     mask = Mask(pseudonyms, Finder(detectors), _files(call))
     result = Masked(call=call, pseudonyms=pseudonyms, mask=mask)
     try:
@@ -77,7 +78,7 @@ def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> Masked:
         return msgspec.structs.replace(
             result, problem=f"cannot be masked: without its values it is wrong ({error.code})"
         )
-    problem = unreadable(call, mask.documents) or _left(hidden, pseudonyms, detectors)
+    problem = unreadable(call, mask.documents) or _left(hidden, pseudonyms, detectors, released)
     return Masked(
         call=hidden,
         pseudonyms=pseudonyms,
@@ -176,14 +177,26 @@ def _read_again(call: Call, body: bytes) -> Call:
     )
 
 
-def _left(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> str:
-    """Say where a detector still finds something; empty for nowhere."""
+def _left(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, released: Released) -> str:
+    """Say where something still stands, written or encoded; empty for nowhere."""
     parts = [
         msgspec.structs.replace(part, text=pseudonyms.without(part.text, _NEUTRAL))
         for part in (*call.parts, *_head(call))
     ]
-    found = next(iter(detectors.scan(parts)), None)
-    return f"{found.detector} in {_named(found.path)} cannot be located" if found else ""
+    for found in detectors.scan(parts, released.hashes):
+        if not forgiving(found, released.session):
+            return f"{found.detector} in {_named(found.path)} cannot be located"
+    held = next(_holding((part.text for part in parts), pseudonyms), None)
+    return "" if held is None else f"a value of the session in {_named(parts[held].path)} cannot be located"
+
+
+def _holding(texts: Iterable[str], pseudonyms: Pseudonyms) -> Iterator[int]:
+    """Yield which texts hold a value of the session, also where it is encoded or parted by what nobody sees."""
+    known = [fold(value).decode() for value in pseudonyms.names if len(value) >= LEAST_LITERAL]
+    for place, text in enumerate(texts if known else ()):
+        said = pseudonyms.without(readings(text).decode(), _NEUTRAL)
+        if any(value in said for value in known if value):
+            yield place
 
 
 def _named(path: str) -> str:

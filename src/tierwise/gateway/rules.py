@@ -1,7 +1,9 @@
 """What is in force? The immutable snapshot that a call is decided by.
 
-A reload makes a new one; a call keeps the one it began with.
+A release of the policy makes a new one; a call keeps the one it began with, and later hops are judged under both.
 """
+
+from typing import Self
 
 import msgspec
 
@@ -12,6 +14,7 @@ from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
+from tierwise.policy.released import Written
 from tierwise.policy.settings import LabelSettings
 from tierwise.registry.catalog import Catalog
 from tierwise.router.choose import Strategy
@@ -34,3 +37,19 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the one workflow that a scoped model belongs to, or None when it is general or belongs to several."""
         fitting = [w for w in self.workflows.values() if w.knows in model.tasks]
         return fitting[0] if len(fitting) == 1 else None
+
+    def under(self, policy: Written) -> Self:
+        """Return the same with this policy in force. Raises ConfigError where it cannot be compiled."""
+        stated = {name: flow.environment for name, flow in self.workflows.items() if flow.environment is not None}
+        return msgspec.structs.replace(
+            self,
+            policy=Policy(policy.labels, policy.rule, stated),
+            labels=policy.labels,
+            detectors=Detectors(policy.labels),
+            default_strategy=usual_strategy(policy.labels),
+        )
+
+
+def usual_strategy(labels: LabelSettings) -> Strategy:
+    """Return how calls without a workflow of their own are ordered."""
+    return "best" if labels.preset == "strongest" else "cheapest_sufficient"

@@ -14,6 +14,8 @@ from tierwise.economics.limits import Admission
 from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
 from tierwise.gateway.decide import ZERO, Ruling
+from tierwise.gateway.released import Released
+from tierwise.gateway.rules import Rules
 from tierwise.ledger.intent import Intent
 from tierwise.quality.settings import Gates
 from tierwise.wires.error import SEAL_REFUSED
@@ -24,15 +26,19 @@ STREAMED = Gates(json=False, schema=False, tool_arguments=False, hold_back_chars
 
 
 class Run:
-    """One call under way."""
+    """One call under way; `rules` are those that it was decided by, `released` what is declassified in it."""
 
     __slots__ = (
-        "admission", "asking", "attempts", "call", "flagged", "gates", "held_usd", "on_gate_failure", "ruling",
+        "admission", "asking", "attempts", "call", "flagged", "gates", "held_usd", "on_gate_failure", "released",
+        "rules", "ruling",
         "settling", "started", "unseal",
     )  # fmt: skip
 
-    def __init__(self, ruling: Ruling, asking: Asking, started: float) -> None:
-        self.ruling, self.asking, self.started = ruling, asking, started
+    def __init__(
+        self, rules: Rules, ruling: Ruling, asking: Asking, started: float, released: Released = Released()
+    ) -> None:
+        self.rules, self.ruling, self.asking, self.started = rules, ruling, asking, started
+        self.released = released
         call = self.call = asking.call
         self.unseal = False
         self.admission: Admission | None = None
@@ -57,6 +63,12 @@ class Run:
         return True
 
     @property
+    def obligations(self) -> tuple[str, ...]:
+        """The duties that the call is under: of every target that was asked, else of the first to be."""
+        asked = dict.fromkeys(duty for attempt in self.attempts for duty in attempt.hop.obligations)
+        return tuple(asked) if self.attempts else self.ruling.decision.obligations
+
+    @property
     def spent_usd(self) -> Decimal:
         """What the attempts that are over have cost, as far as that is known."""
         costs = (attempt.record().cost_usd for attempt in self.attempts if attempt.released)
@@ -65,7 +77,7 @@ class Run:
     @property
     def good_outcome(self) -> Outcome:
         """The outcome of an answer that was handed over."""
-        if "human_review" in self.ruling.decision.obligations:
+        if "human_review" in self.obligations:
             return "review"
         return "flagged" if self.flagged else "answered"
 
@@ -98,7 +110,6 @@ class Run:
         outcome: Outcome,
         *,
         error: str | None = None,
-        review: dict[str, Any] | None = None,
         baseline: Decimal | None = None,
     ) -> Decision:
         """Return the record as it stands."""
@@ -113,14 +124,14 @@ class Run:
             before,
             attempts=attempts,
             chosen=last.model if last else before.chosen,
-            obligations=self.attempts[-1].hop.obligations if last else before.obligations,
+            obligations=self.obligations,
             dropped=without_content(self.attempts[-1].dropped) if last else (),
             reason=reason,
             outcome=outcome,
             error=error or (last.error if last and outcome in ("broken", "failed") else None),
             total_cost_usd=sum(costs, ZERO) if costs else None,
             baseline_cost_usd=baseline,
-            review=review,
+            review={"state": "waiting"} if outcome == "review" else None,
         )
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import key_book, queries, tables
+from tierwise.ledger import key_book, queries, releases, tables
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
 from tierwise.sqlite.connect import connect_reader, explained, inode
@@ -58,9 +58,9 @@ class History:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: queries.spent_usd(db, since_ts, scope))
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
-        return await self._read(lambda db: queries.session_label(db, key_id, session))
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then, None if the session is new."""
+        return await self._read(lambda db: queries.session_label(db, key_id, session, since_ts))
 
     async def key_version(self) -> int:
         """Return the number of the last change of any key."""
@@ -73,6 +73,18 @@ class History:
     async def key_changes(self, name: str | None = None) -> list[KeyChange]:
         """Return who did what to keys, oldest first."""
         return await self._read(lambda db: key_book.changes(db, name))
+
+    async def release_version(self) -> int:
+        """Return the number of the policy's release in force, 0 for none."""
+        return await self._read(releases.version)
+
+    async def release(self, number: int | None = None) -> releases.Release | None:
+        """Return the release of this number, or the one in force. StoreError for a damaged one."""
+        return await self._read(lambda db: releases.find(db, number))
+
+    async def releases(self) -> list[releases.Release]:
+        """Return all releases as they stand, newest first; `releases.checked` says whether one is damaged."""
+        return await self._read(releases.select)
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

@@ -7,20 +7,14 @@ Invariant: a change is made whole, with its trace, or not at all.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from tierwise.core.errors import StoreError
 from tierwise.core.grant import Grant
 from tierwise.core.secret import Secret
-from tierwise.ledger import keys, tables
+from tierwise.ledger import keys
+from tierwise.ledger.beside import changing
 from tierwise.ledger.keys import CHANGE_COLUMNS, COLUMNS, Change, KeyChange, StoredKey
-from tierwise.ledger.lock import WriterLock
-from tierwise.sqlite.connect import connect_writer, explained
-from tierwise.sqlite.migrate import check, migrate
-
-MIGRATION_WAIT_S = 5.0
 
 
 def version(db: sqlite3.Connection) -> int:
@@ -50,21 +44,21 @@ class KeyBook:
     def create(self, grant: Grant, pepper: bytes, expires: float | None = None) -> tuple[StoredKey, Secret]:
         """Make a key; its text is returned here and never again. ConfigError for a name that was ever given."""
         name = keys.checked_name(grant.name)
-        with self._changing() as db:
+        with changing(self._path) as db:
             made = keys.created(select(db, name), grant, pepper, expires, self._clock())
             self._apply(db, made.change)
         return made.key, made.text
 
     def rotate(self, name: str, pepper: bytes, grace_s: float = 0.0) -> tuple[StoredKey, Secret]:
         """Give the key a new text; the old one is taken for `grace_s` more seconds."""
-        with self._changing() as db:
+        with changing(self._path) as db:
             made = keys.rotated(select(db, name), name, pepper, grace_s, self._clock())
             self._apply(db, made.change)
         return made.key, made.text
 
     def revoke(self, name: str) -> bool:
         """End the key, every text of it; say whether any was still taken."""
-        with self._changing() as db:
+        with changing(self._path) as db:
             known, now = select(db, name), self._clock()
             change = keys.revoked(known, name, now)
             if change is not None:
@@ -79,39 +73,3 @@ class KeyBook:
             db.execute(f"INSERT INTO keys ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", keys.key_row(change.new))  # noqa: S608
         sql = "INSERT INTO key_changes (ts, who, what, name, detail) VALUES (?, ?, ?, ?, ?)"
         db.execute(sql, (self._clock(), self._who, change.what, change.name, change.detail))
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Open the file, bring its tables up to date, and commit all that is done inside, or nothing."""
-        with explained(self._path):
-            db = connect_writer(self._path)
-            try:
-                self._up_to_date(db)
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield db
-                except BaseException:
-                    db.execute("ROLLBACK")
-                    raise
-                db.execute("COMMIT")
-            finally:
-                db.close()
-
-    def _up_to_date(self, db: sqlite3.Connection) -> None:
-        """Migrate where nobody else writes; a server that is starting does it itself."""
-        deadline = time.monotonic() + MIGRATION_WAIT_S
-        while True:
-            try:
-                return check(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
-            except StoreError:
-                try:
-                    lock = WriterLock(self._path)
-                except StoreError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.05)
-                    continue
-            try:
-                migrate(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
-            finally:
-                lock.release()

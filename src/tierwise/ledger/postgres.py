@@ -25,6 +25,8 @@ from tierwise.postgres.connect import Place
 class PostgresLedger(PostgresHistory):
     """One of the writers of the ledger in this database. Belongs to the event loop in which it was opened."""
 
+    alone = False
+
     def __init__(self, where: Place, options: Options, lease_s: float) -> None:
         super().__init__(where)
         self._writer = PostgresWriter(where, options, lease_s)
@@ -49,7 +51,7 @@ class PostgresLedger(PostgresHistory):
     async def enforce(self, accounts: Sequence[Account]) -> None:
         """Tell the accounts what had been spent and set aside in their windows; from here on they are kept true."""
         self._check_open()
-        await self._writer.ask(lambda db: tables.enforce(db, accounts))
+        await self._writer.ask(lambda db: tables.enforce(db, accounts, self._writer.believed))
         self._writer.accounts += [one for one in accounts if all(one is not known for known in self._writer.accounts)]
 
     async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:

@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.label import Label, highest
 from tierwise.ledger import postgres_keys as key_book
+from tierwise.ledger import postgres_releases as releases
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.postgres_tables import text
 from tierwise.ledger.queries import BEHIND, PAGE_ROWS, Filter, alone, numbered, prefix_of
+from tierwise.ledger.releases import Release
 from tierwise.postgres.connect import Place, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import check
 
@@ -74,14 +76,15 @@ class PostgresHistory:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: tables.spent_usd(db, since_ts, scope))
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then, None if the session is new."""
         sql = " UNION ".join(
-            f"SELECT label FROM {table} WHERE session = $1 AND key_id IS NOT DISTINCT FROM $2"  # noqa: S608
+            f"SELECT label FROM {table} WHERE session = $1 AND key_id IS NOT DISTINCT FROM $2 AND ts >= $3"  # noqa: S608
             for table in ("records", "intents")
         )
         key_id = None if key_id is None else text(key_id)
-        labels = [Label(label) for (label,) in await self._read(lambda db: db.fetch(sql, text(session), key_id))]
+        found = await self._read(lambda db: db.fetch(sql, text(session), key_id, since_ts))
+        labels = [Label(label) for (label,) in found]
         return highest(labels) if labels else None
 
     async def key_version(self) -> int:
@@ -95,6 +98,18 @@ class PostgresHistory:
     async def key_changes(self, name: str | None = None) -> list[KeyChange]:
         """Return who did what to keys, oldest first."""
         return await self._read(lambda db: key_book.changes(db, name))
+
+    async def release_version(self) -> int:
+        """Return the number of the policy's release in force, 0 for none."""
+        return await self._read(releases.version)
+
+    async def release(self, number: int | None = None) -> Release | None:
+        """Return the release of this number, or the one in force. StoreError for a damaged one."""
+        return await self._read(lambda db: releases.find(db, number))
+
+    async def releases(self) -> list[Release]:
+        """Return all releases as they stand, newest first; `checked` says whether one is damaged."""
+        return await self._read(releases.select)
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

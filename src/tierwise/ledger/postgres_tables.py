@@ -7,7 +7,7 @@ Invariants: an id is in one of `intents` and `records` at most; an amount is hel
 none, and leaves them with the call's record, in the same transaction.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -61,6 +61,13 @@ MIGRATIONS = (
     );
     CREATE TABLE key_mark (one BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (one), mark BYTEA NOT NULL);
     """,
+    # Policies (`postgres_releases`).
+    """
+    CREATE TABLE releases (
+        number BIGINT PRIMARY KEY, digest TEXT, policy BYTEA, who TEXT NOT NULL, why TEXT NOT NULL,
+        ts DOUBLE PRECISION NOT NULL, replaces BIGINT UNIQUE
+    );
+    """,
 )
 
 CLOCK = "extract(epoch FROM clock_timestamp())::float8"
@@ -72,6 +79,10 @@ _INTERRUPT_ROWS = 256
 
 Answer = int | Account | StoreError
 """A record's number, 0 for what was written without one, the account that has too little, or what was wrong."""
+
+
+Believed = Callable[[float], float]
+"""What time it is taken to be where the server's clock says so: that may have been set."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,22 +134,22 @@ def text(value: str) -> str:
     return value.replace("\x00", "\ufffd")
 
 
-async def lock(db: Any) -> tuple[int, float]:
-    """Wait for our turn, up to the transaction's end; return the last record's number and the server's time."""
+async def lock(db: Any, believed: Believed) -> tuple[int, float]:
+    """Wait for our turn, up to the transaction's end; return the last record's number and the time."""
     await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
     # A statement of its own: one that waited would see the state from before its wait.
     seq, now = await db.fetchrow(f"SELECT last_seq, {CLOCK} FROM head")  # noqa: S608  # only our own words
-    return seq, now
+    return seq, believed(now)
 
 
-async def write(db: Any, process: str, entries: Sequence[Entry]) -> tuple[list[Answer], Standings]:
+async def write(db: Any, process: str, entries: Sequence[Entry], believed: Believed) -> tuple[list[Answer], Standings]:
     """Write the entries in their order; return an answer for each, and the accounts that were touched as they now are.
 
     Inside a transaction. What is a row's own fault is its answer; everything else raises, and nothing is written.
     """
     seq = now = None
     if any(entry.recorded or entry.accounts for entry in entries):
-        seq, now = await lock(db)
+        seq, now = await lock(db, believed)
     batch = _Batch(entries, seq or 0)
     await batch.read(db, now)
     answers = [batch.place(entry) for entry in entries]
@@ -311,7 +322,8 @@ async def _store_standings(db: Any, found: Standings) -> None:
 async def standings(db: Any, names: Iterable[str], now: float) -> Standings:
     """Return the accounts in their present windows; what is reserved carries over into a new one.
 
-    `now` is the server's clock, one for all processes. Where it stepped back, what was spent is added up anew.
+    `now` is the server's clock, one for all processes, as far as it is believed. Where it went back, what was spent is
+    added up anew.
     """
     found: Standings = {}
     rows = await db.fetch(
@@ -324,9 +336,9 @@ async def standings(db: Any, names: Iterable[str], now: float) -> Standings:
     return found
 
 
-async def enforce(db: Any, accounts: Sequence[Account]) -> None:
+async def enforce(db: Any, accounts: Sequence[Account], believed: Believed) -> None:
     """Make sure that the accounts have rows, and that these hold at least what the records of their windows cost."""
-    _, now = await lock(db)
+    _, now = await lock(db, believed)
     for account in accounts:
         name, window_s, scope = name_of(account), account.budget.window_s, account.budget.scope
         start = now - now % window_s
@@ -340,11 +352,11 @@ async def enforce(db: Any, accounts: Sequence[Account]) -> None:
         standing.told(account)
 
 
-async def refresh(db: Any, accounts: Sequence[Account]) -> None:
+async def refresh(db: Any, accounts: Sequence[Account], believed: Believed) -> None:
     """Let the accounts agree with what every process has spent and set aside by now."""
+    now = believed(await db.fetchval(f"SELECT {CLOCK}"))
     if not accounts:
         return
-    now = await db.fetchval(f"SELECT {CLOCK}")
     found = await standings(db, {name_of(account) for account in accounts}, now)
     for account in accounts:
         if name_of(account) in found:
@@ -382,19 +394,22 @@ async def leave(db: Any, process: str) -> None:
     await db.execute("UPDATE processes SET seen = '-infinity' WHERE id = $1", process)
 
 
-async def interrupt(db: Any, lease_s: float, lost: Sequence[str] = ()) -> int:
+async def interrupt(db: Any, lease_s: float, believed: Believed, lost: Sequence[str] = ()) -> int:
     """Close some of what dead processes left open, and the calls of these ids; return how many: 0 when all are closed.
 
     In a transaction. What such a call cost is unknown, so its record says null; for budgets all that it held counts
-    as spent.
+    as spent. Where the server's clock was set, nobody is taken for dead until that is believed: by then all who live
+    have said so by the clock as it is now.
     """
+    says = await db.fetchval(f"SELECT {CLOCK}")
+    stepped = abs(believed(says) - says) > 1.0
     gone = "SELECT id FROM processes WHERE seen < clock_timestamp() - make_interval(secs => $1)"
-    dead = [ident for (ident,) in await db.fetch(gone, lease_s)]
+    dead = [] if stepped else [ident for (ident,) in await db.fetch(gone, lease_s)]
     if not dead and not lost:
         return 0
-    seq, now = await lock(db)
-    # Asked again under the lock: another process may have been quicker, or the silent one is back.
-    dead = [ident for (ident,) in await db.fetch(gone + " FOR UPDATE", lease_s)]
+    seq, now = await lock(db, believed)
+    if dead:  # asked again under the lock: another process may have been quicker, or the silent one is back
+        dead = [ident for (ident,) in await db.fetch(gone + " FOR UPDATE", lease_s)]
     sql = "SELECT id, record, held_picousd FROM intents WHERE "
     rows = await db.fetch(sql + "id = ANY($1) ORDER BY id", list(lost))
     for process in dead:
@@ -421,7 +436,7 @@ async def interrupt(db: Any, lease_s: float, lost: Sequence[str] = ()) -> int:
 
 async def prune(db: Any, before_ts: float) -> int:
     """Delete some of the records from before this Unix time and return how many; 0 when none is left."""
-    last, _ = await lock(db)
+    last, _ = await lock(db, float)
     sql = (
         "WITH gone AS (DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE ts < $1 LIMIT $2) RETURNING 1) "
         "SELECT count(*) FROM gone"

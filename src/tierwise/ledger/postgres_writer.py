@@ -46,6 +46,8 @@ class PostgresWriter:
         self._closing = False
         self._db: Any = None
         self._process = ""
+        self._says = 0.0
+        self._server_clock: Callable[[], float] | None = None
         self._lost: dict[str, None] = {}
         self._beat_at = self._prune_at = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -57,6 +59,13 @@ class PostgresWriter:
             total += closed
         self._task = asyncio.create_task(self._work(), name="tierwise-ledger")
         return total
+
+    def believed(self, says: float) -> float:
+        """Return what time it is taken to be where the server's clock says so."""
+        self._says = says
+        if self._server_clock is None:
+            self._server_clock = self._options.believed(lambda: self._says)
+        return self._server_clock()
 
     def write(self, entry: Entry) -> asyncio.Future[Answer]:
         """Queue the row; the future gives its answer. `StoreBusy` if too much waits."""
@@ -126,7 +135,7 @@ class PostgresWriter:
             _resolve(future, answer)
 
     async def _answers(self, entries: Sequence[Entry]) -> Sequence[Answer]:
-        found = await self._tried(lambda db: tables.write(db, self._process, entries))
+        found = await self._tried(lambda db: tables.write(db, self._process, entries, self.believed))
         if isinstance(found, Unfit) and len(entries) > 1:  # one of them is at fault: it must not take the others along
             return [(await self._answers([entry]))[0] for entry in entries]
         if isinstance(found, StoreError):
@@ -201,12 +210,13 @@ class PostgresWriter:
 
     async def _look(self, db: Any) -> None:
         await self._register(db)
-        await tables.refresh(db, self.accounts)
+        await tables.refresh(db, self.accounts, self.believed)
 
     async def _interrupt(self) -> int:
         """Close some of what the dead left open, and what this process could not; return how many calls that were."""
         lost = list(self._lost)[:MAX_BATCH_ROWS]
-        closed: int | StoreError = await self._tried(partial(tables.interrupt, lease_s=self._lease_s, lost=lost))
+        work = partial(tables.interrupt, lease_s=self._lease_s, believed=self.believed, lost=lost)
+        closed: int | StoreError = await self._tried(work)
         if isinstance(closed, StoreError):
             raise closed
         for ident in lost:

@@ -5,7 +5,7 @@ Invariants: `intent` and `outcome` return only when the row is durable; a row th
 its caller is cancelled; a failed write is a `StoreError` for everyone who waited for it, never a row lost in silence.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -18,6 +18,8 @@ from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
+from tierwise.ledger.releases import Release
+from tierwise.ledger.scan import Range
 
 
 class Reader(Protocol):
@@ -35,8 +37,8 @@ class Reader(Protocol):
     async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget."""
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then, None if the session is new."""
 
     async def key_version(self) -> int:
         """Return the number of the last change of any key; it rises with each."""
@@ -47,6 +49,15 @@ class Reader(Protocol):
     async def key_changes(self, name: str | None = None) -> list[KeyChange]:
         """Return who did what to the key of this name, or to all, oldest first."""
 
+    async def release_version(self) -> int:
+        """Return the number of the policy's release in force, 0 for none; it rises with each."""
+
+    async def release(self, number: int | None = None) -> Release | None:
+        """Return the release of this number, or the one in force, None for none. `StoreError` for a damaged one."""
+
+    async def releases(self) -> list[Release]:
+        """Return all releases as they stand, newest first, a damaged one too."""
+
     async def count(self) -> int:
         """Return how many decisions are recorded."""
 
@@ -56,6 +67,10 @@ class Reader(Protocol):
 
 class Store(Reader, Protocol):
     """What any ledger can do. Every method raises `StoreError` where the store cannot do it now."""
+
+    @property
+    def alone(self) -> bool:
+        """Say whether no other process writes calls there."""
 
     @property
     def interrupted(self) -> int:
@@ -107,3 +122,20 @@ class Book(Protocol):
 
     def revoke(self, name: str) -> bool:
         """End the key, every text of it; say whether any was still taken."""
+
+
+class Releasing(Protocol):
+    """Who adds releases of the policy, beside running gateways. Blocks: from an event loop, use it in a thread."""
+
+    def add(self, policy: bytes | None, why: str, *, after: int) -> Release:
+        """Put the policy in force, or the file's for None. `ConfigError` where `after` is not in force any more."""
+
+
+class Records(Protocol):
+    """Very many records, as bytes, in ranges that processes share. Blocks."""
+
+    def range(self) -> Range:
+        """Return where the records are that are wanted."""
+
+    def records(self, part: Range) -> Iterator[bytes]:
+        """Give the records of a range, in the order in which they were recorded."""

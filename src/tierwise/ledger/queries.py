@@ -97,13 +97,13 @@ def spent_usd(db: sqlite3.Connection, since_ts: float, scope: str) -> Decimal:
     return Decimal(micros * 1_000_000 + rest).scaleb(-PICO).normalize() + 0
 
 
-def session_label(db: sqlite3.Connection, key_id: str | None, session: str) -> Label | None:
+def session_label(db: sqlite3.Connection, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
     """Return the highest label of the key's calls in this session, open ones included; None if there were none."""
     sql = (
-        "SELECT DISTINCT label FROM records WHERE session = ?1 AND key_id IS ?2 UNION "
-        "SELECT label FROM intents WHERE session = ?1 AND key_id IS ?2"
+        "SELECT DISTINCT label FROM records WHERE session = ?1 AND key_id IS ?2 AND ts >= ?3 UNION "
+        "SELECT label FROM intents WHERE session = ?1 AND key_id IS ?2 AND ts >= ?3"
     )
-    labels = [Label(label) for (label,) in db.execute(sql, (session, key_id))]
+    labels = [Label(label) for (label,) in db.execute(sql, (session, key_id, since_ts))]
     return highest(labels) if labels else None
 
 

@@ -22,6 +22,8 @@ from tierwise.ledger.writer import Options, Prune, Stop, Writer
 class Ledger(History):
     """The one writer of the ledger at `path`. Belongs to the event loop in which it was opened."""
 
+    alone = True
+
     def __init__(self, path: Path, options: Options) -> None:
         super().__init__(path)
         self._writer = Writer(path, options)

@@ -3,7 +3,7 @@
 `intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
-Keys have two tables of their own, which `ledger.key_book` writes.
+Keys have two tables of their own, which `ledger.key_book` writes, and policies one (`ledger.releases`).
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -76,6 +76,12 @@ MIGRATIONS = (
     """
     ALTER TABLE keys ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
     UPDATE keys SET ended = 1 WHERE name IN (SELECT name FROM key_changes WHERE what = 'revoked');
+    """,
+    """
+    CREATE TABLE releases (
+        number INTEGER PRIMARY KEY, digest TEXT, policy BLOB, who TEXT NOT NULL, why TEXT NOT NULL, ts REAL NOT NULL,
+        replaces INTEGER UNIQUE
+    );
     """,
 )
 

@@ -53,12 +53,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How the writer treats the file, what time it is, and how much may wait for it before a call is refused.
 
     `clock` gives Unix seconds, in any thread: what is older than `keep_s` goes by it, and the windows of budgets in a
-    file.
+    file. `believed` makes of a clock that may be set one that is believed: a server's, where that is the clock.
     """
 
     durability: Durability = "full"
     keep_s: float | None = None
     clock: Callable[[], float] = time.time
+    believed: Callable[[Callable[[], float]], Callable[[], float]] = lambda clock: clock
     max_pending_rows: int = 10_000
     max_pending_bytes: int = 64 * 1024 * 1024
 

@@ -32,6 +32,8 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The table `[labels]`. `default` applies only where caller and workflow are silent.
 
     `ceilings` overrides the preset, label by label; `detectors` sets a built-in detector's label or turns it off.
+    `identifiers` adds the detectors of the extra of that name; `phone_regions` (ISO 3166) are those whose phone numbers
+    count without +, where they are called so.
     """
 
     default: Label = Label.INTERNAL
@@ -39,6 +41,8 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ceilings: dict[Label, Tier] = {}
     detectors: dict[str, DetectorLabel] = {}
     patterns: dict[str, Pattern] = {}
+    identifiers: bool = False
+    phone_regions: tuple[str, ...] = ()
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

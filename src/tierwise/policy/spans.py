@@ -9,9 +9,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 
 from tierwise.policy import identifiers as ids
-from tierwise.policy.detect import Detectors, fold
+from tierwise.policy import national
+from tierwise.policy.detect import Detectors
 from tierwise.policy.patterns import DETECTORS
 from tierwise.policy.pseudonyms import Span, kinds_from
+from tierwise.policy.readings import fold
 
 Widen = Callable[[bytes, int, int], tuple[int, int]]
 _BEGINNING = 256
@@ -37,24 +39,25 @@ class Unplaced(Exception):
 
 
 class Finder:
-    """Finds the values that the detectors in force see in a text."""
+    """Finds the values that the detectors in force see in the texts of one call, as long as its time lasts."""
 
     def __init__(self, detectors: Detectors) -> None:
         self._detectors = detectors
-        self._kinds: Mapping[str, str] = kinds_from(detectors.labels, (row.name for row in DETECTORS))
+        self._late = detectors.timer()
+        self._kinds = kinds_from(detectors.labels, (*(row.name for row in DETECTORS), *national.NAMES))
 
     def spans(self, text: str) -> list[Span]:
         """Return each value's place and kind. Raises Unplaced."""
-        matches = self._detectors.matches(text)
+        matches = self._detectors.matches(text, self._late)
         if matches is None:
-            raise Unplaced("too much that could be sensitive")
+            raise Unplaced("a detector broke off or had too much to check")
         if not matches:
             return []
         place = _identity if text.isascii() else _placing(text)
         data = fold(text)
         found = []
         for name, *matched in matches:
-            start, end = _WIDEN.get(name, _as_matched)(data, *matched)
+            start, end = _value(name, data, *matched)
             if end > start:
                 found.append((*place(start, end), self._kinds[name]))
         return found
@@ -69,8 +72,11 @@ class Finder:
         return [(max(0, start - len(head)), end - len(head), kind) for start, end, kind in found if end > len(head)]
 
 
-def _as_matched(_data: bytes, start: int, end: int) -> tuple[int, int]:
-    return start, end
+def _value(name: str, data: bytes, start: int, end: int) -> tuple[int, int]:
+    if name in national.NAMES:
+        return national.number(name, data, start, end)
+    widen = _WIDEN.get(name)
+    return widen(data, start, end) if widen else (start, end)
 
 
 def _token_behind(data: bytes, _start: int, end: int) -> tuple[int, int]:

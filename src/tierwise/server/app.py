@@ -70,7 +70,7 @@ class Decisions(Protocol):
 
 
 class App:
-    """The ASGI application. `ready` says why the gateway cannot serve, None when it can."""
+    """The ASGI application. `ready` says why the gateway cannot serve, None when it can; `warning` what is amiss."""
 
     def __init__(
         self,
@@ -81,9 +81,10 @@ class App:
         settings: ServerSettings,
         metrics: Callable[[], bytes],
         ready: Callable[[], str | None] = lambda: None,
+        warning: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._gateway, self._decisions, self._ring = gateway, decisions, ring
-        self._settings, self._metrics, self._ready = settings, metrics, ready
+        self._settings, self._metrics, self._ready, self._warning = settings, metrics, ready, warning
         self._responses = Responses(gateway, settings.max_body_bytes)
         self._routes: dict[bytes, dict[str, Route]] = {
             b"/healthz": {"GET": self._alive},
@@ -162,7 +163,9 @@ class App:
 
     async def _able(self, request: Request) -> None:
         why = self._ready()
-        body = msgspec.json.encode({"status": "ok" if why is None else "not ready", "reason": why})
+        said = {"status": "ok" if why is None else "not ready", "reason": why}
+        warning = self._warning()  # no reason to take a gateway out that serves, by the policy before
+        body = msgspec.json.encode(said if warning is None else said | {"warning": warning})
         await request.answer(body, status=200 if why is None else 503)
 
     def _calls(self, wire: CallerWire) -> Route:

@@ -26,7 +26,7 @@ from tierwise.testing.connection import Connection, Received
 from tierwise.testing.faults import ORDINARY, Script, read_script
 from tierwise.testing.replies import reply_to
 from tierwise.testing.speech import Speech, Unfit
-from tierwise.testing.steps import Steps, plain, refusal, steps_for
+from tierwise.testing.steps import Steps, instead, plain, refusal, steps_for
 
 START_TIMEOUT_S = 10.0
 COUNT_PATH = "/v1/messages/count_tokens"
@@ -208,6 +208,9 @@ class ScriptedUpstream:
 
     def _counted(self, request: dict[str, Any], received: Received, path: str, model: str, script: Script) -> Steps:
         """Answer what makes no text: a count of tokens, or vectors."""
+        fault = instead(script, speech_messages if path == COUNT_PATH else speech_chat, stream=False)
+        if fault is not None:
+            return fault
         if path == COUNT_PATH:
             asked = speech_messages.normal(request | {"max_tokens": 1}, received.headers, script)
             return plain(200, speech_messages.count(request, reply_to(asked, model, ORDINARY).prompt_tokens))

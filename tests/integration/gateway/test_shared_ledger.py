@@ -68,9 +68,11 @@ def test_a_session_keeps_its_label_at_the_other_gateway(house: Build, postgres: 
 
     async def work() -> None:
         async with shared() as one, shared() as two:
-            await one.ask(hints=Hints(session="s", label=Label.CONFIDENTIAL))
-            reply = await two.ask("thanks", hints=Hints(session="s"))
-            assert reply.decision.label.value == Label.CONFIDENTIAL
+            for gateway, label in ((one, Label.INTERNAL), (two, Label.CONFIDENTIAL), (one, Label.RESTRICTED)):
+                await gateway.ask(hints=Hints(session="s", label=label))
+                for each in (one, two):  # also the one that has known the session with a lower label
+                    reply = await each.ask("thanks", hints=Hints(session="s"))
+                    assert reply.decision.label.value == label
 
     run(work())
 

@@ -20,6 +20,7 @@ from tests.postgres.server import Server
 from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 from tierwise.core.errors import StoreBusy, StoreError
 from tierwise.core.secret import Secret
+from tierwise.gateway.clock import Clock
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_history import PostgresHistory
 from tierwise.ledger.postgres_tables import lock
@@ -86,6 +87,38 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@pytest.mark.parametrize("step_s", [31 * 86_400, 365 * 86_400])
+def test_a_step_of_the_servers_clock_frees_no_budget(place: Place, step_s: int) -> None:
+    steps = [0]
+    options = Options(believed=lambda wall: Clock(lambda: wall() + steps[-1]))
+
+    async def work() -> None:
+        mine = accounts()
+        room = min(account.budget.limit_usd for account in mine)
+        async with await PostgresLedger.open(place, options) as store:
+            await store.enforce(mine)
+            assert await store.intent(an_intent(1, **today(reserved_usd=room, workflow="w")), mine) is None
+            await store.outcome(a_decision(1, **today(total_cost_usd=room, workflow="w")))
+            steps.append(step_s)
+            assert await store.intent(an_intent(2, **today(reserved_usd=room, workflow="w")), mine) is not None
+
+    run(work())
+
+
+def test_where_the_servers_clock_was_set_nobody_is_taken_for_dead(place: Place) -> None:
+    async def work() -> None:
+        async with await PostgresLedger.open(place) as store:
+            await store.intent(an_intent(1))
+        doubting = Options(believed=lambda wall: lambda: wall() - 3600)
+        async with await PostgresLedger.open(place, doubting) as store:
+            assert store.interrupted == 0
+            await store.outcome(a_decision(2))
+        async with await PostgresLedger.open(place) as store:
+            assert store.interrupted == 1
+
+    run(work())
 
 
 def test_what_a_killed_process_held_is_closed_and_charged_by_the_others(postgres: Server, place: Place) -> None:
@@ -219,7 +252,7 @@ def test_a_gateway_that_hangs_in_a_transaction_does_not_hold_up_the_others_for_l
             hung = await connect(place)
             await hung.execute("BEGIN")
             await hung.execute("SET idle_in_transaction_session_timeout = 7000")
-            await lock(hung)
+            await lock(hung, float)
             refused = 0
             number = 2
             while True:  # refused at worst, and only until the server has ended the one that hangs

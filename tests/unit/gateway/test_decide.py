@@ -18,7 +18,6 @@ from tierwise.economics.budget import Account, Budget
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.gateway.decide import Ask, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
-from tierwise.gateway.replay import replay
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Match, Workflow
 from tierwise.policy.detect import Detectors
@@ -231,25 +230,6 @@ def test_same_ask_same_ruling_and_no_hop_above_its_ceiling(label: Label, model: 
     assert set(order(ruling)) <= set(allowed)
 
 
-def test_replay_tells_what_would_move() -> None:
-    before = rule_on(ask()).decision
-    same = next(replay(rules(), [before]))
-    assert not same.moved
-    strict = rules(Rule(when=When(tier=Tier.FRONTIER), then=Then(deny=True), name="inside"))
-    other = next(replay(strict, [before]))
-    assert (other.moved, other.after.chosen) == (True, "mid")
-    few = rules()
-    without = Rules(
-        catalog=load(ENDPOINTS[:1], MODELS[:1], lambda _ref: None),
-        policy=few.policy,
-        labels=LABELS,
-        detectors=few.detectors,
-    )
-    gone = next(replay(without, [rule_on(ask("far")).decision]))
-    assert gone.moved
-    assert "no model 'far'" in (gone.after.error or "")
-
-
 def test_gates_that_need_logprobs_take_out_who_has_none() -> None:
     plain = tuple(ModelRow(id=m.id, endpoint=m.endpoint, capabilities=("stream",), tasks=m.tasks) for m in MODELS[:2])
     base = rules(models=plain)
@@ -260,7 +240,6 @@ def test_gates_that_need_logprobs_take_out_who_has_none() -> None:
     assert order(rule_on(ask("auto:sure"), in_force=in_force)) == ["mid"]
 
 
-LOW = Grant(name="k", label=Label.PUBLIC)
 GRANTED = [
     (Grant(name="k", models=("near",)), "auto", ["near"]),
     (Grant(name="k", models=("m*", "near")), "auto", ["mid", "near"]),
@@ -293,9 +272,3 @@ def test_a_team_has_one_account_for_all_its_keys() -> None:
     assert isinstance(red.refusal, BudgetExceeded)
     assert (red.decision.team, order(blue)) == ("red", ["far"])
     assert order(rule_on(asked, known=known)) == ["far"]
-
-
-@pytest.mark.parametrize("grant", [Grant(name="k", models=("near",)), Grant(name="k", models=("x",)), LOW])
-def test_a_replay_under_the_same_rules_moves_no_limited_key(grant: Grant) -> None:
-    before = rule_on(msgspec.structs.replace(ask(), key_id="k", grant=grant)).decision
-    assert [moved.moved for moved in replay(rules(), [before])] == [False]
