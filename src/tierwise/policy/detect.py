@@ -96,7 +96,7 @@ class Detectors:
         allowance = _Allowance(self._rows, self.timer(), released or {})
         left_bytes = MAX_SCAN_BYTES
         for path, text in _texts(parts, allowance.released):
-            left_bytes -= len(text)
+            left_bytes -= len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
             if left_bytes < 0:
                 findings.append(self._closed(path, f"more than {MAX_SCAN_BYTES} bytes of text"))
                 break
