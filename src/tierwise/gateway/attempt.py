@@ -117,7 +117,7 @@ class Attempt:
         self._gathering = Gathering(spoken.wire, hop.endpoint.name)
         if hides:
             json = call.features.json or call.features.schema
-            self._restoring = Restoring(self.asking.masked.pseudonyms, hop.endpoint.name, call.wire, json=json)
+            self._restoring = Restoring(self.asking.masked.sent, hop.endpoint.name, call.wire, json=json)
         request = spoken.request
         self.dropped.update(dict.fromkeys(request.dropped))
         address = await reach(hop.endpoint)
