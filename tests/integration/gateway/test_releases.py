@@ -206,6 +206,30 @@ def test_a_hop_that_was_allowed_when_its_endpoint_began_to_start_is_judged_befor
     asyncio.run(scene())
 
 
+def test_an_open_call_is_not_sent_masked_by_patterns_that_a_release_has_changed_since(house: Build) -> None:
+    async def scene() -> None:
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def reach(endpoint: Endpoint) -> Address:
+            reached.set()
+            await go_on.wait()
+            return bootstrap.address_of(endpoint)
+
+        open_to_all = '[labels]\nceilings = { confidential = "frontier", restricted = "frontier" }\n'
+        before = parse(open_to_all + FALCON + MASKED)
+        async with house(labels=before.labels, rule=before.rule) as home, another(home, reach) as (gateway, following):
+            asking = asyncio.create_task(gateway.handle(home.call("Falcon and Eagle", model="far")))
+            await reached.wait()
+            release(home, open_to_all + FALCON.replace('"Falcon"', '"Falcon|Eagle"') + MASKED)
+            await following.look()
+            go_on.set()
+            with pytest.raises(TierwiseError, match="found otherwise"):
+                await asking
+            assert home.asked() == {"far": 0, "mid": 0, "near": 0}
+
+    asyncio.run(scene())
+
+
 def test_a_looser_release_opens_nothing_to_a_call_that_is_open(house: Build) -> None:
     async def scene() -> None:
         strict, loose = parse(INSIDE), "[labels]\n"
