@@ -73,7 +73,7 @@ class Detectors:
         self._rows = [(row, label, _compile(row.pattern)) for row, label in rows]
         self._known = _Memory[tuple[Finding, ...]]()
         self._placed = _Memory[tuple[Match, ...]]()
-        self._clock = clock
+        self._clock, self._load = clock, load
         self.examined_chars = 0
         self._strictest = highest(self.labels.values())
         own = settings.patterns
@@ -82,6 +82,10 @@ class Detectors:
             _Automaton([(rows[place][0].hint, place) for place in places if rows[place][0].name not in own]),
             _Automaton([(rows[place][0].hint, place) for place in places if rows[place][0].name in own]),
         ]
+
+    def under(self, settings: LabelSettings) -> "Detectors":
+        """Return those that other settings put in force, under the same limit of time. Raises as the constructor."""
+        return Detectors(settings, self._clock, self._load)
 
     def scan(self, parts: Sequence[Part], released: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
         """Return at most one finding per detector and part, in the order of parts.
