@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from tests.reference.policy import LABELS, Call, Verdict, farthest, verdict
 from tests.figures import note
+from tests.reference.policy import LABELS, Call, Verdict, farthest, verdict
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.policy.judge import Judgement, Policy, Target
