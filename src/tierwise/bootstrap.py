@@ -30,9 +30,9 @@ from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.ledger import holds
 from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.history import History
-from tierwise.ledger.holds import Account as Held
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.key_book import KeyBook
@@ -332,11 +332,11 @@ class _NoLedger:
 
     alone = True
 
-    async def intent(self, intent: Intent, accounts: Sequence[Held] = ()) -> Held | None:
+    async def intent(self, intent: Intent, accounts: Sequence[holds.Account] = ()) -> holds.Account | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
-    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Held]) -> Held | None:
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[holds.Account]) -> holds.Account | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
