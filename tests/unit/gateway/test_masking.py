@@ -255,7 +255,7 @@ TREES = st.recursive(
 
 
 @given(TREES, WORDS, st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_masked_and_restored_it_is_what_it_was_and_no_value_leaves(odd: Any, text: str, plain: bool) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": text or "x"}], "odd": odd}
     result = mask(call("chat", json.dumps(body, ensure_ascii=plain).encode()))
