@@ -12,8 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.postgres.server import Server, missing
+
+# How long an example takes says what else this machine does, not whether the code is right.
+settings.register_profile("tierwise", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tierwise")
 
 KEPT = (
     "PATH",

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
 import msgspec
@@ -118,6 +118,25 @@ def variables() -> set[str]:
     """Name the variable of each plain value of a section that is not a list of rows."""
     default = msgspec.to_builtins(config.Document())
     return {f"TIERWISE_{section}_{key}".upper() for section, t in default.items() if isinstance(t, dict) for key in t}
+
+
+def test_every_setting_stands_in_a_page() -> None:
+    pages = ("configuration", "policy", "keys-and-budgets", "ledger")
+    text = "".join((ROOT / f"docs/reference/{page}.md").read_text("utf-8") for page in pages)
+    names = set(settings_of(config.Document))
+    assert {"max_body_bytes", "usd_per_mtok", "retention_over_days"} <= {name.removeprefix("input_") for name in names}
+    assert not [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)]
+
+
+def settings_of(kind: Any) -> Iterator[str]:
+    """Name what may be written in a table and in those within it."""
+    if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
+        for inner in get_args(kind):
+            yield from settings_of(inner)
+        return
+    for field in msgspec.structs.fields(kind):
+        yield field.encode_name
+        yield from settings_of(field.type)
 
 
 def test_every_json_block_parses(documents: list[Document]) -> None:

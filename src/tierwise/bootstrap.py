@@ -18,7 +18,7 @@ from tierwise.config import Document, Settings
 from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label
-from tierwise.core.model import Endpoint, Environment
+from tierwise.core.model import Endpoint
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
@@ -26,13 +26,13 @@ from tierwise.gateway.clock import Clock
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.releases import Releases
-from tierwise.gateway.rules import Rules, usual_strategy
+from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.ledger import holds
 from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.history import History
-from tierwise.ledger.holds import Account as Held
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.key_book import KeyBook
@@ -93,7 +93,7 @@ def rules_from(settings: Settings) -> Rules:
         )
     rules = Rules(
         catalog=catalog,
-        policy=Policy(document.labels, document.rule, environments(document)),
+        policy=Policy(document.labels, document.rule, environments(document.workflow)),
         labels=document.labels,
         detectors=Detectors(document.labels, clock=time.monotonic, load=importlib.import_module),
         workflows=_workflows(document, catalog),
@@ -104,11 +104,6 @@ def rules_from(settings: Settings) -> Rules:
     )
     refuse(rules, document.rule)
     return rules
-
-
-def environments(document: Document) -> dict[str, Environment]:
-    """Return the environment of each workflow that states one."""
-    return {row.name: row.environment for row in document.workflow if row.environment is not None}
 
 
 def _workflows(document: Document, catalog: Catalog) -> dict[str, Workflow]:
@@ -337,11 +332,11 @@ class _NoLedger:
 
     alone = True
 
-    async def intent(self, intent: Intent, accounts: Sequence[Held] = ()) -> Held | None:
+    async def intent(self, intent: Intent, accounts: Sequence[holds.Account] = ()) -> holds.Account | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
-    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Held]) -> Held | None:
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[holds.Account]) -> holds.Account | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 

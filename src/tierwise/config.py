@@ -167,11 +167,10 @@ def load(
     return Settings(document=document, home=home, file=found, sources=sources, frontier=frontier, environ=kept)
 
 
-def load_empty(*, frontier: bool, environ: Mapping[str, str] | None = None) -> Settings:
+def load_empty(*, frontier: bool) -> Settings:
     """Return the settings of a machine without any file, for looking around."""
-    environ = os.environ if environ is None else environ
-    kept = {name: value for name, value in environ.items() if value}
-    return Settings(document=Document(), home=_home(environ), frontier=frontier, environ=kept)
+    kept = {name: value for name, value in os.environ.items() if value}
+    return Settings(document=Document(), home=_home(kept), frontier=frontier, environ=kept)
 
 
 def parse(text: str, file: str | None = None) -> Document:

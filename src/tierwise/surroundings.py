@@ -54,16 +54,25 @@ def shipped_rows() -> tuple[tuple[EndpointRow, ...], tuple[ModelRow, ...], Workf
     return endpoints, models, workflow
 
 
-async def discovered(settings: Settings, transport: Transport) -> tuple[Settings, list[str]]:
+async def looked_around(settings: Settings) -> Settings:
+    """Return the settings with what exists filled in."""
+    return (await looked_around_told(settings))[0]
+
+
+async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
     """Fill in what exists where no file says it: the shipped models, servers on this machine, keys that are set.
 
     Returns the settings to use and what was found, in words. With a file, the settings come back as they are.
     """
     if settings.file is not None:
         return settings, []
+    transport = Transport()
+    try:
+        found = await discover(transport, [row for row in kinds().values() if row.discover])
+    finally:
+        await transport.aclose()
     endpoints, models, workflow = shipped_rows()
     words = [f"{row.id}: shipped model, embedded, knows only {TASK}" for row in models]
-    found = await discover(transport, [row for row in kinds().values() if row.discover])
     near = _near(found, taken={row.id for row in models})
     outside = _outside(settings)
     words += [f"{row.id}: at {row.endpoint}" for row in near[1]]
@@ -77,22 +86,6 @@ async def discovered(settings: Settings, transport: Transport) -> tuple[Settings
         workflow=(workflow,),
     )
     return msgspec.structs.replace(settings, document=document), words
-
-
-async def looked_around(settings: Settings) -> Settings:
-    """Return the settings with what exists filled in."""
-    return (await looked_around_told(settings))[0]
-
-
-async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
-    """Return the settings with what exists filled in, and what was found, in words."""
-    if settings.file is not None:
-        return settings, []
-    transport = Transport()
-    try:
-        return await discovered(settings, transport)
-    finally:
-        await transport.aclose()
 
 
 async def reachable(endpoint: Endpoint, unusable: str | None, served_names: Sequence[str] = ()) -> tuple[bool, str]:

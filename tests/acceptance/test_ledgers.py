@@ -200,7 +200,7 @@ def until(said: Callable[[], bool]) -> None:
 
 
 def test_the_page_says_what_may_be_configured() -> None:
-    page = Document.read(ROOT / "docs" / "reference" / "configuration.md", ROOT)
+    page = Document.read(ROOT / "docs" / "reference" / "ledger.md", ROOT)
     (block,) = [block.text for block in page.blocks if "postgresql://" in block.text]
     settings = config.parse(block).ledger
     assert settings.url is not None

@@ -198,7 +198,7 @@ def test_however_many_calls_a_dead_process_left_open_each_is_closed_once(opened:
 def test_what_was_written_is_what_is_read(opened: Open) -> None:
     kept: dict[str, Decision] = {}
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(decision=DECISIONS)
     def collect(decision: Decision) -> None:
         kept[decision.id] = decision

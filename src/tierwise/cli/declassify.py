@@ -1,7 +1,6 @@
 """The command `tierwise declassify`: a person answers for a wrong pin, for a session or a text, for a time."""
 
 import asyncio
-import re
 import secrets
 import sys
 import time
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import ConfigFile, Json, print_json, table
+from tierwise.cli.options import ConfigFile, Json, print_json, span_s, table
 from tierwise.core.decision import Decision
 from tierwise.core.declassified import Declassified
 from tierwise.core.errors import ConfigError, InvalidCall
@@ -21,7 +20,6 @@ from tierwise.ledger.declassified import Declassifications, Ended
 from tierwise.policy.detect import text_hash
 
 MAX_SPAN_S = 30 * 86_400
-_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 _DETECTOR = "detector:"
 
 
@@ -63,7 +61,7 @@ def declassify(
     if (decision is None) == (text is None):
         raise InvalidCall("give the id of a decision, or a text with --text", param="ID")
     now = time.time()
-    one = Declassified(id=secrets.token_hex(6), made=now, until=now + _span_s(span), who=who.strip(), why=why.strip())
+    one = Declassified(id=secrets.token_hex(6), made=now, until=now + _for_s(span), who=who.strip(), why=why.strip())
     if text is not None:
         one = _of_text(one, text)
     else:
@@ -75,14 +73,13 @@ def declassify(
         print(_told(one))
 
 
-def _span_s(span: str | None) -> float:
-    found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", span or "")
-    if found is None:
-        raise ConfigError(f"--for {span!r}: give 30m, 8h or 7d; a declassification always ends", key="--for")
-    span_s = int(found[1]) * _UNITS_S[found[2]]
-    if span_s > MAX_SPAN_S:
-        raise ConfigError(f"--for {span}: at most {MAX_SPAN_S // 86_400}d", key="--for")
-    return span_s
+def _for_s(given: str | None) -> float:
+    if given is None:
+        raise InvalidCall("--for: say how long: 30m, 8h or 7d; a declassification always ends", param="--for")
+    found = span_s(given, "--for")
+    if not 0 < found <= MAX_SPAN_S:
+        raise InvalidCall(f"--for {given}: more than nothing, and at most {MAX_SPAN_S // 86_400}d", param="--for")
+    return found
 
 
 def _of_text(one: Declassified, path: Path) -> Declassified:

@@ -3,7 +3,6 @@
 import asyncio
 import getpass
 import os
-import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import msgspec
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import ConfigFile, Json, print_json, say, table
+from tierwise.cli.options import ConfigFile, Json, moment_ts, print_json, say, span_s, table
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.grant import Grant, Rate, Scope
 from tierwise.core.label import Label
@@ -22,7 +21,6 @@ from tierwise.ledger.protocol import Book
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Keys for callers.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The key's name.")]
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @app.command()
@@ -125,7 +123,7 @@ def rotate(
     Example:  tierwise keys rotate alice --grace 24h
     """
     settings = config.load(file)
-    made = _book(settings).rotate(name, bootstrap.pepper(settings, make=False), _span_s(grace, "--grace"))
+    made = _book(settings).rotate(name, bootstrap.pepper(settings, make=False), span_s(grace, "--grace"))
     _show_once(*made, as_json=as_json)
 
 
@@ -216,26 +214,8 @@ def _label(given: str | None) -> Label | None:
     return Label(given) if given else None
 
 
-def _span_s(text: str, option: str) -> float:
-    span = re.fullmatch(r"(\d{1,6})([smhdw])", text)
-    if span is None:
-        raise InvalidCall(f"{option} {text!r}: give 30s, 10m, 24h, 90d", param=option)
-    return float(int(span.group(1)) * _UNITS_S[span.group(2)])
-
-
 def _end(text: str | None) -> float | None:
-    """Return the Unix time of an end; a date without a zone is UTC."""
-    if text is None:
-        return None
-    if re.fullmatch(r"\d+[a-z]", text):
-        return time.time() + _span_s(text, "--expires")
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidCall(
-            f"--expires {text!r}: give 12h, 90d or a date such as 2027-01-31", param="--expires"
-        ) from None
-    end = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if end <= time.time():
+    end = None if text is None else moment_ts(text, "--expires", ago=False)
+    if end is not None and end <= time.time():
         raise InvalidCall(f"--expires {text!r} has passed", param="--expires")
     return end

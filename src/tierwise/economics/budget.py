@@ -32,8 +32,12 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def covers(self, workflow: str | None, key_id: str | None, team: str | None = None) -> bool:
         """Say whether a call of this workflow, key and team counts against the budget."""
-        named = (("workflow", workflow), ("key", key_id), ("team", team))
-        return self.scope == "all" or any(self.scope == f"{kind}:{name}" for kind, name in named if name is not None)
+        return within(self.scope, workflow=workflow, key=key_id, team=team)
+
+
+def within(scope: str, **named: str | None) -> bool:
+    """Say whether a scope (`all`, or `KIND:NAME`) is that of a call with these names; None is no name."""
+    return scope == "all" or any(scope == f"{kind}:{name}" for kind, name in named.items() if name is not None)
 
 
 def window_start(window: str, now: float) -> float:

@@ -11,8 +11,8 @@ from tierwise.core.decision import Labelled
 from tierwise.core.errors import PolicyDenied
 from tierwise.core.label import Label, highest
 from tierwise.gateway.decide import Hop
+from tierwise.gateway.forgiven import Forgiven
 from tierwise.gateway.masking import DUTY
-from tierwise.gateway.released import Released
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.workflow import Workflow
@@ -22,7 +22,7 @@ from tierwise.policy.label import label_call
 
 
 def labelled(
-    rules: Rules, call: Call, workflow: Workflow | None, session: Label | None, released: Released
+    rules: Rules, call: Call, workflow: Workflow | None, session: Label | None, forgiven: Forgiven
 ) -> Labelled:
     """Label a call by everything that is known of it; `session` is what its session has carried."""
     return label_call(
@@ -31,8 +31,8 @@ def labelled(
         workflow=workflow.label if workflow else None,
         session=session,
         stored=call.inherited,
-        findings=rules.detectors.scan(call.parts, released.hashes),
-        released=(*released.session, *released.texts),
+        findings=rules.detectors.scan(call.parts, forgiven.hashes),
+        forgiven=(*forgiven.session, *forgiven.texts),
     )
 
 
@@ -41,7 +41,7 @@ def judge_again(run: Run, hop: Hop, rules: Rules) -> None:
     label = run.ruling.decision.label.value
     _judge(run, hop, run.rules, label)
     if rules is not run.rules:
-        again = labelled(rules, run.call, run.ruling.workflow, None, run.released)
+        again = labelled(rules, run.call, run.ruling.workflow, None, run.forgiven)
         _judge(run, hop, rules, highest((label, again.value)))
 
 

@@ -15,7 +15,7 @@ from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.fallback.breaker import Breaker, BreakerSettings
 from tierwise.gateway.clock import Clock
-from tierwise.gateway.released import Active, nothing
+from tierwise.gateway.forgiven import Active, nothing
 from tierwise.gateway.sessions import Sessions
 from tierwise.gateway.thoughts import Kept
 from tierwise.gateway.vault import Vault

@@ -45,8 +45,8 @@ from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
 from tierwise.gateway.decide import ZERO, Ask, Hop, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
+from tierwise.gateway.forgiven import Forgiven, forgiven_for
 from tierwise.gateway.masking import Masked, masked
-from tierwise.gateway.released import Released, released_for
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
@@ -117,8 +117,8 @@ class Gateway:
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        released = released_for(call, self.facts.declassified(self._clock()))
-        ruling = self._rule(self._asking(call, released), released)
+        forgiven = forgiven_for(call, self.facts.declassified(self._clock()))
+        ruling = self._rule(self._asking(call, forgiven), forgiven)
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -129,13 +129,13 @@ class Gateway:
         carries the record as `decision`. Cancelling settles the record as cancelled.
         """
         started = perf_counter()
-        released = released_for(call, self.facts.declassified(self._clock()))
+        forgiven = forgiven_for(call, self.facts.declassified(self._clock()))
         if call.hints.session is not None:
-            await self._recall(call.key_id, call.hints.session, released)
-        asking = self._asking(call, released)
-        run = Run(self.rules, self._rule(asking, released), asking, started, released)
+            await self._recall(call.key_id, call.hints.session, forgiven)
+        asking = self._asking(call, forgiven)
+        run = Run(self.rules, self._rule(asking, forgiven), asking, started, forgiven)
         if call.hints.session is not None:
-            for name in released.names(call.hints.session):
+            for name in forgiven.names(call.hints.session):
                 self.facts.stick(call.key_id, name, run.ruling.decision.label.value)
         try:
             self._admit(run)
@@ -302,7 +302,7 @@ class Gateway:
 
     # the decision
 
-    def _rule(self, asking: Asking, released: Released) -> Ruling:
+    def _rule(self, asking: Asking, forgiven: Forgiven) -> Ruling:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
@@ -320,20 +320,20 @@ class Gateway:
             unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
-        name = released.name(call.hints.session) if call.hints.session else None
+        name = forgiven.name(call.hints.session) if call.hints.session else None
         session = self.facts.session_label(call.key_id, name) if name else None
-        return decide(rules, self.facts, ask, pool, labelled(rules, call, pool.workflow, session, released))
+        return decide(rules, self.facts, ask, pool, labelled(rules, call, pool.workflow, session, forgiven))
 
-    def _asking(self, call: Call, released: Released) -> Asking:
+    def _asking(self, call: Call, forgiven: Forgiven) -> Asking:
         def hide(call: Call) -> Masked:
             pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
-            return masked(call, pseudonyms, self.rules.detectors, released)
+            return masked(call, pseudonyms, self.rules.detectors, forgiven)
 
         return Asking(call, self.facts.thoughts, hide)
 
-    async def _recall(self, key_id: str | None, session: str, released: Released) -> None:
+    async def _recall(self, key_id: str | None, session: str, forgiven: Forgiven) -> None:
         """Fetch the label of a session that an earlier process has seen, or another one sees now."""
-        for name, since_ts in released.names(session).items():
+        for name, since_ts in forgiven.names(session).items():
             if not self._ledger.alone or self.facts.session_label(key_id, name) is None:
                 before = await self._ledger.session_label(key_id, session, since_ts)
                 if before is not None:

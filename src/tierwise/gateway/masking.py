@@ -12,7 +12,7 @@ import msgspec
 
 from tierwise.core.call import Call, Part
 from tierwise.core.errors import InvalidCall, PolicyDenied
-from tierwise.gateway.released import Released
+from tierwise.gateway.forgiven import Forgiven
 from tierwise.policy.detect import Detectors
 from tierwise.policy.label import forgiving
 from tierwise.policy.pseudonyms import LEAST_LITERAL, Pseudonyms, Span, TooManyValues
@@ -68,8 +68,8 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
         return any(True for _ in _holding(said, self.pseudonyms))
 
 
-def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, released: Released = Released()) -> Masked:
-    """Return the call as it may leave. What is `released` is no reason to keep it."""
+def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, forgiven: Forgiven = Forgiven()) -> Masked:
+    """Return the call as it may leave. What is `forgiven` is no reason to keep it."""
     mask = Mask(pseudonyms, Finder(detectors), _files(call))
     result = Masked(call=call, pseudonyms=pseudonyms, mask=mask)
     try:
@@ -83,7 +83,7 @@ def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, released: R
         return msgspec.structs.replace(
             result, problem=f"cannot be masked: without its values it is wrong ({error.code})"
         )
-    problem = unreadable(call, mask.documents) or _left(hidden, pseudonyms, detectors, released)
+    problem = unreadable(call, mask.documents) or _left(hidden, pseudonyms, detectors, forgiven)
     return Masked(
         call=hidden,
         pseudonyms=pseudonyms,
@@ -184,14 +184,14 @@ def _read_again(call: Call, body: bytes) -> Call:
     )
 
 
-def _left(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, released: Released) -> str:
+def _left(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, forgiven: Forgiven) -> str:
     """Say where something still stands, written or encoded; empty for nowhere."""
     parts = [
         msgspec.structs.replace(part, text=pseudonyms.without(part.text, _NEUTRAL))
         for part in (*call.parts, *_head(call))
     ]
-    for found in detectors.scan(parts, released.hashes):
-        if not forgiving(found, released.session):
+    for found in detectors.scan(parts, forgiven.hashes):
+        if not forgiving(found, forgiven.session):
             return f"{found.detector} in {_named(found.path)} cannot be located"
     held = next(_holding((part.text for part in parts), pseudonyms), None)
     return "" if held is None else f"a value of the session in {_named(parts[held].path)} cannot be located"

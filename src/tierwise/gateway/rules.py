@@ -3,11 +3,12 @@
 A release of the policy makes a new one; a call keeps the one it began with, and later hops are judged under both.
 """
 
+from collections.abc import Iterable
 from typing import Self
 
 import msgspec
 
-from tierwise.core.model import Model
+from tierwise.core.model import Environment, Model
 from tierwise.economics.budget import Budget
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
@@ -40,14 +41,18 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     def under(self, policy: Written) -> Self:
         """Return the same with this policy in force. Raises ConfigError where it cannot be compiled."""
-        stated = {name: flow.environment for name, flow in self.workflows.items() if flow.environment is not None}
         return msgspec.structs.replace(
             self,
-            policy=Policy(policy.labels, policy.rule, stated),
+            policy=Policy(policy.labels, policy.rule, environments(self.workflows.values())),
             labels=policy.labels,
             detectors=self.detectors.under(policy.labels),
             default_strategy=usual_strategy(policy.labels),
         )
+
+
+def environments(workflows: Iterable[Workflow]) -> dict[str, Environment]:
+    """Return the environment of each workflow that states one."""
+    return {flow.name: flow.environment for flow in workflows if flow.environment is not None}
 
 
 def usual_strategy(labels: LabelSettings) -> Strategy:

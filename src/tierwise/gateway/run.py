@@ -14,7 +14,7 @@ from tierwise.economics.limits import Admission
 from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
 from tierwise.gateway.decide import ZERO, Ruling
-from tierwise.gateway.released import Released
+from tierwise.gateway.forgiven import Forgiven
 from tierwise.gateway.rules import Rules
 from tierwise.ledger.intent import Intent
 from tierwise.quality.settings import Gates
@@ -26,19 +26,18 @@ STREAMED = Gates(json=False, schema=False, tool_arguments=False, hold_back_chars
 
 
 class Run:
-    """One call under way; `rules` are those that it was decided by, `released` what is declassified in it."""
+    """One call under way; `rules` are those that it was decided by, `forgiven` what is declassified in it."""
 
     __slots__ = (
-        "admission", "asking", "attempts", "call", "flagged", "gates", "held_usd", "on_gate_failure", "released",
-        "rules", "ruling",
-        "settling", "started", "unseal",
+        "admission", "asking", "attempts", "call", "flagged", "forgiven", "gates", "held_usd", "on_gate_failure",
+        "rules", "ruling", "settling", "started", "unseal",
     )  # fmt: skip
 
     def __init__(
-        self, rules: Rules, ruling: Ruling, asking: Asking, started: float, released: Released = Released()
+        self, rules: Rules, ruling: Ruling, asking: Asking, started: float, forgiven: Forgiven = Forgiven()
     ) -> None:
         self.rules, self.ruling, self.asking, self.started = rules, ruling, asking, started
-        self.released = released
+        self.forgiven = forgiven
         call = self.call = asking.call
         self.unseal = False
         self.admission: Admission | None = None

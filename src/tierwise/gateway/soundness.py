@@ -15,7 +15,7 @@ from tierwise.core.model import Endpoint
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.policy.judge import Target
-from tierwise.policy.settings import Names, Rule, ceilings
+from tierwise.policy.settings import Rule, ceilings, listed
 from tierwise.registry.kinds import kinds
 from tierwise.registry.load import nearest
 from tierwise.registry.place import claim, outside
@@ -49,7 +49,7 @@ def _names(rules: Rules, rule: Rule, called: str) -> None:
         "workflow_not": rules.workflows.keys(),
     }
     for key, names in known.items():
-        for name in _listed(getattr(when, key)):
+        for name in listed(getattr(when, key)):
             if name not in names:
                 raise ConfigError(
                     f"{called}: when.{key} names {name!r}, which does not exist{nearest(name, names)}",
@@ -76,7 +76,7 @@ def _place(rules: Rules, endpoint: Endpoint, written: Sequence[Rule]) -> None:
 def _way(rules: Rules, targets: Sequence[Target], written: Sequence[Rule]) -> tuple[str, ...]:
     """Return how the most sensitive call that must not go outside would get there; empty where none would."""
     reach = ceilings(rules.labels)
-    keys = (None, *dict.fromkeys(key for rule in written for key in _listed(rule.when.key)))
+    keys = (None, *dict.fromkeys(key for rule in written for key in listed(rule.when.key)))
     for label in reversed(Label):
         if reach[label] is Tier.FRONTIER:
             continue
@@ -94,7 +94,7 @@ def doubts(rules: Rules, written: Sequence[Rule], keys: Sequence[str]) -> Iterat
     for workflow in rules.workflows.values():
         yield from _unserved(rules, workflow)
     for number, rule in enumerate(written, 1):
-        for key in _listed(rule.when.key):
+        for key in listed(rule.when.key):
             if key not in keys:
                 detail = f"names the key {key!r}, which does not exist{nearest(key, keys)}: so far it never applies"
                 yield Doubt(what=f"rule {rule.name or number}", detail=detail, mend="correct it, or make the key")
@@ -130,7 +130,3 @@ def _unserved(rules: Rules, workflow: Workflow) -> Iterator[Doubt]:
         if not verdict.allowed:
             detail = f"its baseline {baseline.id} only prices calls, and can never be asked: {verdict.reason}"
             yield Doubt(what=what, detail=detail, well=True)
-
-
-def _listed(given: Names | None) -> tuple[str, ...]:
-    return given if isinstance(given, tuple) else () if given is None else (given,)

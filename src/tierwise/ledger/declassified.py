@@ -1,7 +1,7 @@
 """What has been declassified? A file of its own beside the ledger, so that a command can add to it beside a server.
 
 Nothing in it is ever changed or deleted, by triggers too: an end is one more row.
-Invariant: what cannot be read releases nothing.
+Invariant: what cannot be read forgives nothing.
 """
 
 import sqlite3

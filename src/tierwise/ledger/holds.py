@@ -11,8 +11,8 @@ from typing import Protocol
 ZERO = Decimal(0)
 
 
-class Limit(Protocol):
-    """What a store needs of a budget. `scope` is `all`, `workflow:NAME` or `key:NAME`; windows are aligned to UTC."""
+class Budget(Protocol):
+    """What a store needs of a budget. `scope` is `all` or a workflow's, team's or key's; windows are aligned to UTC."""
 
     @property
     def scope(self) -> str:
@@ -28,10 +28,10 @@ class Limit(Protocol):
 
 
 class Account(Protocol):
-    """One budget's running state, in US dollars; times are Unix seconds."""
+    """What a store needs of `economics.budget.Account`, a budget's running state: US dollars, Unix seconds."""
 
     @property
-    def budget(self) -> Limit:
+    def budget(self) -> Budget:
         """Return the budget."""
 
     start: float

@@ -1,29 +1,25 @@
 """Who changes the keys of a ledger in PostgreSQL? The tables of keys there, and the only SQL that writes them.
 
-Times are the server's, so that every machine's changes stand in one order. All gateways must hash with one secret: the
-first key leaves a keyed mark of it, and a machine with another one is told so instead of making keys that nobody knows.
+All gateways must hash with one secret: the first key leaves a keyed mark of it, and a machine with another one is told
+so instead of making keys that nobody knows.
 Invariant: a change is made whole, with its trace, or not at all, and after every change before it.
 """
 
-import asyncio
 import hmac
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from tierwise.core.errors import ConfigError
 from tierwise.core.grant import Grant
 from tierwise.core.secret import Secret
 from tierwise.ledger import keys
 from tierwise.ledger.keys import CHANGE_COLUMNS, COLUMNS, Change, KeyChange, StoredKey, hashed
-from tierwise.ledger.postgres_tables import CLOCK, MIGRATIONS, text
-from tierwise.postgres.connect import Place, connect, disconnect, explained
-from tierwise.postgres.migrate import migrate
+from tierwise.ledger.postgres_beside import changed
+from tierwise.ledger.postgres_tables import text
+from tierwise.postgres.connect import Place
 
 # "Twlk": the advisory lock of whoever changes keys, so that the numbers of changes rise in the order of their commits.
 _LOCK = 0x5477_6C6B
 _MARK = b"the keys of this ledger"
-
-T = TypeVar("T")
 
 
 async def version(db: Any) -> int:
@@ -63,7 +59,7 @@ class PostgresKeyBook:
             await self._apply(db, made.change, now)
             return made.key, made.text
 
-        return self._change(work)
+        return changed(self._where, _LOCK, work)
 
     def rotate(self, name: str, pepper: bytes, grace_s: float = 0.0) -> tuple[StoredKey, Secret]:
         """Give the key a new text; the old one is taken for `grace_s` more seconds."""
@@ -74,7 +70,7 @@ class PostgresKeyBook:
             await self._apply(db, made.change, now)
             return made.key, made.text
 
-        return self._change(work)
+        return changed(self._where, _LOCK, work)
 
     def revoke(self, name: str) -> bool:
         """End the key, every text of it; say whether any was still taken."""
@@ -86,7 +82,7 @@ class PostgresKeyBook:
                 await self._apply(db, change, now)
             return any(key.taken_at(now) for key in known)
 
-        return self._change(work)
+        return changed(self._where, _LOCK, work)
 
     async def _apply(self, db: Any, change: Change, now: float) -> None:
         if change.revoked is not None:
@@ -112,18 +108,3 @@ class PostgresKeyBook:
                 "to the same one everywhere, or copy key.pepper from the machine that made the first key",
                 key="server.key_pepper",
             )
-
-    def _change(self, work: Callable[[Any, float], Awaitable[T]]) -> T:
-        return asyncio.run(self._changed(work))
-
-    async def _changed(self, work: Callable[[Any, float], Awaitable[T]]) -> T:
-        """Bring the tables up to date, and commit all that is done inside, or nothing."""
-        db = await connect(self._where)
-        try:
-            await migrate(db, self._where, MIGRATIONS)
-            with explained(self._where):
-                async with db.transaction():
-                    await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-                    return await work(db, await db.fetchval(f"SELECT {CLOCK}"))
-        finally:
-            await disconnect(db)

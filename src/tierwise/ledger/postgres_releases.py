@@ -1,16 +1,14 @@
 """Which policies were released here, as PostgreSQL keeps it? What `releases` is for a file, for several gateways.
 
-Times are the server's, so that every machine's releases stand in one order.
 Invariant: a release is added whole, after every one before it, or not at all.
 """
 
-import asyncio
 from typing import Any
 
-from tierwise.ledger.postgres_tables import CLOCK, MIGRATIONS, text
+from tierwise.ledger.postgres_beside import changed
+from tierwise.ledger.postgres_tables import text
 from tierwise.ledger.releases import COLUMNS, Release, checked, release_of, released_after
-from tierwise.postgres.connect import Place, connect, disconnect, explained
-from tierwise.postgres.migrate import migrate
+from tierwise.postgres.connect import Place
 
 # "Twlp": the advisory lock of whoever releases, so that numbers rise in the order of commits.
 _LOCK = 0x5477_6C70
@@ -42,20 +40,11 @@ class PostgresReleaseBook:
 
     def add(self, policy: bytes | None, why: str, *, after: int) -> Release:
         """Put the policy in force, or the file's for None. ConfigError where `after` is not in force any more."""
-        return asyncio.run(self._added(policy, why, after))
 
-    async def _added(self, policy: bytes | None, why: str, after: int) -> Release:
-        db = await connect(self._where)
-        try:
-            await migrate(db, self._where, MIGRATIONS)
-            with explained(self._where):
-                async with db.transaction():
-                    await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-                    now = await db.fetchval(f"SELECT {CLOCK}")
-                    made = released_after(await version(db), after, policy, self._who, text(why), now)
-                    values = (made.number, made.digest, made.policy, made.who, made.why, made.ts, made.replaces)
-                    sql = f"INSERT INTO releases ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"  # noqa: S608
-                    await db.execute(sql, *values)
-                    return made
-        finally:
-            await disconnect(db)
+        async def work(db: Any, now: float) -> Release:
+            made = released_after(await version(db), after, policy, self._who, text(why), now)
+            values = (made.number, made.digest, made.policy, made.who, made.why, made.ts, made.replaces)
+            await db.execute(f"INSERT INTO releases ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)", *values)  # noqa: S608
+            return made
+
+        return changed(self._where, _LOCK, work)

@@ -50,14 +50,14 @@ def _stopped() -> float:
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A detector's hit in the part at `path`. `detail` says why it counts where it was not an ordinary match.
 
-    `released` names the declassification under which all that it found stands, "" if there is none.
+    `forgiven` names the declassification under which all that it found stands, "" if there is none.
     """
 
     detector: str
     label: Label
     path: str
     detail: str = ""
-    released: str = ""
+    forgiven: str = ""
 
 
 class Detectors:
@@ -87,15 +87,15 @@ class Detectors:
         """Return what these settings want found, within the same time and with the same extras."""
         return type(self)(settings, self._clock, self._load)
 
-    def scan(self, parts: Sequence[Part], released: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+    def scan(self, parts: Sequence[Part], forgiven: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
         """Return at most one finding per detector and part, in the order of parts.
 
-        `released` gives the declassification in force for a text or a line, by `text_hash`.
+        `forgiven` gives the declassification in force for a text or a line, by `text_hash`.
         """
         findings: list[Finding] = []
-        allowance = _Allowance(self._rows, self.timer(), released or {})
+        allowance = _Allowance(self._rows, self.timer(), forgiven or {})
         left_bytes = MAX_SCAN_BYTES
-        for path, text in _texts(parts, allowance.released):
+        for path, text in _texts(parts, allowance.forgiven):
             left_bytes -= len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
             if left_bytes < 0:
                 findings.append(self._closed(path, f"more than {MAX_SCAN_BYTES} bytes of text"))
@@ -142,16 +142,16 @@ class Detectors:
         """Return what stands in one text; from memory where it is known and nothing in it was declassified."""
         key = _key(text)
         known = self._known.get(key)
-        if known is not None and not (known and allowance.released):
+        if known is not None and not (known and allowance.forgiven):
             return [msgspec.structs.replace(finding, path=path) for finding in known]
         self.examined_chars += len(text)
-        allowance.text = allowance.released.get(text_hash(text), "") if allowance.released else ""
+        allowance.text = allowance.forgiven.get(text_hash(text), "") if allowance.forgiven else ""
         try:
             data = readings(text)
             findings = tuple(self._scan(path, data, self._suspected(data), allowance))
         except Exception as error:  # a guard that breaks must count as a hit, whatever broke
             return (self._closed(path, f"detector failed: {type(error).__name__}"),)
-        if not allowance.released and not any(f.detail for f in findings):
+        if not allowance.forgiven and not any(f.detail for f in findings):
             self._known.keep(key, findings)
         return findings
 
@@ -173,7 +173,7 @@ class Detectors:
             row, label, pattern = self._rows[place]
             hit = _hit(row, pattern, data, allowance)
             if hit is not None:
-                yield Finding(detector=row.name, label=label, path=path, detail=hit[0], released=hit[1])
+                yield Finding(detector=row.name, label=label, path=path, detail=hit[0], forgiven=hit[1])
 
     def _closed(self, path: str, detail: str) -> Finding:
         return Finding(detector="scan", label=self._strictest, path=path, detail=detail)
@@ -188,19 +188,19 @@ class _Allowance:
     """What is left for one call: candidates by detector, time, and what was declassified."""
 
     def __init__(
-        self, rows: Sequence[tuple[Detector, Label, Any]], late: Callable[[], bool], released: Mapping[str, str]
+        self, rows: Sequence[tuple[Detector, Label, Any]], late: Callable[[], bool], forgiven: Mapping[str, str]
     ) -> None:
         self.left = {row.name: row.most or MAX_CANDIDATES for row, _, _ in rows}
         self.late = late
-        self.released = released
+        self.forgiven = forgiven
         self.text = ""  # the declassification of the whole text at hand
 
-    def release(self, data: bytes, start: int) -> str:
+    def forgive(self, data: bytes, start: int) -> str:
         """Return the declassification under which the line around `start` stands, "" for none."""
-        if self.text or not self.released:
+        if self.text or not self.forgiven:
             return self.text
         line = data[data.rfind(b"\n", 0, start) + 1 :].split(b"\n", 1)[0]
-        return self.released.get(text_hash(line), "")
+        return self.forgiven.get(text_hash(line), "")
 
 
 class _Memory(Generic[T]):
@@ -273,10 +273,10 @@ def _hit(row: Detector, pattern: Any, data: bytes, allowance: _Allowance) -> tup
             return f"more than {MAX_SCAN_S:g} seconds", ""
         allowance.left[row.name] -= 1
         if row.check(data, start, end):
-            released = allowance.release(data, start)
-            if not released:
+            forgiven = allowance.forgive(data, start)
+            if not forgiven:
                 return "", ""
-            found = "", released
+            found = "", forgiven
     return found
 
 
@@ -314,7 +314,7 @@ _DATA_URL = re.compile(r"data:([^;,]*)[^,]*,", re.IGNORECASE)
 _SEAM_CHARS = 64
 
 
-def _texts(parts: Sequence[Part], released: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _texts(parts: Sequence[Part], forgiven: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield every part, and once more joined where a message has several texts or a number goes on in a later one.
 
     A text that was declassified as a whole is not joined: it would count again.
@@ -325,7 +325,7 @@ def _texts(parts: Sequence[Part], released: Mapping[str, str]) -> Iterator[tuple
         yield part.path, text
         found = _MESSAGE.match(part.path) if part.kind in _JOINED else None
         if found:
-            hidden = released and text_hash(text) in released
+            hidden = forgiven and text_hash(text) in forgiven
             groups.setdefault((found[0], part.kind), []).append("" if hidden else text)
     for (path, _), texts in groups.items():
         if len(texts) > 1:

@@ -17,7 +17,7 @@ from tierwise.core.label import Label, Tier
 from tierwise.core.model import Environment
 from tierwise.policy.conditions import Condition, Target, on_target, written
 from tierwise.policy.patterns import DETECTORS
-from tierwise.policy.settings import LabelSettings, Names, Obligation, Rule, When, ceilings
+from tierwise.policy.settings import LabelSettings, Names, Obligation, Rule, When, ceilings, listed
 
 __all__ = ["Judgement", "Policy", "Target"]
 
@@ -67,17 +67,17 @@ class _Compiled(msgspec.Struct, frozen=True, kw_only=True):
 
     def of_workflow(self, name: str | None, environment: Environment | None) -> bool:
         when = self.when
-        if when.workflow is not None and name not in _names(when.workflow):
+        if when.workflow is not None and name not in listed(when.workflow):
             return False
-        if when.workflow_not is not None and name in _names(when.workflow_not):
+        if when.workflow_not is not None and name in listed(when.workflow_not):
             return False
         if environment is None:
             return True
         wanted = when.workflow_environment
-        return not self.unsaid and (wanted is None or environment in _names(wanted))
+        return not self.unsaid and (wanted is None or environment in listed(wanted))
 
     def of_key(self, key_id: str | None) -> bool:
-        return self.when.key is None or key_id in _names(self.when.key)
+        return self.when.key is None or key_id in listed(self.when.key)
 
 
 _ALLOWED = Judgement(allowed=True)
@@ -104,8 +104,8 @@ class Policy:
             stated = environments.get(name) if name is not None else None
             return _bits(rule.of_workflow(name, stated) for rule in compiled)
 
-        keys = {name for rule in rules for name in _names(rule.when.key)}
-        named = {name for rule in rules for name in (*_names(rule.when.workflow), *_names(rule.when.workflow_not))}
+        keys = {name for rule in rules for name in listed(rule.when.key)}
+        named = {name for rule in rules for name in (*listed(rule.when.workflow), *listed(rule.when.workflow_not))}
         named |= environments.keys() if told else set()
         self._labels = {label: _bits(rule.of_label(label) for rule in compiled) for label in Label}
         self._workflows: dict[str | None, int] = {name: of_workflow(name) for name in named}
@@ -261,10 +261,6 @@ def _record(rule: _Compiled, target: Target, *, unsaid: bool) -> RuleRecord:
         because.append(written("workflow_environment", when.workflow_environment) + (_UNSAID if unsaid else ""))
     because += [condition.words(target) for condition in rule.on_target]
     return RuleRecord(rule=rule.name, effects=rule.effects, because=tuple(because))
-
-
-def _names(given: Names | None) -> tuple[str, ...]:
-    return given if isinstance(given, tuple) else () if given is None else (given,)
 
 
 def _bits(which: Iterator[bool]) -> int:

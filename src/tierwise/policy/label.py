@@ -25,11 +25,11 @@ def label_call(
     session: Label | None,
     stored: Label | None = None,
     findings: Iterable[Finding],
-    released: Sequence[Declassified] = (),
+    forgiven: Sequence[Declassified] = (),
 ) -> Labelled:
     """Return the label in force; `stored` is that of an earlier answer that the call builds on.
 
-    The default counts only where both caller and workflow are silent. `released` are the declassifications that
+    The default counts only where both caller and workflow are silent. `forgiven` are the declassifications that
     concern the call; `session` is the label that it has carried since the newest of them.
     """
     stated = (("caller", caller), ("workflow", workflow), ("session", session), ("stored", stored))
@@ -37,22 +37,22 @@ def label_call(
     if caller is None and workflow is None:
         sources.append(LabelSource(source="default", label=settings.default))
     counted: list[Finding] = []
-    forgiven: dict[str, list[str]] = {one.id: [] for one in released if one.session is not None}
+    under: dict[str, list[str]] = {one.id: [] for one in forgiven if one.session is not None}
     for finding in findings:
-        ident = forgiving(finding, released)
+        ident = forgiving(finding, forgiven)
         if ident:
-            forgiven.setdefault(ident, []).append(f"{finding.detector} ({finding.label}) at {finding.path}")
+            under.setdefault(ident, []).append(f"{finding.detector} ({finding.label}) at {finding.path}")
         else:
             counted.append(finding)
     sources.extend(_detected(counted))
-    sources.extend(_named(one, forgiven[one.id]) for one in released if one.id in forgiven)
+    sources.extend(_named(one, under[one.id]) for one in forgiven if one.id in under)
     return Labelled(value=highest(source.label for source in sources), sources=tuple(sources))
 
 
-def forgiving(finding: Finding, released: Sequence[Declassified]) -> str:
+def forgiving(finding: Finding, forgiven: Sequence[Declassified]) -> str:
     """Return the declassification under which this finding stands, "" for none; a scan that broke off never does."""
-    return finding.released or next(
-        (one.id for one in released if finding.detector in one.detectors and finding.detector != "scan"), ""
+    return finding.forgiven or next(
+        (one.id for one in forgiven if finding.detector in one.detectors and finding.detector != "scan"), ""
     )
 
 

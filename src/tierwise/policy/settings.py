@@ -107,6 +107,11 @@ _CEILINGS: dict[Preset, dict[Label, Tier]] = {
 }
 
 
+def listed(given: Names | None) -> tuple[str, ...]:
+    """Return the names that a condition gives, one or several."""
+    return given if isinstance(given, tuple) else () if given is None else (given,)
+
+
 def ceilings(settings: LabelSettings) -> dict[Label, Tier]:
     """Return the farthest tier each label may reach. Raises ConfigError where a higher label would reach farther."""
     effective = {**_CEILINGS[settings.preset], **settings.ceilings}

@@ -220,7 +220,7 @@ def test_an_open_call_is_not_sent_masked_by_patterns_that_a_release_has_changed_
         async with house(labels=before.labels, rule=before.rule) as home, another(home, reach) as (gateway, following):
             asking = asyncio.create_task(gateway.handle(home.call("Falcon and Eagle", model="far")))
             await reached.wait()
-            release(home, open_to_all + FALCON.replace('"Falcon"', '"Falcon|Eagle"') + MASKED)
+            await release(home, open_to_all + FALCON.replace('"Falcon"', '"Falcon|Eagle"') + MASKED)
             await following.look()
             go_on.set()
             with pytest.raises(TierwiseError, match="found otherwise"):

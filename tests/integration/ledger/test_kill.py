@@ -20,7 +20,7 @@ def test_what_was_acknowledged_is_there(kind: str, tmp_path: Path, request: pyte
         server: Server = request.getfixturevalue("postgres")
         os.environ[PASSWORD] = server.password
         where = str(server.database())
-    found = kill(where, 20 if kind == "sqlite" else 8, seed=random.randrange(1 << 32))
+    found = kill(where, 10 if kind == "sqlite" else 5, seed=random.randrange(1 << 32))
     assert found["wrong"] == [], found
     assert int(str(found["outcomes_promised"])) > 100, found
     assert int(str(found["interrupted"])) > 0, found

@@ -203,7 +203,7 @@ def test_a_server_that_dies_and_comes_back_loses_nothing_that_was_promised(own_s
                 failed += 1
 
         async with await PostgresLedger.open(where, lease_s=LEASE_S) as store:
-            for cycle in range(3):
+            for cycle in range(2):
                 calls = [asyncio.create_task(call(cycle * 2000 + number)) for number in range(1000)]
                 while len(promised) < cycle * 1000 // 2 + 10:
                     await asyncio.sleep(0)
@@ -233,12 +233,12 @@ def test_a_server_that_dies_and_comes_back_loses_nothing_that_was_promised(own_s
 def test_a_connection_that_is_cut_is_nobodys_failure(postgres: Server, place: Place) -> None:
     async def work() -> None:
         async with await PostgresLedger.open(place) as store:
-            for number in range(20):
+            for number in range(8):
                 await store.outcome(a_decision(number))
                 cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tierwise'"
                 await asyncio.to_thread(postgres.sql, f"{cut} AND datname = '{place.database}'", "postgres")
                 assert await store.count() == number + 1, "a reader asks again as well"
-            assert [decision.seq async for decision in store.iterate()] == list(range(1, 21))
+            assert [decision.seq async for decision in store.iterate()] == list(range(1, 9))
 
     run(work())
 

@@ -101,6 +101,16 @@ def test_where_this_machine_stands_moves_no_window(zone: str, monkeypatch: pytes
         time.tzset()
 
 
+def test_the_soft_limit_is_reached_with_what_is_set_aside_too() -> None:
+    budget = Budget(scope="all", limit_usd=Decimal(10), soft_limit_usd=Decimal(5))
+    account = Account(budget, spent=Decimal(3), now=0)
+    assert account.reserve(Decimal("1.99"), 0)
+    assert not account.over_soft_limit()
+    assert account.reserve(Decimal("0.01"), 0)
+    assert account.over_soft_limit()
+    assert not Account(Budget(scope="all", limit_usd=Decimal(1)), spent=Decimal(1), now=0).over_soft_limit()
+
+
 def test_windows_are_utc_days() -> None:
     noon = 1_763_640_000 // 86_400 * 86_400 + 43_200
     assert window_start("1d", noon) == noon - 43_200

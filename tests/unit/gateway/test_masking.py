@@ -15,8 +15,8 @@ from tierwise.core.call import Call
 from tierwise.core.conversation import Seal
 from tierwise.core.declassified import Declassified
 from tierwise.core.label import Label
+from tierwise.gateway.forgiven import Forgiven
 from tierwise.gateway.masking import Masked, masked
-from tierwise.gateway.released import Released
 from tierwise.policy.detect import Detectors, text_hash
 from tierwise.policy.pseudonyms import MAX_VALUES, Pseudonyms
 from tierwise.policy.settings import LabelSettings, Pattern
@@ -178,11 +178,11 @@ def test_what_was_declassified_is_no_reason_to_keep_the_call() -> None:
     fixture = Declassified(
         id="d1", who="ada", why="a fixture", made=0.0, until=9.0, to=Label.PUBLIC, text_sha256=text_hash(text)
     )
-    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Released(texts=(fixture,))).problem == ""
+    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Forgiven(texts=(fixture,))).problem == ""
     session = msgspec.structs.replace(fixture, text_sha256=None, session="s", detectors=("card",))
-    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Released(session=(session,))).problem == ""
+    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Forgiven(session=(session,))).problem == ""
     other = msgspec.structs.replace(session, detectors=("iban",))
-    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Released(session=(other,))).problem
+    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Forgiven(session=(other,))).problem
 
 
 def test_a_pattern_that_matches_the_wire_s_own_words_excludes_and_breaks_nothing() -> None:
@@ -255,7 +255,7 @@ TREES = st.recursive(
 
 
 @given(TREES, WORDS, st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_masked_and_restored_it_is_what_it_was_and_no_value_leaves(odd: Any, text: str, plain: bool) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": text or "x"}], "odd": odd}
     result = mask(call("chat", json.dumps(body, ensure_ascii=plain).encode()))

@@ -57,7 +57,7 @@ def test_the_label_is_that_of_the_highest_source(
     assert {source.label for source in labelled.sources} == set(given_labels)
 
 
-def released(**fields: object) -> Declassified:
+def declassified(**fields: object) -> Declassified:
     made = {"id": "d1", "made": 0.0, "until": 1_800_000_000.0, "who": "ada", "why": "ids"} | fields
     return Declassified(**made)  # type: ignore[arg-type]
 
@@ -83,8 +83,8 @@ def test_a_declassification_lowers_only_what_its_detectors_found(
     findings: list[Finding], caller: Label, session: Label, forgiven: set[str]
 ) -> None:
     settings = LabelSettings()
-    one = released(session="s", detectors=tuple(forgiven), to=session)
-    result = label_call(settings, caller=caller, workflow=None, session=session, findings=findings, released=(one,))
+    one = declassified(session="s", detectors=tuple(forgiven), to=session)
+    result = label_call(settings, caller=caller, workflow=None, session=session, findings=findings, forgiven=(one,))
     left = [f.label for f in findings if f.detector not in forgiven or f.detector == "scan"]
     assert result.value == highest((caller, session, *left))
     assert one.source in {source.source for source in result.sources}

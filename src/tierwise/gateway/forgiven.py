@@ -15,12 +15,12 @@ Active = Callable[[float], tuple[Declassified, ...]]
 
 
 def nothing(_now: float) -> tuple[Declassified, ...]:
-    """Release nothing."""
+    """Forgive nothing."""
     return ()
 
 
-class Released(msgspec.Struct, frozen=True):
-    """What is released for one call, and under which name its session keeps its label meanwhile."""
+class Forgiven(msgspec.Struct, frozen=True):
+    """What is forgiven for one call, and under which name its session keeps its label meanwhile."""
 
     session: tuple[Declassified, ...] = ()
     texts: tuple[Declassified, ...] = ()
@@ -39,10 +39,10 @@ class Released(msgspec.Struct, frozen=True):
         return {session: 0.0} | ({self.name(session): self.session[-1].made} if self.session else {})
 
 
-def released_for(call: Call, active: tuple[Declassified, ...]) -> Released:
+def forgiven_for(call: Call, active: tuple[Declassified, ...]) -> Forgiven:
     """Pick what concerns the call: exactly its key and its session, or a text."""
     if not active:
-        return Released()
+        return Forgiven()
     session = call.hints.session
     mine = [one for one in active if session is not None and one.session == session and one.key_id == call.key_id]
-    return Released(tuple(sorted(mine, key=lambda one: one.made)), tuple(one for one in active if one.text_sha256))
+    return Forgiven(tuple(sorted(mine, key=lambda one: one.made)), tuple(one for one in active if one.text_sha256))
