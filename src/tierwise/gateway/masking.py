@@ -6,7 +6,7 @@ Invariant: what is found and not replaced, or cannot be looked into, is a reason
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -50,6 +50,11 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
                 return f"{path} is sealed, and nobody can look inside"
         return ""
 
+    @property
+    def unsealed(self) -> bytes:
+        """The body with nothing in it that nobody can look into."""
+        return _unsealed(self.call.body) if self.seals else self.call.body
+
     def text(self, text: str) -> str:
         """Return further words with placeholders. Raises PolicyDenied."""
         try:
@@ -78,7 +83,8 @@ def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, released: R
         return msgspec.structs.replace(
             result, problem=f"cannot be masked: without its values it is wrong ({error.code})"
         )
-    problem = unreadable(call, mask.documents) or _left(hidden, pseudonyms, detectors, released)
+    said = (*hidden.parts, *_head(hidden))
+    problem = unreadable(call, mask.documents) or _left(said, pseudonyms, detectors, released)
     return Masked(
         call=hidden,
         pseudonyms=pseudonyms,
@@ -86,6 +92,21 @@ def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, released: R
         problem=f"cannot be masked: {problem}" if problem else "",
         seals=tuple(mask.seals),
     )
+
+
+def masked_answer(body: bytes, pseudonyms: Pseudonyms, detectors: Detectors, released: Released) -> bytes:
+    """Return an answer in JSON with placeholders, searched again. Raises Unplaced and TooManyValues."""
+    mask = Mask(pseudonyms, Finder(detectors))
+    hidden = mask.body(body)
+    hidden = _unsealed(hidden) if mask.seals else hidden
+    said = [Part(kind="text", path="answer", text=text) for text in _all_strings(hidden)]
+    if problem := _left(said, pseudonyms, detectors, released):
+        raise Unplaced(problem)
+    return hidden
+
+
+def _unsealed(body: bytes) -> bytes:
+    return respelled(body, lambda where, text: "" if where.kind == "text" and seal_at(where.path, text) else None)
 
 
 class Mask:
@@ -177,12 +198,9 @@ def _read_again(call: Call, body: bytes) -> Call:
     )
 
 
-def _left(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, released: Released) -> str:
+def _left(said: Sequence[Part], pseudonyms: Pseudonyms, detectors: Detectors, released: Released) -> str:
     """Say where something still stands, written or encoded; empty for nowhere."""
-    parts = [
-        msgspec.structs.replace(part, text=pseudonyms.without(part.text, _NEUTRAL))
-        for part in (*call.parts, *_head(call))
-    ]
+    parts = [msgspec.structs.replace(part, text=pseudonyms.without(part.text, _NEUTRAL)) for part in said]
     for found in detectors.scan(parts, released.hashes):
         if not forgiving(found, released.session):
             return f"{found.detector} in {_named(found.path)} cannot be located"

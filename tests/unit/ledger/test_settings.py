@@ -12,13 +12,6 @@ def test_defaults_store_no_content_and_survive_power_loss() -> None:
     assert (settings.durability, settings.store_content, settings.retention_days) == ("full", "none", None)
 
 
-@pytest.mark.parametrize("content", ["hash", "redacted", "full"])
-def test_content_is_not_stored_yet_and_that_is_said(content: str) -> None:
-    with pytest.raises(ConfigError, match="not built yet") as caught:
-        LedgerSettings(store_content=content)  # type: ignore[arg-type]
-    assert caught.value.key == "ledger.store_content"
-
-
 def test_no_retention_of_nothing() -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         LedgerSettings(retention_days=0)
