@@ -32,6 +32,7 @@ from tierwise.core.usage import Usage
 from tierwise.gateway.again import labelled
 from tierwise.gateway.decide import Ask, decide, resolve
 from tierwise.gateway.facts import Facts
+from tierwise.gateway.released import Released
 from tierwise.gateway.rules import Rules
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.store import Ledger
@@ -75,7 +76,7 @@ def templates(rules: Rules) -> list[tuple[Decision, Ask]]:
                     key_id=f"key-{key}", grant=Grant(name=f"key-{key}", team=f"team-{key % 5}"),
                 )  # fmt: skip
                 pool = resolve(rules, ask)
-                said = labelled(rules, call, pool.workflow, None)
+                said = labelled(rules, call, pool.workflow, None, Released())
                 found.append((decide(rules, Facts(rules.breaker, ()), ask, pool, said).decision, ask))
     return found
 

@@ -8,7 +8,7 @@ TierwiseError
 ├─ AllAttemptsFailed   every attempt, in order
 ├─ GateFailed          no answer was good enough
 ├─ ConfigError         file, key, expected, found, nearest valid name
-└─ StoreError          the ledger cannot be read or written
+└─ StoreError          the ledger cannot be read or written; StoreBusy: not now, because others are before
 """
 
 import enum
@@ -175,3 +175,7 @@ class ConfigError(TierwiseError):
 
 class StoreError(TierwiseError):
     """The ledger cannot be written or read; calls are refused rather than answered unrecorded."""
+
+
+class StoreBusy(StoreError):
+    """The ledger cannot be written now because others are before: it is locked, or too much waits. It can be later."""

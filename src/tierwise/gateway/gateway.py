@@ -28,6 +28,7 @@ from tierwise.core.errors import (
     Overloaded,
     PolicyDenied,
     ProviderError,
+    StoreBusy,
     StoreError,
     StreamBroken,
     TierwiseError,
@@ -192,7 +193,7 @@ class Gateway:
             attempt.admitted = breaker.admit(monotonic())
             if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
-            await self._reserve(run, hop)
+            await self._reserve(run, attempt)
             result = await attempt.run(self._transport, reach, run.gates, deadline)
             if result.record.verdict == "fail":
                 if run.on_gate_failure != "fail":
@@ -382,19 +383,19 @@ class Gateway:
             used = sum(u.read + u.written for attempt in run.attempts if (u := attempt.settled_usage()) is not None)
             self.facts.limits.settle(run.admission, used, monotonic())
 
-    async def _reserve(self, run: Run, hop: Hop) -> None:
-        """Set aside what the call has cost and what this hop may cost; the outcome settles it."""
-        accounts = run.ruling.accounts
-        need = run.spent_usd + hop.reserve_usd
+    async def _reserve(self, run: Run, attempt: Attempt) -> None:
+        """Set aside what the call has cost and what this lap may cost; the outcome settles it."""
+        accounts, hop = run.ruling.accounts, attempt.hop
+        need = run.spent_usd + attempt.reserve_usd
         if not accounts or need <= run.held_usd:
             return
         short = await self._ledger.hold(run.ruling.decision.id, need, accounts)
         if short is not None:
             raise BudgetExceeded(
-                f"{hop.model.id} could cost ${hop.reserve_usd}, the budget {short.budget.scope} has less left",
+                f"{hop.model.id} could cost ${attempt.reserve_usd}, the budget {short.budget.scope} has less left",
                 limit=str(short.budget.limit_usd),
                 spent=str(short.spent),
-                estimate=str(hop.reserve_usd),
+                estimate=str(attempt.reserve_usd),
             )
         run.held_usd = need
 
@@ -419,6 +420,9 @@ class Gateway:
 
     async def _failed(self, run: Run, error: TierwiseError) -> Decision:
         refused = not run.attempts
+        if refused and isinstance(error, StoreBusy):  # not even the intent was written: who waited need not wait again
+            self._leave(run)
+            return run.decision("refused", error=told(error))
         queued = isinstance(error, GateFailed) and error.queued
         outcome: Outcome = "review" if queued else "refused" if refused else "failed"
         return await self._settle(run, outcome, told(error))

@@ -95,9 +95,10 @@ def as_recorded(record: Recorded, after: Side) -> Side:
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What policy says of one kind of call, model by model."""
+    """What policy says of one kind of call, model by model; `pool` is what it permits."""
 
     verdicts: dict[str, Judgement]
+    pool: Pool
     permitted: frozenset[str]
     reach: int
 
@@ -139,9 +140,10 @@ class Replay:
         if found is None:
             verdicts = judged_all(self._rules, _ask(record, NO_FEATURES), pool, label)
             endpoints = self._rules.catalog.endpoints
-            permitted = [model for model in pool.models if verdicts[model.id].allowed]
+            permitted = tuple(model for model in pool.models if verdicts[model.id].allowed)
             found = Judged(
                 verdicts=verdicts,
+                pool=msgspec.structs.replace(pool, models=permitted),
                 permitted=frozenset(model.id for model in permitted),
                 reach=max((endpoints[model.endpoint].tier.rank for model in permitted), default=-1),
             )
@@ -150,7 +152,7 @@ class Replay:
 
     def _decide(self, record: Recorded, label: Label, pool: Pool) -> Side:
         ask, judged = _ask(record, _features.decode(record.features)), self.judged(record, label, pool)
-        order = weigh(self._rules, self._facts, ask, pool, judged.verdicts).choice.order
+        order = weigh(self._rules, self._facts, ask, judged.pool, judged.verdicts).choice.order
         first, error = order.candidates[0] if order.candidates else None, None
         if first is None:
             refusal = decide(self._rules, self._facts, ask, pool, Labelled(value=label)).refusal

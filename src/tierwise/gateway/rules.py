@@ -52,7 +52,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
             self,
             policy=Policy(policy.labels, policy.rule, stated),
             labels=policy.labels,
-            detectors=Detectors(policy.labels),
+            detectors=self.detectors.under(policy.labels),
             default_strategy=usual_strategy(policy.labels),
         )
 

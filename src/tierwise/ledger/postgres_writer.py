@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import StoreBusy, StoreError
 from tierwise.ledger import postgres_contents as contents
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.holds import Account
@@ -70,10 +70,10 @@ class PostgresWriter:
         return self._server_clock()
 
     def write(self, entry: Entry) -> asyncio.Future[Answer]:
-        """Queue the row; the future gives its answer. `StoreError` if too much waits."""
+        """Queue the row; the future gives its answer. `StoreBusy` if too much waits."""
         size, options = weight_bytes(entry.row), self._options
         if self.pending_rows >= options.max_pending_rows or self.pending_bytes + size > options.max_pending_bytes:
-            raise StoreError(f"{self._where}: overloaded: {self.pending_rows} rows wait for the server")
+            raise StoreBusy(f"{self._where}: overloaded: {self.pending_rows} rows wait for the server")
         self.pending_rows += 1
         self.pending_bytes += size
         return self._put(entry)
@@ -236,6 +236,6 @@ def _resolve(future: asyncio.Future[Any], result: Any) -> None:
     if future.done():
         return
     if isinstance(result, StoreError):
-        future.set_exception(StoreError(str(result)))
+        future.set_exception(type(result)(str(result)))
     else:
         future.set_result(result)

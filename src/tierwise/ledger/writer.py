@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import StoreBusy, StoreError
 from tierwise.ledger import contents, tables
 from tierwise.ledger.lock import WriterLock
 from tierwise.ledger.tables import Row
@@ -95,11 +95,11 @@ class Writer(threading.Thread):
         return await self._opened
 
     def write(self, row: Row) -> Future:
-        """Queue the row; the future gives the record's number, or 0 for an intent. `StoreError` if too much waits."""
+        """Queue the row; the future gives the record's number, or 0 for an intent. `StoreBusy` if too much waits."""
         size = tables.weight_bytes(row)
         options = self._options
         if self.pending_rows >= options.max_pending_rows or self.pending_bytes + size > options.max_pending_bytes:
-            raise StoreError(f"{self._path}: overloaded: {self.pending_rows} rows wait for the disk")
+            raise StoreBusy(f"{self._path}: overloaded: {self.pending_rows} rows wait for the disk")
         self.pending_rows += 1
         self.pending_bytes += size
         return self.ask(row)
@@ -281,6 +281,6 @@ def _resolve(future: Future | None, result: Result) -> None:
     if future is None or future.done():
         return
     if isinstance(result, StoreError):
-        future.set_exception(StoreError(str(result)))
+        future.set_exception(type(result)(str(result)))
     else:
         future.set_result(result)

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from tierwise.core.errors import ConfigError, StoreError
+from tierwise.core.errors import ConfigError, StoreBusy, StoreError
 from tierwise.core.secret import Secret
 
 SCHEMA = "tierwise"
@@ -134,6 +134,9 @@ class Unfit(StoreError):
 # Connection lost, server stopping, idle for too long, deadlock; a row that another process added or took away.
 _AGAIN = ("08", "57", "25P03", "40", "23503", "23505")
 
+# A lock that did not come free in time, and no connection left.
+_BUSY = ("55P03", "53300")
+
 
 @contextmanager
 def explained(where: Place) -> Iterator[None]:
@@ -144,7 +147,8 @@ def explained(where: Place) -> Iterator[None]:
     except driver.PostgresError as error:
         state = error.sqlstate or ""
         mend = _MEND.get(state) or _MEND.get(state[:2])
-        kind = Unsure if state.startswith(_AGAIN) else Unfit if state.startswith("22") else StoreError
+        kind: type[StoreError] = Unfit if state.startswith("22") else StoreError
+        kind = Unsure if state.startswith(_AGAIN) else StoreBusy if state in _BUSY else kind
         raise kind(f"{where}: {mend} ({error})" if mend else f"{where}: {error}") from error
     except (driver.InterfaceError, driver.InternalClientError, asyncio.IncompleteReadError) as error:
         raise Unsure(f"{where}: the connection broke ({error})") from error

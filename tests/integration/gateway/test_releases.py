@@ -6,10 +6,13 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from tests.integration.gateway.conftest import Build, House, text_of
+from tests.integration.gateway.test_shared_ledger import sharing
+from tests.postgres.server import Server
 from tierwise import bootstrap
 from tierwise.config import parse
 from tierwise.core.call import Hints
@@ -21,10 +24,8 @@ from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.releases import Releases
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
-from tierwise.ledger.releases import ReleaseBook, version
 from tierwise.policy.released import Written, canonical
 from tierwise.providers.address import Address
-from tierwise.sqlite.connect import connect_reader
 
 INSIDE = '[[rule]]\nname = "inside"\nwhen.tier = "frontier"\nthen.deny = true\n'
 HERE = '[[rule]]\nname = "here"\nwhen.tier = ["frontier", "self_hosted"]\nthen.deny = true\n'
@@ -37,10 +38,11 @@ def text(toml: str) -> bytes:
     return canonical(Written(labels=document.labels, rule=document.rule))
 
 
-def release(home: House, toml: str | None) -> None:
-    """Release a policy as the command does: on a connection of its own, beside the gateway that writes."""
-    path = home.wired.settings.ledger_path
-    ReleaseBook(path, "ann").add(None if toml is None else text(toml), "because", after=version(connect_reader(path)))
+async def release(home: House, toml: str | None) -> None:
+    """Release a policy as the command does: on a connection of its own, beside the gateways that write."""
+    newest = await home.wired.ledger.release_version()
+    book = bootstrap.release_book(home.wired.settings, "ann")
+    await asyncio.to_thread(book.add, None if toml is None else text(toml), "because", after=newest)
 
 
 @asynccontextmanager
@@ -72,61 +74,78 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_two_gateways_take_up_a_release_and_its_rollback_while_they_serve(house: Build) -> None:
+Pair = tuple[tuple[Gateway, Releases], tuple[Gateway, Releases]]
+
+
+@asynccontextmanager
+async def over_one_file(house: Build, _request: pytest.FixtureRequest) -> AsyncIterator[tuple[Pair, list[House]]]:
+    async with house() as home, another(home) as (second, following):
+        follow = asyncio.create_task(following.follow())
+        yield ((home.gateway, home.wired.releases), (second, following)), [home]
+        follow.cancel()
+
+
+@asynccontextmanager
+async def over_one_database(house: Build, request: pytest.FixtureRequest) -> AsyncIterator[tuple[Pair, list[House]]]:
+    server: Server = request.getfixturevalue("postgres")
+    shared = sharing(house, server, server.database())
+    async with shared() as one, shared() as two:
+        yield ((one.gateway, one.wired.releases), (two.gateway, two.wired.releases)), [one, two]
+
+
+@pytest.mark.parametrize("opened", [over_one_file, over_one_database])
+def test_two_gateways_take_up_a_release_and_its_rollback_while_they_serve(
+    house: Build, request: pytest.FixtureRequest, opened: Any
+) -> None:
     async def scene() -> None:
-        async with house() as home, another(home) as (second, following):
-            gateways = {"first": home.gateway, "second": second}
-            follow = asyncio.create_task(following.follow())
+        async with opened(house, request) as (pair, homes):
+            home, gateways = homes[0], [gateway for gateway, _ in pair]
             failed: list[TierwiseError] = []
-            served: dict[str, int] = {"first": 0, "second": 0}
+            served = [0, 0]
             ended = False
 
-            async def caller(name: str) -> None:
+            async def caller(place: int) -> None:
                 while not ended:
                     try:
-                        reply = await gateways[name].handle(home.call("a question", stream=served[name] % 2 == 0))
+                        reply = await gateways[place].handle(home.call("a question", stream=served[place] % 2 == 0))
                         assert await text_of(reply)
                     except TierwiseError as error:
                         failed.append(error)
-                    served[name] += 1
+                    served[place] += 1
 
             async def more() -> None:
-                counts = dict(served)
-                await until(lambda: all(served[name] > counts[name] + 8 for name in served))
+                counts = list(served)
+                await until(lambda: all(now > before + 8 for now, before in zip(served, counts, strict=True)))
 
-            callers = [asyncio.create_task(caller(name)) for name in ("first", "second") * 4]
+            async def taken_up(number: int) -> float:
+                await until(lambda: all(releases.number == number for _, releases in pair))
+                return time.time()
+
+            callers = [asyncio.create_task(caller(place)) for place in (0, 1) * 4]
             await more()
             digest = home.gateway.rules.policy.digest
-            assert home.asked()["far"] > 0, "the strongest model is asked first"
-
-            release(home, INSIDE)
-            await until(lambda: home.wired.releases.number == following.number == 1)
-            taken = time.time()
+            assert sum(each.asked()["far"] for each in homes) > 0, "the strongest model is asked first"
+            await release(home, INSIDE)
+            taken = await taken_up(1)
             await more()
             until_then = time.time()
-            release(home, None)
-            await until(lambda: home.wired.releases.number == following.number == 2)
-            back = time.time()
+            await release(home, None)
+            back = await taken_up(2)
             await more()
             ended = True
             await asyncio.gather(*callers)
-            follow.cancel()
 
             assert failed == []
-            assert home.gateway.rules.policy.digest == second.rules.policy.digest == digest
+            assert [gateway.rules.policy.digest for gateway in gateways] == [digest, digest]
             records = await home.wired.ledger.latest(10_000)
-            assert len(records) == sum(served.values()), "each request stands once"
+            assert len(records) == sum(served), "each request stands once"
             # The stated instant: both gateways say that the release is in force.
-            outside = [
-                a.started for r in records for a in r.attempts if a.model == "far" and "Policy" not in (a.error or "")
-            ]
-            assert not [at for at in outside if taken < at < until_then]
-            assert [r for r in records if r.ts > taken and r.policy_digest != digest], (
-                "calls were served under the release"
-            )
-            assert max(outside) > back, "after the rollback the strongest is asked again"
+            far = [a for r in records for a in r.attempts if a.model == "far" and "Policy" not in (a.error or "")]
+            assert not [a for a in far if taken < a.started < until_then]
+            assert [r for r in records if r.ts > taken and r.policy_digest != digest], "calls were served under it"
+            assert max(a.started for a in far) > back, "after the rollback the strongest is asked again"
 
-    asyncio.run(scene())
+    asyncio.run(asyncio.wait_for(scene(), 90))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +168,7 @@ def test_a_later_hop_of_an_open_call_needs_both_the_old_and_the_new_policy(
         async with house() as home, another(home, reach) as (gateway, following):
             asking = asyncio.create_task(gateway.handle(home.call(called)))
             await reached.wait()
-            release(home, toml)
+            await release(home, toml)
             await following.look()
             go_on.set()
             if toml is MASKED:  # no hop was prepared for the duty
@@ -177,12 +196,36 @@ def test_a_hop_that_was_allowed_when_its_endpoint_began_to_start_is_judged_befor
         async with house() as home, another(home, reach) as (gateway, following):
             asking = asyncio.create_task(gateway.handle(home.call("hello")))
             await reached.wait()
-            release(home, INSIDE)
+            await release(home, INSIDE)
             await following.look()
             go_on.set()
             reply = await asking
             assert home.asked() == {"far": 0, "mid": 1, "near": 0}
             assert "inside" in reply.decision.reason
+
+    asyncio.run(scene())
+
+
+def test_an_open_call_is_not_sent_masked_by_patterns_that_a_release_has_changed_since(house: Build) -> None:
+    async def scene() -> None:
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def reach(endpoint: Endpoint) -> Address:
+            reached.set()
+            await go_on.wait()
+            return bootstrap.address_of(endpoint)
+
+        open_to_all = '[labels]\nceilings = { confidential = "frontier", restricted = "frontier" }\n'
+        before = parse(open_to_all + FALCON + MASKED)
+        async with house(labels=before.labels, rule=before.rule) as home, another(home, reach) as (gateway, following):
+            asking = asyncio.create_task(gateway.handle(home.call("Falcon and Eagle", model="far")))
+            await reached.wait()
+            release(home, open_to_all + FALCON.replace('"Falcon"', '"Falcon|Eagle"') + MASKED)
+            await following.look()
+            go_on.set()
+            with pytest.raises(TierwiseError, match="found otherwise"):
+                await asking
+            assert home.asked() == {"far": 0, "mid": 0, "near": 0}
 
     asyncio.run(scene())
 
@@ -202,7 +245,7 @@ def test_a_looser_release_opens_nothing_to_a_call_that_is_open(house: Build) -> 
         async with house(rule=strict.rule) as home, another(home, reach) as (gateway, following):
             asking = asyncio.create_task(gateway.handle(home.call("hello")))
             await reached.wait()
-            release(home, loose)
+            await release(home, loose)
             await following.look()
             go_on.set()
             assert await text_of(await asking)
@@ -216,11 +259,11 @@ def test_a_looser_release_opens_nothing_to_a_call_that_is_open(house: Build) -> 
 def test_a_release_outlives_a_restart_and_a_damaged_one_starts_nothing(house: Build) -> None:
     async def scene() -> None:
         async with house() as home:
-            release(home, INSIDE)
+            await release(home, INSIDE)
         async with house() as home:
             assert home.wired.releases.number == home.wired.settings.release == 1
             assert (await home.ask("hello", hints=Hints(label=Label.PUBLIC))).decision.chosen == "mid"
-            release(home, HERE)
+            await release(home, HERE)
             damage(home)
             await home.wired.releases.look()
             assert "damaged" in (home.wired.releases.problem or "")
