@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.label import Label
 from tierwise.core.model import Endpoint
+from tierwise.core.secret import Secret
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
@@ -31,7 +32,9 @@ from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.ledger import holds
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.declassified import Declassifications
+from tierwise.ledger.eraser import Eraser
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
@@ -39,11 +42,12 @@ from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.metrics import Metrics
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
+from tierwise.ledger.postgres_contents import PostgresEraser
 from tierwise.ledger.postgres_history import PostgresHistory
 from tierwise.ledger.postgres_keys import PostgresKeyBook
 from tierwise.ledger.postgres_releases import PostgresReleaseBook
 from tierwise.ledger.postgres_scan import PostgresScan
-from tierwise.ledger.protocol import Book, Reader, Records, Releasing, Store
+from tierwise.ledger.protocol import Book, Erasing, Reader, Records, Releasing, Store
 from tierwise.ledger.releases import ReleaseBook
 from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
@@ -101,9 +105,19 @@ def rules_from(settings: Settings) -> Rules:
         fallback=document.fallback,
         breaker=document.breaker,
         default_strategy=usual_strategy(document.labels),
+        ledger=document.ledger,
+        secrets=tuple(_secrets(settings, catalog)),
     )
     refuse(rules, document.rule)
     return rules
+
+
+def _secrets(settings: Settings, catalog: Catalog) -> Iterator[Secret]:
+    """Give the keys that this gateway shows and takes, as far as they are set."""
+    yield from (endpoint.key for endpoint in catalog.endpoints.values() if endpoint.key is not None)
+    document = settings.document
+    named = (*(row.secret for row in document.key), document.ledger.password, document.server.key_pepper)
+    yield from (secret for name in named if name is not None and (secret := settings.secret(name)) is not None)
 
 
 def _workflows(document: Document, catalog: Catalog) -> dict[str, Workflow]:
@@ -263,7 +277,9 @@ def application(wired: Wired) -> App:
 async def store(settings: Settings, clock: Clock) -> Store:
     """Open the ledger where the settings say: a file, or a database that several processes share."""
     row, place = settings.document.ledger, settings.ledger_place
-    options = Options(durability=row.durability, keep_s=row.keep_s, clock=clock, believed=Clock)
+    options = Options(
+        durability=row.durability, keep_s=row.keep_s, content_keep_s=row.content_keep_s, clock=clock, believed=Clock
+    )
     if place is not None:
         return await PostgresLedger.open(place, options)
     return await Ledger.open(settings.ledger_path, options=options)
@@ -273,6 +289,12 @@ def key_book(settings: Settings, who: str) -> Book:
     """Return who changes keys in the ledger; `who` stands in the trace of each change."""
     place = settings.ledger_place
     return KeyBook(settings.ledger_path, who) if place is None else PostgresKeyBook(place, who)
+
+
+def eraser(settings: Settings, who: str) -> Erasing:
+    """Return who destroys content in the ledger; `who` stands in the trace."""
+    place = settings.ledger_place
+    return Eraser(settings.ledger_path, who) if place is None else PostgresEraser(place, who)
 
 
 def release_book(settings: Settings, who: str) -> Releasing:
@@ -340,7 +362,7 @@ class _NoLedger:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
-    async def outcome(self, decision: Decision) -> object:
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> object:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 

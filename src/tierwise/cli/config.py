@@ -5,6 +5,7 @@ import asyncio
 import typer
 
 from tierwise import bootstrap, config
+from tierwise.cli.content import kept
 from tierwise.cli.options import ConfigFile, Json, print_json, say, table
 from tierwise.cli.released import in_force, overruled
 from tierwise.cli.telling import wrapped
@@ -41,5 +42,6 @@ def show(file: ConfigFile = None, as_json: Json = False) -> None:
         print(f"configuration file: {where}")
         if told := overruled(settings):
             print(wrapped(iter([told])))
+        print(wrapped(iter([f"content: {kept(settings)}"])))
         print(table(("key", "value", "source"), rows))
     bootstrap.rules_from(settings)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, get_args
 
+import msgspec
 import typer
 
 from tierwise import bootstrap, config
@@ -12,6 +13,8 @@ from tierwise.cli.options import ConfigFile, Json, Since, print_json, since_ts, 
 from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Tier
+from tierwise.ledger.contents import Contents
+from tierwise.ledger.encode import encode_with_content
 from tierwise.ledger.queries import Filter
 
 
@@ -47,6 +50,9 @@ def show(
     ident: Annotated[
         str, typer.Argument(metavar="ID", help="The decision's id, or its beginning; without, the latest.")
     ] = "",
+    content: Annotated[
+        bool, typer.Option("--content", help="With what is kept of the request and the answer.")
+    ] = False,
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -54,20 +60,23 @@ def show(
 
     Examples:
       tierwise show
-      tierwise show 01m7y10kz5d0
+      tierwise show 01m7y10kz5d0 --content
     """
     from tierwise.cli import telling
+    from tierwise.cli.content import shown
 
     settings = config.load(file)
-    decision = asyncio.run(_get(settings, ident))
+    decision, contents = asyncio.run(_get(settings, ident, content=content))
     if decision is None and not ident:
         raise InvalidCall(" ".join(_none(settings)), param="ID")
     if decision is None:
         raise InvalidCall(f"there is no decision {ident!r} in this ledger; `tierwise log` lists them", param="ID")
     if as_json:
-        print_json(decision)
-    else:
-        print(telling.wrapped(telling.whole(decision)))
+        print_json(msgspec.Raw(encode_with_content(decision, contents)) if content else decision)
+        return
+    print(telling.wrapped(telling.whole(decision)))
+    if content:
+        print("\n".join(shown(decision, contents)))
 
 
 def _row(decision: Decision) -> tuple[str, ...]:
@@ -97,11 +106,12 @@ async def _latest(settings: config.Settings, limit: int, which: Filter) -> list[
         await history.close()
 
 
-async def _get(settings: config.Settings, ident: str) -> Decision | None:
+async def _get(settings: config.Settings, ident: str, *, content: bool) -> tuple[Decision | None, Contents | None]:
     history = bootstrap.reader(settings)
     if history is None:
-        return None
+        return None, None
     try:
-        return await history.get(ident) if ident else next(iter(await history.latest(1)), None)
+        found = await history.get(ident) if ident else next(iter(await history.latest(1)), None)
+        return found, await history.content(found.id) if found is not None and content else None
     finally:
         await history.close()

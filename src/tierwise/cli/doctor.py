@@ -14,6 +14,7 @@ import typer
 
 from tierwise import bootstrap, config, surroundings
 from tierwise.cli import telling
+from tierwise.cli.content import kept as kept_content
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.cli.released import in_force, overruled
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
@@ -106,7 +107,7 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
         return [Finding(what="configuration", well=False, detail=str(error), mend="correct the file, then run again")]
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
-    found.append(await _policy(settings))
+    found += [await _policy(settings), Finding(what="content", well=True, detail=kept_content(settings))]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
     doubted = doubts(rules, settings.document.rule, await _keys(settings))

@@ -19,12 +19,16 @@ def export(
     parquet: Annotated[Path | None, typer.Option(help="Write Parquet to this file (needs the extra duckdb).")] = None,
     since: Since = None,
     workflow: Annotated[str | None, typer.Option(help="Of this workflow only.")] = None,
+    content: Annotated[
+        bool,
+        typer.Option("--content", help="With what is kept of requests and answers; `erase` cannot reach it there."),
+    ] = False,
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Write every record, oldest first, to a file for other tools; also beside a running server.
 
-    Content of calls is not in the ledger, so it is not in the file.
+    Without --content nothing of what was asked or answered is in the file.
 
     Examples:
       tierwise export --jsonl records.jsonl
@@ -33,7 +37,7 @@ def export(
     if (jsonl is None) == (parquet is None):
         raise InvalidCall("give one of --jsonl FILE and --parquet FILE", param="--jsonl")
     which = Filter(since_ts=since_ts(since), workflow=workflow)
-    count = asyncio.run(_exported(config.load(file), which, jsonl, parquet))
+    count = asyncio.run(_exported(config.load(file), which, jsonl or parquet, parquet is not None, content))
     told = str(parquet or jsonl)
     if as_json and told != "-":
         print_json({"file": told, "records": count})
@@ -41,17 +45,17 @@ def export(
         say(f"{count} records written to {'stdout' if told == '-' else told}")
 
 
-async def _exported(settings: config.Settings, which: Filter, jsonl: Path | None, parquet: Path | None) -> int:
+async def _exported(settings: config.Settings, which: Filter, target: Path | None, columns: bool, content: bool) -> int:
     history = bootstrap.reader(settings)
     if history is None:
         raise StoreError(f"{settings.ledger_name}: nothing is recorded there yet")
-    decisions = history.iterate(which)
+    decisions, kept = history.iterate(which), history.content if content else None
     try:
-        if parquet is not None:
-            return await to_parquet(decisions, parquet)
-        if jsonl is None or str(jsonl) == "-":
-            return await to_jsonl(decisions, sys.stdout.buffer)
-        with complete(jsonl) as part, part.open("wb") as out:
-            return await to_jsonl(decisions, out)
+        if target is not None and columns:
+            return await to_parquet(decisions, target, kept)
+        if target is None or str(target) == "-":
+            return await to_jsonl(decisions, sys.stdout.buffer, kept)
+        with complete(target) as part, part.open("wb") as out:
+            return await to_jsonl(decisions, out, kept)
     finally:
         await history.close()

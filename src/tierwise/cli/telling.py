@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision, GateRecord, RuleRecord
+from tierwise.core.decision import AttemptRecord, CandidateRecord, ContentRecord, Decision, GateRecord, RuleRecord
 
 WIDTH = 80
 COUNTING = "count_tokens"
@@ -78,6 +78,8 @@ def whole(decision: Decision) -> Iterator[str]:
         yield f"Reason: {decision.reason}"
     if decision.obligations:
         yield f"Duties: {', '.join(decision.obligations)}"
+    if decision.content:
+        yield f"Content: {_content(decision.content)}"
     if decision.dropped:
         yield f"Dropped: {', '.join(decision.dropped)}"
     cost = _cost(decision)
@@ -92,6 +94,13 @@ def _rule(rule: RuleRecord) -> str:
     does = {"deny": "denies", "require_all": "lets nothing be lost"}
     effects = ", ".join(does.get(effect, f"asks {effect}") for effect in rule.effects)
     return f"{rule.rule} {effects}" + (f": {'; '.join(rule.because)}" if rule.because else "")
+
+
+def _content(record: ContentRecord) -> str:
+    """Say in what form content was kept, and why in less than was configured."""
+    sides = (("request", record.request), ("answer", record.answer))
+    told = [f"{name} {side.kept}" + (f" ({side.why})" if side.why else "") for name, side in sides if side is not None]
+    return ", ".join(told)
 
 
 def _place(candidate: CandidateRecord) -> float:

@@ -15,6 +15,7 @@ from tierwise.core.usage import Usage
 Outcome = Literal[
     "pending", "answered", "flagged", "review", "refused", "failed", "broken", "cancelled", "interrupted", "dry_run"
 ]
+ContentLevel = Literal["none", "hash", "redacted", "full"]
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +95,33 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     suspicion: str | None = None
 
 
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a request or an answer, beside the record, and what binds the record to it.
+
+    `size_bytes` is that of the whole. `sha256`, in hexadecimal, is of a salt and the bytes that are kept, or under
+    `hash` of the whole; without the salt it tells nothing. `why`: the reason why less is kept than was configured.
+    """
+
+    size_bytes: int
+    kept: ContentLevel = "none"
+    sha256: str | None = None
+    truncated: bool = False
+    why: str = ""
+
+
+class ContentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the call's content was to be kept; the content itself is in a table of its own."""
+
+    level: ContentLevel
+    request: Committed
+    answer: Committed | None = None
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds."""
+    """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds.
+
+    `content` is not written where no content of the call was to be kept.
+    """
 
     id: str
     ts: float
@@ -124,3 +150,4 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     baseline_cost_usd: Decimal | None = None
     review: dict[str, Any] | None = None
     feedback: dict[str, Any] | None = None
+    content: ContentRecord | msgspec.UnsetType = msgspec.UNSET

@@ -50,6 +50,7 @@ from tierwise.gateway.masking import Masked, masked
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
 from tierwise.providers.address import Address
@@ -71,8 +72,8 @@ class Records(Protocol):
     async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Account]) -> Account | None:
         """Set so much aside for the call, in all accounts or in none; return the account that has too little."""
 
-    async def outcome(self, decision: Decision) -> object:
-        """Write the whole record; settle what the call had set aside."""
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> object:
+        """Write the whole record, and what is kept of the call with it; settle what the call had set aside."""
 
     async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Return the highest label that the key's session has carried since then."""
@@ -83,7 +84,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     `deltas` raise StreamBroken after content; once they end normally the outcome is durable. Close them (`aclose`)
     when the caller leaves. `gate_failed`: the workflow lets an answer pass,
-    flagged, that its gates did not like.
+    flagged, that its gates did not like. `body` is the answer in the caller's words, where it was written already.
     """
 
     decision: Decision
@@ -91,6 +92,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     deltas: AsyncGenerator[Delta, None] | None = None
     strip_logprobs: bool = False
     gate_failed: bool = False
+    body: bytes | None = None
 
 
 class Gateway:
@@ -229,8 +231,11 @@ class Gateway:
         strip = needs_logprobs(run.gates, attempt.hop.model.id) and not run.call.features.logprobs
         if attempt.answer is not None:
             self._learn(run, attempt)
-            decision = await self._settle(run, run.good_outcome)
-            return Reply(decision=decision, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged)
+            ident, body = run.ruling.decision.id, None
+            if run.kept is not None:
+                body = run.kept.whole(attempt.answer, ident, strip_logprobs=strip)
+            done = await self._settle(run, run.good_outcome)
+            return Reply(decision=done, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged, body=body)
         decision = run.decision("pending")
         deltas = self._deltas(run, attempt)
         # A generator that was never begun would not clean up when it is closed: begin it.
@@ -244,6 +249,8 @@ class Gateway:
         try:
             yield Delta()
             async for delta in attempt.rest():
+                if run.kept is not None:
+                    run.kept.heard(delta)
                 yield delta
             outcome = run.good_outcome
             self._learn(run, attempt)
@@ -423,8 +430,8 @@ class Gateway:
     async def _settle(self, run: Run, outcome: Outcome, error: str | None = None) -> Decision:
         run.settling = True
         self._leave(run)
-        decision = run.decision(outcome, error=error, baseline=self._baseline(run))
-        await self._ledger.outcome(decision)
+        decision, content = run.closed(outcome, self.rules, error=error, baseline=self._baseline(run))
+        await self._ledger.outcome(decision, content)
         self._observe(decision, perf_counter() - run.started)
         return decision
 

@@ -6,7 +6,7 @@ Invariant: what is found and not replaced, or cannot be looked into, is a reason
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -55,6 +55,11 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
                 return f"{path} is sealed, and nobody can look inside"
         return ""
 
+    @property
+    def unsealed(self) -> bytes:
+        """The body with nothing in it that nobody can look into."""
+        return _unsealed(self.call.body) if self.seals else self.call.body
+
     def text(self, text: str) -> str:
         """Return further words with placeholders. Raises PolicyDenied."""
         try:
@@ -83,7 +88,8 @@ def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, forgiven: F
         return msgspec.structs.replace(
             result, problem=f"cannot be masked: without its values it is wrong ({error.code})"
         )
-    problem = unreadable(call, mask.documents) or _left(hidden, pseudonyms, detectors, forgiven)
+    said = (*hidden.parts, *_head(hidden))
+    problem = unreadable(call, mask.documents) or _left(said, pseudonyms, detectors, forgiven)
     return Masked(
         call=hidden,
         pseudonyms=pseudonyms,
@@ -91,6 +97,21 @@ def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, forgiven: F
         problem=f"cannot be masked: {problem}" if problem else "",
         seals=tuple(mask.seals),
     )
+
+
+def masked_answer(body: bytes, pseudonyms: Pseudonyms, detectors: Detectors, forgiven: Forgiven) -> bytes:
+    """Return an answer in JSON with placeholders, searched again. Raises Unplaced and TooManyValues."""
+    mask = Mask(pseudonyms, Finder(detectors))
+    hidden = mask.body(body)
+    hidden = _unsealed(hidden) if mask.seals else hidden
+    said = [Part(kind="text", path="answer", text=text) for text in _all_strings(hidden)]
+    if problem := _left(said, pseudonyms, detectors, forgiven):
+        raise Unplaced(problem)
+    return hidden
+
+
+def _unsealed(body: bytes) -> bytes:
+    return respelled(body, lambda where, text: "" if where.kind == "text" and seal_at(where.path, text) else None)
 
 
 class Mask:
@@ -184,12 +205,9 @@ def _read_again(call: Call, body: bytes) -> Call:
     )
 
 
-def _left(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, forgiven: Forgiven) -> str:
+def _left(said: Sequence[Part], pseudonyms: Pseudonyms, detectors: Detectors, forgiven: Forgiven) -> str:
     """Say where something still stands, written or encoded; empty for nowhere."""
-    parts = [
-        msgspec.structs.replace(part, text=pseudonyms.without(part.text, _NEUTRAL))
-        for part in (*call.parts, *_head(call))
-    ]
+    parts = [msgspec.structs.replace(part, text=pseudonyms.without(part.text, _NEUTRAL)) for part in said]
     for found in detectors.scan(parts, forgiven.hashes):
         if not forgiving(found, forgiven.session):
             return f"{found.detector} in {_named(found.path)} cannot be located"

@@ -9,10 +9,12 @@ from typing import Self
 import msgspec
 
 from tierwise.core.model import Environment, Model
+from tierwise.core.secret import Secret
 from tierwise.economics.budget import Budget
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
+from tierwise.ledger.settings import LedgerSettings
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.policy.released import Written
@@ -22,7 +24,10 @@ from tierwise.router.choose import Strategy
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Catalog, policy, workflows and limits, wired together by `bootstrap`."""
+    """Catalog, policy, workflows and limits, wired together by `bootstrap`.
+
+    `secrets` are the keys that this gateway shows and takes: they get into no content that is kept.
+    """
 
     catalog: Catalog
     policy: Policy
@@ -33,6 +38,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     fallback: FallbackSettings = FallbackSettings()
     breaker: BreakerSettings = BreakerSettings()
     default_strategy: Strategy = "cheapest_sufficient"
+    ledger: LedgerSettings = LedgerSettings()
+    secrets: tuple[Secret, ...] = ()
 
     def workflow_of(self, model: Model) -> Workflow | None:
         """Return the one workflow that a scoped model belongs to, or None when it is general or belongs to several."""

@@ -15,7 +15,9 @@ from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
 from tierwise.gateway.decide import ZERO, Ruling
 from tierwise.gateway.forgiven import Forgiven
+from tierwise.gateway.kept_content import KeptContent
 from tierwise.gateway.rules import Rules
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.intent import Intent
 from tierwise.quality.settings import Gates
 from tierwise.wires.error import SEAL_REFUSED
@@ -29,8 +31,8 @@ class Run:
     """One call under way; `rules` are those that it was decided by, `forgiven` what is declassified in it."""
 
     __slots__ = (
-        "admission", "asking", "attempts", "call", "flagged", "forgiven", "gates", "held_usd", "on_gate_failure",
-        "rules", "ruling", "settling", "started", "unseal",
+        "admission", "asking", "attempts", "call", "flagged", "forgiven", "gates", "held_usd", "kept",
+        "on_gate_failure", "rules", "ruling", "settling", "started", "unseal",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +47,7 @@ class Run:
         self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
         self.attempts: list[Attempt] = []
+        self.kept = KeptContent(call) if rules.ledger.keeps_content else None
         self.flagged = self.settling = False
         self.held_usd = ZERO
 
@@ -132,6 +135,13 @@ class Run:
             baseline_cost_usd=baseline,
             review={"state": "waiting"} if outcome == "review" else None,
         )
+
+    def closed(
+        self, outcome: Outcome, now: Rules, *, error: str | None, baseline: Decimal | None
+    ) -> tuple[Decision, Contents | None]:
+        """Return the record at the end, and what is kept of the call's content; `now` are the rules in force."""
+        decision = self.decision(outcome, error=error, baseline=baseline)
+        return (decision, None) if self.kept is None else self.kept.closed(decision, self.rules, now, self.forgiven)
 
 
 def _passed_on(gate: Any, error: str | None) -> str:

@@ -7,14 +7,15 @@ Invariant: one line or row a record, in the order in which they were recorded.
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
-from tierwise.ledger.encode import encode_decision
+from tierwise.ledger.contents import Contents
+from tierwise.ledger.encode import encode_decision, encode_with_content
 from tierwise.ledger.tables import tier_of
 
 COLUMNS = {
@@ -39,15 +40,20 @@ COLUMNS = {
     "error": "VARCHAR",
     "record": "VARCHAR",
 }
+CONTENT_COLUMNS = {"kept_request": "VARCHAR", "kept_answer": "VARCHAR"}
+
+Content = Callable[[str], Awaitable[Contents | None]]
+"""Gives what is kept of the call with this id."""
 
 
-async def to_jsonl(decisions: AsyncIterator[Decision], out: BinaryIO) -> int:
-    """Write each record as a line of JSON, as the ledger holds it; return how many."""
-    return await _lines(decisions, out, encode_decision)
+async def to_jsonl(decisions: AsyncIterator[Decision], out: BinaryIO, content: Content | None = None) -> int:
+    """Write each record as a line of JSON, as the ledger holds it; return how many. `content` adds what is kept."""
+    return await _lines(decisions, out, encode_decision if content is None else encode_with_content, content)
 
 
-async def to_parquet(decisions: AsyncIterator[Decision], file: Path) -> int:
+async def to_parquet(decisions: AsyncIterator[Decision], file: Path, content: Content | None = None) -> int:
     """Write a Parquet file; return how many rows. `ConfigError` where the extra `duckdb` is missing."""
+    columns = COLUMNS if content is None else COLUMNS | CONTENT_COLUMNS
     try:
         import duckdb
     except ImportError as error:
@@ -57,12 +63,12 @@ async def to_parquet(decisions: AsyncIterator[Decision], file: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="tierwise-") as folder:
         rows = Path(folder) / "rows.jsonl"
         with rows.open("wb") as out:
-            count = await _lines(decisions, out, lambda decision: json.dumps(_row(decision)).encode())
+            count = await _lines(decisions, out, lambda *one: json.dumps(_row(*one)).encode(), content)
         with complete(file) as part:
             db = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
             try:
                 db.execute(
-                    f"COPY (SELECT * FROM read_json(?, format = 'newline_delimited', columns = {COLUMNS!r}, "  # noqa: S608
+                    f"COPY (SELECT * FROM read_json(?, format = 'newline_delimited', columns = {columns!r}, "  # noqa: S608
                     f"maximum_object_size = {1 << 30})) TO {_quoted(part)} (FORMAT parquet, COMPRESSION zstd)",
                     [str(rows)],
                 )
@@ -93,15 +99,18 @@ def complete(file: Path) -> Iterator[Path]:
         raise StoreError(f"{file}: {error.strerror or error}: name a file in a folder that can be written") from error
 
 
-async def _lines(decisions: AsyncIterator[Decision], out: BinaryIO, spell: Callable[[Decision], bytes]) -> int:
+async def _lines(
+    decisions: AsyncIterator[Decision], out: BinaryIO, spell: Callable[..., bytes], content: Content | None
+) -> int:
     count = 0
     async for decision in decisions:
-        out.write(spell(decision) + b"\n")
+        one = (decision,) if content is None else (decision, await content(decision.id) if decision.content else None)
+        out.write(spell(*one) + b"\n")
         count += 1
     return count
 
 
-def _row(decision: Decision) -> dict[str, Any]:
+def _row(decision: Decision, *contents: Contents | None) -> dict[str, Any]:
     usages = [attempt.usage for attempt in decision.attempts if attempt.usage is not None]
     last = decision.attempts[-1] if decision.attempts else None
     values = (
@@ -126,7 +135,11 @@ def _row(decision: Decision) -> dict[str, Any]:
         decision.error,
         encode_decision(decision).decode(),
     )
-    return dict(zip(COLUMNS, values, strict=True))
+    row = dict(zip(COLUMNS, values, strict=True))
+    for one in contents:
+        told = {} if one is None else one.told()
+        row |= {f"kept_{side}": told.get(side) for side in ("request", "answer")}
+    return row
 
 
 def _amount(amount: Any) -> str | None:

@@ -16,7 +16,8 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import key_book, queries, releases, tables
+from tierwise.ledger import contents, key_book, queries, releases, tables
+from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
@@ -90,6 +91,18 @@ class History:
     async def releases(self) -> list[releases.Release]:
         """Return all releases as they stand, newest first; `releases.checked` says whether one is damaged."""
         return await self._read(releases.select)
+
+    async def content(self, ident: str) -> Contents | None:
+        """Return what is kept of the call with exactly this id, None for nothing (any more)."""
+        return await self._read(lambda db: contents.find(db, ident))
+
+    async def kept(self, which: Which) -> int:
+        """Return of how many such calls content is kept."""
+        return await self._read(lambda db: contents.count(db, which))
+
+    async def erasures(self) -> list[Erasure]:
+        """Return who had content destroyed, and why, newest first."""
+        return await self._read(contents.erasures)
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

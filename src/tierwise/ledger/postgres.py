@@ -12,6 +12,7 @@ from typing import Self
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.ledger import postgres_tables as tables
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.holds import ZERO, Account
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.postgres_history import PostgresHistory
@@ -67,14 +68,14 @@ class PostgresLedger(PostgresHistory):
         row = hold_row(ident, amount_usd)
         return _short(await self._writer.write(Entry(row=row, accounts=tuple(accounts), amount_usd=amount_usd)))
 
-    async def outcome(self, decision: Decision) -> int:
-        """Return the record's number when it is durable; closes the intent of the same id, if there is one.
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> int:
+        """Return the record's number when it is durable, its content with it; closes the intent of the same id, if any.
 
         What the call held is given back and its cost counted, with the record and exactly once. Recording the same
         decision twice gives the same number; another record for the same id is refused.
         """
         self._check_open()
-        answer = await self._writer.write(Entry(row=record_row(decision)))
+        answer = await self._writer.write(Entry(row=record_row(decision, content=content)))
         return answer if isinstance(answer, int) else 0
 
     async def prune(self, before_ts: float) -> int:

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 
 from tierwise.core.decision import Decision
 from tierwise.core.label import Label, highest
+from tierwise.ledger import postgres_contents as contents
 from tierwise.ledger import postgres_keys as key_book
 from tierwise.ledger import postgres_releases as releases
 from tierwise.ledger import postgres_tables as tables
+from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
 from tierwise.ledger.intent import Intent
@@ -115,6 +117,18 @@ class PostgresHistory:
     async def releases(self) -> list[Release]:
         """Return all releases as they stand, newest first; `checked` says whether one is damaged."""
         return await self._read(releases.select)
+
+    async def content(self, ident: str) -> Contents | None:
+        """Return what is kept of the call with exactly this id, None for nothing (any more)."""
+        return await self._read(lambda db: contents.find(db, ident))
+
+    async def kept(self, which: Which) -> int:
+        """Return of how many such calls content is kept."""
+        return await self._read(lambda db: contents.count(db, which))
+
+    async def erasures(self) -> list[Erasure]:
+        """Return who had content destroyed, and why, newest first."""
+        return await self._read(contents.erasures)
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.errors import StoreError
+from tierwise.ledger.contents import COLUMNS, Contents
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.holds import ZERO, Account
 from tierwise.ledger.tables import PICO, Row, interrupted_row
@@ -67,6 +68,21 @@ MIGRATIONS = (
         number BIGINT PRIMARY KEY, digest TEXT, policy BYTEA, who TEXT NOT NULL, why TEXT NOT NULL,
         ts DOUBLE PRECISION NOT NULL, replaces BIGINT UNIQUE
     );
+    """,
+    # Content of calls, which goes with the record, and the trace of what was erased (`postgres_contents`).
+    """
+    CREATE TABLE contents (
+        id TEXT COLLATE "C" PRIMARY KEY REFERENCES records (id) ON DELETE CASCADE, ts DOUBLE PRECISION NOT NULL,
+        salt BYTEA NOT NULL, level TEXT NOT NULL, request BYTEA, answer BYTEA
+    );
+    CREATE INDEX contents_ts ON contents (ts);
+    CREATE TABLE erasures (
+        seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ts DOUBLE PRECISION NOT NULL, who TEXT NOT NULL,
+        why TEXT NOT NULL, what TEXT NOT NULL, calls BIGINT NOT NULL
+    );
+    CREATE FUNCTION stays() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'kept for the audit'; END $$;
+    CREATE TRIGGER erasures_stay BEFORE UPDATE OR DELETE ON erasures FOR EACH ROW EXECUTE FUNCTION stays();
     """,
 )
 
@@ -256,6 +272,7 @@ class _Batch:
         await _store_holds(db, [(i, name, usd) for i in moved for name, usd in self._held.get(i, {}).items()])
         if self._new_records:
             await insert_records(db, list(self._new_records.values()))
+            await _insert_contents(db, [one for _, row in self._new_records.values() if (one := row[10]) is not None])
         if self._seq != self._first:
             await db.execute("UPDATE head SET last_seq = $1", self._seq)
         await _store_standings(db, self.standings)
@@ -273,6 +290,14 @@ async def insert_records(db: Any, numbered: Sequence[tuple[int, Row]]) -> None:
     )  # fmt: skip
     await db.execute("DELETE FROM intents WHERE id = ANY($1)", ids)
     await db.execute("DELETE FROM holds WHERE id = ANY($1)", ids)
+
+
+async def _insert_contents(db: Any, rows: Sequence[Contents]) -> None:
+    if rows:
+        await db.executemany(
+            f"INSERT INTO contents ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)",  # noqa: S608  # only columns
+            [one.row for one in rows],
+        )
 
 
 class _Team(msgspec.Struct, frozen=True):

@@ -17,9 +17,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from tierwise.core.errors import StoreBusy, StoreError
+from tierwise.ledger import postgres_contents as contents
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.holds import Account
 from tierwise.ledger.postgres_tables import Answer, Entry
+from tierwise.ledger.tables import weight_bytes
 from tierwise.ledger.writer import MAX_BATCH_ROWS, PRUNE_EVERY_S, Options
 from tierwise.postgres.connect import Place, Unfit, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import migrate
@@ -69,7 +71,7 @@ class PostgresWriter:
 
     def write(self, entry: Entry) -> asyncio.Future[Answer]:
         """Queue the row; the future gives its answer. `StoreBusy` if too much waits."""
-        size, options = len(entry.row[-1]), self._options
+        size, options = weight_bytes(entry.row), self._options
         if self.pending_rows >= options.max_pending_rows or self.pending_bytes + size > options.max_pending_bytes:
             raise StoreBusy(f"{self._where}: overloaded: {self.pending_rows} rows wait for the server")
         self.pending_rows += 1
@@ -131,7 +133,7 @@ class PostgresWriter:
         answers = await self._answers([entry for entry, _ in items])
         for (entry, future), answer in zip(items, answers, strict=True):
             self.pending_rows -= 1
-            self.pending_bytes -= len(entry.row[-1])
+            self.pending_bytes -= weight_bytes(entry.row)
             _resolve(future, answer)
 
     async def _answers(self, entries: Sequence[Entry]) -> Sequence[Answer]:
@@ -199,14 +201,19 @@ class PostgresWriter:
         closed = 0
         with suppress(StoreError):
             closed = await self._interrupt()
-        keep_s = self._options.keep_s
-        if keep_s is not None and time.monotonic() >= self._prune_at:
-            before_ts = self._options.clock() - keep_s
-            deleted = await self._tried(lambda db: tables.prune(db, before_ts))
-            if deleted == 0 or isinstance(deleted, StoreError):
+        if time.monotonic() >= self._prune_at:
+            deleted = [await self._tried(work) for work in self._old()]
+            if not any(isinstance(count, int) and count for count in deleted):
                 self._prune_at = time.monotonic() + PRUNE_EVERY_S
         # Where there is more to close, that goes on between rows, so that nobody waits for all of it.
         self._beat_at = time.monotonic() + (0 if closed else BEAT_EVERY_S)
+
+    def _old(self) -> list[Work]:
+        """Return what deletes some of what is too old, where the age is limited."""
+        options = self._options
+        limited = ((options.keep_s, tables.prune), (options.content_keep_s, contents.forget))
+        now = options.clock()
+        return [partial(some, before_ts=now - age_s) for age_s, some in limited if age_s is not None]
 
     async def _look(self, db: Any) -> None:
         await self._register(db)

@@ -13,6 +13,7 @@ from tierwise.core.decision import Decision
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label
 from tierwise.core.secret import Secret
+from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.history import EVERYTHING
 from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
@@ -61,6 +62,15 @@ class Reader(Protocol):
     async def releases(self) -> list[Release]:
         """Return all releases as they stand, newest first, a damaged one too."""
 
+    async def content(self, ident: str) -> Contents | None:
+        """Return what is kept of the call with exactly this id, None for nothing (any more)."""
+
+    async def kept(self, which: Which) -> int:
+        """Return of how many such calls content is kept."""
+
+    async def erasures(self) -> list[Erasure]:
+        """Return who had content destroyed, and why, newest first."""
+
     async def count(self) -> int:
         """Return how many decisions are recorded."""
 
@@ -99,15 +109,15 @@ class Store(Reader, Protocol):
         Returns the account that has too little left, if one has: then nothing has changed.
         """
 
-    async def outcome(self, decision: Decision) -> int:
-        """Return the record's number when it is durable; closes the intent of the same id, if there is one.
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> int:
+        """Return the record's number when it is durable, its content with it; closes the intent of the same id, if any.
 
         What the call held is given back and its cost counted, with the record and exactly once. Recording the
         same decision twice gives the same number; another record for the same id is refused.
         """
 
     async def prune(self, before_ts: float) -> int:
-        """Delete the records from before this Unix time; return how many there were."""
+        """Delete the records from before this Unix time, and their content; return how many there were."""
 
 
 class Book(Protocol):
@@ -132,6 +142,13 @@ class Releasing(Protocol):
 
     def add(self, policy: bytes | None, why: str, *, after: int) -> Release:
         """Put the policy in force, or the file's for None. `ConfigError` where `after` is not in force any more."""
+
+
+class Erasing(Protocol):
+    """Who destroys content, beside running gateways. Blocks: from an event loop, use it in a thread."""
+
+    def erase(self, which: Which, why: str) -> int:
+        """Destroy the content of these calls, and leave a trace; return of how many there was any."""
 
 
 class Records(Protocol):

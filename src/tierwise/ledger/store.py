@@ -11,6 +11,7 @@ from typing import Self
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.history import History
 from tierwise.ledger.holds import ZERO, Account, Holds
 from tierwise.ledger.intent import Intent
@@ -39,7 +40,7 @@ class Ledger(History):
         `StoreError` where another process writes to it, or the file cannot be used.
         """
         settings = settings or LedgerSettings()
-        ledger = cls(path, options or Options(durability=settings.durability, keep_s=settings.keep_s))
+        ledger = cls(path, options or _options(settings))
         ledger.interrupted = await ledger._writer.open()
         return ledger
 
@@ -82,14 +83,14 @@ class Ledger(History):
                 raise
         return short
 
-    async def outcome(self, decision: Decision) -> int:
-        """Return the record's number when it is durable; closes the intent of the same id, if there is one.
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> int:
+        """Return the record's number when it is durable, its content with it; closes the intent of the same id, if any.
 
         Recording the same decision twice gives the same number; another record for the same id is refused.
         """
         self._check_open()
         try:
-            return await self._writer.write(record_row(decision))
+            return await self._writer.write(record_row(decision, content=content))
         finally:  # the money is spent, written or not
             self._holds.settle(decision.id, decision.total_cost_usd or ZERO, self._clock())
 
@@ -114,3 +115,7 @@ class Ledger(History):
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"{self._path}: the ledger is closed")
+
+
+def _options(row: LedgerSettings) -> Options:
+    return Options(durability=row.durability, keep_s=row.keep_s, content_keep_s=row.content_keep_s)

@@ -3,7 +3,8 @@
 `intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
-Keys have two tables of their own, which `ledger.key_book` writes, and policies one (`ledger.releases`).
+Keys have two tables of their own, which `ledger.key_book` writes, policies one (`ledger.releases`), and the content of
+calls one, with the trace of what was erased (`ledger.contents`).
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -13,6 +14,8 @@ from decimal import ROUND_CEILING, Decimal
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
+from tierwise.ledger import contents
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import decode_intent, encode_decision, encode_intent
 from tierwise.ledger.intent import Intent
 
@@ -83,14 +86,29 @@ MIGRATIONS = (
         replaces INTEGER UNIQUE
     );
     """,
+    # Content goes with its record. It is not in the view: a call with content is a statement more, in one commit.
+    """
+    CREATE TABLE contents (
+        id TEXT NOT NULL UNIQUE, ts REAL NOT NULL, salt BLOB NOT NULL, level TEXT NOT NULL, request BLOB, answer BLOB
+    );
+    CREATE INDEX contents_ts ON contents (ts);
+    CREATE TRIGGER contents_go AFTER DELETE ON records BEGIN DELETE FROM contents WHERE id = OLD.id; END;
+    CREATE TABLE erasures (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, ts REAL NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
+        what TEXT NOT NULL, calls INTEGER NOT NULL
+    );
+    CREATE TRIGGER erasures_stay BEFORE DELETE ON erasures BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
+    CREATE TRIGGER erasures_same BEFORE UPDATE ON erasures BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
+    """,
 )
 
 # id, ts, workflow, key_id, session, label, tier, outcome (None for an intent and for what it holds), cost_picousd
-# (what an intent holds), record (empty where only that changes)
+# (what an intent holds), record (empty where only that changes), content of the call where any is kept
 Row = tuple[
-    str, float, str | None, str | None, str | None, str | None, str | None, str | None, int | None, bytes
+    str, float, str | None, str | None, str | None, str | None, str | None, str | None, int | None, bytes,
+    Contents | None,
 ]  # fmt: skip
-_ID, _OUTCOME, _RECORD = 0, 7, 9
+_ID, _OUTCOME, _RECORD, _CONTENT = 0, 7, 9, 10
 _COLUMNS = 11
 
 STATEMENT_ROWS = 64
@@ -114,15 +132,16 @@ def intent_row(intent: Intent, held_usd: Decimal | None = None) -> Row:
         None,
         None if held_usd is None else picousd(held_usd),
         encode_intent(intent),
+        None,
     )
 
 
 def hold_row(ident: str, held_usd: Decimal) -> Row:
     """Return the row that says how much the open call of this id holds by now."""
-    return (ident, 0.0, None, None, None, None, None, None, picousd(held_usd), b"")
+    return (ident, 0.0, None, None, None, None, None, None, picousd(held_usd), b"", None)
 
 
-def record_row(decision: Decision, charged_usd: Decimal | None = None) -> Row:
+def record_row(decision: Decision, charged_usd: Decimal | None = None, content: Contents | None = None) -> Row:
     """Return the row of an outcome. `charged_usd` counts as spent where the record's own cost is unknown."""
     cost = charged_usd if decision.total_cost_usd is None else decision.total_cost_usd
     return (
@@ -136,7 +155,14 @@ def record_row(decision: Decision, charged_usd: Decimal | None = None) -> Row:
         decision.outcome,
         None if cost is None else picousd(cost),
         encode_decision(decision),
+        content,
     )
+
+
+def weight_bytes(row: Row) -> int:
+    """Return what a row weighs while it waits."""
+    *_, record, content = row
+    return len(record) + (0 if content is None else content.size_bytes)
 
 
 def tier_of(decision: Decision) -> str | None:
@@ -169,19 +195,24 @@ def insert(db: sqlite3.Connection, rows: Sequence[Row], seq: int) -> list[int]:
     """Commit all rows or none, and return their numbers: from `seq` + 1 on for records, 0 for intents."""
     seqs: list[int] = []
     flat: list[object] = []
+    kept: list[Contents] = []
     for row in rows:
         record = row[_OUTCOME] is not None
         seq += record
         seqs.append(seq if record else 0)
         flat.append(seq if record else None)
-        flat += row
-    if len(rows) <= STATEMENT_ROWS:
+        flat += row[:_CONTENT]
+        if row[10] is not None:
+            kept.append(row[10])
+    if len(rows) <= STATEMENT_ROWS and not kept:
         db.execute(_INSERT[len(rows)], flat)
         return seqs
     with _transaction(db):
         for start in range(0, len(rows), STATEMENT_ROWS):
             count = min(STATEMENT_ROWS, len(rows) - start)
             db.execute(_INSERT[count], flat[start * _COLUMNS : (start + count) * _COLUMNS])
+        if kept:
+            contents.insert(db, kept)
     return seqs
 
 
@@ -218,7 +249,7 @@ def interrupted_row(intent: Intent, held_picousd: int | None) -> Row:
 
 def prune(db: sqlite3.Connection, before_ts: float) -> int:
     """Delete some of the records from before this Unix time and return how many; 0 when none is left."""
-    with _transaction(db):
+    with contents.overwriting(db), _transaction(db):
         last = last_seq(db)
         sql = "DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE ts < ? LIMIT ?)"
         deleted = db.execute(sql, (before_ts, _PRUNE_ROWS)).rowcount

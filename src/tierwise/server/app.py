@@ -16,7 +16,8 @@ from tierwise.core.call import Call
 from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway
-from tierwise.ledger.encode import encode_decision
+from tierwise.ledger.contents import Contents
+from tierwise.ledger.encode import encode_decision, encode_with_content
 from tierwise.ledger.metrics import CONTENT_TYPE
 from tierwise.server import models
 from tierwise.server.calls import hints_of, identified, serve
@@ -68,6 +69,9 @@ class Decisions(Protocol):
     async def get(self, id_or_prefix: str) -> Decision | None:
         """Return one decision."""
 
+    async def content(self, ident: str) -> Contents | None:
+        """Return what is kept of one call."""
+
 
 class App:
     """The ASGI application. `ready` says why the gateway cannot serve, None when it can; `warning` what is amiss."""
@@ -109,7 +113,7 @@ class App:
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             headers[name] = value if name not in headers else headers[name] + b", " + value
-        request = Request(scope["raw_path"], headers, receive, send)
+        request = Request(scope["raw_path"], headers, receive, send, scope["query_string"])
         wire = _spoken_at(request)
         try:
             if request.path not in OPEN:
@@ -204,7 +208,12 @@ class App:
         seen = request.grant is None or "admin" in request.grant.scopes
         if found is None or not (seen or found.key_id == request.key_id):
             raise missing(f"there is no decision {wanted[:64]!a}")
-        await request.answer(encode_decision(found))
+        if b"content=1" not in request.query.split(b"&"):
+            return await request.answer(encode_decision(found))
+        if request.grant is not None and not request.grant.allows_label(found.label.value):
+            text = f"the key {request.key_id!r} may not read the content of this call: it is {found.label.value}"
+            raise Rejected(Failure(status=403, type=PERMISSION, code="label_not_allowed", message=text))
+        return await request.answer(encode_with_content(found, await self._decisions.content(found.id)))
 
     async def _response(self, request: Request) -> None:
         await self._responses.show(request, _name(request))

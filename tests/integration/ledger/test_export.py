@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.ledger.samples import a_decision, an_id
-from tierwise.core.decision import Decision
+from tierwise.core.decision import Committed, ContentRecord, Decision
 from tierwise.core.errors import StoreError
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import decode_decision
 from tierwise.ledger.export import COLUMNS, complete, to_jsonl, to_parquet
 from tierwise.ledger.store import Ledger
@@ -92,3 +93,21 @@ def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["records.jsonl"]  # noqa: PTH208
     with pytest.raises(StoreError, match="folder that can be written"), complete(tmp_path / "no" / "x.jsonl"):
         pass
+
+
+def test_parquet_holds_content_where_that_is_asked_for_alone(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+
+    async def work() -> None:
+        async with await Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+            record = ContentRecord(level="full", request=Committed(size_bytes=7, kept="full"))
+            kept = Contents(id=an_id(1), ts=1.0, salt=b"s" * 32, level="full", request=b'"q\xc3\xb6"')
+            await ledger.outcome(a_decision(1, content=record), kept)
+            await ledger.outcome(a_decision(2))
+            assert await to_parquet(ledger.iterate(), tmp_path / "with.parquet", ledger.content) == 2
+            assert await to_parquet(ledger.iterate(), tmp_path / "without.parquet") == 2
+
+    asyncio.run(work())
+    rows = duckdb.sql(f"SELECT kept_request, kept_answer FROM '{tmp_path}/with.parquet' ORDER BY seq").fetchall()
+    assert rows == [('"qö"', None), (None, None)]
+    assert "kept_request" not in duckdb.sql(f"SELECT * FROM '{tmp_path}/without.parquet'").columns
