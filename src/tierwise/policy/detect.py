@@ -273,7 +273,7 @@ def _hit(row: Detector, pattern: Any, data: bytes, allowance: _Allowance) -> tup
             return f"more than {MAX_SCAN_S:g} seconds", ""
         allowance.left[row.name] -= 1
         if row.check(data, start, end):
-            released = allowance.release(data, start)
+            released = allowance.text if row.opens else allowance.release(data, start)
             if not released:
                 return "", ""
             found = "", released
