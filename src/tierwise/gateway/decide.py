@@ -125,6 +125,11 @@ def resolve(rules: Rules, ask: Ask) -> Pool:
 
 def _workflow(rules: Rules, ask: Ask) -> Workflow | None:
     named = ask.model.removeprefix(AUTO + ":") if ask.model.startswith(AUTO + ":") else ask.hints.workflow
+    if ask.hints.workflow not in (None, named):
+        raise InvalidCall(
+            f"the model names the workflow {named!r}, the hint {ask.hints.workflow!r}: one call belongs to one",
+            param="x-tierwise-workflow", code="bad_hint",
+        )  # fmt: skip
     if named is not None:
         found = rules.workflows.get(named)
         if found is None:

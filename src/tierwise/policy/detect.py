@@ -33,12 +33,13 @@ MAX_SCAN_S = 2.0
 """Time that the scan of one call may take; what is not scanned by then counts as a hit."""
 LEAST_KNOWN_BYTES = 64
 MAX_KNOWN = 100_000
-"""Texts whose findings are kept, by hash, so that the turns of a long conversation are not searched again and again."""
+"""Texts, and what was found in them, that are kept by hash, each counted: so that the turns of a long conversation are
+not searched again and again."""
 _SET_MEMORY_BYTES = 32 * 1024 * 1024
 
 
 Clock = Callable[[], float]
-T = TypeVar("T")
+T = TypeVar("T", bound=tuple[Any, ...])
 Match = tuple[str, int, int]
 """A detector's name, and where in the folded text its match begins and ends, in bytes."""
 
@@ -208,6 +209,7 @@ class _Memory(Generic[T]):
 
     def __init__(self) -> None:
         self._found: OrderedDict[bytes, T] = OrderedDict()
+        self._weight = 0
 
     def get(self, key: bytes) -> T | None:
         """Return what was kept."""
@@ -219,9 +221,10 @@ class _Memory(Generic[T]):
     def keep(self, key: bytes, found: T) -> None:
         """Keep it."""
         if key:
+            self._weight += 1 + len(found) - (1 + len(self._found.pop(key)) if key in self._found else 0)
             self._found[key] = found
-            if len(self._found) > MAX_KNOWN:
-                self._found.popitem(last=False)
+            while self._weight > MAX_KNOWN:
+                self._weight -= 1 + len(self._found.popitem(last=False)[1])
 
 
 def _key(text: str) -> bytes:
@@ -273,7 +276,7 @@ def _hit(row: Detector, pattern: Any, data: bytes, allowance: _Allowance) -> tup
             return f"more than {MAX_SCAN_S:g} seconds", ""
         allowance.left[row.name] -= 1
         if row.check(data, start, end):
-            forgiven = allowance.forgive(data, start)
+            forgiven = allowance.text if row.opens else allowance.forgive(data, start)
             if not forgiven:
                 return "", ""
             found = "", forgiven

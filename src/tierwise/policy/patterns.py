@@ -26,7 +26,8 @@ class Detector(msgspec.Struct, frozen=True):
 
     All hints run as one automaton over every text, so each must be simple: many exact patterns at once multiply its
     states, and digits at random then cost 1,000 times as much (measured). `overlap` true looks for the next candidate
-    one byte after a rejected one, not behind it. `most` limits the candidates of a slow check, 0 as for all.
+    one byte after a rejected one, not behind it. `most` limits the candidates of a slow check, 0 as for all. `opens`:
+    the match is but the first line of what was found, so to declassify that line declassifies nothing.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Detector(msgspec.Struct, frozen=True):
     why: str
     overlap: bool = False
     most: int = 0
+    opens: bool = False
 
 
 # What a value of a secret looks like
@@ -247,6 +249,7 @@ DETECTORS: tuple[Detector, ...] = (
         pattern=r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY",
         check=_always,
         why="PEM or PGP private key block",
+        opens=True,
     ),
     Detector(
         name="cloud_key",

@@ -26,26 +26,22 @@ class TooManyValues(Exception):
 class Pseudonyms:
     """The values of one session by placeholder, and the seals that were made under these placeholders."""
 
-    __slots__ = ("_literal", "_prefixes", "_seals", "_values_chars", "names", "originals", "tag")
+    __slots__ = ("_literal", "_prefixes", "_seals", "_session", "names", "originals", "tag", "weight_chars")
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
         self.names: dict[str, str] = {}
         self.originals: dict[str, str] = {}
-        self._values_chars = 0
+        self.weight_chars = 0
         self._prefixes: set[str] = set()
         self._literal: tuple[int, re.Pattern[str] | None] = (0, None)
         self._seals: set[bytes] = set()
-
-    @property
-    def weight_chars(self) -> int:
-        """What it weighs."""
-        return self._values_chars + 100 * len(self._seals)
+        self._session: Pseudonyms | None = None
 
     def only(self, names: Iterable[str]) -> "Pseudonyms":
         """Return these placeholders alone, to restore with. Seals go to the session as ever."""
         part = Pseudonyms(self.tag)
-        part._seals = self._seals
+        part._session = self
         for name in names:
             part._add(name, self.originals[name])
         return part
@@ -62,7 +58,7 @@ class Pseudonyms:
 
     def _add(self, name: str, value: str) -> None:
         self.names[value], self.originals[name] = name, value
-        self._values_chars += len(value) + 200
+        self.weight_chars += len(value) + 200
         self._prefixes.update(name[:end] for end in range(1, len(name)))
 
     def known_in(self, text: str) -> list[Span]:
@@ -112,11 +108,13 @@ class Pseudonyms:
 
     def remember_seal(self, endpoint: str, seal: str) -> None:
         """Keep that an endpoint has sealed this, having seen nothing but placeholders."""
-        self._seals.add(_digest(endpoint, seal))
+        session = self._session or self
+        session._seals.add(_digest(endpoint, seal))
+        session.weight_chars += 100
 
     def knows_seal(self, endpoint: str, seal: str) -> bool:
         """Say whether an endpoint made this seal under these placeholders."""
-        return _digest(endpoint, seal) in self._seals
+        return _digest(endpoint, seal) in (self._session or self)._seals
 
 
 class Restorer:

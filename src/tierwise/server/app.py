@@ -14,7 +14,7 @@ import msgspec
 
 from tierwise.core.call import Call
 from tierwise.core.decision import Decision
-from tierwise.core.errors import TierwiseError
+from tierwise.core.errors import InvalidCall, TierwiseError
 from tierwise.gateway.gateway import Gateway
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import encode_decision, encode_with_content
@@ -203,9 +203,14 @@ class App:
 
     async def _decision(self, request: Request) -> None:
         wanted = _name(request)
-        found = await self._decisions.get(wanted)
-        # Another key's decision is answered as a missing one, so that ids cannot be probed.
+        # Another key's decision is answered as a missing one, and so are several, so that ids cannot be probed.
         seen = request.grant is None or "admin" in request.grant.scopes
+        try:
+            found = await self._decisions.get(wanted)
+        except InvalidCall:
+            if seen:
+                raise
+            found = None
         if found is None or not (seen or found.key_id == request.key_id):
             raise missing(f"there is no decision {wanted[:64]!a}")
         if b"content=1" not in request.query.split(b"&"):

@@ -212,6 +212,8 @@ def test_scopes_say_what_else_a_key_is_for(kept: Kept) -> None:
     }
     assert seen == {"caller": [200, 200, 403], "admin": [403, 200, 200], "watcher": [403, 403, 200]}
     assert kept.get(kept.key(), decision)[0] == 404
+    kept.ask(caller, "chat", body("chat", "small"))
+    assert (kept.get(admin, decision[:20])[0], kept.get(kept.key(), decision[:20])[0]) == (400, 404)
     assert kept.ask(watcher, "chat", body("chat", "small"))[0] == 403
 
 

@@ -272,3 +272,10 @@ def test_a_team_has_one_account_for_all_its_keys() -> None:
     assert isinstance(red.refusal, BudgetExceeded)
     assert (red.decision.team, order(blue)) == ("red", ["far"])
     assert order(rule_on(asked, known=known)) == ["far"]
+
+
+def test_a_call_that_names_two_workflows_is_refused_and_not_put_under_the_looser_one() -> None:
+    one, other = WORKFLOWS[0].name, WORKFLOWS[1].name
+    with pytest.raises(InvalidCall, match="one call belongs to one"):
+        resolve(rules(), ask(f"auto:{one}", Hints(workflow=other)))
+    assert resolve(rules(), ask(f"auto:{one}", Hints(workflow=one))).workflow == WORKFLOWS[0]

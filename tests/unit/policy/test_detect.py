@@ -350,3 +350,26 @@ def test_every_valid_card_number_is_found_however_it_is_spaced(head: str, separa
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_text_around_a_key_does_not_hide_it(before: str, after: str) -> None:
     assert "private_key" in found(before + "\n-----BEGIN EC PRIVATE KEY-----\n" + after)
+
+
+def test_the_first_line_of_a_private_key_declassifies_no_private_key() -> None:
+    head = "-----BEGIN PRIVATE KEY-----"
+    released = {detect.text_hash(head): "d1"}
+    (marker,) = DETECTORS.scan((part(head),), released)
+    (key,) = DETECTORS.scan((part(f"{head}\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEA\n"),), released)
+    assert (marker.released, key.detector, key.released) == ("d1", "private_key", "")
+
+
+def test_what_is_kept_of_texts_full_of_values_is_bounded_too() -> None:
+    cards = "card 4024007134564847, then\n" * 1000
+    memory = Detectors(LabelSettings(), clock=lambda: 0.0)
+    first = cards + "first"
+    assert len(memory.matches(first) or ()) >= 1000
+    seen = memory.examined_chars
+    memory.matches(first)
+    assert memory.examined_chars == seen, "a text that is known is not searched again"
+    for number in range(detect.MAX_KNOWN // 1000):
+        memory.matches(f"{cards}{number}")
+    seen = memory.examined_chars
+    memory.matches(first)
+    assert memory.examined_chars > seen, "others have taken its place"
