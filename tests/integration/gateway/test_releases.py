@@ -206,6 +206,36 @@ def test_a_hop_that_was_allowed_when_its_endpoint_began_to_start_is_judged_befor
     asyncio.run(scene())
 
 
+def test_an_open_call_is_not_masked_by_what_was_sought_before_the_release(house: Build) -> None:
+    birds = MASKED + '[labels.patterns.bird]\npattern = "{}"\nlabel = "internal"\n'
+    before, after = birds.format("Falcon"), birds.format("Heron")
+
+    async def scene() -> None:
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def reach(endpoint: Endpoint) -> Address:
+            if endpoint.name == "far-server":
+                reached.set()
+                await go_on.wait()
+                raise Unreachable("nobody listens there any more")
+            return bootstrap.address_of(endpoint)
+
+        async with (
+            house(rule=parse(before).rule, labels=parse(before).labels) as home,
+            another(home, reach) as (gateway, following),
+        ):
+            asking = asyncio.create_task(gateway.handle(home.call("the Heron flies")))
+            await reached.wait()
+            await release(home, after)
+            await following.look()
+            go_on.set()
+            with pytest.raises(TierwiseError):
+                await asking
+            assert home.asked() == {"far": 0, "mid": 0, "near": 0}
+
+    asyncio.run(scene())
+
+
 def test_a_looser_release_opens_nothing_to_a_call_that_is_open(house: Build) -> None:
     async def scene() -> None:
         strict, loose = parse(INSIDE), "[labels]\n"
