@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands, kinds
+from tests.documents import commands, kinds, reliability
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
@@ -53,6 +53,11 @@ def test_the_documents_are_there(documents: list[Document]) -> None:
 
 def test_the_kinds_of_endpoint_are_those_of_the_rows() -> None:
     assert kinds.PAGE.read_text(encoding="utf-8") == kinds.page(), "scripts/docs writes it anew"
+
+
+def test_the_page_of_proofs_tells_what_was_measured() -> None:
+    told = reliability.page(reliability.stored())
+    assert reliability.PAGE.read_text(encoding="utf-8") == told, "python -m tests.documents.reliability writes it anew"
 
 
 def test_every_block_names_its_language(documents: list[Document]) -> None:
@@ -99,6 +104,8 @@ def test_every_configuration_block_loads(documents: list[Document]) -> None:
 
 def test_every_variable_exists(documents: list[Document]) -> None:
     known = {"TIERWISE_HOME", "TIERWISE_CONFIG", "TIERWISE_API_KEY", "TIERWISE_SECTION_KEY", *variables()}
+    for test in ROOT.glob("tests/**/*.py"):  # how large a proof is
+        known |= set(re.findall(r'environ\.get\("(TIERWISE_[A-Z_]+)"', test.read_text(encoding="utf-8")))
     wrong = [
         f"{document.file}: {name}"
         for document in documents

@@ -79,6 +79,30 @@ def test_what_is_recorded_can_be_exported(installed: Installed, tmp_path: Path) 
     assert (tmp_path / "out.parquet").read_bytes()[:4] == b"PAR1"
 
 
+def test_what_is_left_of_a_budget_is_told(installed: Installed, rules: Path, serve: Callable[..., str]) -> None:
+    [untouched] = installed.json("budget")
+    assert (untouched["spent_usd"], untouched["left_usd"], untouched["state"]) == (0, 1000, "open")
+    address = serve()
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="unused", max_retries=0) as caller:
+        said = [{"role": "user", "content": "one two"}]
+        caller.chat.completions.create(model="plain", messages=said, max_completion_tokens=10)  # type: ignore[arg-type]
+    body = {"model": "slow", "max_completion_tokens": 10, "messages": said}
+    line = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+    line.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
+    until(lambda: installed.json("budget")[0]["reserved_usd"] > 0)
+    [row] = installed.json("budget")
+    line.close()
+    assert row["spent_usd"] == installed.json("log", "--limit", "1")[0]["total_cost_usd"] > 0
+    assert row["left_usd"] == pytest.approx(1000 - row["spent_usd"] - row["reserved_usd"])
+    assert 0 < row["next_window"] - row["window_start"] == 30 * 86_400
+    text = rules.read_text().replace('limit_usd = "1000"', 'limit_usd = "0.001"')
+    rules.write_text(text)
+    told = installed.run("budget").stdout
+    assert "spent: calls are refused" in told
+    rules.write_text(text.partition("[[budget]]")[0])
+    assert "No budgets are configured" in installed.run("budget").stdout
+
+
 @pytest.mark.parametrize("arguments", [[], ["--jsonl", "a", "--parquet", "b"]])
 def test_one_form_is_asked_for(installed: Installed, arguments: list[str]) -> None:
     assert "give one of" in installed.run("export", *arguments, code=2).stderr

@@ -326,6 +326,7 @@ def test_an_amount_is_set_aside_with_the_intent_grows_and_leaves_with_the_record
             assert (mine.reserved, theirs.reserved) == (Decimal("0.4"), Decimal("0.4"))
             assert await store.hold(an_id(1), Decimal("0.9"), [mine, theirs]) is None
             assert await store.hold(an_id(1), Decimal("1.1"), [mine, theirs]) is theirs, "one has too little"
+            assert [(i.id, usd) for i, usd in await store.holds()] == [(an_id(1), Decimal("0.9"))], "others can see it"
             assert (mine.reserved, theirs.reserved) == (Decimal("0.9"), Decimal("0.9")), "then none has changed"
             assert (
                 await store.intent(an_intent(2, **now(2, workflow="w", reserved_usd=Decimal("0.2"))), [mine, theirs])

@@ -38,6 +38,7 @@ COMMANDS = {
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
     "keys": ("keys", "app", "Keys for callers: make, list, replace, revoke."),
+    "budget": ("budget", "budget", "What may still be spent, by whom, until when."),
     "config": ("config", "app", "What is configured, and where each value comes from."),
 }
 DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4
@@ -68,7 +69,7 @@ class Commands(TyperGroup):
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"there is no command {args[0]!r}{hint} `tierwise --help` lists them")
+            raise ConfigError(f"there is no command {args[0]!r}{hint}; `tierwise --help` lists them")
         return super().resolve_command(ctx, args)
 
 

@@ -15,6 +15,7 @@ from tierwise.cli.options import ConfigFile, Json, print_json, say, since_ts, ta
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import ConfigError, InvalidCall, StoreError, TierwiseError
 from tierwise.ledger.releases import Release, checked
+from tierwise.policy.compare import whole
 from tierwise.policy.released import Written, canonical, parse
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The policy as releases.")
@@ -67,7 +68,9 @@ def show(
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show the policy in force, or that of a release: where it comes from, its digests and its text.
+    """Show the policy in force, or that of a release: where it comes from, its digest, what it says.
+
+    The text that was released, defaults written out, is in --json.
 
     Examples:
       tierwise policy show
@@ -93,7 +96,7 @@ def show(
         print(wrapped(iter([_told(release)])))
     if row["differs_from_file"]:
         print(f"it is not what {state.settings.file or 'the built-in default'} says")
-    print(msgspec.json.format(canonical(written), indent=2).decode())
+    print("\n".join(f"  {line}" for line in whole(written)))
 
 
 @app.command("list")

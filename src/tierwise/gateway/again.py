@@ -56,7 +56,7 @@ def _judge(run: Run, hop: Hop, rules: Rules, label: Label) -> None:
         raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
     if rules is run.rules:
         return
-    if DUTY in verdict.obligations and rules.labels.sought != run.rules.labels.sought:
+    if DUTY in verdict.obligations and rules.labels != run.rules.labels:
         raise PolicyDenied(f"{hop.model.id}: what has to be replaced is found otherwise now", rule=DUTY)
     if verdict.requires_all and (lost := run.asking.losses(hop.endpoint, hop.model)):
         raise PolicyDenied(f"{hop.model.id}: cannot be told {', '.join(lost[:8])}", rule=verdict.requires_all)

@@ -7,6 +7,7 @@ Invariant: nothing is handed on before the gates have passed what they can see; 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from decimal import Decimal
 from http import HTTPStatus
 from time import perf_counter, time
 
@@ -20,7 +21,7 @@ from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
-from tierwise.economics.price import cost_usd
+from tierwise.economics.price import cost_usd, worst_cost_usd
 from tierwise.gateway.asking import Asking, Repair, Spoken
 from tierwise.gateway.decide import Hop
 from tierwise.gateway.masking import DUTY
@@ -35,7 +36,7 @@ from tierwise.wires.error import error_from
 from tierwise.wires.instruct import bare_json
 from tierwise.wires.known import APART, ENDPOINTS
 from tierwise.wires.seals import enclose
-from tierwise.wires.tokens import IMAGE_TOKENS
+from tierwise.wires.tokens import IMAGE_TOKENS, tokens_upper
 from tierwise.wires.wire import AnswerReader
 
 Reach = Callable[[Endpoint], Awaitable[Address]]
@@ -43,6 +44,8 @@ Reach = Callable[[Endpoint], Awaitable[Address]]
 MAX_HELD_BYTES = 8 * 1024 * 1024
 ROUGH_CHARS_PER_TOKEN = 4
 MAX_NAME_CHARS = 200
+REPAIR_TOKENS = 64
+"""Of the two messages that ask for a mended answer, beside what they repeat; from above."""
 # Of the upper estimate, ordinary text is read as two to five tenths; less than this is cut, or not counted.
 LEAST_READ, LEAST_SUSPICIOUS_TOKENS = 0.08, 2_000
 UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))
@@ -87,6 +90,15 @@ class Attempt:
         self._work: asyncio.Task[GateResult] | None = None
 
     @property
+    def reserve_usd(self) -> Decimal:
+        """What this lap may cost at most: a chance to mend an answer sends that answer along."""
+        price, repair = self.hop.model.price, self.repair
+        if price is None or repair is None:
+            return self.hop.reserve_usd
+        more = tokens_upper(repair.answer + repair.problem) + REPAIR_TOKENS
+        return self.hop.reserve_usd + worst_cost_usd(price, more, 0)
+
+    @property
     def outlasts(self) -> bool:
         """True where the endpoint goes on, and bills, when its caller has left."""
         return self.hop.endpoint.tier is Tier.FRONTIER and self.hop.endpoint.limits.drain_timeout_s > 0
@@ -117,7 +129,7 @@ class Attempt:
         self._gathering = Gathering(spoken.wire, hop.endpoint.name)
         if hides:
             json = call.features.json or call.features.schema
-            self._restoring = Restoring(self.asking.masked.pseudonyms, hop.endpoint.name, call.wire, json=json)
+            self._restoring = Restoring(self.asking.masked.sent, hop.endpoint.name, call.wire, json=json)
         request = spoken.request
         self.dropped.update(dict.fromkeys(request.dropped))
         address = await reach(hop.endpoint)

@@ -191,7 +191,7 @@ class Gateway:
             attempt.admitted = breaker.admit(monotonic())
             if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
-            await self._reserve(run, hop)
+            await self._reserve(run, attempt)
             result = await attempt.run(self._transport, reach, run.gates, deadline)
             if result.record.verdict == "fail":
                 if run.on_gate_failure != "fail":
@@ -376,19 +376,19 @@ class Gateway:
             used = sum(u.read + u.written for attempt in run.attempts if (u := attempt.settled_usage()) is not None)
             self.facts.limits.settle(run.admission, used, monotonic())
 
-    async def _reserve(self, run: Run, hop: Hop) -> None:
-        """Set aside what the call has cost and what this hop may cost; the outcome settles it."""
-        accounts = run.ruling.accounts
-        need = run.spent_usd + hop.reserve_usd
+    async def _reserve(self, run: Run, attempt: Attempt) -> None:
+        """Set aside what the call has cost and what this lap may cost; the outcome settles it."""
+        accounts, hop = run.ruling.accounts, attempt.hop
+        need = run.spent_usd + attempt.reserve_usd
         if not accounts or need <= run.held_usd:
             return
         short = await self._ledger.hold(run.ruling.decision.id, need, accounts)
         if short is not None:
             raise BudgetExceeded(
-                f"{hop.model.id} could cost ${hop.reserve_usd}, the budget {short.budget.scope} has less left",
+                f"{hop.model.id} could cost ${attempt.reserve_usd}, the budget {short.budget.scope} has less left",
                 limit=str(short.budget.limit_usd),
                 spent=str(short.spent),
-                estimate=str(hop.reserve_usd),
+                estimate=str(attempt.reserve_usd),
             )
         run.held_usd = need
 

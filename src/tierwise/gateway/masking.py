@@ -41,6 +41,11 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     seals: tuple[tuple[str, str, str], ...] = ()
 
+    @property
+    def sent(self) -> Pseudonyms:
+        """The placeholders that stand in this call: who has not sent a value does not get it restored."""
+        return self.pseudonyms.only(self.mask.used)
+
     def problem_at(self, endpoint: str) -> str:
         """Say why this endpoint must not be sent it; empty for no reason."""
         if self.problem:
@@ -96,6 +101,7 @@ class Mask:
         self._spans: dict[tuple[str, str], list[Span]] = {}
         self._learning = False
         self.documents = 0
+        self.used: set[str] = set()
         self.seals: list[tuple[str, str, str]] = []
 
     def body(self, body: bytes) -> bytes:
@@ -147,7 +153,8 @@ class Mask:
             for start, end, kind in self._found(text, name):
                 self._pseudonyms.name(kind, text[start:end])
             return text
-        return self._pseudonyms.masked(text, [*self._found(text, name), *self._pseudonyms.known_in(text)])
+        spans = [*self._found(text, name), *self._pseudonyms.known_in(text)]
+        return self._pseudonyms.masked(text, spans, self.used)
 
     def _found(self, text: str, name: str) -> list[Span]:
         place = (name, text)

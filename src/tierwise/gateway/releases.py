@@ -67,7 +67,11 @@ class Releases:
         """Look for a new release again and again, until cancelled."""
         while True:
             await asyncio.sleep(POLL_S)
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # a defect of ours must not end the following in silence
+                _log.exception("the newest release of the policy could not be looked for")
+                self.problem = f"the newest release of the policy could not be looked for: {type(error).__name__}"
 
     async def look(self) -> None:
         """Take up the newest release where it is another than the one in force."""

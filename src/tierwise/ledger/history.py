@@ -17,6 +17,7 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
 from tierwise.ledger import key_book, queries, releases, tables
+from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
 from tierwise.sqlite.connect import connect_reader, explained, inode
@@ -57,6 +58,10 @@ class History:
     async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: queries.spent_usd(db, since_ts, scope))
+
+    async def holds(self) -> list[tuple[Intent, Decimal]]:
+        """Return the open calls that have money set aside, and how much, in US dollars."""
+        return await self._read(queries.holds)
 
     async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Return the highest label that the key's session has carried since then, None if the session is new."""

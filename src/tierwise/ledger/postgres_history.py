@@ -17,9 +17,10 @@ from tierwise.ledger import postgres_releases as releases
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
+from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.postgres_tables import text
-from tierwise.ledger.queries import BEHIND, PAGE_ROWS, Filter, alone, numbered, prefix_of
+from tierwise.ledger.queries import BEHIND, HOLDS, PAGE_ROWS, Filter, alone, held, numbered, prefix_of
 from tierwise.ledger.releases import Release
 from tierwise.postgres.connect import Place, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import check
@@ -75,6 +76,10 @@ class PostgresHistory:
     async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: tables.spent_usd(db, since_ts, scope))
+
+    async def holds(self) -> list[tuple[Intent, Decimal]]:
+        """Return the open calls that have money set aside, and how much, in US dollars."""
+        return held(await self._read(lambda db: db.fetch(HOLDS)))
 
     async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Return the highest label that the key's session has carried since then, None if the session is new."""

@@ -37,6 +37,9 @@ class Reader(Protocol):
     async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget."""
 
+    async def holds(self) -> list[tuple[Intent, Decimal]]:
+        """Return the open calls that have money set aside, and how much, in US dollars."""
+
     async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Return the highest label that the key's session has carried since then, None if the session is new."""
 

@@ -15,6 +15,7 @@ from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Label, Tier, highest
 from tierwise.ledger.encode import decode_decision, decode_intent
+from tierwise.ledger.intent import Intent
 from tierwise.ledger.tables import PICO
 
 MIN_PREFIX = 6
@@ -95,6 +96,19 @@ def spent_usd(db: sqlite3.Connection, since_ts: float, scope: str) -> Decimal:
     sql = f"SELECT {sums} FROM records WHERE cost_picousd > 0 AND ts >= ? AND {condition}"  # noqa: S608
     micros, rest = db.execute(sql, (since_ts, *values)).fetchone()
     return Decimal(micros * 1_000_000 + rest).scaleb(-PICO).normalize() + 0
+
+
+def holds(db: sqlite3.Connection) -> list[tuple[Intent, Decimal]]:
+    """Return the open calls that have money set aside, and how much."""
+    return held(db.execute(HOLDS).fetchall())
+
+
+HOLDS = "SELECT record, held_picousd FROM intents WHERE held_picousd > 0"
+
+
+def held(rows: Sequence[Sequence[Any]]) -> list[tuple[Intent, Decimal]]:
+    """Read what `HOLDS` gives."""
+    return [(decode_intent(record), Decimal(picousd).scaleb(-PICO).normalize()) for record, picousd in rows]
 
 
 def session_label(db: sqlite3.Connection, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:

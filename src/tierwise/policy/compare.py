@@ -14,7 +14,7 @@ from tierwise.policy.patterns import DETECTORS
 from tierwise.policy.released import Written
 from tierwise.policy.settings import LabelSettings, Rule, ceilings
 
-PLACE = {"local": "this machine", "self_hosted": "servers that you run", "frontier": "anywhere"}
+PLACE = {"local": "to this machine", "self_hosted": "to servers that you run", "frontier": "anywhere"}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,17 @@ def changes(before: Written, after: Written) -> tuple[Change, ...]:
     return (*_labels(before.labels, after.labels), *_rules(before.rule, after.rule))
 
 
+def whole(policy: Written) -> Iterator[str]:
+    """Say all that a policy says: ceilings, defaults, what it finds otherwise than the built-in table, rules."""
+    for label, reach in ceilings(policy.labels).items():
+        yield f"{label} data may go {PLACE[reach]} ({reach})"
+    yield f"what nobody labelled counts as {policy.labels.default}"
+    found = (change for change in changes(Written(), policy) if change.what in ("detector", "pattern"))
+    yield from (change.text for change in found)
+    for name, rule in _named(policy.rule).items():
+        yield f"rule {name}: {said(rule)}" + (f" ({rule.reason})" if rule.reason else "")
+
+
 def _labels(before: LabelSettings, after: LabelSettings) -> Iterator[Change]:
     if before.default != after.default:
         text = f"what nobody labelled counts as {after.default}, not as {before.default}"
@@ -39,7 +50,7 @@ def _labels(before: LabelSettings, after: LabelSettings) -> Iterator[Change]:
     old, new = ceilings(before), ceilings(after)
     for label in Label:
         if old[label] != new[label]:
-            text = f"{label} data may go to {PLACE[new[label]]} ({new[label]}), not {PLACE[old[label]]} ({old[label]})"
+            text = f"{label} data may go {PLACE[new[label]]} ({new[label]}), not {PLACE[old[label]]} ({old[label]})"
             yield Change(what="ceiling", text=text)
     yield from _detected(_detectors(before), _detectors(after), "detector", "off")
     yield from _detected(_patterns(before), _patterns(after), "pattern", "gone")
@@ -95,7 +106,7 @@ def _named(rules: tuple[Rule, ...]) -> dict[str, Rule]:
 def said(rule: Rule) -> str:
     """Return a rule in the words of the configuration."""
     when = {name: value for name, value in msgspec.to_builtins(rule.when).items() if value is not None}
-    conditions = ", ".join(f"{name} {_listed(value)}" for name, value in when.items())
+    conditions = ", ".join(f"{name} {_listed(value)}{' or above' * (name == 'label')}" for name, value in when.items())
     then = ["deny"] if rule.then.deny else []
     then += [f"require {rule.then.require}"] if rule.then.require else []
     return f"{conditions or 'always'} → {', '.join([*then, *rule.then.obligations])}"

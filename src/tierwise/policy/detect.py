@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -83,9 +83,9 @@ class Detectors:
             _Automaton([(rows[place][0].hint, place) for place in places if rows[place][0].name in own]),
         ]
 
-    def under(self, settings: LabelSettings) -> "Detectors":
-        """Return those that other settings put in force, under the same limit of time. Raises as the constructor."""
-        return Detectors(settings, self._clock, self._load)
+    def under(self, settings: LabelSettings) -> Self:
+        """Return what these settings want found, within the same time and with the same extras."""
+        return type(self)(settings, self._clock, self._load)
 
     def scan(self, parts: Sequence[Part], forgiven: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
         """Return at most one finding per detector and part, in the order of parts.
@@ -96,7 +96,7 @@ class Detectors:
         allowance = _Allowance(self._rows, self.timer(), forgiven or {})
         left_bytes = MAX_SCAN_BYTES
         for path, text in _texts(parts, allowance.forgiven):
-            left_bytes -= len(text)
+            left_bytes -= len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
             if left_bytes < 0:
                 findings.append(self._closed(path, f"more than {MAX_SCAN_BYTES} bytes of text"))
                 break

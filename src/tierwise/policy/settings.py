@@ -44,11 +44,6 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     identifiers: bool = False
     phone_regions: tuple[str, ...] = ()
 
-    @property
-    def sought(self) -> tuple[object, ...]:
-        """Return what says which values are found: where it is the same, the same ones are."""
-        return self.detectors, self.patterns, self.identifiers, self.phone_regions
-
 
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Conditions of a rule; all that are given must hold, none given means every call and target.

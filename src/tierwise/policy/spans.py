@@ -7,6 +7,7 @@ Does not know what stands instead. Invariant: what cannot be placed raises `Unpl
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 
 from tierwise.policy import identifiers as ids
 from tierwise.policy import national
@@ -160,24 +161,20 @@ def _placing(text: str) -> Callable[[int, int], tuple[int, int]]:
     Folding joins a character with its marks and no others but in a few scripts, where a whole word is taken for it.
     """
     for clusters in (_CLUSTER.findall(text), re.findall(r"\S+|\s+", text)):
-        folded = [fold(cluster) for cluster in clusters]
+        known = {cluster: fold(cluster) for cluster in set(clusters)}  # a long text repeats its characters
+        folded = [known[cluster] for cluster in clusters]
         if b"".join(folded) == fold(text):
             break
     else:
         raise Unplaced("a text that changes as a whole when it is made comparable")
-    bytes_at: list[int] = []
-    seen: list[tuple[int, str]] = []
-    byte = char = 0
-    for cluster, data in zip(clusters, folded, strict=True):
-        if data:  # what nobody sees folds to nothing
-            bytes_at.append(byte)
-            seen.append((char, cluster))
-        byte, char = byte + len(data), char + len(cluster)
+    # What nobody sees folds to nothing: of clusters that begin at the same byte, the last one is seen.
+    bytes_at = list(accumulate(map(len, folded), initial=0))
+    chars_at = list(accumulate(map(len, clusters), initial=0))
 
     def place(start: int, end: int) -> tuple[int, int]:
         first, last = bisect_right(bytes_at, start) - 1, bisect_right(bytes_at, end - 1) - 1
-        (begin, opening), (stop, closing) = seen[first], seen[last]
-        begin += start - bytes_at[first] if opening.isascii() else 0
+        begin, stop, closing = chars_at[first], chars_at[last], clusters[last]
+        begin += start - bytes_at[first] if clusters[first].isascii() else 0
         return begin, stop + (end - bytes_at[last] if closing.isascii() else len(closing))
 
     return place

@@ -461,6 +461,26 @@ def test_an_endpoint_that_makes_up_placeholders_learns_and_changes_nothing(house
     run(scene())
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_has_not_sent_a_value_does_not_get_it_restored_whatever_the_model_writes(
+    house: Build, stream: bool
+) -> None:
+    async def scene() -> None:
+        async with house(labels=OPEN, rule=(MASKED,)) as h:
+            # Two people behind one key whose conversations begin alike have one set of placeholders.
+            opening = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}]
+            ask = lambda text: {"model": "far", "messages": [*opening, {"role": "user", "content": text}]}  # noqa: E731
+            for text in ("4024007134564847", "4917484589897107"):
+                await h.gateway.handle(decoded("chat", ask(text), key="ann"))
+            ours, theirs = sent_texts(h)
+            h.upstreams["far"].script(Script(text=f"{ours} and {theirs}"))
+            call = decoded("chat", ask("4917484589897107") | {"stream": stream}, key="ann")
+            got = said("chat", await written(await h.gateway.handle(call), call), stream=stream)[0]
+            assert got == f"{ours} and 4917484589897107"
+
+    run(scene())
+
+
 def test_a_duty_that_a_reload_adds_under_way_keeps_the_call_from_hops_that_were_not_prepared(house: Build) -> None:
     async def scene() -> None:
         hurried = Limits(first_byte_timeout_s=0.5)

@@ -18,7 +18,7 @@ import trustme
 from tests.integration.ledger.crowd import PASSWORD, accounts, crowd
 from tests.postgres.server import Server
 from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import StoreBusy, StoreError
 from tierwise.core.secret import Secret
 from tierwise.gateway.clock import Clock
 from tierwise.ledger.postgres import PostgresLedger
@@ -259,7 +259,7 @@ def test_a_gateway_that_hangs_in_a_transaction_does_not_hold_up_the_others_for_l
                 try:
                     assert await store.outcome(a_decision(number)) == 2
                     break
-                except StoreError as error:
+                except StoreBusy as error:
                     assert "another gateway holds the ledger" in str(error)
                     number += 1
                     refused += 1

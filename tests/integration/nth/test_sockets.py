@@ -90,6 +90,8 @@ class Ran:
 
     def __init__(self, stage: Stage, scene: str, kind: Kind, first: int, many: int, how: int) -> None:
         self.before = stage.standing()
+        stage.inside.hang_up()  # so that there is something to connect, and a kept connection that is dead
+        stage.outside.hang_up()
         asked = len(stage.inside.asked) + len(stage.outside.asked)
         stage.page.fail(kind, first, many, how)
         try:
@@ -155,8 +157,9 @@ def test_unharmed_each_scene_is_served_and_its_calls_are_seen(stage: Stage, scen
 
 @pytest.mark.parametrize(("kind", "how", "many"), CASES)
 def test_the_nth_call_on_a_socket_fails(stage: Stage, kind: Kind, how: int, many: int) -> None:
+    step = STEP if kind in ("read", "write") else min(STEP, 4)
     # A server that was not heard takes a second to be found and asked again, so fewer places of each in CI.
-    step = STEP if STEP == 1 or stage.store == "sqlite" else 6 * STEP
+    step = step if STEP == 1 or stage.store == "sqlite" else 6 * step
     failed = 0
     for place, scene in enumerate(SCENES):
         first = 1 + (place + how + min(many, 2)) % step  # not the same places for each way to fail

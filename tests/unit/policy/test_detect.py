@@ -174,6 +174,11 @@ def test_too_much_text_counts_as_the_strictest_hit() -> None:
     assert [(f.detector, f.label) for f in findings] == [("scan", Label.RESTRICTED)]
 
 
+def test_text_is_too_much_by_its_bytes_whatever_they_spell() -> None:
+    (finding,) = DETECTORS.scan((part("漢" * (detect.MAX_SCAN_BYTES // 3 + 1)),))
+    assert (finding.detector, finding.label) == ("scan", Label.RESTRICTED)
+
+
 def test_a_check_that_fails_counts_as_the_strictest_hit() -> None:
     def broken(_data: bytes, _start: int, _end: int) -> bool:
         raise RecursionError("x" * 99)

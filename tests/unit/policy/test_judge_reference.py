@@ -17,6 +17,7 @@ from tierwise.core.model import Endpoint, Model
 from tierwise.policy.judge import Judgement, Policy, Target
 from tierwise.policy.settings import LabelSettings, Rule, Then, When
 
+SEED = os.environ.get("TIERWISE_SEED")  # before tests lose sight of the environment
 CASES = int(os.environ.get("TIERWISE_JUDGED") or 10_000)
 CALLS_OF_A_POLICY = 20
 NAMES = ("a", "b", "c")
@@ -108,7 +109,7 @@ class World:
 
 def worlds(cases: int) -> Iterator[World]:
     """Draw so many cases, by policies; the seed is printed so that a failure can be had again."""
-    seed = int(os.environ.get("TIERWISE_SEED") or random.SystemRandom().getrandbits(48))
+    seed = int(SEED or random.SystemRandom().getrandbits(48))
     print(f"TIERWISE_SEED={seed} TIERWISE_JUDGED={cases}")
     note("judge", cases=cases, seed=seed)
     for number in range(max(1, cases // CALLS_OF_A_POLICY)):
