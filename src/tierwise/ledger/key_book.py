@@ -7,6 +7,7 @@ Invariant: a change is made whole, with its trace, or not at all.
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tierwise.core.grant import Grant
@@ -37,28 +38,28 @@ def changes(db: sqlite3.Connection, name: str | None = None) -> list[KeyChange]:
 class KeyBook:
     """Makes, replaces and revokes keys in the ledger at `path`. `who` stands in the trace of each change."""
 
-    def __init__(self, path: Path, who: str) -> None:
-        self._path, self._who = path, who
+    def __init__(self, path: Path, who: str, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._who, self._clock = path, who, clock
 
     def create(self, grant: Grant, pepper: bytes, expires: float | None = None) -> tuple[StoredKey, Secret]:
         """Make a key; its text is returned here and never again. ConfigError for a name that was ever given."""
         name = keys.checked_name(grant.name)
         with changing(self._path) as db:
-            made = keys.created(select(db, name), grant, pepper, expires, time.time())
+            made = keys.created(select(db, name), grant, pepper, expires, self._clock())
             self._apply(db, made.change)
         return made.key, made.text
 
     def rotate(self, name: str, pepper: bytes, grace_s: float = 0.0) -> tuple[StoredKey, Secret]:
         """Give the key a new text; the old one is taken for `grace_s` more seconds."""
         with changing(self._path) as db:
-            made = keys.rotated(select(db, name), name, pepper, grace_s, time.time())
+            made = keys.rotated(select(db, name), name, pepper, grace_s, self._clock())
             self._apply(db, made.change)
         return made.key, made.text
 
     def revoke(self, name: str) -> bool:
         """End the key, every text of it; say whether any was still taken."""
         with changing(self._path) as db:
-            known, now = select(db, name), time.time()
+            known, now = select(db, name), self._clock()
             change = keys.revoked(known, name, now)
             if change is not None:
                 self._apply(db, change)
@@ -71,4 +72,4 @@ class KeyBook:
         if change.new is not None:
             db.execute(f"INSERT INTO keys ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", keys.key_row(change.new))  # noqa: S608
         sql = "INSERT INTO key_changes (ts, who, what, name, detail) VALUES (?, ?, ?, ?, ?)"
-        db.execute(sql, (time.time(), self._who, change.what, change.name, change.detail))
+        db.execute(sql, (self._clock(), self._who, change.what, change.name, change.detail))
