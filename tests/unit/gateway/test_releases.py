@@ -1,18 +1,18 @@
 """A gateway follows the releases of the policy, and keeps what it has where one cannot be used."""
 
 import asyncio
-import importlib
+import itertools
 
 import msgspec
+import pytest
 
 from tests.unit.gateway.test_decide import rules
 from tierwise.core.call import Part
-from tierwise.core.errors import StoreError
-from tierwise.core.label import Label
+from tierwise.core.errors import ConfigError, StoreError
 from tierwise.gateway.releases import Releases, policy_of
 from tierwise.gateway.rules import Rules
 from tierwise.ledger.releases import Release, digest_of
-from tierwise.policy.detect import Detectors
+from tierwise.policy.detect import MAX_SCAN_S, Detectors
 from tierwise.policy.released import Written, canonical
 from tierwise.policy.settings import LabelSettings, Pattern, Rule, Then
 
@@ -63,6 +63,23 @@ def test_a_release_is_taken_up_once_and_detached_again() -> None:
     assert (gateway.rules.policy.digest, releases.number) == (own.policy.digest, 2)
 
 
+def test_a_release_keeps_the_limit_of_time_of_a_scan_and_what_loads_an_extra() -> None:
+    wanted: list[str] = []
+
+    def load(name: str) -> None:
+        wanted.append(name)
+        raise ImportError(name)
+
+    ticks = itertools.count(step=2 * MAX_SCAN_S)
+    own = msgspec.structs.replace(rules(), detectors=Detectors(LabelSettings(), lambda: float(next(ticks)), load))
+    text = Part(kind="text", path="messages[0].content", text="four thousand words")
+    (found,) = own.under(STRICT).detectors.scan((text,))
+    assert (found.detector, found.detail) == ("scan", f"more than {MAX_SCAN_S:g} seconds")
+    with pytest.raises(ConfigError, match="identifiers"):
+        own.under(Written(labels=LabelSettings(identifiers=True)))
+    assert wanted, "the extra is looked for, not taken for missing"
+
+
 def test_what_cannot_be_compiled_read_or_reached_changes_nothing_and_is_said_until_it_is_mended() -> None:
     kept, gateway = Kept(), Serving(rules())
     own, releases = gateway.rules, Releases(gateway, kept, Written(), None)
@@ -85,14 +102,3 @@ def test_what_cannot_be_compiled_read_or_reached_changes_nothing_and_is_said_unt
 
 def test_without_a_release_the_file_counts() -> None:
     assert policy_of(None, STRICT) is STRICT
-
-
-def test_a_released_policy_is_searched_for_with_the_extras_and_within_the_time_of_the_one_before() -> None:
-    seconds = iter(range(0, 1000, 5))
-    own = msgspec.structs.replace(
-        rules(), detectors=Detectors(LabelSettings(), clock=lambda: float(next(seconds)), load=importlib.import_module)
-    )
-    taken = own.under(Written(labels=LabelSettings(identifiers=True)))
-    assert "phone" in taken.detectors.labels
-    (found,) = taken.detectors.scan([Part(kind="text", path="messages[0].content", text="nothing in it")])
-    assert (found.detector, found.label, found.detail) == ("scan", Label.RESTRICTED, "more than 2 seconds")
