@@ -200,3 +200,14 @@ def test_sides_differ_in_named_ways() -> None:
     tally = Tally()
     tally.add("1", None, msgspec.structs.replace(near, cost_usd=Decimal("0.1")), none)
     assert (tally.cost_before_usd, tally.cost_after_usd) == (Decimal("0.1"), 0)
+
+
+def test_costs_and_moves_are_those_of_both_sides() -> None:
+    tally = Tally()
+    near = Side(label=Label.PUBLIC, first="near", tier=Tier.LOCAL, cost_usd=Decimal(1))
+    far = Side(label=Label.PUBLIC, first="far", tier=Tier.FRONTIER, cost_usd=Decimal(3))
+    for number, (before, after) in enumerate([(near, far), (near, far), (far, near), (near, near)]):
+        tally.add(str(number), None, before, after)
+    assert (tally.cost_before_usd, tally.cost_after_usd) == (6, 8)
+    assert tally.moves == {("near (local)", "far (frontier)"): 2, ("far (frontier)", "near (local)"): 1}
+    assert (tally.decisions, tally.flipped) == (4, 3)
