@@ -74,6 +74,8 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One lap of the loop. `cost_reason` says why `cost_usd` is null; `verdict` is what followed.
 
+    `unknown_usd` is what it may have cost at most, where the endpoint was asked and never said: budgets count it.
+
     `suspicion` says where the answer's own numbers do not add up: a prompt that was cut without a word.
     """
 
@@ -88,6 +90,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     cost_reason: str | None = None
+    unknown_usd: Decimal | None = None
     confidence: float | None = None
     gate: GateRecord | None = None
     verdict: str = ""
@@ -151,3 +154,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     review: dict[str, Any] | None = None
     feedback: dict[str, Any] | None = None
     content: ContentRecord | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def charged_usd(self) -> Decimal | None:
+        """What budgets count: what it cost, and what it may have cost where an endpoint never said."""
+        unknown = [attempt.unknown_usd for attempt in self.attempts if attempt.unknown_usd is not None]
+        known = [] if self.total_cost_usd is None else [self.total_cost_usd]
+        return sum((*known, *unknown), Decimal(0)) if known or unknown else None

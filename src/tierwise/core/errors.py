@@ -81,9 +81,13 @@ class NoCandidate(CallRejected):
 
 
 class ProviderError(TierwiseError):
-    """An endpoint failed. `retry_after_s` is what it asked for; `code` is its own machine-readable code."""
+    """An endpoint failed. `retry_after_s` is what it asked for; `code` is its own machine-readable code.
+
+    `said` is the part of the message that is the endpoint's own prose: it may quote the call, so it is no record.
+    """
 
     verdict = Verdict.NEXT
+    said = ""
 
     def __init__(
         self,

@@ -24,11 +24,16 @@ from tierwise.policy.label import label_call
 def labelled(
     rules: Rules, call: Call, workflow: Workflow | None, session: Label | None, forgiven: Forgiven
 ) -> Labelled:
-    """Label a call by everything that is known of it; `session` is what its session has carried."""
+    """Label a call by everything that is known of it; `session` is what its session has carried.
+
+    A workflow that is bound to the call's key labels it too where the caller names another: a name is no way out.
+    """
+    bound = (flow for flow in rules.workflows.values() if call.key_id is not None and call.key_id in flow.match.key)
+    labels = [flow.label for flow in (workflow, *bound) if flow is not None and flow.label is not None]
     return label_call(
         rules.labels,
         caller=call.hints.label,
-        workflow=workflow.label if workflow else None,
+        workflow=highest(labels) if labels else None,
         session=session,
         stored=call.inherited,
         findings=rules.detectors.scan(call.parts, forgiven.hashes),

@@ -16,7 +16,7 @@ import msgspec
 from tierwise.core.answer import Answer, Delta, Piece, assemble
 from tierwise.core.conversation import Seal
 from tierwise.core.decision import AttemptRecord, GateRecord
-from tierwise.core.errors import BadReply, GateFailed, ProviderError, TierwiseError
+from tierwise.core.errors import AllAttemptsFailed, BadReply, GateFailed, ProviderError, TierwiseError
 from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
@@ -48,6 +48,11 @@ REPAIR_TOKENS = 64
 """Of the two messages that ask for a mended answer, beside what they repeat; from above."""
 # Of the upper estimate, ordinary text is read as two to five tenths; less than this is cut, or not counted.
 LEAST_READ, LEAST_SUSPICIOUS_TOKENS = 0.08, 2_000
+UNSENT = frozenset((
+    "closed", "pool_timeout", "connect_timeout", "tls_untrusted", "tls_failed", "connection_refused", "no_such_host",
+    "connect_failed",
+))  # fmt: skip
+"""How a request fails that never went out."""
 UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))
 
 
@@ -55,10 +60,10 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work", "admitted",
-        "answer", "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held",
-        "hop", "output_chars", "released", "repair", "served_model", "started", "tool_ids", "unseal", "usage",
-        "verdict",
+        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work",
+        "admitted", "answer", "asked", "asking", "call", "confidence", "dropped", "duration_ms", "error",
+        "first_byte_ms", "gate", "held", "hop", "output_chars", "released", "repair", "served_model", "started",
+        "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +85,7 @@ class Attempt:
         self.error: TierwiseError | None = None
         self.verdict = "cancelled"
         self.output_chars = 0
-        self.admitted = self.released = False
+        self.admitted = self.asked = self.released = False
         self._exchange: Exchange | None = None
         self._decoder: AnswerReader | None = None
         self._spoken: Spoken | None = None
@@ -133,6 +138,7 @@ class Attempt:
         request = spoken.request
         self.dropped.update(dict.fromkeys(request.dropped))
         address = await reach(hop.endpoint)
+        self.asked = True
         if request.root:
             address = msgspec.structs.replace(address, url=address.url.removesuffix("/v1"))
         exchange = await transport.post(
@@ -312,6 +318,13 @@ class Attempt:
         )
 
     @property
+    def _unanswered(self) -> bool:
+        """True where the endpoint may bill for what it never answered: the request went out, and no refusal came."""
+        if self._exchange is not None:
+            return self._exchange.status == HTTPStatus.OK
+        return self.asked and not (isinstance(self.error, ProviderError) and self.error.code in UNSENT)
+
+    @property
     def suspicion(self) -> str | None:
         """Say where the endpoint's count of what it read is too small for what it was sent; None where it may be true.
 
@@ -330,13 +343,15 @@ class Attempt:
     def record(self) -> AttemptRecord:
         """Return the attempt as the decision record holds it."""
         model, endpoint, usage = self.hop.model, self.hop.endpoint, self.settled_usage()
-        cost = reason = None
+        cost = reason = unknown = None
         if model.price is None:
             reason = "unmetered"
-        elif usage is None:
-            reason = "no answer, no usage"
-        else:
+        elif usage is not None:
             cost = cost_usd(model.price, usage)
+        elif self._unanswered:
+            reason, unknown = "it was asked and did not say what that costs", self.hop.reserve_usd
+        else:
+            reason = "no answer, no usage"
         return AttemptRecord(
             endpoint=endpoint.name,
             model=model.id,
@@ -349,6 +364,7 @@ class Attempt:
             usage=usage,
             cost_usd=cost,
             cost_reason=reason,
+            unknown_usd=unknown,
             confidence=self.confidence,
             gate=self.gate,
             verdict=self.verdict,
@@ -370,6 +386,12 @@ def _looked_at(work: "asyncio.Task[GateResult]") -> None:
 
 
 def told(error: TierwiseError) -> str:
-    """Return an error in one line for the record."""
-    status = f" {error.status}" if isinstance(error, ProviderError) and error.status else ""
-    return f"{type(error).__name__}{status}: {error}"[:300]
+    """Return an error in one line for the record: without what an endpoint said of it, which may quote the call."""
+    if isinstance(error, AllAttemptsFailed):
+        return f"{type(error).__name__}: {'; '.join(map(told, error.errors))}"[:300]
+    if not isinstance(error, ProviderError):
+        return f"{type(error).__name__}: {error}"[:300]
+    status = f" {error.status}" if error.status else ""
+    words = str(error).removesuffix(error.said).rstrip(": ") if error.said else str(error)
+    code = f" ({error.code})" if error.said and error.code else ""
+    return f"{type(error).__name__}{status}: {words}{code}"[:300]

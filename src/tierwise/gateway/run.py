@@ -72,9 +72,9 @@ class Run:
 
     @property
     def spent_usd(self) -> Decimal:
-        """What the attempts that are over have cost, as far as that is known."""
-        costs = (attempt.record().cost_usd for attempt in self.attempts if attempt.released)
-        return sum((cost for cost in costs if cost is not None), ZERO)
+        """What the attempts that are over have cost, or may have cost where an endpoint never said."""
+        over = (attempt.record() for attempt in self.attempts if attempt.released)
+        return sum((one.cost_usd or one.unknown_usd or ZERO for one in over), ZERO)
 
     @property
     def good_outcome(self) -> Outcome:

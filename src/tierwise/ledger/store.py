@@ -92,7 +92,7 @@ class Ledger(History):
         try:
             return await self._writer.write(record_row(decision, content=content))
         finally:  # the money is spent, written or not
-            self._holds.settle(decision.id, decision.total_cost_usd or ZERO, self._clock())
+            self._holds.settle(decision.id, decision.charged_usd or ZERO, self._clock())
 
     async def prune(self, before_ts: float) -> int:
         """Delete the records from before this Unix time; return how many there were. Writes go on meanwhile."""

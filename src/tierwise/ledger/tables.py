@@ -143,7 +143,7 @@ def hold_row(ident: str, held_usd: Decimal) -> Row:
 
 def record_row(decision: Decision, charged_usd: Decimal | None = None, content: Contents | None = None) -> Row:
     """Return the row of an outcome. `charged_usd` counts as spent where the record's own cost is unknown."""
-    cost = charged_usd if decision.total_cost_usd is None else decision.total_cost_usd
+    cost = charged_usd if decision.charged_usd is None else decision.charged_usd
     return (
         decision.id,
         decision.ts,

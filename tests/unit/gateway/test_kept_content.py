@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tierwise.gateway.released import Released
 
 from tests.integration.gateway.test_perimeter import CANARY, _body
 from tests.unit.ledger.samples import a_decision
@@ -16,6 +15,7 @@ from tierwise.core.conversation import Seal
 from tierwise.core.decision import ContentLevel, ContentRecord, Decision, Labelled
 from tierwise.core.declassified import Declassified
 from tierwise.core.label import Label
+from tierwise.gateway.forgiven import Forgiven
 from tierwise.gateway.kept_content import MAX_KEPT_BYTES, MAX_STREAM_CHARS, KeptContent
 from tierwise.gateway.rules import Rules
 from tierwise.ledger.contents import Contents, agrees
@@ -52,7 +52,7 @@ def chat(text: str) -> Call:
     return call("chat", {"messages": [{"role": "user", "content": text}]})
 
 
-def closed(kept: KeptContent, by: Rules, released: Released = Released()) -> tuple[Contents, ContentRecord]:
+def closed(kept: KeptContent, by: Rules, released: Released = Forgiven()) -> tuple[Contents, ContentRecord]:
     decision, contents = kept.closed(a_decision(1), by, by, released)
     assert contents is not None
     assert decision.content
@@ -156,7 +156,7 @@ def test_placeholders_of_two_calls_tell_nothing_of_each_other() -> None:
 def test_what_is_declassified_is_no_reason_to_keep_less() -> None:
     asked = chat(f"about {CANARY}")
     one = Declassified(id="d", made=0, until=9, who="ann", why="x", to=Label.PUBLIC, session="s", detectors=("canary",))
-    _, record = closed(KeptContent(asked), REDACTED, Released((one,)))
+    _, record = closed(KeptContent(asked), REDACTED, Forgiven((one,)))
     assert record.request.kept == "redacted"
 
 
@@ -185,7 +185,7 @@ def test_a_release_since_then_can_only_keep_less() -> None:
     strict = msgspec.structs.replace(far, labels=msgspec.structs.replace(labels, preset="private"))
     for first, then in ((far, strict), (strict, far)):
         decision: Decision = a_decision(1, label=Labelled(value=Label.RESTRICTED))
-        found, contents = KeptContent(chat("wombat")).closed(decision, first, then, Released())
+        found, contents = KeptContent(chat("wombat")).closed(decision, first, then, Forgiven())
         assert contents is not None
         assert contents.request is None
         assert found.content
