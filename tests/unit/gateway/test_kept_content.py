@@ -52,8 +52,8 @@ def chat(text: str) -> Call:
     return call("chat", {"messages": [{"role": "user", "content": text}]})
 
 
-def closed(kept: KeptContent, by: Rules, released: Released = Forgiven()) -> tuple[Contents, ContentRecord]:
-    decision, contents = kept.closed(a_decision(1), by, by, released)
+def closed(kept: KeptContent, by: Rules, forgiven: Forgiven = Forgiven()) -> tuple[Contents, ContentRecord]:
+    decision, contents = kept.closed(a_decision(1), by, by, forgiven)
     assert contents is not None
     assert decision.content
     return contents, decision.content
