@@ -173,7 +173,7 @@ def test_a_release_that_widens_needs_to_be_meant(desk: Desk) -> None:
         (("diff", "nowhere.toml"), "no configuration file"),
         (("diff", "7"), "no release 7"),
         (("diff", "{own}", "--against", "7"), "no release 7"),
-        (("diff", "{own}", "--since", "often"), "30m"),
+        (("diff", "{own}", "--since", "often"), "12h"),
         (("apply", "{own}"), "--why"),
         (("apply", "{own}", "--why", " "), "--why"),
         (("apply", "{broken}", "--why", "x"), "less sensitive"),
