@@ -13,6 +13,7 @@ import collections
 import contextlib
 import http.client
 import json
+import logging
 import random
 import re
 import signal
@@ -90,6 +91,7 @@ class Clients:
 
 def main() -> int:
     options = arguments()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # the upstream writes to connections that a kill has ended
     with tempfile.TemporaryDirectory(prefix="tierwise-kills-") as folder:
         return measure(options, Path(folder))
 
