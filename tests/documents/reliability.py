@@ -61,7 +61,7 @@ PROOFS: dict[str, Proof] = {
     "admissions": Proof(
         claim="The same of the ledger alone, where calls settle at random costs or stay open.",
         how="Every process has a ledger of its own over one database; SQLite has one writer, so one process there.",
-        told={"processes": "processes", "admissions": "admissions asked for", "admitted": "admitted"},
+        told={"processes": "processes", "admissions": "admissions asked for", "admitted": "admitted", "untold": "refused because the database was silent"},
         never={"overshoot": "overshoots"},
     ),
     "nth_socket": Proof(
