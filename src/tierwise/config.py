@@ -4,6 +4,7 @@ The only reader of the environment. Wires nothing: `bootstrap` does.
 Invariant: an unknown key is an error with its path and the nearest valid name; a secret is a reference until asked for.
 """
 
+import enum
 import os
 import sys
 import tomllib
@@ -231,6 +232,10 @@ def _document(raw: dict[str, Any], file: str | None, *, base: Path) -> Document:
         document = msgspec.convert(raw, Document)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}{error}", file=file) from error
+    for row in document.key:  # before anything can print it
+        if not row.secret.startswith("env:"):
+            told = f'key {row.name!r}: secret must be a reference such as "env:MY_KEY", not the key itself'
+            raise ConfigError(where + told, file=file, key="key.secret")
     return msgspec.structs.replace(document, endpoint=tuple(_anchored(row, base) for row in document.endpoint))
 
 
@@ -242,7 +247,7 @@ def _anchored(row: EndpointRow, base: Path) -> EndpointRow:
 
 
 def _check_keys(value: Any, declared: Any, path: str, where: str, file: str | None) -> None:
-    """Refuse an unknown key by its path; walks the declared types beside the data."""
+    """Refuse an unknown key, and a word that is none of a closed set, by its path; walks the types beside the data."""
     struct = next((t for t in _alternatives(declared) if isinstance(t, type) and issubclass(t, msgspec.Struct)), None)
     if isinstance(value, list):
         for item in value:
@@ -260,6 +265,21 @@ def _check_keys(value: Any, declared: Any, path: str, where: str, file: str | No
             if key not in known:
                 raise ConfigError(f"{where}unknown key {dotted!r}{nearest(key, known)}", file=file, key=dotted)
             _check_keys(item, known[key], dotted, where, file)
+    elif isinstance(value, str) and (words := _words(declared)) and value not in words:
+        raise ConfigError(f"{where}{path} = {value!r}: one of {', '.join(words)}", file=file, key=path)
+
+
+def _words(declared: Any) -> tuple[str, ...]:
+    """Return the closed set that a text must be of; empty where any text will do."""
+    found: list[str] = []
+    for one in _alternatives(declared):
+        if one is str:
+            return ()
+        if typing.get_origin(one) is typing.Literal:
+            found += [word for word in typing.get_args(one) if isinstance(word, str)]
+        elif isinstance(one, type) and issubclass(one, enum.StrEnum):
+            found += [word.value for word in one]
+    return tuple(found)
 
 
 def _alternatives(declared: Any) -> tuple[Any, ...]:

@@ -31,7 +31,7 @@ def budget(file: ConfigFile = None, as_json: Json = False) -> None:
     elif not rows:
         print("No budgets are configured. One looks like this:\n\n" + _EXAMPLE)
     else:
-        head = ("scope", "window", "spent", "set aside", "left", "limit", "next window (UTC)", "state")
+        head = ("scope", "window", "spent", "set aside", "left", "limit", "next (UTC)", "state")
         print(table(head, [_told(row) for row in rows]))
 
 
@@ -68,7 +68,7 @@ async def _row(one: Budget, reader: Reader | None, now: float) -> dict[str, Any]
 
 
 def _told(row: dict[str, Any]) -> tuple[str, ...]:
-    then = datetime.fromtimestamp(row["next_window"], UTC).strftime("%Y-%m-%d %H:%M")
+    then = datetime.fromtimestamp(row["next_window"], UTC).strftime("%m-%d %H:%M")
     money = (f"${row[name]:.4f}" for name in ("spent_usd", "reserved_usd", "left_usd", "limit_usd"))
     state = _STATES[row["state"]]
     if row["state"] == "spent":

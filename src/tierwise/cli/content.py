@@ -30,7 +30,7 @@ def erase(
     decision: Annotated[str | None, typer.Argument(metavar="[ID]", help="One decision's, by its id.")] = None,
     session: Annotated[str | None, typer.Option(help="Of all calls of this session.")] = None,
     key: Annotated[str | None, typer.Option(help="Of all calls with this key; with --session, of both.")] = None,
-    why: Annotated[str | None, typer.Option(help="The reason, for the trace.")] = None,
+    why: Annotated[str | None, typer.Option(help="The reason, for the trace; needed to erase.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Agree beforehand.")] = False,
     show: Annotated[bool, typer.Option("--list", help="List who erased what, and why.")] = False,

@@ -29,8 +29,8 @@ def declassify(
     detector: Annotated[
         list[str] | None, typer.Option(help="Only this detector of the decision's; again for more.")
     ] = None,
-    who: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
-    why: Annotated[str | None, typer.Option(help="The reason, for the audit.")] = None,
+    who: Annotated[str | None, typer.Option(help="Who answers for it; needed.")] = None,
+    why: Annotated[str | None, typer.Option(help="The reason, for the audit; needed to declassify.")] = None,
     span: Annotated[str | None, typer.Option("--for", help="How long: 30m, 8h, 7d; at most 30d.")] = None,
     end: Annotated[str | None, typer.Option(metavar="ID", help="End this declassification now.")] = None,
     show: Annotated[bool, typer.Option("--list", help="List all that there ever were.")] = False,

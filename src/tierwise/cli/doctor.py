@@ -18,9 +18,10 @@ from tierwise.cli.content import kept as kept_content
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.cli.released import in_force, overruled
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
+from tierwise.core.grant import Grant
 from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
-from tierwise.gateway.soundness import doubts
+from tierwise.gateway.soundness import doubts, idle
 from tierwise.hardware.detect import machine
 from tierwise.providers.engine import installed
 from tierwise.providers.transport import Transport
@@ -110,7 +111,9 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     found += [await _policy(settings), Finding(what="content", well=True, detail=kept_content(settings))]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
-    doubted = doubts(rules, settings.document.rule, await _keys(settings))
+    grants, document = await _grants(settings), settings.document
+    scopes = [("limit", one.scope) for one in document.limit] + [("budget", one.scope) for one in document.budget]
+    doubted = [*doubts(rules, document.rule, [grant.name for grant in grants]), *idle(rules, scopes, grants)]
     found += [Finding(what=doubt.what, well=doubt.well, detail=doubt.detail, mend=doubt.mend) for doubt in doubted]
     for row in settings.document.key:
         there = settings.secret(row.secret) is not None
@@ -131,18 +134,22 @@ async def _policy(settings: config.Settings) -> Finding:
     return Finding(what="policy", well=True, detail=overruled(found) or f"{where}, {digest}")
 
 
-async def _keys(settings: config.Settings) -> list[str]:
-    """Return the names of all keys, those of the file and those that were made here."""
-    named = [row.name for row in settings.document.key]
+async def _grants(settings: config.Settings) -> list[Grant]:
+    """Return what all keys may do, those of the file and those made here; of ended ones only who they were."""
+    named = [row.grant for row in settings.document.key]
     history = bootstrap.reader(settings)
     if history is None:
         return named
     try:
-        return named + [key.grant.name for key in await history.keys()]
+        return named + [_ended(key.grant) if key.ended else key.grant for key in await history.keys()]
     except TierwiseError:  # that the ledger cannot be read is a finding of its own
         return named
     finally:
         await history.close()
+
+
+def _ended(grant: Grant) -> Grant:
+    return Grant(name=grant.name, team=grant.team)
 
 
 async def _endpoints(catalog: Catalog) -> list[Finding]:

@@ -39,6 +39,8 @@ def create(
 ) -> None:
     """Make a key. Its text is shown once, here; only a keyed hash of it is kept. A running server takes it at once.
 
+    From the first key on every caller has to show one, also when all are revoked.
+
     Examples:
       tierwise keys create alice --team red --expires 90d
       tierwise keys create ci --model 'small-*' --label internal --requests 60
@@ -54,7 +56,10 @@ def create(
         label=_label(label),
         rate=Rate(requests_per_minute=requests, tokens_per_minute=tokens, concurrent=concurrent),
     )
+    first = not settings.document.key and not asyncio.run(_read(settings, None))[0]
     made = _book(settings).create(grant, bootstrap.pepper(settings, make=True), _end(expires))
+    if first:
+        say("This is the first key: from now on every caller has to show one, also on this machine.")
     _show_once(*made, as_json=as_json)
 
 
@@ -92,7 +97,7 @@ def show(name: Name, file: ConfigFile = None, as_json: Json = False) -> None:
         return
     print(table(("name", "key", "team", "state", "ends (UTC)", "may"), [_told(row) for row in rows]))
     for change in changes:
-        print(f"  {_utc(change.ts)}  {change.what} by {change.who}  {change.detail}".rstrip())
+        print(f"  {_utc(change.ts)}  {change.what} by {change.who}  {_detail(change)}".rstrip())
 
 
 @app.command()
@@ -195,6 +200,11 @@ def _told(row: dict[str, Any]) -> tuple[str, ...]:
     shown = row["prefix"] if row["state"] == "configured" else f"{row['prefix']}…"
     end = _utc(min(ends)) if ends else "–"
     return (row["name"], shown, row["team"] or "–", row["state"], end, "; ".join(may))
+
+
+def _detail(change: KeyChange) -> str:
+    """Say what was changed; what a new key may do stands in the table above."""
+    return "" if change.what == "created" else change.detail
 
 
 def _utc(ts: float) -> str:

@@ -34,8 +34,10 @@ def replay(
 ) -> None:
     """Decide recorded calls anew and say what would move; nothing is sent and nothing is written.
 
-    Labels stay as they were recorded, since content is not stored. A change of policy alone is compared, with the
-    labels that it sets otherwise, by `tierwise policy diff`.
+    Labels stay as they were recorded, since content is not stored; limits and
+    budgets are not reckoned, so what they refused counts as served. A change of
+    policy alone is compared, with the labels that it sets otherwise, by
+    `tierwise policy diff`.
 
     Example:
       tierwise replay --config stricter.toml --since 30d

@@ -49,8 +49,9 @@ def whole(decision: Decision) -> Iterator[str]:
     asked = f"  {'asked for a count of tokens by' if counting else 'asked for'} {decision.requested_model}"
     asked += "" if counting else f" on {decision.caller_wire}"
     yield asked + (f", workflow {decision.workflow}" if decision.workflow else "") + f", strategy {decision.strategy}"
-    if decision.session:
-        yield f"  session {decision.session}"
+    if decision.key_id or decision.session:
+        known = (("with the key", decision.key_id), ("in the session", decision.session))
+        yield "  " + ", ".join(f"{what} {name}" for what, name in known if name)
     features = decision.features
     wanted = [f"at most {features.input_tokens_est} tokens in"]
     wanted += [f"at most {features.max_output_tokens} out"] if features.max_output_tokens else []

@@ -374,7 +374,7 @@ class Gateway:
         mend = f"try again in {found.retry_after_s} s"
         if found.retry_after_s is None:
             mend = f"this call alone could use {tokens}: shorten it, or give it a smaller limit of output tokens"
-        text = f"the limit of {found.most} {found.what} ({found.scope}) is reached; {mend}"
+        text = f"the limit of {found.most} {found.what} (set for {found.scope.replace(':', ' ')}) is reached; {mend}"
         raise LimitExceeded(text, scope=found.scope, retry_after_s=found.retry_after_s)
 
     def _leave(self, run: Run) -> None:

@@ -5,11 +5,13 @@ Invariant: what is refused here names the way that a call would take; what is on
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 
 import msgspec
 
 from tierwise.core.errors import ConfigError
+from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint
 from tierwise.gateway.rules import Rules
@@ -102,6 +104,25 @@ def doubts(rules: Rules, written: Sequence[Rule], keys: Sequence[str]) -> Iterat
         if host := claim(endpoint):
             detail = f'tier = "self_hosted" is only a claim: nothing here can tell that {host} is yours'
             yield Doubt(what=f"tier of {endpoint.name}", detail=detail, well=True)
+
+
+def idle(rules: Rules, scopes: Iterable[tuple[str, str]], grants: Sequence[Grant]) -> Iterator[Doubt]:
+    """Return what counts for nobody: limits and budgets (what, scope) of nothing, keys whose models do not exist."""
+    known = {
+        "workflow": list(rules.workflows),
+        "key": [grant.name for grant in grants],
+        "team": [grant.team for grant in grants if grant.team],
+    }
+    for what, scope in scopes:
+        kind, _, name = scope.partition(":")
+        if kind in known and name not in known[kind]:
+            detail = f"there is no {kind} {name!r}{nearest(name, known[kind])}: so far it bounds nobody"
+            yield Doubt(what=f"{what} on {scope}", detail=detail, mend=f"correct it, or make the {kind}")
+    for grant in grants:
+        for model in grant.models:
+            if not any(fnmatchcase(one, model) for one in rules.catalog.models):
+                detail = f"may use {model!r}, which no model is called{nearest(model, rules.catalog.models)}"
+                yield Doubt(what=f"key {grant.name}", detail=detail, mend="make another key, or the model")
 
 
 def _unserved(rules: Rules, workflow: Workflow) -> Iterator[Doubt]:

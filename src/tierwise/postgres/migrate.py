@@ -36,6 +36,8 @@ async def check(db: Any, where: Place, migrations: Sequence[str]) -> None:
     with explained(where):
         have = await _version(db)
     _check_known(where, have, len(migrations))
+    if have == 0:
+        raise StoreError(f"{where}: it has no tables yet: start `tierwise serve` once, which makes them")
     if have < len(migrations):
         raise StoreError(
             f"{where}: version {have} of its tables is older than this program's {len(migrations)}: "

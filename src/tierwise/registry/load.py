@@ -129,7 +129,9 @@ def _tier(row: EndpointRow, kind: KindRow) -> Tier:
         )
     if tier is Tier.LOCAL and not _on_this_machine(row, kind):
         raise ConfigError(
-            f'endpoint {row.name!r}: tier "local" means this machine, but its url points elsewhere', key="endpoint.tier"
+            f'endpoint {row.name!r}: tier "local" means this machine, but its url points elsewhere: write'
+            ' tier = "self_hosted" for a server of yours, "frontier" for an outside API',
+            key="endpoint.tier",
         )
     return tier
 

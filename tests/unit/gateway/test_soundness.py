@@ -7,7 +7,8 @@ import pytest
 from tierwise import config
 from tierwise.bootstrap import rules_from
 from tierwise.core.errors import ConfigError
-from tierwise.gateway.soundness import Doubt, doubts
+from tierwise.core.grant import Grant
+from tierwise.gateway.soundness import Doubt, doubts, idle
 
 HOUSE = """
 [[endpoint]]
@@ -160,6 +161,22 @@ def test_a_key_may_be_made_later_so_a_rule_that_names_none_is_only_doubted() -> 
     (doubt,) = doubted(rule, "team-b")
     assert (doubt.what, doubt.well) == ("rule team", False)
     assert "'team-a', which does not exist; did you mean 'team-b'" in doubt.detail
+
+
+def test_a_limit_or_budget_of_nothing_and_a_key_for_no_model_are_doubted() -> None:
+    rules = rules_from(settings(HOUSE))
+    alice = Grant(name="alice", team="red", models=("sm*", "smal"))
+    scopes = [
+        ("budget", "all"),
+        ("budget", "key:alice"),
+        ("limit", "team:red"),
+        ("limit", "team:rde"),
+        ("budget", "workflow:x"),
+    ]
+    told = {doubt.what: doubt.detail for doubt in idle(rules, scopes, [alice])}
+    assert list(told) == ["limit on team:rde", "budget on workflow:x", "key alice"]
+    assert "did you mean 'red'" in told["limit on team:rde"]
+    assert "'smal', which no model is called" in told["key alice"]
 
 
 def test_rules_that_together_leave_a_workflow_nobody_are_told_with_the_reason_of_each() -> None:
