@@ -10,7 +10,7 @@ import sys
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -232,11 +232,21 @@ def _document(raw: dict[str, Any], file: str | None, *, base: Path) -> Document:
         document = msgspec.convert(raw, Document)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}{error}", file=file) from error
-    for row in document.key:  # before anything can print it
-        if not row.secret.startswith("env:"):
-            told = f'key {row.name!r}: secret must be a reference such as "env:MY_KEY", not the key itself'
-            raise ConfigError(where + told, file=file, key="key.secret")
+    for said, key, reference in _references(document):  # before anything can print one
+        if reference is not None and not reference.startswith("env:"):
+            told = f'{said} must be a reference such as "env:MY_KEY", not the key itself'
+            raise ConfigError(where + told, file=file, key=key)
     return msgspec.structs.replace(document, endpoint=tuple(_anchored(row, base) for row in document.endpoint))
+
+
+def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
+    """Return every place where a secret is named: for people, as a key, and what stands there."""
+    for row in document.endpoint:
+        yield f"endpoint {row.name!r}: key", "endpoint.key", row.key
+    for one in document.key:
+        yield f"key {one.name!r}: secret", "key.secret", one.secret
+    yield "ledger.password", "ledger.password", document.ledger.password
+    yield "server.key_pepper", "server.key_pepper", document.server.key_pepper
 
 
 def _anchored(row: EndpointRow, base: Path) -> EndpointRow:

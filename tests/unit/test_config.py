@@ -49,6 +49,8 @@ def test_a_wrong_value_names_its_variable(tmp_path: Path, variable: str, value: 
         ('[ledger]\nstore_content = "some"', "ledger.store_content = 'some': one of none, hash, redacted, full"),
         ('[[rule]]\nwhen = { label = "secret" }', "rule.when.label = 'secret': one of public, internal"),
         ('[[key]]\nname = "a"\nsecret = "tw-plain-text"', "secret must be a reference"),
+        ('[[endpoint]]\nname = "a"\nkind = "openai"\nkey = "tw-plain-text"', "endpoint 'a': key must be a reference"),
+        ('[server]\nkey_pepper = "tw-plain-text"', "server.key_pepper must be a reference"),
     ],
 )
 def test_a_wrong_word_is_told_with_the_right_ones_and_a_literal_key_is_never_repeated(

@@ -116,7 +116,7 @@ def idle(rules: Rules, scopes: Iterable[tuple[str, str]], grants: Sequence[Grant
     for what, scope in scopes:
         kind, _, name = scope.partition(":")
         if kind in known and name not in known[kind]:
-            detail = f"there is no {kind} {name!r}{nearest(name, known[kind])}: so far it bounds nobody"
+            detail = f"so far it bounds nobody: there is no {kind} {name!r}{nearest(name, known[kind])}"
             yield Doubt(what=f"{what} on {scope}", detail=detail, mend=f"correct it, or make the {kind}")
     for grant in grants:
         for model in grant.models:
