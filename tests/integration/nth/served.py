@@ -30,7 +30,7 @@ def told(decision: Decision) -> dict[str, Any]:
     return {
         "id": decision.id,
         "outcome": decision.outcome,
-        "cost": str(decision.total_cost_usd or 0),
+        "cost": str(decision.charged_usd or 0),
         "attempts": len(decision.attempts),
         "models": [attempt.model for attempt in decision.attempts],
         "tokens": [
