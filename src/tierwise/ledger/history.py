@@ -35,6 +35,7 @@ class History:
         self._path = path
         self._reading: sqlite3.Connection | None = None
         self._inode = 0
+        self._ended = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tierwise-ledger-read")
 
     async def get(self, id_or_prefix: str) -> Decision | None:
@@ -109,11 +110,14 @@ class History:
         return await self._read(queries.count)
 
     async def close(self) -> None:
-        """Close the file. What is being read is finished first."""
+        """Close the file. What is being read is finished first; what is asked later is refused."""
+        self._ended = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown(wait=False)
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        if self._ended:
+            raise StoreError(f"{self._path}: the ledger is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
 
     def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:

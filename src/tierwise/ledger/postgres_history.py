@@ -11,6 +11,7 @@ from operator import methodcaller
 from typing import Any, TypeVar
 
 from tierwise.core.decision import Decision
+from tierwise.core.errors import StoreError
 from tierwise.core.label import Label, highest
 from tierwise.ledger import postgres_contents as contents
 from tierwise.ledger import postgres_keys as key_book
@@ -35,6 +36,7 @@ class PostgresHistory:
 
     def __init__(self, where: Place) -> None:
         self._where = where
+        self._ended = False
         self._reading: Any = None
         self._turn = asyncio.Lock()
 
@@ -136,12 +138,15 @@ class PostgresHistory:
         return number
 
     async def close(self) -> None:
-        """Let go of the server. What is being read is finished first."""
+        """Let go of the server. What is being read is finished first; what is asked later is refused."""
+        self._ended = True
         async with self._turn:
             await self._disconnect()
 
     async def _read(self, question: Callable[[Any], Awaitable[T]]) -> T:
         async with self._turn:
+            if self._ended:
+                raise StoreError(f"{self._where}: the ledger is closed")
             try:
                 return await self._asked(question)
             except Unsure:

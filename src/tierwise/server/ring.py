@@ -106,6 +106,8 @@ class Ring:
     async def _watch(self) -> None:
         while self._open:
             await asyncio.sleep(POLL_S)
+            if not self._open:  # perhaps because the gateway ends, and the ledger with it
+                return
             error = await self._look()
             if error is not None:
                 _log.warning("the keys cannot be read: %s", error)

@@ -312,7 +312,7 @@ def test_a_ledger_of_a_newer_tierwise_is_left_alone(postgres: Server, place: Pla
         assert await history.count() == 1
         await history.close()
         postgres.sql("UPDATE tierwise.version SET version = 99", place.database)
-        for opened in (PostgresLedger.open(place), history.count()):
+        for opened in (PostgresLedger.open(place), PostgresHistory(place).count()):
             with pytest.raises(StoreError, match="written by a newer Tierwise"):
                 await opened
 

@@ -229,5 +229,7 @@ def test_closed_is_closed(path: Path) -> None:
         await ledger.close()
         with pytest.raises(StoreError, match="closed"):
             await ledger.intent(an_intent(60))
+        with pytest.raises(StoreError, match="closed"):
+            await ledger.key_version()
 
     run(work())
