@@ -172,6 +172,8 @@ def test_closed_is_closed(opened: Open) -> None:
         await store.close()
         with pytest.raises(StoreError, match="closed"):
             await store.intent(an_intent(60))
+        with pytest.raises(StoreError, match="closed"):
+            await store.key_version()
 
     run(work())
 
@@ -188,6 +190,21 @@ def test_however_many_calls_a_dead_process_left_open_each_is_closed_once(opened:
             assert sum(decision.outcome == "interrupted" for decision in found) == 1000
         async with held(opened) as store:
             assert store.interrupted == 0
+
+    run(work())
+
+
+def test_what_a_dead_process_had_reserved_counts_and_an_amount_is_rounded_up_to_a_picodollar(opened: Open) -> None:
+    async def work() -> None:
+        async with held(opened) as store:
+            await store.intent(an_intent(1, reserved_usd=Decimal("0.5"), workflow="w"))
+            await store.outcome(a_decision(2, total_cost_usd=Decimal("0.000123456789012345"), workflow="v"))
+            assert store.interrupted == 0
+        async with held(opened) as store:
+            (decision,) = await store.latest(10, Filter(outcome="interrupted"))
+            assert (decision.id, decision.seq, decision.total_cost_usd) == (an_id(1), 2, None)
+            assert await store.spent_usd(0, "workflow:w") == Decimal("0.5")
+            assert await store.spent_usd(0, "workflow:v") == Decimal("0.000123456790")
 
     run(work())
 
