@@ -318,11 +318,19 @@ def pepper(settings: Settings, *, make: bool) -> bytes:
     return given_pepper(secret.reveal() if secret else None, reference)
 
 
-def reader(settings: Settings) -> Reader | None:
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Reader | None]:
     """Open the ledger for reading only, also beside a running server; None where nothing was recorded yet."""
+    found: Reader | None = None
     if settings.ledger_place is not None:
-        return PostgresHistory(settings.ledger_place)
-    return History(settings.ledger_path) if settings.ledger_path.exists() else None
+        found = PostgresHistory(settings.ledger_place)
+    elif settings.ledger_path.exists():
+        found = History(settings.ledger_path)
+    try:
+        yield found
+    finally:
+        if found is not None:
+            await found.close()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

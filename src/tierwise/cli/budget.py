@@ -36,12 +36,8 @@ def budget(file: ConfigFile = None, as_json: Json = False) -> None:
 
 
 async def _rows(settings: config.Settings) -> list[dict[str, Any]]:
-    reader = bootstrap.reader(settings)
-    try:
+    async with bootstrap.reading(settings) as reader:
         return [await _row(one, reader, time.time()) for one in settings.document.budget]
-    finally:
-        if reader is not None:
-            await reader.close()
 
 
 async def _row(one: Budget, reader: Reader | None, now: float) -> dict[str, Any]:

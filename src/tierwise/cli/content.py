@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tierwise import bootstrap, config
+from tierwise.cli.finding import found_in
 from tierwise.cli.keys import person
 from tierwise.cli.options import ConfigFile, Json, print_json, say, table
 from tierwise.core.decision import Committed, Decision
@@ -117,30 +118,15 @@ async def _found(
     settings: config.Settings, decision: str | None, session: str | None, key: str | None
 ) -> tuple[Which, int]:
     """Return whose content is meant, with the decision's whole id, and of how many calls there is any."""
-    history = bootstrap.reader(settings)
-    if history is None:
-        raise InvalidCall("no decisions are recorded here", param="ID")
-    try:
-        ident = None
-        if decision is not None:
-            found = await history.get(decision)
-            if found is None:
-                raise InvalidCall(f"there is no decision {decision!r}; `tierwise log` lists them", param="ID")
-            ident = found.id
+    async with bootstrap.reading(settings) as history:
+        ident = None if decision is None else (await found_in(history, decision)).id
         which = Which(id=ident, session=session, key_id=key)
-        return which, await history.kept(which)
-    finally:
-        await history.close()
+        return which, 0 if history is None else await history.kept(which)
 
 
 async def _erasures(settings: config.Settings) -> list[Erasure]:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return []
-    try:
-        return await history.erasures()
-    finally:
-        await history.close()
+    async with bootstrap.reading(settings) as history:
+        return [] if history is None else await history.erasures()
 
 
 def _list(rows: list[Erasure], as_json: bool) -> None:

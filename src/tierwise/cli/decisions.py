@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from tierwise import bootstrap, config
+from tierwise.cli.finding import found_in
 from tierwise.cli.options import ConfigFile, Json, Since, print_json, since_ts, table
 from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import InvalidCall
@@ -67,10 +68,6 @@ def show(
 
     settings = config.load(file)
     decision, contents = asyncio.run(_get(settings, ident, content=content))
-    if decision is None and not ident:
-        raise InvalidCall(" ".join(_none(settings)), param="ID")
-    if decision is None:
-        raise InvalidCall(f"there is no decision {ident!r} in this ledger; `tierwise log` lists them", param="ID")
     if as_json:
         print_json(msgspec.Raw(encode_with_content(decision, contents)) if content else decision)
         return
@@ -97,21 +94,17 @@ def _none(settings: config.Settings) -> Iterator[str]:
 
 
 async def _latest(settings: config.Settings, limit: int, which: Filter) -> list[Decision]:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return []
-    try:
-        return await history.latest(limit, which)
-    finally:
-        await history.close()
+    async with bootstrap.reading(settings) as history:
+        return [] if history is None else await history.latest(limit, which)
 
 
-async def _get(settings: config.Settings, ident: str, *, content: bool) -> tuple[Decision | None, Contents | None]:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return None, None
-    try:
-        found = await history.get(ident) if ident else next(iter(await history.latest(1)), None)
-        return found, await history.content(found.id) if found is not None and content else None
-    finally:
-        await history.close()
+async def _get(settings: config.Settings, ident: str, *, content: bool) -> tuple[Decision, Contents | None]:
+    async with bootstrap.reading(settings) as history:
+        if ident:
+            found = await found_in(history, ident)
+        else:
+            newest = [] if history is None else await history.latest(1)
+            if not newest:
+                raise InvalidCall(" ".join(_none(settings)), param="ID")
+            (found,) = newest
+        return found, await history.content(found.id) if history is not None and content else None

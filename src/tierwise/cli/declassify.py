@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tierwise import bootstrap, config
+from tierwise.cli.finding import found_in
 from tierwise.cli.options import ConfigFile, Json, print_json, span_s, table
 from tierwise.core.decision import Decision
 from tierwise.core.declassified import Declassified
@@ -94,18 +95,11 @@ def _of_text(one: Declassified, path: Path) -> Declassified:
 
 async def _of_session(settings: config.Settings, one: Declassified, ident: str, only: list[str]) -> Declassified:
     """Return it for the decision's session: without these detectors, but with all else that the session has carried."""
-    history = bootstrap.reader(settings)
-    if history is None:
-        raise InvalidCall("no decisions are recorded here", param="ID")
-    try:
-        found = await history.get(ident)
-        if found is None:
-            raise InvalidCall(f"there is no decision {ident!r} in this ledger; `tierwise log` lists them", param="ID")
-        if found.session is None:
+    async with bootstrap.reading(settings) as history:
+        found = await found_in(history, ident)
+        if history is None or found.session is None:
             raise InvalidCall(f"decision {found.id} belongs to no session: declassify its text with --text", param="ID")
         same = [past async for past in history.iterate() if _same_session(past, found)]
-    finally:
-        await history.close()
     named = _detectors(same)
     if unknown := sorted(set(only) - named):
         raise InvalidCall(f"--detector {unknown[0]}: it found nothing in this session", param="--detector")

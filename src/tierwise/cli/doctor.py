@@ -137,15 +137,12 @@ async def _policy(settings: config.Settings) -> Finding:
 async def _grants(settings: config.Settings) -> list[Grant]:
     """Return what all keys may do, those of the file and those made here; of ended ones only who they were."""
     named = [row.grant for row in settings.document.key]
-    history = bootstrap.reader(settings)
-    if history is None:
-        return named
     try:
-        return named + [_ended(key.grant) if key.ended else key.grant for key in await history.keys()]
+        async with bootstrap.reading(settings) as history:
+            made = [] if history is None else await history.keys()
     except TierwiseError:  # that the ledger cannot be read is a finding of its own
         return named
-    finally:
-        await history.close()
+    return named + [_ended(key.grant) if key.ended else key.grant for key in made]
 
 
 def _ended(grant: Grant) -> Grant:
@@ -196,15 +193,14 @@ async def _rules(settings: config.Settings) -> Rules:
 
 async def _served(settings: config.Settings, catalog: Catalog) -> dict[str, str]:
     """Return under which name each probed model answered last, of those that answered since."""
-    probes, history = catalog.probes, bootstrap.reader(settings)
-    if not probes or history is None:
+    probes = catalog.probes
+    if not probes:
         return {}
     try:
-        decisions = await history.latest(LOOKED_BACK)
+        async with bootstrap.reading(settings) as history:
+            decisions = [] if history is None else await history.latest(LOOKED_BACK)
     except TierwiseError:  # that the ledger cannot be read is a finding of its own
         return {}
-    finally:
-        await history.close()
     return {
         attempt.model: attempt.served_model
         for decision in reversed(decisions)
@@ -275,11 +271,11 @@ def _home(settings: config.Settings) -> Finding:
 
 
 async def _ledger(settings: config.Settings) -> Finding:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return Finding(what="ledger", well=True, detail="nothing is recorded yet")
     try:
-        count = await history.count()
+        async with bootstrap.reading(settings) as history:
+            if history is None:
+                return Finding(what="ledger", well=True, detail="nothing is recorded yet")
+            count = await history.count()
     except TierwiseError as error:
         return Finding(
             what="ledger",
@@ -287,8 +283,6 @@ async def _ledger(settings: config.Settings) -> Finding:
             detail=str(error),
             mend="move the file away or restore a copy",
         )
-    finally:
-        await history.close()
     return Finding(what="ledger", well=True, detail=f"{settings.ledger_name}, {count} decisions")
 
 

@@ -46,16 +46,13 @@ def export(
 
 
 async def _exported(settings: config.Settings, which: Filter, target: Path | None, columns: bool, content: bool) -> int:
-    history = bootstrap.reader(settings)
-    if history is None:
-        raise StoreError(f"{settings.ledger_name}: nothing is recorded there yet")
-    decisions, kept = history.iterate(which), history.content if content else None
-    try:
+    async with bootstrap.reading(settings) as history:
+        if history is None:
+            raise StoreError(f"{settings.ledger_name}: nothing is recorded there yet")
+        decisions, kept = history.iterate(which), history.content if content else None
         if target is not None and columns:
             return await to_parquet(decisions, target, kept)
         if target is None or str(target) == "-":
             return await to_jsonl(decisions, sys.stdout.buffer, kept)
         with complete(target) as part, part.open("wb") as out:
             return await to_jsonl(decisions, out, kept)
-    finally:
-        await history.close()

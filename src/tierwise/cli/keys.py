@@ -143,13 +143,8 @@ def _book(settings: config.Settings) -> Book:
 
 
 async def _read(settings: config.Settings, name: str | None) -> tuple[list[StoredKey], list[KeyChange]]:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return [], []
-    try:
-        return await history.keys(name), await history.key_changes(name)
-    finally:
-        await history.close()
+    async with bootstrap.reading(settings) as history:
+        return ([], []) if history is None else (await history.keys(name), await history.key_changes(name))
 
 
 def _show_once(key: StoredKey, text: Any, *, as_json: bool) -> None:

@@ -261,13 +261,8 @@ def _state(file: Path | None) -> State:
 
 async def _look(settings: config.Settings) -> State:
     settings = await surroundings.looked_around(settings)
-    history = bootstrap.reader(settings)
-    if history is None:
-        return State(settings=settings, releases=(), readable=None)
-    try:
-        releases = tuple(await history.releases())
-    finally:
-        await history.close()
+    async with bootstrap.reading(settings) as history:
+        releases = () if history is None else tuple(await history.releases())
     readable: Release | None = None
     for release in releases:
         try:

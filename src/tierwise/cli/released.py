@@ -5,13 +5,8 @@ from tierwise import bootstrap, config
 
 async def in_force(settings: config.Settings) -> config.Settings:
     """Return the settings with the policy that a gateway serves by. StoreError where that cannot be read."""
-    history = bootstrap.reader(settings)
-    if history is None:
-        return settings
-    try:
-        return settings.under(await history.release())
-    finally:
-        await history.close()
+    async with bootstrap.reading(settings) as history:
+        return settings if history is None else settings.under(await history.release())
 
 
 def overruled(settings: config.Settings) -> str | None:
