@@ -1,15 +1,12 @@
-"""How many microseconds do a scan of 2 KB and one judgement take? Run: python benchmarks/policy.py"""
+"""How many microseconds does a scan of 2 KB take? Run: scripts/bench policy (a judgement: scripts/bench judge)"""
 
 import statistics
 import time
 from collections.abc import Callable
 
 from tierwise.core.call import Part
-from tierwise.core.label import Label, Tier
-from tierwise.core.model import Endpoint, Model
 from tierwise.policy.detect import Detectors
-from tierwise.policy.judge import Policy, Target
-from tierwise.policy.settings import LabelSettings, Rule, Then, When
+from tierwise.policy.settings import LabelSettings
 
 PROSE = (
     "Our meeting moved to Thursday at 14:30 in room 4.12; please bring the three reports and the plan for next year. "
@@ -42,20 +39,5 @@ def scans() -> None:
         print(f"scan 2 KB, {name:28} {microseconds(lambda parts=parts: detectors.scan(parts), 1000):8.2f} us")
 
 
-def judgements() -> None:
-    endpoint = Endpoint(name="house", kind="vllm", wires=("chat",), tier=Tier.SELF_HOSTED, region="eu")
-    target = Target(endpoint, Model(id="m", endpoint="house", served_name="m"))
-    for count in (0, 10, 100):
-        rules = [
-            Rule(when=When(tier=Tier.FRONTIER, region_not="eu"), then=Then(deny=True), name=f"r{place}")
-            for place in range(count)
-        ]
-        policy = Policy(LabelSettings(), rules)
-        for label in (Label.INTERNAL, Label.RESTRICTED):
-            spent = microseconds(lambda p=policy, v=label: p.judge(v, None, None, target), 5000)
-            print(f"judgement, {count:3} rules, {label:12} {spent:8.2f} us")
-
-
 if __name__ == "__main__":
     scans()
-    judgements()

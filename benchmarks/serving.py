@@ -35,7 +35,7 @@ def configuration(upstream_url: str, models: Sequence[str], kind: str = "openai_
 
 def environment(home: Path) -> dict[str, str]:
     """Give a process what it needs and nothing of the user's settings or keys."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "PYTHONPATH") if name in os.environ}
     return {**kept, "HOME": str(home), "TIERWISE_HOME": str(home), "NO_COLOR": "1"}
 
 

@@ -46,7 +46,8 @@ def _command(name: str, command: Any) -> Iterator[str]:
     yield textwrap.fill(re.sub(r"\s+", " ", text), 120) + "\n"
     if examples:
         yield "```sh"
-        yield from (example.strip() for example in examples.splitlines()[1:] if example.strip())
+        lines = re.sub(r"^s?:", "", examples).splitlines()
+        yield from (example.strip() for example in lines if example.strip())
         yield "```\n"
     parameters = [p for p in command.params if p.name != "help"]
     yield "| | |"

@@ -12,6 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.postgres.server import Server, missing
+
+# How long an example takes says what else this machine does, not whether the code is right.
+settings.register_profile("tierwise", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tierwise")
 
 KEPT = (
     "PATH",
@@ -98,3 +105,14 @@ def scrubbed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     yield home
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server for the whole run; skips, saying why, where none can be started."""
+    why = missing()
+    if why is not None:
+        pytest.skip(why)
+    server = Server()
+    yield server
+    server.close()

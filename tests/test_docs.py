@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
 import msgspec
@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands, kinds
+from tests.documents import commands, kinds, reliability
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
@@ -53,6 +53,11 @@ def test_the_documents_are_there(documents: list[Document]) -> None:
 
 def test_the_kinds_of_endpoint_are_those_of_the_rows() -> None:
     assert kinds.PAGE.read_text(encoding="utf-8") == kinds.page(), "scripts/docs writes it anew"
+
+
+def test_the_page_of_proofs_tells_what_was_measured() -> None:
+    told = reliability.page(reliability.stored())
+    assert reliability.PAGE.read_text(encoding="utf-8") == told, "python -m tests.documents.reliability writes it anew"
 
 
 def test_every_block_names_its_language(documents: list[Document]) -> None:
@@ -99,6 +104,8 @@ def test_every_configuration_block_loads(documents: list[Document]) -> None:
 
 def test_every_variable_exists(documents: list[Document]) -> None:
     known = {"TIERWISE_HOME", "TIERWISE_CONFIG", "TIERWISE_API_KEY", "TIERWISE_SECTION_KEY", *variables()}
+    for test in ROOT.glob("tests/**/*.py"):  # how large a proof is
+        known |= set(re.findall(r'environ\.get\("(TIERWISE_[A-Z_]+)"', test.read_text(encoding="utf-8")))
     wrong = [
         f"{document.file}: {name}"
         for document in documents
@@ -111,6 +118,25 @@ def variables() -> set[str]:
     """Name the variable of each plain value of a section that is not a list of rows."""
     default = msgspec.to_builtins(config.Document())
     return {f"TIERWISE_{section}_{key}".upper() for section, t in default.items() if isinstance(t, dict) for key in t}
+
+
+def test_every_setting_stands_in_a_page() -> None:
+    pages = ("configuration", "policy", "keys-and-budgets", "ledger")
+    text = "".join((ROOT / f"docs/reference/{page}.md").read_text("utf-8") for page in pages)
+    names = set(settings_of(config.Document))
+    assert {"max_body_bytes", "usd_per_mtok", "retention_over_days"} <= {name.removeprefix("input_") for name in names}
+    assert not [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)]
+
+
+def settings_of(kind: Any) -> Iterator[str]:
+    """Name what may be written in a table and in those within it."""
+    if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
+        for inner in get_args(kind):
+            yield from settings_of(inner)
+        return
+    for field in msgspec.structs.fields(kind):
+        yield field.encode_name
+        yield from settings_of(field.type)
 
 
 def test_every_json_block_parses(documents: list[Document]) -> None:

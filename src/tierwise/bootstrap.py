@@ -4,10 +4,12 @@ Knows every package below; decides nothing. What is opened here is closed here, 
 """
 
 import asyncio
+import importlib
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,38 +17,54 @@ import msgspec
 from tierwise.config import Document, Settings
 from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
-from tierwise.core.label import Label, Tier
+from tierwise.core.label import Label
 from tierwise.core.model import Endpoint
-from tierwise.economics.budget import Account, window_start
+from tierwise.core.secret import Secret
+from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
+from tierwise.gateway.clock import Clock
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
-from tierwise.gateway.rules import Rules
+from tierwise.gateway.releases import Releases
+from tierwise.gateway.rules import Rules, environments, usual_strategy
+from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.ledger import holds
+from tierwise.ledger.contents import Contents
+from tierwise.ledger.declassified import Declassifications
+from tierwise.ledger.eraser import Eraser
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
+from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.metrics import Metrics
-from tierwise.ledger.pepper import PEPPER_BYTES, make_pepper, read_pepper
+from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
+from tierwise.ledger.postgres import PostgresLedger
+from tierwise.ledger.postgres_contents import PostgresEraser
+from tierwise.ledger.postgres_history import PostgresHistory
+from tierwise.ledger.postgres_keys import PostgresKeyBook
+from tierwise.ledger.postgres_releases import PostgresReleaseBook
+from tierwise.ledger.postgres_scan import PostgresScan
+from tierwise.ledger.protocol import Book, Erasing, Reader, Records, Releasing, Store
+from tierwise.ledger.releases import ReleaseBook
+from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
+from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
-from tierwise.providers.address import Address
-from tierwise.providers.discover import Found, ServedModel, discover, inspect
+from tierwise.providers.address import Address, address_of
+from tierwise.providers.discover import inspect
 from tierwise.providers.engine import Engine
 from tierwise.providers.engine import version as engine_version
 from tierwise.providers.transport import Transport
-from tierwise.quality.settings import Gates
 from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog
-from tierwise.registry.demonstration import TASK, demonstration
-from tierwise.registry.kinds import kinds, known_models
+from tierwise.registry.kinds import kinds
 from tierwise.registry.load import load as load_catalog
 from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
-from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.app import App
 from tierwise.server.ring import Configured, Ring
 
@@ -60,27 +78,46 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     rules: Rules
     gateway: Gateway
-    ledger: Ledger
+    ledger: Store
     transport: Transport
     engines: Mapping[str, Engine]
     metrics: Metrics
+    releases: Releases
 
 
 def rules_from(settings: Settings) -> Rules:
-    """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere."""
+    """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere, or a leak."""
     document = settings.document
     catalog = load_catalog(document.endpoint, document.model, settings.secret, kept.read(settings.probes_path))
-    return Rules(
+    longest = max(document.budget, key=lambda budget: budget.window_s, default=None)
+    if longest and document.ledger.keep_s is not None and document.ledger.keep_s < longest.window_s:
+        raise ConfigError(
+            f"ledger.keep is shorter than the window of a budget ({longest.window}), which would forget what was spent",
+            key="ledger.keep",
+        )
+    rules = Rules(
         catalog=catalog,
-        policy=Policy(document.labels, document.rule),
+        policy=Policy(document.labels, document.rule, environments(document.workflow)),
         labels=document.labels,
-        detectors=Detectors(document.labels),
+        detectors=Detectors(document.labels, clock=time.monotonic, load=importlib.import_module),
         workflows=_workflows(document, catalog),
         budgets=document.budget,
         fallback=document.fallback,
         breaker=document.breaker,
-        default_strategy="best" if document.labels.preset == "strongest" else "cheapest_sufficient",
+        default_strategy=usual_strategy(document.labels),
+        ledger=document.ledger,
+        secrets=tuple(_secrets(settings, catalog)),
     )
+    refuse(rules, document.rule)
+    return rules
+
+
+def _secrets(settings: Settings, catalog: Catalog) -> Iterator[Secret]:
+    """Give the keys that this gateway shows and takes, as far as they are set."""
+    yield from (endpoint.key for endpoint in catalog.endpoints.values() if endpoint.key is not None)
+    document = settings.document
+    named = (*(row.secret for row in document.key), document.ledger.password, document.server.key_pepper)
+    yield from (secret for name in named if name is not None and (secret := settings.secret(name)) is not None)
 
 
 def _workflows(document: Document, catalog: Catalog) -> dict[str, Workflow]:
@@ -111,16 +148,22 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
     """Open ledger, transport and gateway; engines start when they are first needed. Everything ends with the block."""
     rules = rules_from(settings)
     async with AsyncExitStack() as stack:
-        ledger = await Ledger.open(settings.ledger_path, settings.document.ledger)
+        clock = Clock()
+        ledger = await store(settings, clock)
         stack.push_async_callback(ledger.close)
+        release, written = await ledger.release(), settings.policy
+        settings = settings.under(release)
+        rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
         metrics = Metrics(lambda: ledger.pending_rows)
+        accounts = await _accounts(rules, ledger, clock())
+        active = Declassifications(settings.declassified_path).active
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, await _accounts(rules, ledger), Limits(settings.document.limit)),
+            Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active),
             ledger=ledger,
             transport=transport,
             reach=_Reach(engines),
@@ -128,6 +171,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observe=metrics.count,
         )
         stack.push_async_callback(gateway.aclose)
+        releases = Releases(gateway, ledger, written, release)
+        following = asyncio.create_task(releases.follow())
+        stack.callback(following.cancel)
         yield Wired(
             settings=settings,
             rules=rules,
@@ -136,6 +182,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             transport=transport,
             engines=engines,
             metrics=metrics,
+            releases=releases,
         )
 
 
@@ -197,7 +244,7 @@ def dry_gateway(settings: Settings) -> Gateway:
     """Return a gateway that can only decide: it has no ledger and reaches nobody."""
     rules = rules_from(settings)
     new_id = IdSource(time.time_ns, _Randomness()).next
-    facts = Facts(rules.breaker, ())
+    facts = Facts(rules.breaker, (), declassified=Declassifications(settings.declassified_path).active)
     return Gateway(rules, facts, ledger=_NoLedger(), transport=Transport(), reach=_Reach({}), new_id=new_id)
 
 
@@ -223,7 +270,43 @@ def application(wired: Wired) -> App:
         settings=document.server,
         metrics=wired.metrics.render,
         ready=ready,
+        warning=lambda: wired.releases.warning,
     )
+
+
+async def store(settings: Settings, clock: Clock) -> Store:
+    """Open the ledger where the settings say: a file, or a database that several processes share."""
+    row, place = settings.document.ledger, settings.ledger_place
+    options = Options(
+        durability=row.durability, keep_s=row.keep_s, content_keep_s=row.content_keep_s, clock=clock, believed=Clock
+    )
+    if place is not None:
+        return await PostgresLedger.open(place, options)
+    return await Ledger.open(settings.ledger_path, options=options)
+
+
+def key_book(settings: Settings, who: str) -> Book:
+    """Return who changes keys in the ledger; `who` stands in the trace of each change."""
+    place = settings.ledger_place
+    return KeyBook(settings.ledger_path, who) if place is None else PostgresKeyBook(place, who)
+
+
+def eraser(settings: Settings, who: str) -> Erasing:
+    """Return who destroys content in the ledger; `who` stands in the trace."""
+    place = settings.ledger_place
+    return Eraser(settings.ledger_path, who) if place is None else PostgresEraser(place, who)
+
+
+def release_book(settings: Settings, who: str) -> Releasing:
+    """Return who adds releases of the policy to the ledger; `who` stands in each."""
+    place = settings.ledger_place
+    return ReleaseBook(settings.ledger_path, who) if place is None else PostgresReleaseBook(place, who)
+
+
+def records(settings: Settings, since_ts: float) -> Records:
+    """Return the records since this Unix time, for reading very many of them."""
+    place = settings.ledger_place
+    return Scan(settings.ledger_path, since_ts) if place is None else PostgresScan(place, since_ts)
 
 
 def pepper(settings: Settings, *, make: bool) -> bytes:
@@ -232,18 +315,22 @@ def pepper(settings: Settings, *, make: bool) -> bytes:
     if reference is None:
         return (make_pepper if make else read_pepper)(settings.pepper_path)
     secret = settings.secret(reference)
-    try:
-        given = bytes.fromhex(secret.reveal()) if secret else b""
-    except ValueError:
-        given = b""
-    if len(given) != PEPPER_BYTES:
-        raise ConfigError(f"{reference} must hold {2 * PEPPER_BYTES} hexadecimal digits", key="server.key_pepper")
-    return given
+    return given_pepper(secret.reveal() if secret else None, reference)
 
 
-def reader(settings: Settings) -> History | None:
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Reader | None]:
     """Open the ledger for reading only, also beside a running server; None where nothing was recorded yet."""
-    return History(settings.ledger_path) if settings.ledger_path.exists() else None
+    found: Reader | None = None
+    if settings.ledger_place is not None:
+        found = PostgresHistory(settings.ledger_place)
+    elif settings.ledger_path.exists():
+        found = History(settings.ledger_path)
+    try:
+        yield found
+    finally:
+        if found is not None:
+            await found.close()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -273,15 +360,21 @@ class _Randomness:
 class _NoLedger:
     """Refuses: a dry run that would record something is a mistake."""
 
-    async def intent(self, intent: Intent) -> object:
+    alone = True
+
+    async def intent(self, intent: Intent, accounts: Sequence[holds.Account] = ()) -> holds.Account | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
-    async def outcome(self, decision: Decision) -> object:
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[holds.Account]) -> holds.Account | None:
         """Refuse."""
         raise StoreError("a dry run records nothing")
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> object:
+        """Refuse."""
+        raise StoreError("a dry run records nothing")
+
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Know no sessions."""
         return None
 
@@ -303,165 +396,7 @@ class _Reach:
         return address
 
 
-def address_of(endpoint: Endpoint) -> Address:
-    """Return where a configured endpoint listens, and with which key."""
-    bearer = endpoint.key_header == "authorization"
-    return Address(
-        url=endpoint.url,
-        key=endpoint.key if bearer else None,
-        headers=() if bearer or endpoint.key is None else ((endpoint.key_header, endpoint.key),),
-        ca_file=endpoint.ca_file,
-        limits=endpoint.limits,
-    )
-
-
-async def _accounts(rules: Rules, ledger: Ledger) -> list[Account]:
-    now = time.time()
-    found = []
-    for budget in rules.budgets:
-        spent = await ledger.spent_usd(window_start(budget.window, now), budget.scope)
-        found.append(Account(budget, spent=spent, now=now))
-    return found
-
-
-# what exists when nothing was written
-
-
-def shipped_rows() -> tuple[tuple[EndpointRow, ...], tuple[ModelRow, ...], Workflow]:
-    """Return the shipped models as embedded endpoints, and the workflow that they know."""
-    shipped = demonstration()
-    endpoints = tuple(
-        EndpointRow(
-            name=f"embedded-{name}",
-            kind="embedded",
-            file=str(shipped.path(name)),
-            context_tokens=model.context_tokens,
-            threads=1,
-        )
-        for name, model in shipped.models.items()
-    )
-    models = tuple(
-        ModelRow(id=name, endpoint=f"embedded-{name}", context_tokens=model.context_tokens, tasks=(TASK,))
-        for name, model in shipped.models.items()
-    )
-    thresholds = {
-        name: model.threshold_logprob for name, model in shipped.models.items() if model.threshold_logprob is not None
-    }
-    workflow = Workflow(
-        name=TASK,
-        candidates=tuple(shipped.models),
-        strategy="cascade",
-        gates=Gates(min_logprob=thresholds),
-        on_gate_failure="flag",
-    )
-    return endpoints, models, workflow
-
-
-async def discovered(settings: Settings, transport: Transport) -> tuple[Settings, list[str]]:
-    """Fill in what exists where no file says it: the shipped models, servers on this machine, keys that are set.
-
-    Returns the settings to use and what was found, in words. With a file, the settings come back as they are.
-    """
-    if settings.file is not None:
-        return settings, []
-    endpoints, models, workflow = shipped_rows()
-    words = [f"{row.id}: shipped model, embedded, knows only {TASK}" for row in models]
-    found = await discover(transport, [row for row in kinds().values() if row.discover])
-    near = _near(found, taken={row.id for row in models})
-    outside = _outside(settings)
-    words += [f"{row.id}: at {row.endpoint}" for row in near[1]]
-    for row in outside[0]:
-        state = "on" if row.enabled else "off: add --frontier to let calls leave this machine"
-        words.append(f"{row.name}: a key is set ({state})")
-    document = msgspec.structs.replace(
-        settings.document,
-        endpoint=(*endpoints, *near[0], *outside[0]),
-        model=(*models, *near[1], *outside[1]),
-        workflow=(workflow,),
-    )
-    return msgspec.structs.replace(settings, document=document), words
-
-
-async def looked_around(settings: Settings) -> Settings:
-    """Return the settings with what exists filled in."""
-    return (await looked_around_told(settings))[0]
-
-
-async def looked_around_told(settings: Settings) -> tuple[Settings, list[str]]:
-    """Return the settings with what exists filled in, and what was found, in words."""
-    if settings.file is not None:
-        return settings, []
-    transport = Transport()
-    try:
-        return await discovered(settings, transport)
-    finally:
-        await transport.aclose()
-
-
-async def reachable(endpoint: Endpoint, unusable: str | None, served_names: Sequence[str] = ()) -> tuple[bool, str]:
-    """Ask an endpoint whether it can be used, without calling a model; returns that and words for people.
-
-    `served_names` are looked for among the models that it lists; that one is missing is told, as lists leave names out.
-    """
-    if unusable is not None:
-        return False, unusable
-    if endpoint.engine is not None:
-        try:
-            admitted = await asyncio.to_thread(admit, endpoint.engine)
-        except ConfigError as error:
-            return False, str(error)
-        return True, f"{admitted.file}, starts when first asked"
-    transport = Transport()
-    try:
-        found = await inspect(transport, address_of(endpoint), kinds()[endpoint.kind])
-    finally:
-        await transport.aclose()
-    if not found.reachable or found.locked:
-        return False, f"{endpoint.url}: {found.detail}"
-    latency = f" in {found.latency_ms:.0f} ms" if found.latency_ms is not None else ""
-    return True, f"{endpoint.url} answered{latency}, {_listed(endpoint, found.models, served_names)}"
-
-
-def _listed(endpoint: Endpoint, models: Sequence[ServedModel] | None, wanted: Sequence[str]) -> str:
-    """Say how many models an endpoint lists, and which of the wanted ones it does not."""
-    if models is None:
-        return "but lists no models: if calls fail, its url is wrong (most end in /v1)"
-    count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
-    names = {model.id for model in models}
-    missing = [name for name in wanted if name not in names and f"{name}:latest" not in names]
-    if not missing or endpoint.tier is Tier.FRONTIER:
-        return count
-    return f"{count}; not in its list: {', '.join(missing)}"
-
-
-def _near(found: Sequence[Found], taken: set[str]) -> tuple[list[EndpointRow], list[ModelRow]]:
-    """Turn servers that listen on this machine into rows."""
-    endpoints, models = [], []
-    for server in found:
-        endpoints.append(EndpointRow(name=server.kind, kind=server.kind, url=server.url, tier=Tier.LOCAL))
-        for model in server.models:
-            name = model.id if model.id not in taken else f"{server.kind}/{model.id}"
-            taken.add(name)
-            models.append(
-                ModelRow(
-                    id=name,
-                    endpoint=server.kind,
-                    served_name=model.id,
-                    context_tokens=model.context_tokens,
-                    capabilities=model.capabilities,
-                )
-            )
-    return endpoints, models
-
-
-def _outside(settings: Settings) -> tuple[list[EndpointRow], list[ModelRow]]:
-    """Turn well-known key variables that are set into rows, switched off unless the user asked for them."""
-    endpoints, models = [], []
-    for kind in kinds().values():
-        if kind.key_env is None or kind.tier is not Tier.FRONTIER or settings.secret(f"env:{kind.key_env}") is None:
-            continue
-        endpoints.append(EndpointRow(name=kind.kind, kind=kind.kind, enabled=settings.frontier))
-        models += [
-            ModelRow(id=known.served_name, endpoint=kind.kind) for known in known_models() if kind.kind in known.kinds
-        ]
-    return endpoints, models
+async def _accounts(rules: Rules, ledger: Store, now: float) -> list[Account]:
+    accounts = [Account(budget, spent=Decimal(0), now=now) for budget in rules.budgets]
+    await ledger.enforce(accounts)
+    return accounts

@@ -4,12 +4,13 @@ The only reader of the environment. Wires nothing: `bootstrap` does.
 Invariant: an unknown key is an error with its path and the nearest valid name; a secret is a reference until asked for.
 """
 
+import enum
 import os
 import sys
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,12 @@ from tierwise.economics.limits import Limit
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
+from tierwise.ledger.releases import Release
 from tierwise.ledger.settings import LedgerSettings
+from tierwise.policy.released import Written
+from tierwise.policy.released import parse as parse_policy
 from tierwise.policy.settings import LabelSettings, Rule
+from tierwise.postgres.connect import Place, place
 from tierwise.registry.load import nearest
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.settings import KeyRow, ServerSettings
@@ -54,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The effective configuration. `file` None: nothing was written, so what exists is discovered.
 
     `sources` says of dotted keys that were set where they were set; every other value is a default.
+    `release` is the number of the policy's release in force, None where the policy is `written`, as here.
     """
 
     document: Document
@@ -62,6 +68,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, str] = {}
     frontier: bool = False
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+    release: int | None = None
+    overruled: Written | None = None
+
+    @property
+    def written(self) -> Written:
+        """Return the policy that stands here, in force or not."""
+        return self.overruled or self.policy
+
+    @property
+    def policy(self) -> Written:
+        """Return the policy in force."""
+        return Written(labels=self.document.labels, rule=self.document.rule)
+
+    def under(self, release: Release | None) -> "Settings":
+        """Return the settings with the policy in force: the release's, where one was applied. Raises ConfigError."""
+        if release is None or release.policy is None:
+            return self
+        policy = parse_policy(release.policy)
+        document = msgspec.structs.replace(self.document, labels=policy.labels, rule=policy.rule)
+        told = _leaves({"labels": msgspec.to_builtins(policy.labels), "rule": msgspec.to_builtins(policy.rule)})
+        sources = {key: source for key, source in self.sources.items() if not key.startswith(("labels.", "rule."))}
+        sources |= dict.fromkeys(told, f"release {release.number}")
+        return msgspec.structs.replace(
+            self, document=document, sources=sources, release=release.number, overruled=self.written
+        )
 
     def secret(self, reference: str) -> Secret | None:
         """Resolve a reference such as `env:NAME`; None where the variable is unset or empty."""
@@ -82,9 +113,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(path).expanduser() if path else self.home / "ledger.sqlite"
 
     @property
+    def ledger_place(self) -> Place | None:
+        """Return the database that keeps the ledger, None where a file does; `ConfigError` for a password not set."""
+        row = self.document.ledger
+        if row.url is None:
+            return None
+        password = None if row.password is None else self.secret(row.password)
+        if row.password is not None and password is None:
+            raise ConfigError(f"ledger.password: {row.password} is not set", key="ledger.password")
+        return msgspec.structs.replace(place(row.url), password=password, ca_file=row.ca_file)
+
+    @property
+    def ledger_name(self) -> str:
+        """Say where the ledger is, for people."""
+        return str(self.ledger_place or self.ledger_path)
+
+    @property
     def pepper_path(self) -> Path:
         """Return the file with the secret that keys are hashed with."""
         return self.ledger_path.with_name("key.pepper")
+
+    @property
+    def declassified_path(self) -> Path:
+        """Return the file of declassifications, beside the ledger."""
+        return self.ledger_path.with_name("declassified.sqlite")
 
     @property
     def probes_path(self) -> Path:
@@ -116,11 +168,10 @@ def load(
     return Settings(document=document, home=home, file=found, sources=sources, frontier=frontier, environ=kept)
 
 
-def load_empty(*, frontier: bool, environ: Mapping[str, str] | None = None) -> Settings:
+def load_empty(*, frontier: bool) -> Settings:
     """Return the settings of a machine without any file, for looking around."""
-    environ = os.environ if environ is None else environ
-    kept = {name: value for name, value in environ.items() if value}
-    return Settings(document=Document(), home=_home(environ), frontier=frontier, environ=kept)
+    kept = {name: value for name, value in os.environ.items() if value}
+    return Settings(document=Document(), home=_home(kept), frontier=frontier, environ=kept)
 
 
 def parse(text: str, file: str | None = None) -> Document:
@@ -181,7 +232,21 @@ def _document(raw: dict[str, Any], file: str | None, *, base: Path) -> Document:
         document = msgspec.convert(raw, Document)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}{error}", file=file) from error
+    for said, key, reference in _references(document):  # before anything can print one
+        if reference is not None and not reference.startswith("env:"):
+            told = f'{said} must be a reference such as "env:MY_KEY", not the key itself'
+            raise ConfigError(where + told, file=file, key=key)
     return msgspec.structs.replace(document, endpoint=tuple(_anchored(row, base) for row in document.endpoint))
+
+
+def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
+    """Return every place where a secret is named: for people, as a key, and what stands there."""
+    for row in document.endpoint:
+        yield f"endpoint {row.name!r}: key", "endpoint.key", row.key
+    for one in document.key:
+        yield f"key {one.name!r}: secret", "key.secret", one.secret
+    yield "ledger.password", "ledger.password", document.ledger.password
+    yield "server.key_pepper", "server.key_pepper", document.server.key_pepper
 
 
 def _anchored(row: EndpointRow, base: Path) -> EndpointRow:
@@ -192,7 +257,7 @@ def _anchored(row: EndpointRow, base: Path) -> EndpointRow:
 
 
 def _check_keys(value: Any, declared: Any, path: str, where: str, file: str | None) -> None:
-    """Refuse an unknown key by its path; walks the declared types beside the data."""
+    """Refuse an unknown key, and a word that is none of a closed set, by its path; walks the types beside the data."""
     struct = next((t for t in _alternatives(declared) if isinstance(t, type) and issubclass(t, msgspec.Struct)), None)
     if isinstance(value, list):
         for item in value:
@@ -210,6 +275,21 @@ def _check_keys(value: Any, declared: Any, path: str, where: str, file: str | No
             if key not in known:
                 raise ConfigError(f"{where}unknown key {dotted!r}{nearest(key, known)}", file=file, key=dotted)
             _check_keys(item, known[key], dotted, where, file)
+    elif isinstance(value, str) and (words := _words(declared)) and value not in words:
+        raise ConfigError(f"{where}{path} = {value!r}: one of {', '.join(words)}", file=file, key=path)
+
+
+def _words(declared: Any) -> tuple[str, ...]:
+    """Return the closed set that a text must be of; empty where any text will do."""
+    found: list[str] = []
+    for one in _alternatives(declared):
+        if one is str:
+            return ()
+        if typing.get_origin(one) is typing.Literal:
+            found += [word for word in typing.get_args(one) if isinstance(word, str)]
+        elif isinstance(one, type) and issubclass(one, enum.StrEnum):
+            found += [word.value for word in one]
+    return tuple(found)
 
 
 def _alternatives(declared: Any) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from tierwise.config import Settings
+from tierwise.config import OWN_KEY, Settings
 from tierwise.core.answer import Answer
 from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
@@ -48,6 +48,8 @@ async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Ans
         if exchange.status != 200 or decision is None:
             failed = error_from(exchange.status, exchange.headers, answer, time.time())
             text = str(failed).replace("The endpoint", "The running gateway", 1)
+            if isinstance(failed, Unauthorized) and secret is None:
+                text += f"; set {OWN_KEY} to yours"
             unasked = decision is None and isinstance(failed, Refused | Unauthorized)
             error = InvalidCall(text) if unasked else type(failed)(text)
             error.decision = decision

@@ -151,7 +151,7 @@ def test_exit_codes_of_a_call(installed: Installed, upstream: ScriptedUpstream, 
         (["ask", "hi", "--schema", str(tmp_path / "no.json")], "No such file"),
         (["route"], "TEXT or --request"),
         (["route", "--request", str(tmp_path / "no.json")], "No such file"),
-        (["log", "--since", "yesterday"], "30m, 12h"),
+        (["log", "--since", "yesterday"], "12h, 90d"),
         (["log", "--outcome", "lost"], "answered, flagged"),
         (["log", "--limit", "0"], "--limit"),
         (["show", "abc"], "at least 6"),
@@ -319,6 +319,36 @@ def test_the_doctor_sees_what_would_fail_and_says_the_mend(installed: Installed,
     assert any(line.split() == ["local", "scripted-1,", "unheard-of"] for line in said)
     assert any("not usable" in line and "endpoint keyless" in line for line in said)
     assert any("not usable" in line and "priceless" in line for line in said)
+
+
+LEAK = """
+[[endpoint]]
+name = "laptop"
+kind = "ollama"
+
+[[model]]
+id = "big"
+endpoint = "laptop"
+served_name = "gpt-oss:120b-cloud"
+"""
+
+
+def test_a_configuration_that_leaks_is_refused_with_the_way_by_every_command(
+    installed: Installed, tmp_path: Path
+) -> None:
+    file = tmp_path / "tierwise.toml"
+    file.write_text(LEAK)
+    shown = installed.run("config", "show", "--config", str(file), code=2)
+    assert "gpt-oss:120b-cloud" in shown.stdout
+    way = "label restricted → any workflow → ceiling local, and no rule denies it → model big → endpoint laptop"
+    assert way in " ".join(shown.stderr.split())
+    for command in (("serve",), ("route", "hello"), ("ask", "hello")):
+        assert "→ ollama.com" in " ".join(installed.run(*command, "--config", str(file), code=2).stderr.split()), (
+            command
+        )
+    (finding,) = installed.json("doctor", "--config", str(file), code=1)
+    assert (finding["what"], finding["well"]) == ("configuration", False)
+    assert way in finding["detail"]
 
 
 def starting(installed: Installed, *arguments: str) -> list[str]:

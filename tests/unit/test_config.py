@@ -40,3 +40,24 @@ def test_a_wrong_value_names_its_variable(tmp_path: Path, variable: str, value: 
     assert f"{variable}={value!r}" in str(caught.value)
     section, _, field = variable.removeprefix("TIERWISE_").lower().partition("_")
     assert caught.value.key == f"{section}.{field}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[budget]]\nscope = "all"\nlimit_usd = "1"\nwindow = "2d"', "budget.window = '2d': one of 1h, 1d, 7d, 30d"),
+        ('[ledger]\nstore_content = "some"', "ledger.store_content = 'some': one of none, hash, redacted, full"),
+        ('[[rule]]\nwhen = { label = "secret" }', "rule.when.label = 'secret': one of public, internal"),
+        ('[[key]]\nname = "a"\nsecret = "tw-plain-text"', "secret must be a reference"),
+        ('[[endpoint]]\nname = "a"\nkind = "openai"\nkey = "tw-plain-text"', "endpoint 'a': key must be a reference"),
+        ('[server]\nkey_pepper = "tw-plain-text"', "server.key_pepper must be a reference"),
+    ],
+)
+def test_a_wrong_word_is_told_with_the_right_ones_and_a_literal_key_is_never_repeated(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    (tmp_path / "tierwise.toml").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        config.load(tmp_path / "tierwise.toml", environ={"TIERWISE_HOME": str(tmp_path)})
+    assert told in str(refused.value)
+    assert "tw-plain-text" not in str(refused.value)

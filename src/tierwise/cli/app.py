@@ -31,10 +31,15 @@ COMMANDS = {
     "route": ("route", "route", "The decision, without asking any model."),
     "log": ("decisions", "log", "Decisions, newest first."),
     "show": ("decisions", "show", "One decision, whole."),
+    "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
+    "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),
+    "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
+    "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
     "keys": ("keys", "app", "Keys for callers: make, list, replace, revoke."),
+    "budget": ("budget", "budget", "What may still be spent, by whom, until when."),
     "config": ("config", "app", "What is configured, and where each value comes from."),
 }
 DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4
@@ -65,7 +70,7 @@ class Commands(TyperGroup):
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"there is no command {args[0]!r}{hint} `tierwise --help` lists them")
+            raise ConfigError(f"there is no command {args[0]!r}{hint}; `tierwise --help` lists them")
         return super().resolve_command(ctx, args)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise import bootstrap, config, running
+from tierwise import bootstrap, config, running, surroundings
 from tierwise.cli import telling
 from tierwise.cli.calls import decoded, hints, request
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
@@ -74,7 +74,7 @@ def _text(answer: Answer) -> str:
 
 
 async def _ask_here(settings: config.Settings, call: Call) -> tuple[str, Decision]:
-    found = await bootstrap.looked_around(settings)
+    found = await surroundings.looked_around(settings)
     async with bootstrap.opened(found) as wired:
         reply = await wired.gateway.handle(call)
         if reply.answer is not None:

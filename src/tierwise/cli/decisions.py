@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, get_args
 
+import msgspec
 import typer
 
 from tierwise import bootstrap, config
+from tierwise.cli.finding import found_in
 from tierwise.cli.options import ConfigFile, Json, Since, print_json, since_ts, table
 from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Tier
+from tierwise.ledger.contents import Contents
+from tierwise.ledger.encode import encode_with_content
 from tierwise.ledger.queries import Filter
 
 
@@ -47,6 +51,9 @@ def show(
     ident: Annotated[
         str, typer.Argument(metavar="ID", help="The decision's id, or its beginning; without, the latest.")
     ] = "",
+    content: Annotated[
+        bool, typer.Option("--content", help="With what is kept of the request and the answer.")
+    ] = False,
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -54,20 +61,19 @@ def show(
 
     Examples:
       tierwise show
-      tierwise show 01m7y10kz5d0
+      tierwise show 01m7y10kz5d0 --content
     """
     from tierwise.cli import telling
+    from tierwise.cli.content import shown
 
     settings = config.load(file)
-    decision = asyncio.run(_get(settings, ident))
-    if decision is None and not ident:
-        raise InvalidCall(" ".join(_none(settings)), param="ID")
-    if decision is None:
-        raise InvalidCall(f"there is no decision {ident!r} in this ledger; `tierwise log` lists them", param="ID")
+    decision, contents = asyncio.run(_get(settings, ident, content=content))
     if as_json:
-        print_json(decision)
-    else:
-        print(telling.wrapped(telling.whole(decision)))
+        print_json(msgspec.Raw(encode_with_content(decision, contents)) if content else decision)
+        return
+    print(telling.wrapped(telling.whole(decision)))
+    if content:
+        print("\n".join(shown(decision, contents)))
 
 
 def _row(decision: Decision) -> tuple[str, ...]:
@@ -88,20 +94,17 @@ def _none(settings: config.Settings) -> Iterator[str]:
 
 
 async def _latest(settings: config.Settings, limit: int, which: Filter) -> list[Decision]:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return []
-    try:
-        return await history.latest(limit, which)
-    finally:
-        await history.close()
+    async with bootstrap.reading(settings) as history:
+        return [] if history is None else await history.latest(limit, which)
 
 
-async def _get(settings: config.Settings, ident: str) -> Decision | None:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return None
-    try:
-        return await history.get(ident) if ident else next(iter(await history.latest(1)), None)
-    finally:
-        await history.close()
+async def _get(settings: config.Settings, ident: str, *, content: bool) -> tuple[Decision, Contents | None]:
+    async with bootstrap.reading(settings) as history:
+        if ident:
+            found = await found_in(history, ident)
+        else:
+            newest = [] if history is None else await history.latest(1)
+            if not newest:
+                raise InvalidCall(" ".join(_none(settings)), param="ID")
+            (found,) = newest
+        return found, await history.content(found.id) if history is not None and content else None

@@ -12,12 +12,16 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli import telling
+from tierwise.cli.content import kept as kept_content
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
+from tierwise.cli.released import in_force, overruled
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
+from tierwise.core.grant import Grant
 from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
+from tierwise.gateway.soundness import doubts, idle
 from tierwise.hardware.detect import machine
 from tierwise.providers.engine import installed
 from tierwise.providers.transport import Transport
@@ -99,18 +103,50 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     """Return everything that was found; `failed` are the probes that could not be done."""
     try:
         settings = load()
-        rules = await _rules(await bootstrap.looked_around(settings))
+        rules = await _rules(await surroundings.looked_around(settings))
     except ConfigError as error:
         return [Finding(what="configuration", well=False, detail=str(error), mend="correct the file, then run again")]
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
+    found += [await _policy(settings), Finding(what="content", well=True, detail=kept_content(settings))]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
+    grants, document = await _grants(settings), settings.document
+    scopes = [("limit", one.scope) for one in document.limit] + [("budget", one.scope) for one in document.budget]
+    doubted = [*doubts(rules, document.rule, [grant.name for grant in grants]), *idle(rules, scopes, grants)]
+    found += [Finding(what=doubt.what, well=doubt.well, detail=doubt.detail, mend=doubt.mend) for doubt in doubted]
     for row in settings.document.key:
         there = settings.secret(row.secret) is not None
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+async def _policy(settings: config.Settings) -> Finding:
+    """Say which policy is in force; a release that no gateway can take up needs another."""
+    try:
+        found = await in_force(settings)
+        digest = bootstrap.rules_from(found).policy.digest
+    except TierwiseError as error:
+        mend = "put another in force: tierwise policy apply FILE, or tierwise policy rollback N"
+        return Finding(what="policy", well=False, detail=str(error), mend=mend)
+    where = f"release {found.release}" if found.release is not None else "as the configuration has it"
+    return Finding(what="policy", well=True, detail=overruled(found) or f"{where}, {digest}")
+
+
+async def _grants(settings: config.Settings) -> list[Grant]:
+    """Return what all keys may do, those of the file and those made here; of ended ones only who they were."""
+    named = [row.grant for row in settings.document.key]
+    try:
+        async with bootstrap.reading(settings) as history:
+            made = [] if history is None else await history.keys()
+    except TierwiseError:  # that the ledger cannot be read is a finding of its own
+        return named
+    return named + [_ended(key.grant) if key.ended else key.grant for key in made]
+
+
+def _ended(grant: Grant) -> Grant:
+    return Grant(name=grant.name, team=grant.team)
 
 
 async def _endpoints(catalog: Catalog) -> list[Finding]:
@@ -120,7 +156,7 @@ async def _endpoints(catalog: Catalog) -> list[Finding]:
         if not _embeds(model):  # some servers list only what can chat
             wanted[model.endpoint].append(model.served_name)
     states = await asyncio.gather(
-        *(bootstrap.reachable(e, catalog.unusable.get(n), wanted[n]) for n, e in catalog.endpoints.items())
+        *(surroundings.reachable(e, catalog.unusable.get(n), wanted[n]) for n, e in catalog.endpoints.items())
     )
     found = []
     for name, (usable, detail) in zip(catalog.endpoints, states, strict=True):
@@ -157,15 +193,14 @@ async def _rules(settings: config.Settings) -> Rules:
 
 async def _served(settings: config.Settings, catalog: Catalog) -> dict[str, str]:
     """Return under which name each probed model answered last, of those that answered since."""
-    probes, history = catalog.probes, bootstrap.reader(settings)
-    if not probes or history is None:
+    probes = catalog.probes
+    if not probes:
         return {}
     try:
-        decisions = await history.latest(LOOKED_BACK)
+        async with bootstrap.reading(settings) as history:
+            decisions = [] if history is None else await history.latest(LOOKED_BACK)
     except TierwiseError:  # that the ledger cannot be read is a finding of its own
         return {}
-    finally:
-        await history.close()
     return {
         attempt.model: attempt.served_model
         for decision in reversed(decisions)
@@ -236,16 +271,19 @@ def _home(settings: config.Settings) -> Finding:
 
 
 async def _ledger(settings: config.Settings) -> Finding:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return Finding(what="ledger", well=True, detail="nothing is recorded yet")
     try:
-        count = await history.count()
+        async with bootstrap.reading(settings) as history:
+            if history is None:
+                return Finding(what="ledger", well=True, detail="nothing is recorded yet")
+            count = await history.count()
     except TierwiseError as error:
-        return Finding(what="ledger", well=False, detail=str(error), mend="move the file away or restore a copy")
-    finally:
-        await history.close()
-    return Finding(what="ledger", well=True, detail=f"{settings.ledger_path}, {count} decisions")
+        return Finding(
+            what="ledger",
+            well=False,
+            detail=str(error),
+            mend="move the file away or restore a copy",
+        )
+    return Finding(what="ledger", well=True, detail=f"{settings.ledger_name}, {count} decisions")
 
 
 def _disk(settings: config.Settings) -> Finding:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli.options import Frontier, Json, print_json, say
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
@@ -46,7 +46,7 @@ def init(
     if file.exists() and not force:
         raise ConfigError(f"{file} is there already; --force replaces it, --config writes elsewhere", file=str(file))
     empty = config.load_empty(frontier=frontier)
-    found, words = asyncio.run(bootstrap.looked_around_told(empty))
+    found, words = asyncio.run(surroundings.looked_around_told(empty))
     for line in words:
         say(f"  found  {line}")
     text = starter(found.document.endpoint, found.document.model, joining=_joining(empty) if frontier else ())
@@ -120,7 +120,7 @@ def _model(row: ModelRow) -> list[str]:
 
 
 def _workflow() -> list[str]:
-    _, _, workflow = bootstrap.shipped_rows()
+    _, _, workflow = surroundings.shipped_rows()
     least = workflow.gates.min_logprob
     kept = ", ".join(f"{name} = {value!r}" for name, value in least.items()) if isinstance(least, dict) else ""
     return [

@@ -3,7 +3,6 @@
 import asyncio
 import getpass
 import os
-import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,15 +12,15 @@ import msgspec
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import ConfigFile, Json, print_json, say, table
+from tierwise.cli.options import ConfigFile, Json, moment_ts, print_json, say, span_s, table
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.grant import Grant, Rate, Scope
 from tierwise.core.label import Label
-from tierwise.ledger.keys import KeyBook, KeyChange, StoredKey
+from tierwise.ledger.keys import KeyChange, StoredKey
+from tierwise.ledger.protocol import Book
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Keys for callers.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The key's name.")]
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @app.command()
@@ -40,8 +39,11 @@ def create(
 ) -> None:
     """Make a key. Its text is shown once, here; only a keyed hash of it is kept. A running server takes it at once.
 
-    Examples:  tierwise keys create alice --team red --expires 90d  ·
-    tierwise keys create ci --model 'small-*' --label internal --requests 60
+    From the first key on every caller has to show one, also when all are revoked.
+
+    Examples:
+      tierwise keys create alice --team red --expires 90d
+      tierwise keys create ci --model 'small-*' --label internal --requests 60
     """
     settings = config.load(file)
     if any(row.name == name for row in settings.document.key):
@@ -54,7 +56,10 @@ def create(
         label=_label(label),
         rate=Rate(requests_per_minute=requests, tokens_per_minute=tokens, concurrent=concurrent),
     )
+    first = not settings.document.key and not asyncio.run(_read(settings, None))[0]
     made = _book(settings).create(grant, bootstrap.pepper(settings, make=True), _end(expires))
+    if first:
+        say("This is the first key: from now on every caller has to show one, also on this machine.")
     _show_once(*made, as_json=as_json)
 
 
@@ -92,7 +97,7 @@ def show(name: Name, file: ConfigFile = None, as_json: Json = False) -> None:
         return
     print(table(("name", "key", "team", "state", "ends (UTC)", "may"), [_told(row) for row in rows]))
     for change in changes:
-        print(f"  {_utc(change.ts)}  {change.what} by {change.who}  {change.detail}".rstrip())
+        print(f"  {_utc(change.ts)}  {change.what} by {change.who}  {_detail(change)}".rstrip())
 
 
 @app.command()
@@ -123,23 +128,23 @@ def rotate(
     Example:  tierwise keys rotate alice --grace 24h
     """
     settings = config.load(file)
-    made = _book(settings).rotate(name, bootstrap.pepper(settings, make=False), _span_s(grace, "--grace"))
+    made = _book(settings).rotate(name, bootstrap.pepper(settings, make=False), span_s(grace, "--grace"))
     _show_once(*made, as_json=as_json)
 
 
-def _book(settings: config.Settings) -> KeyBook:
+def person() -> str:
+    """Return who is logged in here, as traces of changes name people."""
     number = f" (uid {os.getuid()})" if hasattr(os, "getuid") else ""
-    return KeyBook(settings.ledger_path, getpass.getuser() + number)
+    return f"{getpass.getuser()}{number}"
+
+
+def _book(settings: config.Settings) -> Book:
+    return bootstrap.key_book(settings, person())
 
 
 async def _read(settings: config.Settings, name: str | None) -> tuple[list[StoredKey], list[KeyChange]]:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return [], []
-    try:
-        return await history.keys(name), await history.key_changes(name)
-    finally:
-        await history.close()
+    async with bootstrap.reading(settings) as history:
+        return ([], []) if history is None else (await history.keys(name), await history.key_changes(name))
 
 
 def _show_once(key: StoredKey, text: Any, *, as_json: bool) -> None:
@@ -152,7 +157,7 @@ def _show_once(key: StoredKey, text: Any, *, as_json: bool) -> None:
 
 def _row(key: StoredKey) -> dict[str, Any]:
     now = time.time()
-    gone = key.revoked is not None and key.revoked <= now
+    gone = key.ended or (key.revoked is not None and key.revoked <= now)
     expired = key.expires is not None and key.expires <= now
     state = "revoked" if gone else "expired" if expired else "live" if key.revoked is None else "being replaced"
     return _permissions(key.grant) | {
@@ -192,6 +197,11 @@ def _told(row: dict[str, Any]) -> tuple[str, ...]:
     return (row["name"], shown, row["team"] or "–", row["state"], end, "; ".join(may))
 
 
+def _detail(change: KeyChange) -> str:
+    """Say what was changed; what a new key may do stands in the table above."""
+    return "" if change.what == "created" else change.detail
+
+
 def _utc(ts: float) -> str:
     return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
@@ -209,26 +219,8 @@ def _label(given: str | None) -> Label | None:
     return Label(given) if given else None
 
 
-def _span_s(text: str, option: str) -> float:
-    span = re.fullmatch(r"(\d{1,6})([smhdw])", text)
-    if span is None:
-        raise InvalidCall(f"{option} {text!r}: give 30s, 10m, 24h, 90d", param=option)
-    return float(int(span.group(1)) * _UNITS_S[span.group(2)])
-
-
 def _end(text: str | None) -> float | None:
-    """Return the Unix time of an end; a date without a zone is UTC."""
-    if text is None:
-        return None
-    if re.fullmatch(r"\d+[a-z]", text):
-        return time.time() + _span_s(text, "--expires")
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidCall(
-            f"--expires {text!r}: give 12h, 90d or a date such as 2027-01-31", param="--expires"
-        ) from None
-    end = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if end <= time.time():
+    end = None if text is None else moment_ts(text, "--expires", ago=False)
+    if end is not None and end <= time.time():
         raise InvalidCall(f"--expires {text!r} has passed", param="--expires")
     return end

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, table
 from tierwise.core.label import Tier
 from tierwise.gateway.rules import Rules
@@ -44,7 +44,7 @@ def endpoints(file: ConfigFile = None, frontier: Frontier = False, as_json: Json
 
 
 async def _rules(settings: config.Settings) -> Rules:
-    return bootstrap.rules_from(await bootstrap.looked_around(settings))
+    return bootstrap.rules_from(await surroundings.looked_around(settings))
 
 
 def _model(rules: Rules, name: str) -> dict[str, Any]:
@@ -86,8 +86,8 @@ def _probed(probe: Probed) -> list[str]:
 
 
 async def _endpoints(settings: config.Settings) -> list[dict[str, Any]]:
-    found = bootstrap.rules_from(await bootstrap.looked_around(settings)).catalog
-    checks = [bootstrap.reachable(endpoint, found.unusable.get(name)) for name, endpoint in found.endpoints.items()]
+    found = bootstrap.rules_from(await surroundings.looked_around(settings)).catalog
+    checks = [surroundings.reachable(endpoint, found.unusable.get(name)) for name, endpoint in found.endpoints.items()]
     states = await asyncio.gather(*checks)
     return [
         {

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tierwise.core.errors import ConfigError
+from tierwise.core.errors import InvalidCall
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="The configuration file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -27,18 +27,29 @@ def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(_encoder.encode(value), indent=2).decode() + "\n")
 
 
-def since_ts(text: str | None) -> float:
-    """Return the Unix time that a `--since` means, 0 for none; raises ConfigError for what is none."""
-    if text is None:
-        return 0.0
-    span = re.fullmatch(r"(\d+)([smhdw])", text)
-    if span is not None:
-        return time.time() - int(span.group(1)) * _UNITS_S[span.group(2)]
+def span_s(text: str, option: str) -> float:
+    """Return the seconds that 30s, 10m, 24h, 7d or 8w mean; raises InvalidCall for what is none."""
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text, re.ASCII)
+    if found is None:
+        raise InvalidCall(f"{option} {text!r}: give 30s, 10m, 24h, 7d or 8w", param=option)
+    return float(int(found[1]) * _UNITS_S[found[2]])
+
+
+def moment_ts(text: str, option: str, *, ago: bool) -> float:
+    """Return the Unix time of a date (UTC where it names no zone), or of a span from now on, or `ago`."""
+    if re.fullmatch(r"\d+[a-z]", text):
+        span = span_s(text, option)
+        return time.time() + (-span if ago else span)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"--since {text!r}: give 30m, 12h, 7d or a date such as 2026-11-01", key="--since") from None
+        raise InvalidCall(f"{option} {text!r}: give 12h, 90d or a date such as 2027-01-31", param=option) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def since_ts(text: str | None) -> float:
+    """Return the Unix time that a `--since` means, 0 for none; raises InvalidCall for what is none."""
+    return 0.0 if text is None else moment_ts(text, "--since", ago=True)
 
 
 def say(text: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli.options import say, table
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.label import Tier
@@ -40,7 +40,7 @@ def probe(settings: config.Settings, names: Sequence[str], *, most_tokens: int, 
 
     Returns which models could not be probed, and why.
     """
-    settings = asyncio.run(bootstrap.looked_around(settings))
+    settings = asyncio.run(surroundings.looked_around(settings))
     targets = _targets(settings, names)
     if not targets:
         say("Nothing to probe: what can be asked has been. A model that is named is probed again.")

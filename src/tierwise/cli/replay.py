@@ -1,20 +1,29 @@
 """The command `tierwise replay`: recorded traffic under other rules."""
 
-import asyncio
-from collections import Counter
-from decimal import Decimal
+import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import Json, Since, print_json, since_ts, table
-from tierwise.gateway.replay import Moved
-from tierwise.gateway.replay import replay as decide_again
-from tierwise.ledger.queries import Filter
+from tierwise.cli.options import Json, Since, print_json, say, since_ts, table
+from tierwise.gateway.flips import KINDS, Tally
+from tierwise.gateway.replay import against_record
+from tierwise.gateway.replaying import Build, Compare, replayed
 
-ZERO = Decimal(0)
+QUIET_S = 2.0
+SAID = {
+    "refused": "would be refused",
+    "served": "would be served instead of refused",
+    "first": "would go elsewhere first",
+    "allowed": "would have other models to choose from",
+    "duties": "would be served under other duties",
+    "wider": "could go where they could not go before",
+    "farther": "could go to a tier farther out",
+}
+HEAD = ("workflow", "label", "decisions", "differ", *KINDS)
 
 
 def replay(
@@ -25,60 +34,85 @@ def replay(
 ) -> None:
     """Decide recorded calls anew and say what would move; nothing is sent and nothing is written.
 
-    Labels stay as they were recorded, since content is not stored.
+    Labels stay as they were recorded, since content is not stored; limits and
+    budgets are not reckoned, so what they refused counts as served. A change of
+    policy alone is compared, with the labels that it sets otherwise, by
+    `tierwise policy diff`.
 
     Example:
       tierwise replay --config stricter.toml --since 30d
     """
     other = config.load(new)
-    rules = bootstrap.rules_from(other)
-    moved = asyncio.run(_replayed(config.load(ledger_of), rules, since_ts(since)))
-    report = _report(moved)
+    bootstrap.rules_from(other)
+    found = counted(config.load(ledger_of), partial(_build, other), since_ts(since))
+    report = told(found) | {
+        "moved": found.kinds.get("first", 0),
+        "cost_before_usd": found.cost_before_usd,
+        "cost_after_usd": found.cost_after_usd,
+    }
     if as_json:
         print_json(report)
         return
-    print(f"{report['decisions']} decisions, {report['moved']} would go elsewhere first")
-    rows = [(m["from"], m["to"], str(m["count"])) for m in report["moves"]]
-    if rows:
-        print(table(("from", "to", "count"), rows))
-    print(f"expected cost of first choices: ${report['cost_before_usd']:f} before, ${report['cost_after_usd']:f} after")
+    print(f"{found.decisions} decisions, {report['moved']} would go elsewhere first")
+    print(in_words(found), end="")
+    print(f"expected cost of first choices: ${found.cost_before_usd:f} before, ${found.cost_after_usd:f} after")
 
 
-async def _replayed(settings: config.Settings, rules: Any, since: float) -> list[Moved]:
-    history = bootstrap.reader(settings)
-    if history is None:
-        return []
-    try:
-        recorded = [decision async for decision in history.iterate(Filter(since_ts=since))]
-    finally:
-        await history.close()
-    return list(decide_again(rules, recorded))
+def counted(settings: config.Settings, build: Build, since: float) -> Tally:
+    """Compare the recorded decisions since then, and say how far it is where that takes longer."""
+    if settings.ledger_place is None and not settings.ledger_path.exists():
+        return Tally()
+    begun, last = time.monotonic(), 0.0
+
+    def progress(done: int, count: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - begun > QUIET_S and now - last > QUIET_S:
+            last = now
+            say(f"  {done:,} of {count:,} decisions, {now - begun:.0f} s")
+
+    return replayed(build, partial(bootstrap.records, settings, since), progress)
 
 
-def _report(moved: list[Moved]) -> dict[str, Any]:
-    moves = Counter((_place(m, before=True), _place(m, before=False)) for m in moved if m.moved)
+def told(found: Tally) -> dict[str, Any]:
+    """Return a tally as JSON holds it."""
+    groups = sorted(found.groups.items(), key=lambda item: (-item[1].get("flipped", 0), item[0]))
     return {
-        "decisions": len(moved),
-        "moved": sum(m.moved for m in moved),
-        "moves": [{"from": a, "to": b, "count": n} for (a, b), n in moves.most_common()],
-        "labels": dict(Counter(m.after.label.value for m in moved)),
-        "cost_before_usd": sum((_cost(m, before=True) for m in moved), ZERO),
-        "cost_after_usd": sum((_cost(m, before=False) for m in moved), ZERO),
-        "changed": [{"id": m.before.id, "to": m.after.chosen, "error": m.after.error} for m in moved if m.moved],
+        "decisions": found.decisions,
+        "flipped": found.flipped,
+        "kinds": {kind: found.kinds.get(kind, 0) for kind in KINDS},
+        "by": [
+            {"workflow": workflow or None, "label": label}
+            | {name: counts.get(name, 0) for name in ("decisions", "flipped", *KINDS)}
+            for (workflow, label), counts in groups
+        ],
+        "moves": [
+            {"from": before, "to": after, "count": count}
+            for (before, after), count in sorted(found.moves.items(), key=lambda item: -item[1])
+        ],
+        "examples": found.examples,
     }
 
 
-def _first(m: Moved, *, before: bool) -> str | None:
-    decision = m.before if before else m.after
-    return next((c.model for c in decision.candidates if c.score == 0), None)
+def in_words(found: Tally) -> str:
+    """Tell a tally to people: what flips, where, from whom to whom, and which decisions show it."""
+    lines = [f"  {found.kinds[kind]:>9,} {SAID[kind]}" for kind in KINDS if found.kinds.get(kind)]
+    report = told(found)
+    rows = [
+        (row["workflow"] or "–", row["label"].value, *(str(row[name]) for name in ("decisions", "flipped", *KINDS)))
+        for row in report["by"]
+        if row["flipped"]
+    ]
+    lines += [table(HEAD, rows[:20])] if rows else []
+    moves = [(move["from"], move["to"], str(move["count"])) for move in report["moves"][:20]]
+    lines += [table(("from", "to", "count"), moves)] if moves else []
+    shown = [
+        (e.id, e.label.value, " ".join(e.kinds), e.before, e.after + (f": {e.error}" if e.error else ""))
+        for e in found.examples
+    ]
+    lines += [table(("for example", "label", "differs in", "from", "to"), shown)] if shown else []
+    return "".join(line + "\n" for line in lines)
 
 
-def _place(m: Moved, *, before: bool) -> str:
-    decision = m.before if before else m.after
-    first = next((c for c in decision.candidates if c.score == 0), None)
-    return f"{first.model} ({first.tier})" if first else "refused"
-
-
-def _cost(m: Moved, *, before: bool) -> Decimal:
-    decision, first = (m.before if before else m.after), _first(m, before=before)
-    return next((c.expected_cost_usd or ZERO for c in decision.candidates if c.model == first), ZERO)
+def _build(settings: config.Settings) -> Compare:
+    return partial(against_record, bootstrap.rules_from(settings))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise import config
+from tierwise import config, surroundings
 from tierwise.cli.calls import decoded, hints, request
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.core.call import Call
@@ -48,6 +48,7 @@ def route(
 
 async def _decide(settings: config.Settings, call: Call) -> Decision:
     from tierwise import bootstrap
+    from tierwise.cli.released import in_force
 
-    found = await bootstrap.looked_around(settings)
+    found = await in_force(await surroundings.looked_around(settings))
     return bootstrap.dry_gateway(found).route(call)

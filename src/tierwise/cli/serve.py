@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tierwise import bootstrap, config
+from tierwise import bootstrap, config, surroundings
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
+from tierwise.cli.released import overruled
 from tierwise.core.label import Tier
 from tierwise.registry.catalog import unpriced
 
@@ -35,7 +36,7 @@ def serve(
 async def _serve(settings: config.Settings, *, as_json: bool) -> None:
     from tierwise.server.run import serve as listen
 
-    found, words = await bootstrap.looked_around_told(settings)
+    found, words = await surroundings.looked_around_told(settings)
     for line in words:
         say(f"  found  {line}")
     async with bootstrap.opened(found) as wired:
@@ -44,7 +45,7 @@ async def _serve(settings: config.Settings, *, as_json: bool) -> None:
         def ready(host: str, port: int) -> None:
             _hello(wired, host, port, keyed=keyed)
             if as_json:
-                print_json({"url": f"http://{host}:{port}/v1", "pid": os.getpid(), "ledger": str(found.ledger_path)})
+                print_json({"url": f"http://{host}:{port}/v1", "pid": os.getpid(), "ledger": found.ledger_name})
                 sys.stdout.flush()
             # What is wired lives as long as the process; looking at it again and again costs each request.
             gc.collect()
@@ -59,12 +60,14 @@ async def _serve(settings: config.Settings, *, as_json: bool) -> None:
 
 def _hello(wired: bootstrap.Wired, host: str, port: int, *, keyed: bool) -> None:
     catalog = wired.rules.catalog
-    say(f"Tierwise listens on http://{host}:{port}, ledger {wired.settings.ledger_path}")
+    say(f"Tierwise listens on http://{host}:{port}, ledger {wired.settings.ledger_name}")
     refused = {model.id for model in unpriced(catalog)}
     usable = [m for m in catalog.models.values() if m.endpoint not in catalog.unusable and m.id not in refused]
     for tier in Tier:
         there = [m.id for m in usable if catalog.endpoints[m.endpoint].tier is tier]
         say(f"  {tier:12} {', '.join(there) or 'nothing'}")
+    if told := overruled(wired.settings):
+        say(f"  policy       {told}")
     for name, why in catalog.unusable.items():
         if "switched off" not in why:
             say(f"  not usable   endpoint {name}: {why}")

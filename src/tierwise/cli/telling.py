@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision, GateRecord
+from tierwise.core.decision import AttemptRecord, CandidateRecord, ContentRecord, Decision, GateRecord, RuleRecord
 
 WIDTH = 80
 COUNTING = "count_tokens"
@@ -49,8 +49,9 @@ def whole(decision: Decision) -> Iterator[str]:
     asked = f"  {'asked for a count of tokens by' if counting else 'asked for'} {decision.requested_model}"
     asked += "" if counting else f" on {decision.caller_wire}"
     yield asked + (f", workflow {decision.workflow}" if decision.workflow else "") + f", strategy {decision.strategy}"
-    if decision.session:
-        yield f"  session {decision.session}"
+    if decision.key_id or decision.session:
+        known = (("with the key", decision.key_id), ("in the session", decision.session))
+        yield "  " + ", ".join(f"{what} {name}" for what, name in known if name)
     features = decision.features
     wanted = [f"at most {features.input_tokens_est} tokens in"]
     wanted += [f"at most {features.max_output_tokens} out"] if features.max_output_tokens else []
@@ -67,6 +68,7 @@ def whole(decision: Decision) -> Iterator[str]:
         cost = f", about ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
         why = candidate.reason if candidate.allowed else f"excluded by {candidate.excluded_by}: {candidate.reason}"
         yield f"  {place:3} {candidate.model} ({candidate.tier}, {candidate.endpoint}{cost}): {why}"
+        yield from (f"      {_rule(rule)}" for rule in candidate.rules or ())
     if not decision.candidates:
         yield "  none"
     if decision.attempts:
@@ -77,6 +79,8 @@ def whole(decision: Decision) -> Iterator[str]:
         yield f"Reason: {decision.reason}"
     if decision.obligations:
         yield f"Duties: {', '.join(decision.obligations)}"
+    if decision.content:
+        yield f"Content: {_content(decision.content)}"
     if decision.dropped:
         yield f"Dropped: {', '.join(decision.dropped)}"
     cost = _cost(decision)
@@ -84,6 +88,20 @@ def whole(decision: Decision) -> Iterator[str]:
     yield f"Cost: {cost}{baseline}"
     digests = (decision.policy_digest[:23], decision.price_digest, decision.registry_digest)
     yield "Under policy {}, prices {}, registry {}".format(*digests)
+
+
+def _rule(rule: RuleRecord) -> str:
+    """Say what a rule does to a candidate, and what made it apply."""
+    does = {"deny": "denies", "require_all": "lets nothing be lost"}
+    effects = ", ".join(does.get(effect, f"asks {effect}") for effect in rule.effects)
+    return f"{rule.rule} {effects}" + (f": {'; '.join(rule.because)}" if rule.because else "")
+
+
+def _content(record: ContentRecord) -> str:
+    """Say in what form content was kept, and why in less than was configured."""
+    sides = (("request", record.request), ("answer", record.answer))
+    told = [f"{name} {side.kept}" + (f" ({side.why})" if side.why else "") for name, side in sides if side is not None]
+    return ", ".join(told)
 
 
 def _place(candidate: CandidateRecord) -> float:

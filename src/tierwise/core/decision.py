@@ -15,10 +15,12 @@ from tierwise.core.usage import Usage
 Outcome = Literal[
     "pending", "answered", "flagged", "review", "refused", "failed", "broken", "cancelled", "interrupted", "dry_run"
 ]
+ContentLevel = Literal["none", "hash", "redacted", "full"]
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Who set which label, and where: `caller`, `workflow`, `default`, `session`, `stored` or `detector:card`."""
+    """Who set which label, and where: `caller`, `workflow`, `default`, `session`, `stored`, `detector:card` or
+    `declassified:ID`."""
 
     source: str
     label: Label
@@ -32,10 +34,19 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[LabelSource, ...] = ()
 
 
+class RuleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A ceiling, rule or grant that applied. `effects`: `deny`, `require_all` or duties; `because`: its conditions."""
+
+    rule: str
+    effects: tuple[str, ...]
+    because: tuple[str, ...] = ()
+
+
 class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One model that was looked at. `excluded_by` names the filter or rule, `reason` is for people.
 
     `score` is the place in the order of trial (lower is tried first); `probability` is that of being tried first.
+    `rules` are those of policy that applied, every denial among them; not written where there is none.
     """
 
     model: str
@@ -49,6 +60,7 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     expected_quality: float | None = None
     expected_latency_ms: float | None = None
     probability: float | None = None
+    rules: tuple[RuleRecord, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +73,8 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One lap of the loop. `cost_reason` says why `cost_usd` is null; `verdict` is what followed.
+
+    `unknown_usd` is what it may have cost at most, where the endpoint was asked and never said: budgets count it.
 
     `suspicion` says where the answer's own numbers do not add up: a prompt that was cut without a word.
     """
@@ -76,6 +90,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     cost_reason: str | None = None
+    unknown_usd: Decimal | None = None
     confidence: float | None = None
     gate: GateRecord | None = None
     verdict: str = ""
@@ -83,8 +98,33 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     suspicion: str | None = None
 
 
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a request or an answer, beside the record, and what binds the record to it.
+
+    `size_bytes` is that of the whole. `sha256`, in hexadecimal, is of a salt and the bytes that are kept, or under
+    `hash` of the whole; without the salt it tells nothing. `why`: the reason why less is kept than was configured.
+    """
+
+    size_bytes: int
+    kept: ContentLevel = "none"
+    sha256: str | None = None
+    truncated: bool = False
+    why: str = ""
+
+
+class ContentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the call's content was to be kept; the content itself is in a table of its own."""
+
+    level: ContentLevel
+    request: Committed
+    answer: Committed | None = None
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds."""
+    """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds.
+
+    `content` is not written where no content of the call was to be kept.
+    """
 
     id: str
     ts: float
@@ -113,3 +153,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     baseline_cost_usd: Decimal | None = None
     review: dict[str, Any] | None = None
     feedback: dict[str, Any] | None = None
+    content: ContentRecord | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def charged_usd(self) -> Decimal | None:
+        """What budgets count: what it cost, and what it may have cost where an endpoint never said."""
+        unknown = [attempt.unknown_usd for attempt in self.attempts if attempt.unknown_usd is not None]
+        known = [] if self.total_cost_usd is None else [self.total_cost_usd]
+        return sum((*known, *unknown), Decimal(0)) if known or unknown else None

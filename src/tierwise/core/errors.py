@@ -8,7 +8,7 @@ TierwiseError
 ├─ AllAttemptsFailed   every attempt, in order
 ├─ GateFailed          no answer was good enough
 ├─ ConfigError         file, key, expected, found, nearest valid name
-└─ StoreError          the ledger cannot be read or written
+└─ StoreError          the ledger cannot be read or written; StoreBusy: not now, because others are before
 """
 
 import enum
@@ -81,9 +81,13 @@ class NoCandidate(CallRejected):
 
 
 class ProviderError(TierwiseError):
-    """An endpoint failed. `retry_after_s` is what it asked for; `code` is its own machine-readable code."""
+    """An endpoint failed. `retry_after_s` is what it asked for; `code` is its own machine-readable code.
+
+    `said` is the part of the message that is the endpoint's own prose: it may quote the call, so it is no record.
+    """
 
     verdict = Verdict.NEXT
+    said = ""
 
     def __init__(
         self,
@@ -175,3 +179,7 @@ class ConfigError(TierwiseError):
 
 class StoreError(TierwiseError):
     """The ledger cannot be written or read; calls are refused rather than answered unrecorded."""
+
+
+class StoreBusy(StoreError):
+    """The ledger cannot be written now because others are before: it is locked, or too much waits. It can be later."""

@@ -16,6 +16,8 @@ Capability = Literal[
     "stream", "tools", "images", "files", "schema", "json", "logprobs", "n", "audio", "thinking", "embeddings"
 ]
 
+Environment = Literal["development", "production"]
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Time and size limits for the traffic to one endpoint.
@@ -64,6 +66,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     trains_on_data: bool | None = None
     agreement: str | None = None
     sla: str | None = None
+    environment: Environment | None = None
     limits: Limits = Limits()
     engine: EngineOptions | None = None
     grammar: bool = False

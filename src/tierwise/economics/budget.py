@@ -1,7 +1,7 @@
 """Is there money left for this call? Budgets: what is spent, what is reserved, what may still be spent.
 
-Pure: time is an argument, amounts are `Decimal`. The gateway keeps one `Account` per budget; the ledger tells it
-what had been spent before.
+Pure: time is an argument, amounts are `Decimal`. The gateway keeps one `Account` per budget; the ledger's store sets
+aside and settles in it, and makes it agree with what other processes spend.
 Invariant: `spent + reserved` never exceeds the limit by a reservation that was granted; every reservation is
 settled or released exactly once.
 """
@@ -25,10 +25,19 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     soft_limit_usd: Decimal | None = None
     on_limit: Literal["downgrade", "reject"] = "reject"
 
+    @property
+    def window_s(self) -> int:
+        """Return the length of a window."""
+        return WINDOW_S[self.window]
+
     def covers(self, workflow: str | None, key_id: str | None, team: str | None = None) -> bool:
         """Say whether a call of this workflow, key and team counts against the budget."""
-        named = (("workflow", workflow), ("key", key_id), ("team", team))
-        return self.scope == "all" or any(self.scope == f"{kind}:{name}" for kind, name in named if name is not None)
+        return within(self.scope, workflow=workflow, key=key_id, team=team)
+
+
+def within(scope: str, **named: str | None) -> bool:
+    """Say whether a scope (`all`, or `KIND:NAME`) is that of a call with these names; None is no name."""
+    return scope == "all" or any(scope == f"{kind}:{name}" for kind, name in named.items() if name is not None)
 
 
 def window_start(window: str, now: float) -> float:
@@ -55,6 +64,11 @@ class Account:
         if start != self.start:
             self._turn(start)
         return self.budget.limit_usd - self.spent - self.reserved
+
+    def seen(self, *, start: float, spent: Decimal, reserved: Decimal) -> None:
+        """Take over what the store says: spent since the window's start, reserved now by every process."""
+        self.start, self.spent, self.reserved = start, spent, reserved
+        self._others.clear()
 
     def _turn(self, start: float) -> None:
         """Go to another window. One comes back as it was left, where the clock was set; an older one frees nothing."""

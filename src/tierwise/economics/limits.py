@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 
 from tierwise.core.grant import Grant, Rate
+from tierwise.economics.budget import within
 
 MINUTE_S = 60.0
 # Where a caller sets no limit, an answer counts as this long until it has ended.
@@ -27,11 +28,7 @@ class Limit(Rate, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def covers(self, key_id: str | None, team: str | None) -> bool:
         """Say whether a call of this key and team counts."""
-        return (
-            self.scope == "all"
-            or (key_id is not None and self.scope == f"key:{key_id}")
-            or (team is not None and self.scope == f"team:{team}")
-        )
+        return within(self.scope, key=key_id, team=team)
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from tierwise.core.errors import (
     InvalidCall,
     ProviderError,
     Refused,
+    TierwiseError,
     TimedOut,
     Unauthorized,
     Unreachable,
@@ -28,7 +29,7 @@ from tierwise.core.model import Endpoint, Model
 from tierwise.evals import damage
 from tierwise.evals.damage import Judged, Reading, Seen, finding
 from tierwise.gateway.asking import Asking
-from tierwise.gateway.attempt import Attempt, Reach, told
+from tierwise.gateway.attempt import Attempt, Reach
 from tierwise.gateway.decide import Hop
 from tierwise.providers.transport import Transport
 from tierwise.quality.settings import Gates
@@ -230,13 +231,13 @@ class _Asked:
         try:
             await attempt.run(self._transport, self._reach, UNGATED, deadline)
         except ContextTooLong as error:
-            return Seen(trouble="too_long", told=told(error))
+            return Seen(trouble="too_long", told=_in_words(error))
         except (Refused, InvalidCall) as error:
-            return Seen(trouble="refused", told=told(error))
+            return Seen(trouble="refused", told=_in_words(error))
         except (Unreachable, TimedOut, Unauthorized, ConfigError) as error:
-            return Seen(trouble="down", told=told(error))
+            return Seen(trouble="down", told=_in_words(error))
         except ProviderError as error:
-            return Seen(trouble="failed", told=told(error))
+            return Seen(trouble="failed", told=_in_words(error))
         finally:
             attempt.close()
         record: AttemptRecord = attempt.record()
@@ -316,3 +317,9 @@ def _room(model: Model) -> int:
 def _goal(model: Model, most_tokens: int) -> int:
     """Return the longest prompt in tokens: towards the context, but with room for an answer and within the bound."""
     return round(SHARE * min(model.context_tokens or UNKNOWN_CONTEXT_TOKENS, most_tokens)) - SHORT_TOKENS
+
+
+def _in_words(error: TierwiseError) -> str:
+    """Return what the endpoint said as well: a probe asks nothing that may not be told."""
+    status = f" {error.status}" if isinstance(error, ProviderError) and error.status else ""
+    return f"{type(error).__name__}{status}: {error}"[:300]

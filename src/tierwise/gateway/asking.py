@@ -88,6 +88,7 @@ class Asking:
         *,
         logprobs: bool = False,
         unseal: bool = False,
+        no_store: bool = False,
         repair: Repair | None = None,
     ) -> Spoken:
         """Write the request with placeholders, as `to` does. Raises PolicyDenied where a value would leave."""
@@ -97,7 +98,7 @@ class Asking:
             raise PolicyDenied(f"{model.id}: {problem}", rule=DUTY)
         if repair is not None:
             repair = Repair(answer=masked.text(repair.answer), problem=masked.text(repair.problem))
-        spoken = asking.to(endpoint, model, logprobs=logprobs, unseal=unseal, repair=repair)
+        spoken = asking.to(endpoint, model, logprobs=logprobs, unseal=unseal, no_store=no_store, repair=repair)
         if masked.leaks(spoken.request):
             raise PolicyDenied(f"{model.id}: cannot be masked: a value would have left", rule=DUTY)
         return spoken
@@ -122,6 +123,7 @@ class Asking:
         *,
         logprobs: bool = False,
         unseal: bool = False,
+        no_store: bool = False,
         repair: Repair | None = None,
     ) -> Spoken:
         """Write the request for an endpoint. `logprobs` asks for log-probabilities that a gate needs."""
@@ -136,6 +138,7 @@ class Asking:
             max_output_tokens=model.max_output_tokens,
             capabilities=model.capabilities,
             unseal=unseal,
+            no_store=no_store,
         )
         promised = needs_instruction(call, model)
         if wire == call.wire and not promised:

@@ -7,6 +7,7 @@ Invariant: nothing is handed on before the gates have passed what they can see; 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from decimal import Decimal
 from http import HTTPStatus
 from time import perf_counter, time
 
@@ -15,12 +16,12 @@ import msgspec
 from tierwise.core.answer import Answer, Delta, Piece, assemble
 from tierwise.core.conversation import Seal
 from tierwise.core.decision import AttemptRecord, GateRecord
-from tierwise.core.errors import BadReply, GateFailed, ProviderError, TierwiseError
+from tierwise.core.errors import AllAttemptsFailed, BadReply, GateFailed, ProviderError, TierwiseError
 from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
-from tierwise.economics.price import cost_usd
+from tierwise.economics.price import cost_usd, worst_cost_usd
 from tierwise.gateway.asking import Asking, Repair, Spoken
 from tierwise.gateway.decide import Hop
 from tierwise.gateway.masking import DUTY
@@ -35,7 +36,7 @@ from tierwise.wires.error import error_from
 from tierwise.wires.instruct import bare_json
 from tierwise.wires.known import APART, ENDPOINTS
 from tierwise.wires.seals import enclose
-from tierwise.wires.tokens import IMAGE_TOKENS
+from tierwise.wires.tokens import IMAGE_TOKENS, tokens_upper
 from tierwise.wires.wire import AnswerReader
 
 Reach = Callable[[Endpoint], Awaitable[Address]]
@@ -43,8 +44,15 @@ Reach = Callable[[Endpoint], Awaitable[Address]]
 MAX_HELD_BYTES = 8 * 1024 * 1024
 ROUGH_CHARS_PER_TOKEN = 4
 MAX_NAME_CHARS = 200
+REPAIR_TOKENS = 64
+"""Of the two messages that ask for a mended answer, beside what they repeat; from above."""
 # Of the upper estimate, ordinary text is read as two to five tenths; less than this is cut, or not counted.
 LEAST_READ, LEAST_SUSPICIOUS_TOKENS = 0.08, 2_000
+UNSENT = frozenset((
+    "closed", "pool_timeout", "connect_timeout", "tls_untrusted", "tls_failed", "connection_refused", "no_such_host",
+    "connect_failed",
+))  # fmt: skip
+"""How a request fails that never went out."""
 UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))
 
 
@@ -52,10 +60,10 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work", "admitted",
-        "answer", "asking", "call", "confidence", "dropped", "duration_ms", "error", "first_byte_ms", "gate", "held",
-        "hop", "output_chars", "released", "repair", "reserved", "served_model", "started", "tool_ids", "unseal",
-        "usage", "verdict",
+        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work",
+        "admitted", "answer", "asked", "asking", "call", "confidence", "dropped", "duration_ms", "error",
+        "first_byte_ms", "gate", "held", "hop", "output_chars", "released", "repair", "served_model", "started",
+        "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +85,7 @@ class Attempt:
         self.error: TierwiseError | None = None
         self.verdict = "cancelled"
         self.output_chars = 0
-        self.admitted = self.reserved = self.released = False
+        self.admitted = self.asked = self.released = False
         self._exchange: Exchange | None = None
         self._decoder: AnswerReader | None = None
         self._spoken: Spoken | None = None
@@ -85,6 +93,15 @@ class Attempt:
         self._restoring: Restoring | None = None
         self._done = False
         self._work: asyncio.Task[GateResult] | None = None
+
+    @property
+    def reserve_usd(self) -> Decimal:
+        """What this lap may cost at most: a chance to mend an answer sends that answer along."""
+        price, repair = self.hop.model.price, self.repair
+        if price is None or repair is None:
+            return self.hop.reserve_usd
+        more = tokens_upper(repair.answer + repair.problem) + REPAIR_TOKENS
+        return self.hop.reserve_usd + worst_cost_usd(price, more, 0)
 
     @property
     def outlasts(self) -> bool:
@@ -111,15 +128,17 @@ class Attempt:
             hop.model,
             logprobs=needs_logprobs(gates, hop.model.id),
             unseal=self.unseal,
+            no_store="no_store" in hop.obligations,
             repair=self.repair,
         )
         self._gathering = Gathering(spoken.wire, hop.endpoint.name)
         if hides:
             json = call.features.json or call.features.schema
-            self._restoring = Restoring(self.asking.masked.pseudonyms, hop.endpoint.name, call.wire, json=json)
+            self._restoring = Restoring(self.asking.masked.sent, hop.endpoint.name, call.wire, json=json)
         request = spoken.request
         self.dropped.update(dict.fromkeys(request.dropped))
         address = await reach(hop.endpoint)
+        self.asked = True
         if request.root:
             address = msgspec.structs.replace(address, url=address.url.removesuffix("/v1"))
         exchange = await transport.post(
@@ -299,6 +318,13 @@ class Attempt:
         )
 
     @property
+    def _unanswered(self) -> bool:
+        """True where the endpoint may bill for what it never answered: the request went out, and no refusal came."""
+        if self._exchange is not None:
+            return self._exchange.status == HTTPStatus.OK
+        return self.asked and not (isinstance(self.error, ProviderError) and self.error.code in UNSENT)
+
+    @property
     def suspicion(self) -> str | None:
         """Say where the endpoint's count of what it read is too small for what it was sent; None where it may be true.
 
@@ -317,13 +343,15 @@ class Attempt:
     def record(self) -> AttemptRecord:
         """Return the attempt as the decision record holds it."""
         model, endpoint, usage = self.hop.model, self.hop.endpoint, self.settled_usage()
-        cost = reason = None
+        cost = reason = unknown = None
         if model.price is None:
             reason = "unmetered"
-        elif usage is None:
-            reason = "no answer, no usage"
-        else:
+        elif usage is not None:
             cost = cost_usd(model.price, usage)
+        elif self._unanswered:
+            reason, unknown = "it was asked and did not say what that costs", self.hop.reserve_usd
+        else:
+            reason = "no answer, no usage"
         return AttemptRecord(
             endpoint=endpoint.name,
             model=model.id,
@@ -336,6 +364,7 @@ class Attempt:
             usage=usage,
             cost_usd=cost,
             cost_reason=reason,
+            unknown_usd=unknown,
             confidence=self.confidence,
             gate=self.gate,
             verdict=self.verdict,
@@ -357,6 +386,12 @@ def _looked_at(work: "asyncio.Task[GateResult]") -> None:
 
 
 def told(error: TierwiseError) -> str:
-    """Return an error in one line for the record."""
-    status = f" {error.status}" if isinstance(error, ProviderError) and error.status else ""
-    return f"{type(error).__name__}{status}: {error}"[:300]
+    """Return an error in one line for the record: without what an endpoint said of it, which may quote the call."""
+    if isinstance(error, AllAttemptsFailed):
+        return f"{type(error).__name__}: {'; '.join(map(told, error.errors))}"[:300]
+    if not isinstance(error, ProviderError):
+        return f"{type(error).__name__}: {error}"[:300]
+    status = f" {error.status}" if error.status else ""
+    words = str(error).removesuffix(error.said).rstrip(": ") if error.said else str(error)
+    code = f" ({error.code})" if error.said and error.code else ""
+    return f"{type(error).__name__}{status}: {words}{code}"[:300]

@@ -29,13 +29,13 @@ class Clock:
         self._differs_since: float | None = None
 
     def __call__(self) -> float:
-        """Return the time."""
-        ran = self._steady()
+        """Return the time. Two threads may ask at once."""
+        ran, since = self._steady(), self._differs_since
         says = self._wall() - ran
         if abs(says - self._anchor) <= DRIFT_S:
             self._anchor, self._differs_since = says, None
-        elif self._differs_since is None:
+        elif since is None:
             self._differs_since = ran
-        elif ran - self._differs_since >= BELIEVED_S:
+        elif ran - since >= BELIEVED_S:
             self._anchor, self._differs_since = says, None
         return self._anchor + ran

@@ -11,10 +11,10 @@ from decimal import Decimal
 import msgspec
 
 from tierwise.core.call import Features, Hints
-from tierwise.core.decision import CandidateRecord, Decision, Labelled
+from tierwise.core.decision import CandidateRecord, Decision, Labelled, RuleRecord
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied, TierwiseError
 from tierwise.core.grant import Grant
-from tierwise.core.label import Tier
+from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account
 from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
@@ -25,12 +25,14 @@ from tierwise.gateway.workflow import Workflow
 from tierwise.policy.granted import granted
 from tierwise.policy.judge import Judgement, Target
 from tierwise.router.candidate import Candidate, Held, Need
-from tierwise.router.choose import Choice, choose
+from tierwise.router.choose import Choice, Strategy, choose
 from tierwise.router.eligible import Exclusion
 from tierwise.router.strategies import Order, certain
 
 AUTO = "auto"
 ZERO = Decimal(0)
+ALONE = "no_fallback"
+"""The duty under which a target is asked first and alone, or not at all: nothing falls back from it or to it."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +84,16 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
 
 
+class Weighed(msgspec.Struct, frozen=True, kw_only=True):
+    """The candidates and their order, before they are told."""
+
+    looked_at: tuple[Candidate, ...]
+    choice: Choice
+    need: Need
+    accounts: tuple[Account, ...]
+    strategy: Strategy
+
+
 def resolve(rules: Rules, ask: Ask) -> Pool:
     """Turn the caller's `model` and hints into a pool, or raise InvalidCall for a name that does not exist."""
     catalog = rules.catalog.models
@@ -113,6 +125,11 @@ def resolve(rules: Rules, ask: Ask) -> Pool:
 
 def _workflow(rules: Rules, ask: Ask) -> Workflow | None:
     named = ask.model.removeprefix(AUTO + ":") if ask.model.startswith(AUTO + ":") else ask.hints.workflow
+    if ask.hints.workflow not in (None, named):
+        raise InvalidCall(
+            f"the model names the workflow {named!r}, the hint {ask.hints.workflow!r}: one call belongs to one",
+            param="x-tierwise-workflow", code="bad_hint",
+        )  # fmt: skip
     if named is not None:
         found = rules.workflows.get(named)
         if found is None:
@@ -128,26 +145,10 @@ def _workflow(rules: Rules, ask: Ask) -> Workflow | None:
 
 def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) -> Ruling:
     """Judge and order the pool. An empty order comes back as a refusal, not as an exception."""
-    workflow = pool.workflow
-    name = workflow.name if workflow else None
-    team = ask.grant.team if ask.grant else None
-    accounts = facts.accounts_for(name, ask.key_id, team)
-    holder = _holder(rules, ask, pool)
-    left = facts.money_left(accounts, ask.ts) if accounts else None
-    need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
-    judged: dict[str, Judgement] = {}
-    endpoints = rules.catalog.endpoints
-    for model in pool.models:
-        endpoint = endpoints[model.endpoint]
-        target = Target(endpoint, model)
-        verdict = granted(rules.policy.judge(label.value, name, ask.key_id, target), ask.grant, label.value, target)
-        verdict = _demanding(verdict, ask, endpoint, model) if verdict.requires_all else verdict
-        judged[model.id] = _masking(verdict, ask, endpoint) if DUTY in verdict.obligations else verdict
-    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
-    permitted = [c for c in looked_at if judged[c.model].allowed]
-    strategy = workflow.strategy if workflow else rules.default_strategy
-    choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
-    choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
+    workflow, targets = pool.workflow, _targets(rules, pool)
+    name, judged = workflow.name if workflow else None, judged_all(rules, ask, pool, label.value)
+    weighed = weigh(rules, facts, ask, pool, judged)
+    looked_at, choice = weighed.looked_at, weighed.choice
     hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
     decision = Decision(
         id=ask.id,
@@ -156,12 +157,12 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         caller_wire=ask.wire,
         features=ask.features,
         label=label,
-        candidates=_records(looked_at, judged, choice),
+        candidates=_records(looked_at, judged, choice, rules.policy.explain(label.value, name, ask.key_id, targets)),
         workflow=name,
         session=ask.hints.session,
         key_id=ask.key_id,
-        team=team,
-        strategy="pinned" if pool.pinned else strategy,
+        team=ask.grant.team if ask.grant else None,
+        strategy="pinned" if pool.pinned else weighed.strategy,
         policy_digest=rules.policy.digest,
         price_digest=rules.catalog.price_digest,
         registry_digest=rules.catalog.digest,
@@ -169,8 +170,38 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         reason=choice.order.reason,
         obligations=hops[0].obligations if hops else (),
     )
-    refusal = None if hops else _refusal(decision, need, accounts)
-    return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=accounts, refusal=refusal)
+    refusal = None if hops else _refusal(decision, weighed.need, weighed.accounts)
+    return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=weighed.accounts, refusal=refusal)
+
+
+def judged_all(rules: Rules, ask: Ask, pool: Pool, label: Label) -> dict[str, Judgement]:
+    """Return the judgement of each model: policy, then what the caller's key and this call allow."""
+    name, targets, judged = pool.workflow.name if pool.workflow else None, _targets(rules, pool), {}
+    for target, verdict in zip(targets, rules.policy.judge(label, name, ask.key_id, targets), strict=True):
+        found = granted(verdict, ask.grant, label, target)
+        found = _demanding(found, ask, target) if found.requires_all else found
+        judged[target.model.id] = _masking(found, ask, target.endpoint) if DUTY in found.obligations else found
+    return judged
+
+
+def _targets(rules: Rules, pool: Pool) -> list[Target]:
+    return [Target(rules.catalog.endpoints[model.endpoint], model) for model in pool.models]
+
+
+def weigh(rules: Rules, facts: Facts, ask: Ask, pool: Pool, judged: dict[str, Judgement]) -> Weighed:
+    """Order what policy permits."""
+    workflow = pool.workflow
+    team = ask.grant.team if ask.grant else None
+    accounts = facts.accounts_for(workflow.name if workflow else None, ask.key_id, team)
+    holder = _holder(rules, ask, pool)
+    left = facts.money_left(accounts, ask.ts) if accounts else None
+    need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
+    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
+    permitted = [c for c in looked_at if judged[c.model].allowed]
+    strategy = workflow.strategy if workflow else rules.default_strategy
+    choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
+    choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
+    return Weighed(looked_at=looked_at, choice=choice, need=need, accounts=accounts, strategy=strategy)
 
 
 def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:
@@ -181,14 +212,10 @@ def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:
     return maker
 
 
-def _demanding(verdict: Judgement, ask: Ask, endpoint: Endpoint, model: Model) -> Judgement:
+def _demanding(verdict: Judgement, ask: Ask, target: Target) -> Judgement:
     """Deny an endpoint that could not be told everything, where a rule demands that."""
-    lost = ask.losses(endpoint, model) if verdict.allowed else ()
-    if not lost:
-        return verdict
-    return msgspec.structs.replace(
-        verdict, allowed=False, rule=verdict.requires_all, reason=f"cannot be told {', '.join(lost[:8])}"
-    )
+    lost = ask.losses(target.endpoint, target.model) if verdict.allowed else ()
+    return verdict.denied(verdict.requires_all or "", f"cannot be told {', '.join(lost[:8])}") if lost else verdict
 
 
 def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
@@ -204,7 +231,7 @@ def _bound(order: Order, pool: Pool, holder: Model | None) -> Order:
 def _masking(verdict: Judgement, ask: Ask, endpoint: Endpoint) -> Judgement:
     """Deny an endpoint that must get placeholders, where something in the call cannot be replaced."""
     problem = ask.unmaskable(endpoint) if verdict.allowed else ""
-    return msgspec.structs.replace(verdict, allowed=False, rule=DUTY, reason=problem) if problem else verdict
+    return verdict.denied(DUTY, problem) if problem else verdict
 
 
 def _need(
@@ -240,15 +267,25 @@ def _hops(rules: Rules, order: Sequence[Candidate], judged: dict[str, Judgement]
         )
         for c in order
     )
-    alone = pinned or (bool(hops) and "no_fallback" in hops[0].obligations)
-    return hops[:1] if alone else hops
+    if pinned or (hops and ALONE in hops[0].obligations):
+        return hops[:1]
+    return tuple(hop for hop in hops if ALONE not in hop.obligations)
 
 
 def _records(
-    looked_at: Sequence[Candidate], judged: dict[str, Judgement], choice: Choice
+    looked_at: Sequence[Candidate],
+    judged: dict[str, Judgement],
+    choice: Choice,
+    applied: Sequence[tuple[RuleRecord, ...]],
 ) -> tuple[CandidateRecord, ...]:
     places = {c.model: place for place, c in enumerate(choice.order.candidates)}
-    return tuple(_record(c, judged[c.model], choice, places.get(c.model)) for c in looked_at)
+    found = []
+    for candidate, policy in zip(looked_at, applied, strict=True):
+        judgement = judged[candidate.model]
+        record = _record(candidate, judgement, choice, places.get(candidate.model))
+        rules = (*policy, *judgement.beside)
+        found.append(msgspec.structs.replace(record, rules=rules) if rules else record)
+    return tuple(found)
 
 
 def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: int | None) -> CandidateRecord:
@@ -256,7 +293,9 @@ def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: i
     excluded_by = why.by if why else judgement.rule
     reason = why.reason if why else judgement.reason
     if place is not None:
-        reason = choice.order.reason if place == 0 else "next in the order of trial"
+        reason = choice.order.reason if place == 0 else f"not asked after another: {ALONE}"
+        if place and ALONE not in judgement.obligations:
+            reason = "next in the order of trial"
     return CandidateRecord(
         model=candidate.model,
         endpoint=candidate.endpoint,
@@ -306,6 +345,11 @@ def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> Tie
             if cause == "health" and "policy" in causes:
                 cause = "compliance"
             return NoCandidate(f"no model can serve this call: {told}", cause=cause, reasons=reasons)
+
+
+def of_policy(excluded_by: str | None) -> bool:
+    """Say whether a recorded exclusion is policy's, rather than the router's."""
+    return excluded_by is not None and excluded_by not in _NEAREST
 
 
 def _cause(candidate: CandidateRecord) -> str:

@@ -1,7 +1,7 @@
 """What is known at this moment? Health, measured latency and money: the only mutable state of the gateway.
 
 One event loop owns it, so nothing here needs a lock.
-Invariant: every admitted call reports back exactly once; money reserved is settled exactly once.
+Invariant: every admitted call reports back exactly once; money is set aside and settled by the ledger alone.
 """
 
 import math
@@ -14,6 +14,8 @@ from tierwise.core.label import Label, highest
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.fallback.breaker import Breaker, BreakerSettings
+from tierwise.gateway.clock import Clock
+from tierwise.gateway.forgiven import Active, nothing
 from tierwise.gateway.sessions import Sessions
 from tierwise.gateway.thoughts import Kept
 from tierwise.gateway.vault import Vault
@@ -28,10 +30,19 @@ MAX_ID_CHARS = 256
 
 class Facts:
     """Breakers, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by key and
-    session, makers of tool calls, placeholders of sessions."""
+    session, makers of tool calls, placeholders of sessions, the time; what is declassified."""
 
-    def __init__(self, breaker: BreakerSettings, accounts: Iterable[Account], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        breaker: BreakerSettings,
+        accounts: Iterable[Account],
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        declassified: Active = nothing,
+    ) -> None:
+        self.declassified = declassified
         self._breaker = breaker
+        self.clock = clock or Clock()
         self._breakers: dict[str, Breaker] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
         self.sessions = Sessions()

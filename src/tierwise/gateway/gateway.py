@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from decimal import Decimal
 from time import monotonic, perf_counter
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ import msgspec
 
 from tierwise.core.answer import Answer, Delta
 from tierwise.core.call import Call
-from tierwise.core.decision import Decision, Labelled, Outcome
+from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import (
     AllAttemptsFailed,
     BudgetExceeded,
@@ -28,30 +28,32 @@ from tierwise.core.errors import (
     Overloaded,
     PolicyDenied,
     ProviderError,
+    StoreBusy,
     StoreError,
     StreamBroken,
     TierwiseError,
     Verdict,
 )
 from tierwise.core.label import Label
-from tierwise.economics.budget import Account
+from tierwise.core.model import Endpoint
 from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS, Wait
 from tierwise.economics.price import cost_usd
 from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
+from tierwise.gateway.again import judge_again, labelled
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
 from tierwise.gateway.candidates import input_tokens
-from tierwise.gateway.clock import Clock
-from tierwise.gateway.decide import ZERO, Ask, Hop, Pool, Ruling, decide, resolve
+from tierwise.gateway.decide import ZERO, Ask, Hop, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
+from tierwise.gateway.forgiven import Forgiven, forgiven_for
 from tierwise.gateway.masking import Masked, masked
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
 from tierwise.gateway.sessions import session_of
+from tierwise.ledger.contents import Contents
+from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
-from tierwise.policy.granted import granted
-from tierwise.policy.judge import Target
-from tierwise.policy.label import label_call
+from tierwise.providers.address import Address
 from tierwise.providers.transport import Transport
 from tierwise.quality.gate import needs_logprobs
 from tierwise.wires.known import APART, FORGETFUL
@@ -60,14 +62,21 @@ from tierwise.wires.known import APART, FORGETFUL
 class Records(Protocol):
     """What the gateway asks of a ledger. Both return once the row is durable, or raise StoreError."""
 
-    async def intent(self, intent: Intent) -> object:
-        """Write what is about to be done."""
+    @property
+    def alone(self) -> bool:
+        """Say whether nobody else writes there: then what this process has seen of a session is all there is."""
 
-    async def outcome(self, decision: Decision) -> object:
-        """Write the whole record."""
+    async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
+        """Write what is about to be done and set its reservation aside; return the account that has too little."""
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried."""
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Account]) -> Account | None:
+        """Set so much aside for the call, in all accounts or in none; return the account that has too little."""
+
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> object:
+        """Write the whole record, and what is kept of the call with it; settle what the call had set aside."""
+
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +84,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     `deltas` raise StreamBroken after content; once they end normally the outcome is durable. Close them (`aclose`)
     when the caller leaves. `gate_failed`: the workflow lets an answer pass,
-    flagged, that its gates did not like.
+    flagged, that its gates did not like. `body` is the answer in the caller's words, where it was written already.
     """
 
     decision: Decision
@@ -83,6 +92,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     deltas: AsyncGenerator[Delta, None] | None = None
     strip_logprobs: bool = False
     gate_failed: bool = False
+    body: bytes | None = None
 
 
 class Gateway:
@@ -104,12 +114,13 @@ class Gateway:
         self._new_id, self._observe = new_id, observe
         self._settling: set[asyncio.Task[None]] = set()
         self._draining: set[asyncio.Task[None]] = set()
-        self._closing, self._clock = False, Clock()
+        self._closing, self._clock = False, facts.clock
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:
         """Decide without asking anybody and without a record."""
-        ruling = self._rule(Asking(call, self.facts.thoughts, self._masked))
+        forgiven = forgiven_for(call, self.facts.declassified(self._clock()))
+        ruling = self._rule(self._asking(call, forgiven), forgiven)
         error = None if ruling.refusal is None else told(ruling.refusal)
         return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
@@ -120,17 +131,21 @@ class Gateway:
         carries the record as `decision`. Cancelling settles the record as cancelled.
         """
         started = perf_counter()
+        forgiven = forgiven_for(call, self.facts.declassified(self._clock()))
         if call.hints.session is not None:
-            await self._recall(call.key_id, call.hints.session)
-        asking = Asking(call, self.facts.thoughts, self._masked)
-        run = Run(self._rule(asking), asking, started)
+            await self._recall(call.key_id, call.hints.session, forgiven)
+        asking = self._asking(call, forgiven)
+        run = Run(self.rules, self._rule(asking, forgiven), asking, started, forgiven)
         if call.hints.session is not None:
-            self.facts.stick(call.key_id, call.hints.session, run.ruling.decision.label.value)
+            for name in forgiven.names(call.hints.session):
+                self.facts.stick(call.key_id, name, run.ruling.decision.label.value)
         try:
             self._admit(run)
             if run.ruling.refusal is not None:
                 raise run.ruling.refusal
-            await self._ledger.intent(run.intent())
+            intent = run.intent()
+            if await self._ledger.intent(intent, run.ruling.accounts) is None:
+                run.held_usd = intent.reserved_usd or ZERO
             reply = await self._laps(run)
         except asyncio.CancelledError:
             if not run.settling:
@@ -174,13 +189,12 @@ class Gateway:
         breaker = self.facts.breaker(hop.model.id)
         live = False  # true while there is more to come, and somebody else lets go of the attempt
         try:
-            self._judge_again(run, hop)
+            reach = self._reaching(run, hop)
             attempt.admitted = breaker.admit(monotonic())
             if not attempt.admitted:
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
-            self._reserve(run, hop)
-            attempt.reserved = True
-            result = await attempt.run(self._transport, self._reach, run.gates, deadline)
+            await self._reserve(run, attempt)
+            result = await attempt.run(self._transport, reach, run.gates, deadline)
             if result.record.verdict == "fail":
                 if run.on_gate_failure != "fail":
                     await attempt.read_to_end()
@@ -205,22 +219,23 @@ class Gateway:
         return attempt, attempt.error
 
     def _release(self, run: Run, attempt: Attempt) -> None:
-        """Let go of an attempt, once: its connection, its place at the breaker, its reservation."""
+        """Let go of an attempt, once: its connection, its place at the breaker."""
         if attempt.released:
             return
         attempt.released = True
         attempt.close()
         self._report(attempt)
-        if attempt.reserved:
-            self._settle_money(run, attempt)
 
     async def _commit(self, run: Run, attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
         strip = needs_logprobs(run.gates, attempt.hop.model.id) and not run.call.features.logprobs
         if attempt.answer is not None:
             self._learn(run, attempt)
-            decision = await self._settle(run, run.good_outcome)
-            return Reply(decision=decision, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged)
+            ident, body = run.ruling.decision.id, None
+            if run.kept is not None:
+                body = run.kept.whole(attempt.answer, ident, strip_logprobs=strip)
+            done = await self._settle(run, run.good_outcome)
+            return Reply(decision=done, answer=attempt.answer, strip_logprobs=strip, gate_failed=run.flagged, body=body)
         decision = run.decision("pending")
         deltas = self._deltas(run, attempt)
         # A generator that was never begun would not clean up when it is closed: begin it.
@@ -234,6 +249,8 @@ class Gateway:
         try:
             yield Delta()
             async for delta in attempt.rest():
+                if run.kept is not None:
+                    run.kept.heard(delta)
                 yield delta
             outcome = run.good_outcome
             self._learn(run, attempt)
@@ -261,7 +278,7 @@ class Gateway:
         self.facts.made(call.key_id, attempt.tool_ids, model)
         if call.wire in APART:
             return
-        if call.wire in FORGETFUL and "no_store" not in run.ruling.decision.obligations:
+        if call.wire in FORGETFUL and "no_store" not in run.obligations:
             self.facts.thoughts.keep(call.key_id, attempt.tool_ids, attempt.thoughts)
         estimate, usage = input_tokens(call.features, attempt.hop.endpoint), attempt.usage
         self.facts.sessions.served(
@@ -292,7 +309,7 @@ class Gateway:
 
     # the decision
 
-    def _rule(self, asking: Asking) -> Ruling:
+    def _rule(self, asking: Asking, forgiven: Forgiven) -> Ruling:
         rules, call = self.rules, asking.call
         ask = Ask(
             id=self._new_id(),
@@ -310,42 +327,37 @@ class Gateway:
             unmaskable=asking.unmaskable,
         )
         pool = resolve(rules, ask)
-        label = self._label(call, pool)
-        return decide(rules, self.facts, ask, pool, label)
+        name = forgiven.name(call.hints.session) if call.hints.session else None
+        session = self.facts.session_label(call.key_id, name) if name else None
+        return decide(rules, self.facts, ask, pool, labelled(rules, call, pool.workflow, session, forgiven))
 
-    def _label(self, call: Call, pool: Pool) -> Labelled:
-        rules, session = self.rules, call.hints.session
-        return label_call(
-            rules.labels,
-            caller=call.hints.label,
-            workflow=pool.workflow.label if pool.workflow else None,
-            session=self.facts.session_label(call.key_id, session) if session else None,
-            stored=call.inherited,
-            findings=rules.detectors.scan(call.parts),
-        )
+    def _asking(self, call: Call, forgiven: Forgiven) -> Asking:
+        def hide(call: Call) -> Masked:
+            pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
+            return masked(call, pseudonyms, self.rules.detectors, forgiven)
 
-    def _masked(self, call: Call) -> Masked:
-        pseudonyms = self.facts.vault.of(call.key_id, session_of(call), monotonic())
-        return masked(call, pseudonyms, self.rules.detectors)
+        return Asking(call, self.facts.thoughts, hide)
 
-    async def _recall(self, key_id: str | None, session: str) -> None:
-        """Fetch the label of a session that an earlier process has seen."""
-        if self.facts.session_label(key_id, session) is None:
-            before = await self._ledger.session_label(key_id, session)
-            if before is not None:
-                self.facts.stick(key_id, session, before)
+    async def _recall(self, key_id: str | None, session: str, forgiven: Forgiven) -> None:
+        """Fetch the label of a session that an earlier process has seen, or another one sees now."""
+        for name, since_ts in forgiven.names(session).items():
+            if not self._ledger.alone or self.facts.session_label(key_id, name) is None:
+                before = await self._ledger.session_label(key_id, session, since_ts)
+                if before is not None:
+                    self.facts.stick(key_id, name, before)
 
-    def _judge_again(self, run: Run, hop: Hop) -> None:
-        decision = run.ruling.decision
-        target = Target(hop.endpoint, hop.model)
-        label = decision.label.value
-        verdict = self.rules.policy.judge(label, decision.workflow, decision.key_id, target)
-        verdict = granted(verdict, run.call.grant, label, target)
-        if not verdict.allowed:
-            raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
-        added = set(verdict.obligations) - set(hop.obligations)
-        if added:  # by a reload since the order of trial was made: the hop was not prepared for it
-            raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
+    def _reaching(self, run: Run, hop: Hop) -> Reach:
+        """Judge the hop, now and once more where another release is in force by the time that it could be asked."""
+        judged_by = self.rules
+        judge_again(run, hop, judged_by)
+
+        async def reach(endpoint: Endpoint) -> Address:
+            address = await self._reach(endpoint)
+            if self.rules is not judged_by:
+                judge_again(run, hop, self.rules)
+            return address
+
+        return reach
 
     # limits, money, health, record
 
@@ -362,7 +374,7 @@ class Gateway:
         mend = f"try again in {found.retry_after_s} s"
         if found.retry_after_s is None:
             mend = f"this call alone could use {tokens}: shorten it, or give it a smaller limit of output tokens"
-        text = f"the limit of {found.most} {found.what} ({found.scope}) is reached; {mend}"
+        text = f"the limit of {found.most} {found.what} (set for {found.scope.replace(':', ' ')}) is reached; {mend}"
         raise LimitExceeded(text, scope=found.scope, retry_after_s=found.retry_after_s)
 
     def _leave(self, run: Run) -> None:
@@ -371,26 +383,21 @@ class Gateway:
             used = sum(u.read + u.written for attempt in run.attempts if (u := attempt.settled_usage()) is not None)
             self.facts.limits.settle(run.admission, used, monotonic())
 
-    def _reserve(self, run: Run, hop: Hop) -> None:
-        now = self._clock()
-        done: list[Account] = []
-        for account in run.ruling.accounts:
-            if not account.reserve(hop.reserve_usd, now):
-                for earlier in done:
-                    earlier.settle(hop.reserve_usd, ZERO, now)
-                raise BudgetExceeded(
-                    f"{hop.model.id} could cost ${hop.reserve_usd}, the budget {account.budget.scope} has less left",
-                    limit=str(account.budget.limit_usd),
-                    spent=str(account.spent),
-                    estimate=str(hop.reserve_usd),
-                )
-            done.append(account)
-
-    def _settle_money(self, run: Run, attempt: Attempt) -> None:
-        if run.ruling.accounts:
-            cost = attempt.record().cost_usd or ZERO
-            for account in run.ruling.accounts:
-                account.settle(attempt.hop.reserve_usd, cost, self._clock())
+    async def _reserve(self, run: Run, attempt: Attempt) -> None:
+        """Set aside what the call has cost and what this lap may cost; the outcome settles it."""
+        accounts, hop = run.ruling.accounts, attempt.hop
+        need = run.spent_usd + attempt.reserve_usd
+        if not accounts or need <= run.held_usd:
+            return
+        short = await self._ledger.hold(run.ruling.decision.id, need, accounts)
+        if short is not None:
+            raise BudgetExceeded(
+                f"{hop.model.id} could cost ${attempt.reserve_usd}, the budget {short.budget.scope} has less left",
+                limit=str(short.budget.limit_usd),
+                spent=str(short.spent),
+                estimate=str(attempt.reserve_usd),
+            )
+        run.held_usd = need
 
     def _report(self, attempt: Attempt) -> None:
         """Tell the breaker how the endpoint did, and keep its latency."""
@@ -413,17 +420,18 @@ class Gateway:
 
     async def _failed(self, run: Run, error: TierwiseError) -> Decision:
         refused = not run.attempts
+        if refused and isinstance(error, StoreBusy):  # not even the intent was written: who waited need not wait again
+            self._leave(run)
+            return run.decision("refused", error=told(error))
         queued = isinstance(error, GateFailed) and error.queued
         outcome: Outcome = "review" if queued else "refused" if refused else "failed"
-        return await self._settle(run, outcome, told(error), review={"state": "waiting"} if queued else None)
+        return await self._settle(run, outcome, told(error))
 
-    async def _settle(
-        self, run: Run, outcome: Outcome, error: str | None = None, review: dict[str, Any] | None = None
-    ) -> Decision:
+    async def _settle(self, run: Run, outcome: Outcome, error: str | None = None) -> Decision:
         run.settling = True
         self._leave(run)
-        decision = run.decision(outcome, error=error, review=review, baseline=self._baseline(run))
-        await self._ledger.outcome(decision)
+        decision, content = run.closed(outcome, self.rules, error=error, baseline=self._baseline(run))
+        await self._ledger.outcome(decision, content)
         self._observe(decision, perf_counter() - run.started)
         return decision
 

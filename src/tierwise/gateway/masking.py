@@ -6,14 +6,17 @@ Invariant: what is found and not replaced, or cannot be looked into, is a reason
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from tierwise.core.call import Call, Part
 from tierwise.core.errors import InvalidCall, PolicyDenied
+from tierwise.gateway.forgiven import Forgiven
 from tierwise.policy.detect import Detectors
+from tierwise.policy.label import forgiving
 from tierwise.policy.pseudonyms import LEAST_LITERAL, Pseudonyms, Span, TooManyValues
+from tierwise.policy.readings import fold, readings
 from tierwise.policy.spans import Finder, Unplaced
 from tierwise.wires.known import CALLERS
 from tierwise.wires.opaque import core, document, seal_at, unreadable
@@ -38,6 +41,11 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     seals: tuple[tuple[str, str, str], ...] = ()
 
+    @property
+    def sent(self) -> Pseudonyms:
+        """The placeholders that stand in this call: who has not sent a value does not get it restored."""
+        return self.pseudonyms.only(self.mask.used)
+
     def problem_at(self, endpoint: str) -> str:
         """Say why this endpoint must not be sent it; empty for no reason."""
         if self.problem:
@@ -46,6 +54,11 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
             if origin in ("", endpoint) and not self.pseudonyms.knows_seal(endpoint, seal):
                 return f"{path} is sealed, and nobody can look inside"
         return ""
+
+    @property
+    def unsealed(self) -> bytes:
+        """The body with nothing in it that nobody can look into."""
+        return _unsealed(self.call.body) if self.seals else self.call.body
 
     def text(self, text: str) -> str:
         """Return further words with placeholders. Raises PolicyDenied."""
@@ -56,14 +69,12 @@ class Masked(msgspec.Struct, frozen=True, kw_only=True):
 
     def leaks(self, request: EncodedRequest) -> bool:
         """Say whether a value stands in what is about to leave."""
-        known = [value for value in self.pseudonyms.names if len(value) >= LEAST_LITERAL]
         said = [*_all_strings(request.body), *(value for _, value in request.headers)]
-        bare = [self.pseudonyms.without(text, _NEUTRAL) for text in said]
-        return any(value in text for text in bare for value in known)
+        return any(True for _ in _holding(said, self.pseudonyms))
 
 
-def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> Masked:
-    """Return the call as it may leave."""
+def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors, forgiven: Forgiven = Forgiven()) -> Masked:
+    """Return the call as it may leave. What is `forgiven` is no reason to keep it."""
     mask = Mask(pseudonyms, Finder(detectors), _files(call))
     result = Masked(call=call, pseudonyms=pseudonyms, mask=mask)
     try:
@@ -77,7 +88,8 @@ def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> Masked:
         return msgspec.structs.replace(
             result, problem=f"cannot be masked: without its values it is wrong ({error.code})"
         )
-    problem = unreadable(call, mask.documents) or _left(hidden, pseudonyms, detectors)
+    said = (*hidden.parts, *_head(hidden))
+    problem = unreadable(call, mask.documents) or _left(said, pseudonyms, detectors, forgiven)
     return Masked(
         call=hidden,
         pseudonyms=pseudonyms,
@@ -85,6 +97,21 @@ def masked(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> Masked:
         problem=f"cannot be masked: {problem}" if problem else "",
         seals=tuple(mask.seals),
     )
+
+
+def masked_answer(body: bytes, pseudonyms: Pseudonyms, detectors: Detectors, forgiven: Forgiven) -> bytes:
+    """Return an answer in JSON with placeholders, searched again. Raises Unplaced and TooManyValues."""
+    mask = Mask(pseudonyms, Finder(detectors))
+    hidden = mask.body(body)
+    hidden = _unsealed(hidden) if mask.seals else hidden
+    said = [Part(kind="text", path="answer", text=text) for text in _all_strings(hidden)]
+    if problem := _left(said, pseudonyms, detectors, forgiven):
+        raise Unplaced(problem)
+    return hidden
+
+
+def _unsealed(body: bytes) -> bytes:
+    return respelled(body, lambda where, text: "" if where.kind == "text" and seal_at(where.path, text) else None)
 
 
 class Mask:
@@ -95,6 +122,7 @@ class Mask:
         self._spans: dict[tuple[str, str], list[Span]] = {}
         self._learning = False
         self.documents = 0
+        self.used: set[str] = set()
         self.seals: list[tuple[str, str, str]] = []
 
     def body(self, body: bytes) -> bytes:
@@ -146,7 +174,8 @@ class Mask:
             for start, end, kind in self._found(text, name):
                 self._pseudonyms.name(kind, text[start:end])
             return text
-        return self._pseudonyms.masked(text, [*self._found(text, name), *self._pseudonyms.known_in(text)])
+        spans = [*self._found(text, name), *self._pseudonyms.known_in(text)]
+        return self._pseudonyms.masked(text, spans, self.used)
 
     def _found(self, text: str, name: str) -> list[Span]:
         place = (name, text)
@@ -176,14 +205,23 @@ def _read_again(call: Call, body: bytes) -> Call:
     )
 
 
-def _left(call: Call, pseudonyms: Pseudonyms, detectors: Detectors) -> str:
-    """Say where a detector still finds something; empty for nowhere."""
-    parts = [
-        msgspec.structs.replace(part, text=pseudonyms.without(part.text, _NEUTRAL))
-        for part in (*call.parts, *_head(call))
-    ]
-    found = next(iter(detectors.scan(parts)), None)
-    return f"{found.detector} in {_named(found.path)} cannot be located" if found else ""
+def _left(said: Sequence[Part], pseudonyms: Pseudonyms, detectors: Detectors, forgiven: Forgiven) -> str:
+    """Say where something still stands, written or encoded; empty for nowhere."""
+    parts = [msgspec.structs.replace(part, text=pseudonyms.without(part.text, _NEUTRAL)) for part in said]
+    for found in detectors.scan(parts, forgiven.hashes):
+        if not forgiving(found, forgiven.session):
+            return f"{found.detector} in {_named(found.path)} cannot be located"
+    held = next(_holding((part.text for part in parts), pseudonyms), None)
+    return "" if held is None else f"a value of the session in {_named(parts[held].path)} cannot be located"
+
+
+def _holding(texts: Iterable[str], pseudonyms: Pseudonyms) -> Iterator[int]:
+    """Yield which texts hold a value of the session, also where it is encoded or parted by what nobody sees."""
+    known = [fold(value).decode() for value in pseudonyms.names if len(value) >= LEAST_LITERAL]
+    for place, text in enumerate(texts if known else ()):
+        said = pseudonyms.without(readings(text).decode(), _NEUTRAL)
+        if any(value in said for value in known if value):
+            yield place
 
 
 def _named(path: str) -> str:

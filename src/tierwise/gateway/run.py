@@ -14,6 +14,10 @@ from tierwise.economics.limits import Admission
 from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
 from tierwise.gateway.decide import ZERO, Ruling
+from tierwise.gateway.forgiven import Forgiven
+from tierwise.gateway.kept_content import KeptContent
+from tierwise.gateway.rules import Rules
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.intent import Intent
 from tierwise.quality.settings import Gates
 from tierwise.wires.error import SEAL_REFUSED
@@ -24,15 +28,18 @@ STREAMED = Gates(json=False, schema=False, tool_arguments=False, hold_back_chars
 
 
 class Run:
-    """One call under way."""
+    """One call under way; `rules` are those that it was decided by, `forgiven` what is declassified in it."""
 
     __slots__ = (
-        "admission", "asking", "attempts", "call", "flagged", "gates", "on_gate_failure", "ruling", "settling",
-        "started", "unseal",
+        "admission", "asking", "attempts", "call", "flagged", "forgiven", "gates", "held_usd", "kept",
+        "on_gate_failure", "rules", "ruling", "settling", "started", "unseal",
     )  # fmt: skip
 
-    def __init__(self, ruling: Ruling, asking: Asking, started: float) -> None:
-        self.ruling, self.asking, self.started = ruling, asking, started
+    def __init__(
+        self, rules: Rules, ruling: Ruling, asking: Asking, started: float, forgiven: Forgiven = Forgiven()
+    ) -> None:
+        self.rules, self.ruling, self.asking, self.started = rules, ruling, asking, started
+        self.forgiven = forgiven
         call = self.call = asking.call
         self.unseal = False
         self.admission: Admission | None = None
@@ -40,7 +47,9 @@ class Run:
         self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
         self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
         self.attempts: list[Attempt] = []
+        self.kept = KeptContent(call) if rules.ledger.keeps_content else None
         self.flagged = self.settling = False
+        self.held_usd = ZERO
 
     def another_way(self, attempt: Attempt) -> bool:
         """Say whether the same endpoint may be asked once more, differently.
@@ -56,9 +65,21 @@ class Run:
         return True
 
     @property
+    def obligations(self) -> tuple[str, ...]:
+        """The duties that the call is under: of every target that was asked, else of the first to be."""
+        asked = dict.fromkeys(duty for attempt in self.attempts for duty in attempt.hop.obligations)
+        return tuple(asked) if self.attempts else self.ruling.decision.obligations
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What the attempts that are over have cost, or may have cost where an endpoint never said."""
+        over = (attempt.record() for attempt in self.attempts if attempt.released)
+        return sum((one.cost_usd or one.unknown_usd or ZERO for one in over), ZERO)
+
+    @property
     def good_outcome(self) -> Outcome:
         """The outcome of an answer that was handed over."""
-        if "human_review" in self.ruling.decision.obligations:
+        if "human_review" in self.obligations:
             return "review"
         return "flagged" if self.flagged else "answered"
 
@@ -91,7 +112,6 @@ class Run:
         outcome: Outcome,
         *,
         error: str | None = None,
-        review: dict[str, Any] | None = None,
         baseline: Decimal | None = None,
     ) -> Decision:
         """Return the record as it stands."""
@@ -106,15 +126,22 @@ class Run:
             before,
             attempts=attempts,
             chosen=last.model if last else before.chosen,
-            obligations=self.attempts[-1].hop.obligations if last else before.obligations,
+            obligations=self.obligations,
             dropped=without_content(self.attempts[-1].dropped) if last else (),
             reason=reason,
             outcome=outcome,
             error=error or (last.error if last and outcome in ("broken", "failed") else None),
             total_cost_usd=sum(costs, ZERO) if costs else None,
             baseline_cost_usd=baseline,
-            review=review,
+            review={"state": "waiting"} if outcome == "review" else None,
         )
+
+    def closed(
+        self, outcome: Outcome, now: Rules, *, error: str | None, baseline: Decimal | None
+    ) -> tuple[Decision, Contents | None]:
+        """Return the record at the end, and what is kept of the call's content; `now` are the rules in force."""
+        decision = self.decision(outcome, error=error, baseline=baseline)
+        return (decision, None) if self.kept is None else self.kept.closed(decision, self.rules, now, self.forgiven)
 
 
 def _passed_on(gate: Any, error: str | None) -> str:

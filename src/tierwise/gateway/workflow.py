@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tierwise.core.label import Label
+from tierwise.core.model import Environment
 from tierwise.quality.settings import Gates
 from tierwise.router.choose import Strategy
 
@@ -42,7 +43,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     min_quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     latency_ms: float | None = None
     max_cost_usd: Decimal | None = None
-    environment: str | None = None
+    environment: Environment | None = None
     data: str | None = None
     scorer: str | None = None
     criteria: dict[str, Any] | None = None

@@ -8,6 +8,7 @@ import msgspec
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.intent import Intent
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -18,6 +19,12 @@ _intents = msgspec.json.Decoder(Intent)
 def encode_decision(decision: Decision) -> bytes:
     """Return the decision as JSON; `StoreError` where it holds what JSON cannot (a lone surrogate)."""
     return _encode(decision)
+
+
+def encode_with_content(decision: Decision, contents: Contents | None) -> bytes:
+    """Return the decision as JSON, with what is kept of the call as its last member `kept_content`."""
+    told = None if contents is None else contents.told()
+    return encode_decision(decision)[:-1] + b',"kept_content":' + msgspec.json.encode(told) + b"}"
 
 
 def encode_intent(intent: Intent) -> bytes:

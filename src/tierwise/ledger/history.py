@@ -16,8 +16,10 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import keys as key_table
-from tierwise.ledger import queries, tables
+from tierwise.ledger import contents, key_book, queries, releases, tables
+from tierwise.ledger.contents import Contents, Erasure, Which
+from tierwise.ledger.intent import Intent
+from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
 from tierwise.sqlite.connect import connect_reader, explained, inode
 from tierwise.sqlite.migrate import check
@@ -33,6 +35,7 @@ class History:
         self._path = path
         self._reading: sqlite3.Connection | None = None
         self._inode = 0
+        self._ended = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tierwise-ledger-read")
 
     async def get(self, id_or_prefix: str) -> Decision | None:
@@ -58,32 +61,63 @@ class History:
         """Add up what calls from this Unix time on cost; `scope` is that of a budget. Exact to a picodollar."""
         return await self._read(lambda db: queries.spent_usd(db, since_ts, scope))
 
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
-        return await self._read(lambda db: queries.session_label(db, key_id, session))
+    async def holds(self) -> list[tuple[Intent, Decimal]]:
+        """Return the open calls that have money set aside, and how much, in US dollars."""
+        return await self._read(queries.holds)
+
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then, None if the session is new."""
+        return await self._read(lambda db: queries.session_label(db, key_id, session, since_ts))
 
     async def key_version(self) -> int:
         """Return the number of the last change of any key."""
-        return await self._read(key_table.version)
+        return await self._read(key_book.version)
 
-    async def keys(self, name: str | None = None) -> list[key_table.StoredKey]:
+    async def keys(self, name: str | None = None) -> list[StoredKey]:
         """Return the keys that were made here, in their order, revoked and expired ones too."""
-        return await self._read(lambda db: key_table.select(db, name))
+        return await self._read(lambda db: key_book.select(db, name))
 
-    async def key_changes(self, name: str | None = None) -> list[key_table.KeyChange]:
+    async def key_changes(self, name: str | None = None) -> list[KeyChange]:
         """Return who did what to keys, oldest first."""
-        return await self._read(lambda db: key_table.changes(db, name))
+        return await self._read(lambda db: key_book.changes(db, name))
+
+    async def release_version(self) -> int:
+        """Return the number of the policy's release in force, 0 for none."""
+        return await self._read(releases.version)
+
+    async def release(self, number: int | None = None) -> releases.Release | None:
+        """Return the release of this number, or the one in force. StoreError for a damaged one."""
+        return await self._read(lambda db: releases.find(db, number))
+
+    async def releases(self) -> list[releases.Release]:
+        """Return all releases as they stand, newest first; `releases.checked` says whether one is damaged."""
+        return await self._read(releases.select)
+
+    async def content(self, ident: str) -> Contents | None:
+        """Return what is kept of the call with exactly this id, None for nothing (any more)."""
+        return await self._read(lambda db: contents.find(db, ident))
+
+    async def kept(self, which: Which) -> int:
+        """Return of how many such calls content is kept."""
+        return await self._read(lambda db: contents.count(db, which))
+
+    async def erasures(self) -> list[Erasure]:
+        """Return who had content destroyed, and why, newest first."""
+        return await self._read(contents.erasures)
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""
         return await self._read(queries.count)
 
     async def close(self) -> None:
-        """Close the file. What is being read is finished first."""
+        """Close the file. What is being read is finished first; what is asked later is refused."""
+        self._ended = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown(wait=False)
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        if self._ended:
+            raise StoreError(f"{self._path}: the ledger is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
 
     def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:

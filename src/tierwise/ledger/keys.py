@@ -1,43 +1,36 @@
-"""Which keys were made here, for whom, and who changed that? The tables of keys, and the only SQL that writes them.
+"""What is a key that was made here, and what does a command do to it? Decided without a store; each store applies it.
 
-Works beside a running server: each change is one short transaction on a connection of its own, and its trace in
-`key_changes` is part of it. A name is given once for ever, so nobody inherits what another key's holder had.
-Invariant: the text of a key is never written, only a keyed hash and its first characters.
+A name is given once for ever, so nobody inherits what another key's holder had. Pure but for the random text of a key.
+Invariant: the text of a key is never kept, only a keyed hash and its first characters; what a command ends at once is
+ended by a word and not by a time, so that neither another machine's clock nor one that is set back takes it again.
 """
 
 import hashlib
 import hmac
 import re
 import secrets
-import sqlite3
 import string
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.core.grant import Grant
 from tierwise.core.secret import Secret
-from tierwise.ledger import tables
-from tierwise.ledger.lock import WriterLock
-from tierwise.sqlite.connect import connect_writer, explained
-from tierwise.sqlite.migrate import check, migrate
 
 BRAND = "tw-"
 SHOWN_CHARS = 8
 HIDDEN_CHARS = 40
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-MIGRATION_WAIT_S = 5.0
+COLUMNS = "name, prefix, hash, created, expires, revoked, permissions, ended"
+CHANGE_COLUMNS = "seq, ts, who, what, name, detail"
 _ALPHABET = string.ascii_letters + string.digits
-_COLUMNS = "name, prefix, hash, created, expires, revoked, permissions"
 _permissions = msgspec.json.Decoder(Grant)
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as it is kept. Times are Unix seconds; `prefix` is what it begins with."""
+    """A key as it is kept. Times are Unix seconds; `prefix` is what it begins with; `ended` is for good."""
 
     prefix: str
     hash: bytes
@@ -45,11 +38,16 @@ class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
     grant: Grant
     expires: float | None = None
     revoked: float | None = None
+    ended: bool = False
 
     @property
     def until(self) -> float | None:
         """Return from when on the key is no longer taken, None for never."""
         return min((t for t in (self.expires, self.revoked) if t is not None), default=None)
+
+    def taken_at(self, now: float) -> bool:
+        """Say whether the key is neither revoked nor expired."""
+        return not self.ended and (self.until is None or now < self.until)
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,136 +66,101 @@ def hashed(pepper: bytes, text: bytes) -> bytes:
     return hmac.digest(pepper, text, hashlib.sha256)
 
 
-def version(db: sqlite3.Connection) -> int:
-    """Return the number of the last change; it rises with each."""
-    found: int = db.execute("SELECT coalesce(max(seq), 0) FROM key_changes").fetchone()[0]
-    return found
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What one command does to the keys of a name: the texts that it had end, a new one begins, and the trace of it.
+
+    `revoked` is from when on the old texts are not taken, None where they stay; `ended` ends them whatever the time is.
+    """
+
+    name: str
+    what: str
+    detail: str
+    revoked: float | None = None
+    ended: bool = False
+    new: StoredKey | None = None
 
 
-def select(db: sqlite3.Connection, name: str | None = None) -> list[StoredKey]:
-    """Return the keys of this name, or all of them, in the order in which they were made."""
-    sql = f"SELECT {_COLUMNS} FROM keys WHERE ?1 IS NULL OR name = ?1 ORDER BY id"  # noqa: S608  # only columns
-    return [_key(row) for row in db.execute(sql, (name,))]
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A new key, its text, and the change that keeps it."""
+
+    change: Change
+    key: StoredKey
+    text: Secret
 
 
-def changes(db: sqlite3.Connection, name: str | None = None) -> list[KeyChange]:
-    """Return what was done to the key of this name, or to all, oldest first."""
-    sql = "SELECT seq, ts, who, what, name, detail FROM key_changes WHERE ?1 IS NULL OR name = ?1 ORDER BY seq"
-    fields = KeyChange.__struct_fields__
-    return [msgspec.convert(dict(zip(fields, row, strict=True)), KeyChange) for row in db.execute(sql, (name,))]
+def checked_name(name: str) -> str:
+    """Return the name; ConfigError for one that a key cannot have."""
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"{name!r}: a name is up to 64 letters, digits, dots, dashes and underscores")
+    return name
 
 
-class KeyBook:
-    """Makes, replaces and revokes keys in the ledger at `path`. `who` stands in the trace of each change."""
-
-    def __init__(self, path: Path, who: str, clock: Callable[[], float] = time.time) -> None:
-        self._path, self._who, self._clock = path, who, clock
-
-    def create(self, grant: Grant, pepper: bytes, expires: float | None = None) -> tuple[StoredKey, Secret]:
-        """Make a key; its text is returned here and never again. ConfigError for a name that was ever given."""
-        if not NAME.fullmatch(grant.name):
-            raise ConfigError(f"{grant.name!r}: a name is up to 64 letters, digits, dots, dashes and underscores")
-        with self._changing() as db:
-            if select(db, grant.name):
-                raise ConfigError(f"the name {grant.name!r} was given before, and names are not given twice")
-            made = self._insert(db, grant, pepper, expires)
-            self._trace(db, "created", grant.name, _told(grant, made[0]))
-        return made
-
-    def rotate(self, name: str, pepper: bytes, grace_s: float = 0.0) -> tuple[StoredKey, Secret]:
-        """Give the key a new text; the old one is taken for `grace_s` more seconds."""
-        with self._changing() as db:
-            now = self._clock()
-            old = [key for key in self._known(db, name) if key.until is None or key.until > now]
-            if not old:
-                raise ConfigError(f"the key {name!r} is revoked or expired: make a new one with `tierwise keys create`")
-            db.execute(
-                "UPDATE keys SET revoked = min(coalesce(revoked, ?1), ?1) WHERE name = ?2", (now + grace_s, name)
-            )
-            made = self._insert(db, old[-1].grant, pepper, old[-1].expires)
-            self._trace(db, "rotated", name, f"{made[0].prefix}…; the old text until {grace_s:.0f} s later")
-        return made
-
-    def revoke(self, name: str) -> bool:
-        """End the key, every text of it; say whether any was still taken."""
-        with self._changing() as db:
-            now = self._clock()
-            live = any(key.until is None or key.until > now for key in self._known(db, name))
-            if live:
-                sql = "UPDATE keys SET revoked = ?1 WHERE name = ?2 AND (revoked IS NULL OR revoked > ?1)"
-                db.execute(sql, (now, name))
-                self._trace(db, "revoked", name, "")
-        return live
-
-    def _known(self, db: sqlite3.Connection, name: str) -> list[StoredKey]:
-        found = select(db, name)
-        if not found:
-            raise ConfigError(f"no key named {name!r} was made here; `tierwise keys list` lists them")
-        return found
-
-    def _insert(
-        self, db: sqlite3.Connection, grant: Grant, pepper: bytes, expires: float | None
-    ) -> tuple[StoredKey, Secret]:
-        text = BRAND + "".join(secrets.choice(_ALPHABET) for _ in range(SHOWN_CHARS + HIDDEN_CHARS))
-        key = StoredKey(
-            prefix=text[: len(BRAND) + SHOWN_CHARS],
-            hash=hashed(pepper, text.encode()),
-            created=self._clock(),
-            expires=expires,
-            grant=grant,
-        )
-        row = (grant.name, key.prefix, key.hash, key.created, expires, None, msgspec.json.encode(grant))
-        db.execute(f"INSERT INTO keys ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608  # only columns
-        return key, Secret(text)
-
-    def _trace(self, db: sqlite3.Connection, what: str, name: str, detail: str) -> None:
-        sql = "INSERT INTO key_changes (ts, who, what, name, detail) VALUES (?, ?, ?, ?, ?)"
-        db.execute(sql, (self._clock(), self._who, what, name, detail))
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Open the file, bring its tables up to date, and commit all that is done inside, or nothing."""
-        with explained(self._path):
-            db = connect_writer(self._path)
-            try:
-                self._up_to_date(db)
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield db
-                except BaseException:
-                    db.execute("ROLLBACK")
-                    raise
-                db.execute("COMMIT")
-            finally:
-                db.close()
-
-    def _up_to_date(self, db: sqlite3.Connection) -> None:
-        """Migrate where nobody else writes; a server that is starting does it itself."""
-        deadline = time.monotonic() + MIGRATION_WAIT_S
-        while True:
-            try:
-                return check(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
-            except StoreError:
-                try:
-                    lock = WriterLock(self._path)
-                except StoreError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.05)
-                    continue
-            try:
-                migrate(db, self._path, tables.MIGRATIONS, application_id=tables.APPLICATION_ID)
-            finally:
-                lock.release()
+def created(known: Sequence[StoredKey], grant: Grant, pepper: bytes, expires: float | None, now: float) -> Made:
+    """Make a key and its text. ConfigError where there are `known` keys of its name."""
+    if known:
+        raise ConfigError(f"the name {grant.name!r} was given before, and names are not given twice")
+    key, text = _made(grant, pepper, expires, now)
+    change = Change(name=grant.name, what="created", detail=_told(grant, key), new=key)
+    return Made(change=change, key=key, text=text)
 
 
-def _key(row: tuple[str, str, bytes, float, float | None, float | None, bytes]) -> StoredKey:
-    name, prefix, digest, created, expires, revoked, permissions = row
+def rotated(known: Sequence[StoredKey], name: str, pepper: bytes, grace_s: float, now: float) -> Made:
+    """Make a new text for the key; ConfigError where it has ended."""
+    live = [key for key in _of(known, name) if key.taken_at(now)]
+    if not live:
+        raise ConfigError(f"the key {name!r} is revoked or expired: make a new one with `tierwise keys create`")
+    key, text = _made(live[-1].grant, pepper, live[-1].expires, now)
+    detail = f"{key.prefix}…; the old text until {grace_s:.0f} s later"
+    change = Change(name=name, what="rotated", detail=detail, revoked=now + grace_s, ended=grace_s <= 0, new=key)
+    return Made(change=change, key=key, text=text)
+
+
+def revoked(known: Sequence[StoredKey], name: str, now: float) -> Change | None:
+    """End every text of the key, None where that was done before. What is expired is ended too: clocks differ."""
+    if all(key.ended for key in _of(known, name)):
+        return None
+    return Change(name=name, what="revoked", detail="", revoked=now, ended=True)
+
+
+def _of(known: Sequence[StoredKey], name: str) -> Sequence[StoredKey]:
+    if not known:
+        raise ConfigError(f"no key named {name!r} was made here; `tierwise keys list` lists them")
+    return known
+
+
+def _made(grant: Grant, pepper: bytes, expires: float | None, now: float) -> tuple[StoredKey, Secret]:
+    text = BRAND + "".join(secrets.choice(_ALPHABET) for _ in range(SHOWN_CHARS + HIDDEN_CHARS))
+    key = StoredKey(
+        prefix=text[: len(BRAND) + SHOWN_CHARS],
+        hash=hashed(pepper, text.encode()),
+        created=now,
+        expires=expires,
+        grant=grant,
+    )
+    return key, Secret(text)
+
+
+def key_row(key: StoredKey) -> tuple[str, str, bytes, float, float | None, float | None, bytes, bool]:
+    """Return the values of `COLUMNS`."""
+    permissions = msgspec.json.encode(key.grant)
+    return (key.grant.name, key.prefix, key.hash, key.created, key.expires, key.revoked, permissions, key.ended)
+
+
+def key_of(row: Sequence[Any]) -> StoredKey:
+    """Return the key whose values of `COLUMNS` these are; StoreError where they make none."""
+    name, prefix, digest, made, expires, revoked_at, permissions, gone = row
     try:
         grant = _permissions.decode(permissions)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise StoreError(f"the key {name!a} of the ledger cannot be read: {error}") from error
-    return StoredKey(prefix=prefix, hash=digest, created=created, expires=expires, revoked=revoked, grant=grant)
+    return StoredKey(
+        prefix=prefix, hash=digest, created=made, expires=expires, revoked=revoked_at, grant=grant, ended=bool(gone)
+    )
+
+
+def change_of(row: Sequence[Any]) -> KeyChange:
+    """Return the change whose values of `CHANGE_COLUMNS` these are."""
+    return msgspec.convert(dict(zip(KeyChange.__struct_fields__, row, strict=True)), KeyChange)
 
 
 def _told(grant: Grant, key: StoredKey) -> str:

@@ -30,6 +30,17 @@ def read_pepper(path: Path) -> bytes:
     return pepper
 
 
+def given_pepper(digits: str | None, reference: str) -> bytes:
+    """Return the secret that was given as digits in `reference`; ConfigError where they are none."""
+    try:
+        given = bytes.fromhex(digits or "")
+    except ValueError:
+        given = b""
+    if len(given) != PEPPER_BYTES:
+        raise ConfigError(f"{reference} must hold {2 * PEPPER_BYTES} hexadecimal digits", key="server.key_pepper")
+    return given
+
+
 def make_pepper(path: Path) -> bytes:
     """Return the secret, made now if there is none yet."""
     if not path.exists():

@@ -5,7 +5,9 @@ Invariant: each question sees one state of the ledger and is read to its end, so
 """
 
 import sqlite3
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -13,12 +15,13 @@ from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Label, Tier, highest
 from tierwise.ledger.encode import decode_decision, decode_intent
+from tierwise.ledger.intent import Intent
 from tierwise.ledger.tables import PICO
 
 MIN_PREFIX = 6
 PAGE_ROWS = 256
 # Sorts behind every character of an id.
-_BEHIND = "{"
+BEHIND = "{"
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,31 +38,41 @@ def find(db: sqlite3.Connection, id_or_prefix: str) -> Decision | None:
 
     `InvalidCall` when fewer than 6 characters are given or several ids begin like this.
     """
-    prefix = id_or_prefix.lower()
-    if len(prefix) < MIN_PREFIX:
-        raise InvalidCall(f"{id_or_prefix!a}: give at least {MIN_PREFIX} characters of the id", param="id")
+    prefix = prefix_of(id_or_prefix)
     sql = (
         "SELECT seq, id, record FROM records WHERE id >= ?1 AND id < ?2 "
         "UNION ALL SELECT NULL, id, record FROM intents WHERE id >= ?1 AND id < ?2 LIMIT 2"
     )
-    found = db.execute(sql, (prefix, prefix + _BEHIND)).fetchall()
-    if not found:
+    found = alone(id_or_prefix, db.execute(sql, (prefix, prefix + BEHIND)).fetchall())
+    if found is None:
         return None
-    if len(found) > 1:
-        raise InvalidCall(
-            f"{id_or_prefix!a}: several ids begin like this, among them {found[0][1]} and {found[1][1]}", param="id"
-        )
-    seq, _, record = found[0]
+    seq, _, record = found
     if seq is None:
         return decode_intent(record).decision("pending", "the outcome is still open")
-    return _numbered(seq, record)
+    return numbered(seq, record)
+
+
+def prefix_of(given: str) -> str:
+    """Return the beginning of an id as ids are spelled; `InvalidCall` for one that is too short."""
+    if len(given) < MIN_PREFIX:
+        raise InvalidCall(f"{given!a}: give at least {MIN_PREFIX} characters of the id", param="id")
+    return given.lower()
+
+
+def alone(given: str, found: Sequence[Sequence[Any]]) -> Sequence[Any] | None:
+    """Return the one row (its second column is the id) that was found, if any; `InvalidCall` for several."""
+    if len(found) > 1:
+        raise InvalidCall(
+            f"{given!a}: several ids begin like this, among them {found[0][1]} and {found[1][1]}", param="id"
+        )
+    return found[0] if found else None
 
 
 def latest(db: sqlite3.Connection, limit: int, which: Filter) -> list[Decision]:
     """Return the newest decisions that fit, newest first."""
     where, values = _where(which)
     sql = f"SELECT seq, record FROM records INDEXED BY records_ts WHERE {where} ORDER BY ts DESC, seq DESC LIMIT ?"  # noqa: S608
-    return [_numbered(*row) for row in db.execute(sql, (*values, limit))]
+    return [numbered(*row) for row in db.execute(sql, (*values, limit))]
 
 
 def page(db: sqlite3.Connection, after_seq: int, which: Filter) -> list[Decision]:
@@ -69,7 +82,7 @@ def page(db: sqlite3.Connection, after_seq: int, which: Filter) -> list[Decision
         sql = "SELECT min(seq) FROM records INDEXED BY records_ts WHERE ts >= ?"
         after_seq = (db.execute(sql, (which.since_ts,)).fetchone()[0] or 1) - 1
     sql = f"SELECT seq, record FROM records NOT INDEXED WHERE seq > ? AND {where} ORDER BY seq LIMIT ?"  # noqa: S608
-    return [_numbered(*row) for row in db.execute(sql, (after_seq, *values, PAGE_ROWS))]
+    return [numbered(*row) for row in db.execute(sql, (after_seq, *values, PAGE_ROWS))]
 
 
 def spent_usd(db: sqlite3.Connection, since_ts: float, scope: str) -> Decimal:
@@ -85,14 +98,26 @@ def spent_usd(db: sqlite3.Connection, since_ts: float, scope: str) -> Decimal:
     return Decimal(micros * 1_000_000 + rest).scaleb(-PICO).normalize() + 0
 
 
-def session_label(db: sqlite3.Connection, key_id: str | None, session: str) -> Label | None:
+def holds(db: sqlite3.Connection) -> list[tuple[Intent, Decimal]]:
+    """Return the open calls that have money set aside, and how much."""
+    return held(db.execute(HOLDS).fetchall())
+
+
+HOLDS = "SELECT record, held_picousd FROM intents WHERE held_picousd > 0"
+
+
+def held(rows: Sequence[Sequence[Any]]) -> list[tuple[Intent, Decimal]]:
+    """Read what `HOLDS` gives."""
+    return [(decode_intent(record), Decimal(picousd).scaleb(-PICO).normalize()) for record, picousd in rows]
+
+
+def session_label(db: sqlite3.Connection, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
     """Return the highest label of the key's calls in this session, open ones included; None if there were none."""
     sql = (
-        "SELECT DISTINCT label FROM records WHERE session = ?1 AND key_id IS ?2 UNION "
-        "SELECT json_extract(record, '$.label.value') FROM intents "
-        "WHERE json_extract(record, '$.session') = ?1 AND json_extract(record, '$.key_id') IS ?2"
+        "SELECT DISTINCT label FROM records WHERE session = ?1 AND key_id IS ?2 AND ts >= ?3 UNION "
+        "SELECT label FROM intents WHERE session = ?1 AND key_id IS ?2 AND ts >= ?3"
     )
-    labels = [Label(label) for (label,) in db.execute(sql, (session, key_id))]
+    labels = [Label(label) for (label,) in db.execute(sql, (session, key_id, since_ts))]
     return highest(labels) if labels else None
 
 
@@ -128,5 +153,6 @@ def _scope(scope: str) -> tuple[str, tuple[str, ...]]:
             raise ValueError(f"no such scope of spending: {scope!a}")
 
 
-def _numbered(seq: int, record: bytes) -> Decision:
+def numbered(seq: int, record: bytes) -> Decision:
+    """Return the decision of a record with its number."""
     return msgspec.structs.replace(decode_decision(record), seq=seq)

@@ -1,68 +1,34 @@
-"""What is promised of a call's record? `Store` is what the gateway and the commands may ask; `Ledger` is SQLite.
+"""How does one gateway keep its ledger? The store in a file of SQLite.
 
-Invariants: `intent` and `outcome` return only when the row is durable; a row that was handed over is written even if
-its caller is cancelled; a failed write is a `StoreError` for everyone who waited for it, never a row lost in silence.
+One process at a time writes to the file (`lock`), so that its own bookkeeping of budgets is exact; several processes
+need the store in PostgreSQL. Invariants: those of `protocol.Store`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
-from tierwise.core.label import Label
-from tierwise.ledger.history import EVERYTHING, History
+from tierwise.ledger.contents import Contents
+from tierwise.ledger.history import History
+from tierwise.ledger.holds import ZERO, Account, Holds
 from tierwise.ledger.intent import Intent
-from tierwise.ledger.queries import Filter
 from tierwise.ledger.settings import LedgerSettings
-from tierwise.ledger.tables import intent_row, record_row
+from tierwise.ledger.tables import hold_row, intent_row, record_row
 from tierwise.ledger.writer import Options, Prune, Stop, Writer
-
-
-class Store(Protocol):
-    """What any ledger can do. Every method raises `StoreError` where the store cannot do it now."""
-
-    async def intent(self, intent: Intent) -> None:
-        """Return when the intent is durable. No byte may go upstream before."""
-
-    async def outcome(self, decision: Decision) -> int:
-        """Return the record's number when it is durable; closes the intent of the same id, if there is one.
-
-        Recording the same decision twice gives the same number; another record for the same id is refused.
-        """
-
-    async def get(self, id_or_prefix: str) -> Decision | None:
-        """Return the decision whose id begins like this, None if there is none; an open one is `pending`."""
-
-    async def latest(self, limit: int, which: Filter = EVERYTHING) -> list[Decision]:
-        """Return the newest decisions that fit, newest first."""
-
-    def iterate(self, which: Filter = EVERYTHING) -> AsyncIterator[Decision]:
-        """Give all decisions that fit, in the order in which they were recorded."""
-
-    async def spent_usd(self, since_ts: float, scope: str = "all") -> Decimal:
-        """Add up what calls from this Unix time on cost; `scope` is that of a budget."""
-
-    async def session_label(self, key_id: str | None, session: str) -> Label | None:
-        """Return the highest label that the key's session has carried, None if the session is new."""
-
-    async def count(self) -> int:
-        """Return how many decisions are recorded."""
-
-    async def prune(self, before_ts: float) -> int:
-        """Delete the records from before this Unix time; return how many there were."""
-
-    async def close(self) -> None:
-        """Make durable what is on its way, then let go of the store."""
 
 
 class Ledger(History):
     """The one writer of the ledger at `path`. Belongs to the event loop in which it was opened."""
 
+    alone = True
+
     def __init__(self, path: Path, options: Options) -> None:
         super().__init__(path)
         self._writer = Writer(path, options)
+        self._holds, self._clock = Holds(), options.clock
         self._closed = False
         self.interrupted = 0
 
@@ -74,7 +40,7 @@ class Ledger(History):
         `StoreError` where another process writes to it, or the file cannot be used.
         """
         settings = settings or LedgerSettings()
-        ledger = cls(path, options or Options(durability=settings.durability, retention_days=settings.retention_days))
+        ledger = cls(path, options or _options(settings))
         ledger.interrupted = await ledger._writer.open()
         return ledger
 
@@ -83,18 +49,50 @@ class Ledger(History):
         """How many rows wait for the disk."""
         return self._writer.pending_rows
 
-    async def intent(self, intent: Intent) -> None:
-        """Return when the intent is durable. No byte may go upstream before."""
-        self._check_open()
-        await self._writer.write(intent_row(intent))
+    async def enforce(self, accounts: Sequence[Account]) -> None:
+        """Tell the accounts what had been spent in their windows."""
+        for account in accounts:
+            now, window_s = self._clock(), account.budget.window_s
+            start = now - now % window_s
+            account.seen(start=start, spent=await self.spent_usd(start, account.budget.scope), reserved=ZERO)
 
-    async def outcome(self, decision: Decision) -> int:
-        """Return the record's number when it is durable; closes the intent of the same id, if there is one.
+    async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
+        """Return when the intent is durable, and what it reserves is set aside in all accounts or in none.
+
+        This process alone writes to the file, so its accounts are exact; the row says what a restart has to count.
+        """
+        self._check_open()
+        short = self._holds.place(intent.id, intent.reserved_usd or ZERO, accounts, self._clock())
+        try:
+            await self._writer.write(intent_row(intent, ZERO if short else intent.reserved_usd))
+        except StoreError:
+            self._holds.settle(intent.id, ZERO, self._clock())
+            raise
+        return short
+
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Account]) -> Account | None:
+        """Set the amount aside for the open call instead of what it held, in all accounts or in none; durable."""
+        self._check_open()
+        before = self._holds.of(ident)
+        short = self._holds.place(ident, amount_usd, accounts, self._clock())
+        if short is None:
+            try:
+                await self._writer.write(hold_row(ident, amount_usd))
+            except StoreError:
+                self._holds.place(ident, min(before, amount_usd), accounts, self._clock())
+                raise
+        return short
+
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> int:
+        """Return the record's number when it is durable, its content with it; closes the intent of the same id, if any.
 
         Recording the same decision twice gives the same number; another record for the same id is refused.
         """
         self._check_open()
-        return await self._writer.write(record_row(decision))
+        try:
+            return await self._writer.write(record_row(decision, content=content))
+        finally:  # the money is spent, written or not
+            self._holds.settle(decision.id, decision.charged_usd or ZERO, self._clock())
 
     async def prune(self, before_ts: float) -> int:
         """Delete the records from before this Unix time; return how many there were. Writes go on meanwhile."""
@@ -117,3 +115,7 @@ class Ledger(History):
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"{self._path}: the ledger is closed")
+
+
+def _options(row: LedgerSettings) -> Options:
+    return Options(durability=row.durability, keep_s=row.keep_s, content_keep_s=row.content_keep_s)

@@ -3,7 +3,8 @@
 `intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
-Keys have two tables of their own, which `ledger.keys` writes.
+Keys have two tables of their own, which `ledger.key_book` writes, policies one (`ledger.releases`), and the content of
+calls one, with the trace of what was erased (`ledger.contents`).
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -13,6 +14,8 @@ from decimal import ROUND_CEILING, Decimal
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
+from tierwise.ledger import contents
+from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import decode_intent, encode_decision, encode_intent
 from tierwise.ledger.intent import Intent
 
@@ -57,13 +60,55 @@ MIGRATIONS = (
         name TEXT NOT NULL, detail TEXT NOT NULL
     );
     """,
+    # What an open call has set aside may grow with each endpoint that it goes to; an entry without a record says so.
+    # A session's label is asked for by columns: SQLite's JSON functions end a text at its first NUL.
+    """
+    ALTER TABLE intents ADD COLUMN key_id TEXT;
+    ALTER TABLE intents ADD COLUMN session TEXT;
+    ALTER TABLE intents ADD COLUMN label TEXT;
+    ALTER TABLE intents ADD COLUMN held_picousd INTEGER;
+    DROP TRIGGER entries_intent;
+    CREATE TRIGGER entries_intent INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL AND length(NEW.record) > 0 BEGIN
+        INSERT INTO intents VALUES (NEW.id, NEW.ts, NEW.record, NEW.key_id, NEW.session, NEW.label, NEW.cost_picousd);
+    END;
+    CREATE TRIGGER entries_hold INSTEAD OF INSERT ON entries WHEN NEW.seq IS NULL AND length(NEW.record) = 0 BEGIN
+        UPDATE intents SET held_picousd = NEW.cost_picousd WHERE id = NEW.id;
+    END;
+    """,
+    # A key that was ended at once stays so, whatever a clock says.
+    """
+    ALTER TABLE keys ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+    UPDATE keys SET ended = 1 WHERE name IN (SELECT name FROM key_changes WHERE what = 'revoked');
+    """,
+    """
+    CREATE TABLE releases (
+        number INTEGER PRIMARY KEY, digest TEXT, policy BLOB, who TEXT NOT NULL, why TEXT NOT NULL, ts REAL NOT NULL,
+        replaces INTEGER UNIQUE
+    );
+    """,
+    # Content goes with its record. It is not in the view: a call with content is a statement more, in one commit.
+    """
+    CREATE TABLE contents (
+        id TEXT NOT NULL UNIQUE, ts REAL NOT NULL, salt BLOB NOT NULL, level TEXT NOT NULL, request BLOB, answer BLOB
+    );
+    CREATE INDEX contents_ts ON contents (ts);
+    CREATE TRIGGER contents_go AFTER DELETE ON records BEGIN DELETE FROM contents WHERE id = OLD.id; END;
+    CREATE TABLE erasures (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, ts REAL NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
+        what TEXT NOT NULL, calls INTEGER NOT NULL
+    );
+    CREATE TRIGGER erasures_stay BEFORE DELETE ON erasures BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
+    CREATE TRIGGER erasures_same BEFORE UPDATE ON erasures BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
+    """,
 )
 
-# id, ts, workflow, key_id, session, label, tier, outcome (None for an intent), cost_picousd, record
+# id, ts, workflow, key_id, session, label, tier, outcome (None for an intent and for what it holds), cost_picousd
+# (what an intent holds), record (empty where only that changes), content of the call where any is kept
 Row = tuple[
-    str, float, str | None, str | None, str | None, str | None, str | None, str | None, int | None, bytes
+    str, float, str | None, str | None, str | None, str | None, str | None, str | None, int | None, bytes,
+    Contents | None,
 ]  # fmt: skip
-_ID, _OUTCOME, _RECORD = 0, 7, 9
+_ID, _OUTCOME, _RECORD, _CONTENT = 0, 7, 9, 10
 _COLUMNS = 11
 
 STATEMENT_ROWS = 64
@@ -74,14 +119,31 @@ _INSERT = tuple(
 _PRUNE_ROWS = 500
 
 
-def intent_row(intent: Intent) -> Row:
-    """Return the row of an intent; `StoreError` where it cannot be encoded."""
-    return (intent.id, intent.ts, None, None, None, None, None, None, None, encode_intent(intent))
+def intent_row(intent: Intent, held_usd: Decimal | None = None) -> Row:
+    """Return the row of an intent that holds so much; `StoreError` where it cannot be encoded."""
+    return (
+        intent.id,
+        intent.ts,
+        intent.workflow,
+        intent.key_id,
+        intent.session,
+        intent.label.value.value,
+        intent.tier.value,
+        None,
+        None if held_usd is None else picousd(held_usd),
+        encode_intent(intent),
+        None,
+    )
 
 
-def record_row(decision: Decision, charged_usd: Decimal | None = None) -> Row:
+def hold_row(ident: str, held_usd: Decimal) -> Row:
+    """Return the row that says how much the open call of this id holds by now."""
+    return (ident, 0.0, None, None, None, None, None, None, picousd(held_usd), b"", None)
+
+
+def record_row(decision: Decision, charged_usd: Decimal | None = None, content: Contents | None = None) -> Row:
     """Return the row of an outcome. `charged_usd` counts as spent where the record's own cost is unknown."""
-    cost = charged_usd if decision.total_cost_usd is None else decision.total_cost_usd
+    cost = charged_usd if decision.charged_usd is None else decision.charged_usd
     return (
         decision.id,
         decision.ts,
@@ -93,7 +155,14 @@ def record_row(decision: Decision, charged_usd: Decimal | None = None) -> Row:
         decision.outcome,
         None if cost is None else picousd(cost),
         encode_decision(decision),
+        content,
     )
+
+
+def weight_bytes(row: Row) -> int:
+    """Return what a row weighs while it waits."""
+    *_, record, content = row
+    return len(record) + (0 if content is None else content.size_bytes)
 
 
 def tier_of(decision: Decision) -> str | None:
@@ -126,24 +195,31 @@ def insert(db: sqlite3.Connection, rows: Sequence[Row], seq: int) -> list[int]:
     """Commit all rows or none, and return their numbers: from `seq` + 1 on for records, 0 for intents."""
     seqs: list[int] = []
     flat: list[object] = []
+    kept: list[Contents] = []
     for row in rows:
         record = row[_OUTCOME] is not None
         seq += record
         seqs.append(seq if record else 0)
         flat.append(seq if record else None)
-        flat += row
-    if len(rows) <= STATEMENT_ROWS:
+        flat += row[:_CONTENT]
+        if row[10] is not None:
+            kept.append(row[10])
+    if len(rows) <= STATEMENT_ROWS and not kept:
         db.execute(_INSERT[len(rows)], flat)
         return seqs
     with _transaction(db):
         for start in range(0, len(rows), STATEMENT_ROWS):
             count = min(STATEMENT_ROWS, len(rows) - start)
             db.execute(_INSERT[count], flat[start * _COLUMNS : (start + count) * _COLUMNS])
+        if kept:
+            contents.insert(db, kept)
     return seqs
 
 
 def recorded_seq(db: sqlite3.Connection, row: Row) -> int | None:
     """Return the number under which exactly this row already stands (0 for an intent), None if it does not."""
+    if row[_OUTCOME] is None and not row[_RECORD]:
+        return 0
     if row[_OUTCOME] is None:
         found = db.execute("SELECT 0 FROM intents WHERE id = ? AND record = ?", (row[_ID], row[_RECORD])).fetchone()
     else:
@@ -154,21 +230,26 @@ def recorded_seq(db: sqlite3.Connection, row: Row) -> int | None:
 def interrupt(db: sqlite3.Connection) -> int:
     """Close every open intent as an `interrupted` record and return how many there were.
 
-    What such a call cost is unknown, so its record says null; for budgets its whole reservation counts as spent.
+    What such a call cost is unknown, so its record says null; for budgets all that it held counts as spent.
     """
     closed = 0
-    while found := db.execute("SELECT record FROM intents ORDER BY ts, id LIMIT ?", (STATEMENT_ROWS,)).fetchall():
-        intents = [decode_intent(record) for (record,) in found]
-        reason = "the process ended before the outcome was known"
-        rows = [record_row(intent.decision("interrupted", reason), intent.reserved_usd) for intent in intents]
+    sql = "SELECT record, held_picousd FROM intents ORDER BY ts, id LIMIT ?"
+    while found := db.execute(sql, (STATEMENT_ROWS,)).fetchall():
+        rows = [interrupted_row(decode_intent(record), held) for record, held in found]
         insert(db, rows, last_seq(db))
         closed += len(rows)
     return closed
 
 
+def interrupted_row(intent: Intent, held_picousd: int | None) -> Row:
+    """Return the row of a call whose process died; without a word on what it held, all that it reserved counts."""
+    held = intent.reserved_usd if held_picousd is None else Decimal(held_picousd).scaleb(-PICO)
+    return record_row(intent.decision("interrupted", "the process ended before the outcome was known"), held)
+
+
 def prune(db: sqlite3.Connection, before_ts: float) -> int:
     """Delete some of the records from before this Unix time and return how many; 0 when none is left."""
-    with _transaction(db):
+    with contents.overwriting(db), _transaction(db):
         last = last_seq(db)
         sql = "DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE ts < ? LIMIT ?)"
         deleted = db.execute(sql, (before_ts, _PRUNE_ROWS)).rowcount

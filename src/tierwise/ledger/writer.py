@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import msgspec
 
-from tierwise.core.errors import StoreError
-from tierwise.ledger import tables
+from tierwise.core.errors import StoreBusy, StoreError
+from tierwise.ledger import contents, tables
 from tierwise.ledger.lock import WriterLock
 from tierwise.ledger.tables import Row
 from tierwise.sqlite.connect import Durability, connect_writer, explained, inode
@@ -32,7 +32,6 @@ IDLE_S = 1.0
 # Looking whether the file is still there gives up the GIL, so not every batch does it.
 LOOK_EVERY_S = 0.25
 PRUNE_EVERY_S = 3600.0
-DAY_S = 86_400
 
 Future = asyncio.Future[int]
 Result = int | StoreError
@@ -40,10 +39,13 @@ T = TypeVar("T")
 
 
 class Prune:
-    """A request to delete the records from before a time; it goes back into the queue until none is left."""
+    """A request to delete what is from before a time; it goes back into the queue until none is left.
 
-    def __init__(self, before_ts: float) -> None:
-        self.before_ts, self.deleted = before_ts, 0
+    `some` deletes some of it and says how many: records, unless it is something else.
+    """
+
+    def __init__(self, before_ts: float, some: Callable[[sqlite3.Connection, float], int] = tables.prune) -> None:
+        self.before_ts, self.some, self.deleted = before_ts, some, 0
 
 
 class Stop:
@@ -51,10 +53,18 @@ class Stop:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How the writer treats the file, and how much may wait for it before a call is refused."""
+    """How the writer treats the file, what time it is, and how much may wait for it before a call is refused.
+
+    `clock` gives Unix seconds, in any thread: what is older than `keep_s` goes by it, content older than
+    `content_keep_s`, and the windows of budgets in a file. `believed` makes of a clock that may be set one that is
+    believed: a server's, where that is the clock.
+    """
 
     durability: Durability = "full"
-    retention_days: int | None = None
+    keep_s: float | None = None
+    content_keep_s: float | None = None
+    clock: Callable[[], float] = time.time
+    believed: Callable[[Callable[[], float]], Callable[[], float]] = lambda clock: clock
     max_pending_rows: int = 10_000
     max_pending_bytes: int = 64 * 1024 * 1024
 
@@ -85,11 +95,11 @@ class Writer(threading.Thread):
         return await self._opened
 
     def write(self, row: Row) -> Future:
-        """Queue the row; the future gives the record's number, or 0 for an intent. `StoreError` if too much waits."""
-        size = len(row[-1])
+        """Queue the row; the future gives the record's number, or 0 for an intent. `StoreBusy` if too much waits."""
+        size = tables.weight_bytes(row)
         options = self._options
         if self.pending_rows >= options.max_pending_rows or self.pending_bytes + size > options.max_pending_bytes:
-            raise StoreError(f"{self._path}: overloaded: {self.pending_rows} rows wait for the disk")
+            raise StoreBusy(f"{self._path}: overloaded: {self.pending_rows} rows wait for the disk")
         self.pending_rows += 1
         self.pending_bytes += size
         return self.ask(row)
@@ -156,11 +166,13 @@ class Writer(threading.Thread):
         if self._set_aside is not None:
             other, self._set_aside = self._set_aside, None
             return [other]
-        days = self._options.retention_days
-        if days is not None and time.monotonic() >= self._prune_at:
+        old = self._old()
+        if old and time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY_S
-            return [(Prune(time.time() - days * DAY_S), None)]
-        wait_s = PRUNE_EVERY_S if days is not None else None
+            for request in old[1:]:
+                self._queue.put((request, None))
+            return [(old[0], None)]
+        wait_s = PRUNE_EVERY_S if old else None
         try:
             items = [self._queue.get(timeout=wait_s if self._checkpointed else IDLE_S)]
         except queue.Empty:
@@ -170,6 +182,12 @@ class Writer(threading.Thread):
         if len(items) > 1 and not isinstance(items[-1][0], tuple):
             self._set_aside = items.pop()
         return items
+
+    def _old(self) -> list[Prune]:
+        """Return what has to be deleted by its age, where that is limited."""
+        options = self._options
+        limited = ((options.keep_s, tables.prune), (options.content_keep_s, contents.forget))
+        return [Prune(options.clock() - age_s, some) for age_s, some in limited if age_s is not None]
 
     def _insert(self, rows: Sequence[Row]) -> list[Result]:
         db = self._connected()
@@ -184,7 +202,7 @@ class Writer(threading.Thread):
         return seqs
 
     def _prune(self, request: Prune, future: Future | None) -> None:
-        deleted = self._guarded(lambda: tables.prune(self._connected(), request.before_ts))
+        deleted = self._guarded(lambda: request.some(self._connected(), request.before_ts))
         if isinstance(deleted, StoreError):
             self._tell(_resolve, future, deleted)
         elif deleted:
@@ -250,7 +268,7 @@ class Writer(threading.Thread):
         """Resolve a batch. Runs in the event loop, once a batch."""
         for (request, future), result in zip(items, results, strict=True):
             self.pending_rows -= 1
-            self.pending_bytes -= len(request[-1])  # type: ignore[index]  # only rows come here
+            self.pending_bytes -= tables.weight_bytes(request)  # type: ignore[arg-type]  # only rows come here
             _resolve(future, result)
 
     def _tell(self, call: Callable[..., None], *arguments: object) -> None:
@@ -263,6 +281,6 @@ def _resolve(future: Future | None, result: Result) -> None:
     if future is None or future.done():
         return
     if isinstance(result, StoreError):
-        future.set_exception(StoreError(str(result)))
+        future.set_exception(type(result)(str(result)))
     else:
         future.set_result(result)

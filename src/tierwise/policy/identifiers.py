@@ -10,6 +10,8 @@ import itertools
 import re
 from collections.abc import Callable
 
+from tierwise.policy.fixtures import FIXTURES, TEST_BIN, TEST_CARDS
+
 MAX_GROUPS = 256
 """Groups of one digit run that are tried as a card number; a longer run counts as one (fail closed)."""
 
@@ -28,6 +30,15 @@ def alone(data: bytes, start: int, end: int) -> bool:
     if start > 1 and data[start - 1 : start] in (b".", b"-") and data[start - 2 : start - 1].isdigit():
         return False
     return not (data[end : end + 1] in (b".", b"-") and data[end + 1 : end + 2].isdigit())
+
+
+def in_a_row(data: bytes, start: int, end: int, words: re.Pattern[bytes]) -> bool:
+    """Say whether the span is one of a row of values that neither its surroundings nor the first line calls by name."""
+    before = data[max(0, start - 2) : start]
+    if before[-1:] not in (b",", b";", b"(", b"[", b"\t") and before not in (b", ", b"; "):
+        return False
+    around = data[max(0, start - 64) : end + 64] + data[: data.find(b"\n") + 1][:512]
+    return data[end : end + 1] in (b",", b";", b")", b"]", b"\t", b"\n", b"\\", b"") and not words.search(around)
 
 
 # Payment cards
@@ -63,17 +74,6 @@ _ISSUERS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
     (9792, 9792, (16,)),
 )
 
-# Numbers that documentation and payment sandboxes print: nobody's card, and they fill test files.
-_TEST_CARDS = frozenset(
-    b"4111111111111111 4242424242424242 4012888888881881 4222222222222 4000056655665556 4917610000000000 "
-    b"4917300800000000 4484070000000000 4462030000000000 5555555555554444 5105105105105100 "
-    b"5200828282828210 2223003122003222 2223000048400011 5454545454545454 6011111111111117 6011000990139424 "
-    b"6011000000000004 6011981111111113 378282246310005 371449635398431 378734493671000 30569309025904 38520000023237 "
-    b"36227206271667 3056930009020004 3530111333300000 3566002020360505 6200000000000005 6205500000000000004 "
-    b"5019717010103742 6331101999990016 6759649826438453".split()
-)
-_TEST_BIN = b"400000"
-
 
 def luhn(number: bytes) -> bool:
     """True if the ASCII digits pass the Luhn check (ISO/IEC 7812-1, annex B)."""
@@ -88,7 +88,7 @@ def _issued(number: bytes) -> bool:
 
 
 def _is_test(number: bytes) -> bool:
-    return number in _TEST_CARDS or (number.startswith(_TEST_BIN) and luhn(number))
+    return number in TEST_CARDS or (number.startswith(TEST_BIN) and luhn(number))
 
 
 def _is_card(number: bytes) -> bool:
@@ -96,6 +96,10 @@ def _is_card(number: bytes) -> bool:
 
 
 _GROUP = re.compile(rb"[0-9]+")
+_CARD_WORD = re.compile(
+    r"(?i)card|karte|carte|tarjeta|carta|kaart|cart[aã]o|kart[aiıęy]|\bkort|карт|卡|カード|कार्ड|بطاق|\bpan\b|visa|maestro".encode()
+)
+_NEAR_BYTES = 48
 
 
 def card(data: bytes, start: int, end: int) -> bool:
@@ -123,20 +127,43 @@ def _card_in(data: bytes, start: int, end: int, accept: Callable[[bytes], bool])
     return any(_card_from(data, groups[first : first + 7], accept) for first in range(len(groups)))
 
 
+# What a program counts, or one of a list of numbers of another length.
+_COUNTED = re.compile(
+    rb"(?i)(?:(?:offset|trace|span|nonce|seq|ticks?|nanos|timestamp)(?:_?id)?[\"']?[ :=]{1,3}"
+    rb"|(?<![0-9])[0-9]{7,14}, )\Z"
+)
+_DUMP = re.compile(rb"(?:\b[0-9a-f]{4} ){5}[0-9a-f]{4}\b")
+
+
+def dumped(data: bytes, start: int, end: int) -> bool:
+    """Say whether the span stands in a hexadecimal dump: many groups of four, letters among them."""
+    around = data[max(0, start - 30) : end + 30]
+    found = _DUMP.search(around)
+    return found is not None and not found[0].replace(b" ", b"").isdigit()
+
+
+def _named(data: bytes, left: int, right: int) -> bool:
+    """Say whether a card is spoken of nearby: 13, 14 (barcodes) and 17 to 19 digits (ids, clocks) pass by chance."""
+    return _CARD_WORD.search(data[max(0, left - _NEAR_BYTES) : right + _NEAR_BYTES]) is not None
+
+
 def _card_from(data: bytes, groups: list[tuple[int, int]], accept: Callable[[bytes], bool]) -> bool:
     left, right = groups[0]
     if left > 1 and data[left - 1 : left] == b"." and data[left - 2 : left - 1].isdigit() and right - left > 7:
         return False  # the fraction of a decimal number
     number = data[left:right]
     if 13 <= len(number) <= 19 and accept(number):
-        return True
-    if not 3 <= len(number) <= 8:
-        return False
+        if 15 <= len(number) <= 16 and not _COUNTED.search(data[max(0, left - 24) : left]):
+            return True
+        if _named(data, left, right):
+            return True
+    if len(number) not in (4, 6, 8):
+        return False  # no issuer prints another first group
     for left, right in groups[1:]:
         number += data[left:right]
         if not 3 <= right - left <= 8 or len(number) > 19:
             return False
-        if len(number) >= 13 and accept(number):
+        if len(number) >= 13 and accept(number) and not dumped(data, left, right):
             return True
     return False
 
@@ -158,8 +185,10 @@ _IBAN_LENGTHS = {
 
 def iban(data: bytes, start: int, _end: int) -> bool:
     """True if an IBAN of its country's length begins here and passes ISO 7064 mod 97-10."""
-    if start and data[start - 1 : start].isalnum():
+    if (start and data[start - 1 : start].isalnum()) or dumped(data, start, start + 20):
         return False
+    if re.search(rb"[0-9a-f]{4}-\Z", data[max(0, start - 5) : start]):
+        return False  # the rest of a UUID
     length = _IBAN_LENGTHS.get(data[start : start + 2].upper())
     if length is None:
         return False
@@ -174,13 +203,17 @@ def iban(data: bytes, start: int, _end: int) -> bool:
         place += 1
     if len(kept) < length or data[place : place + 1].isalnum():
         return False
+    if bytes(kept).upper() in FIXTURES:
+        return False
     text = bytes(kept).upper().decode("ascii")
     return int("".join(str(int(char, 36)) for char in text[4:] + text[:4])) % 97 == 1
 
 
 # National identifiers
 
-_NO_SSN = frozenset((b"078051120", b"219099999", b"123456789", b"111111111"))
+
+def _compact(data: bytes) -> bytes:
+    return data.upper().replace(b" ", b"").replace(b"-", b"")
 
 
 def us_ssn(data: bytes, start: int, end: int) -> bool:
@@ -188,12 +221,14 @@ def us_ssn(data: bytes, start: int, end: int) -> bool:
     number = digits(data[start:end])
     area = number[:3]
     issued = area not in (b"000", b"666") and area < b"900" and number[3:5] != b"00" and number[5:] != b"0000"
-    return issued and number not in _NO_SSN and alone(data, start, end)
+    return issued and number not in FIXTURES and alone(data, start, end)
 
 
 def uk_nino(data: bytes, start: int, end: int) -> bool:
     """True for a UK National Insurance number with a prefix in use (no check digit exists)."""
     text = re.sub(rb"[^A-Z0-9]", b"", data[start:end].upper())[-9:]
+    if text in FIXTURES:
+        return False
     prefix = text[:2]
     usable = not set(prefix) & set(b"DFIQUV") and prefix[1:] != b"O"
     return usable and prefix not in (b"BG", b"GB", b"NK", b"KN", b"TN", b"NT", b"ZZ") and alone(data, start, end)
@@ -202,6 +237,8 @@ def uk_nino(data: bytes, start: int, end: int) -> bool:
 def es_dni(data: bytes, start: int, end: int) -> bool:
     """True for a Spanish DNI or NIE whose letter is the number mod 23."""
     text = re.sub(rb"[^A-Z0-9]", b"", data[start:end].upper())
+    if text in FIXTURES:
+        return False
     number = int(text[:-1].replace(b"X", b"0").replace(b"Y", b"1").replace(b"Z", b"2"))
     return text[-1] == b"TRWAGMYFPDXBNJZSQVHLCKE"[number % 23] and alone(data, start, end)
 
@@ -212,15 +249,29 @@ _CF_ODD = dict(zip(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", map(int, _CF_VALUES.
 
 def it_codice_fiscale(data: bytes, start: int, end: int) -> bool:
     """True for an Italian codice fiscale whose last letter checks (decree of 23 December 1976)."""
-    text = data[start:end].upper().replace(b" ", b"")
+    text = _compact(data[start:end])
+    if text in FIXTURES:
+        return False
     total = sum(_CF_ODD[byte] for byte in text[0:15:2])
     total += sum(byte - (48 if byte < 58 else 65) for byte in text[1:15:2])
     return text[15] - 65 == total % 26 and alone(data, start, end)
 
 
+_NIR_WORD = re.compile(rb"(?i)\bnir\b|s\xc3\xa9cu|secu|insee|assur|social")
+_IDNR_WORD = re.compile(rb"(?i)steuer|tax|idnr|id-?nr|\btin\b")
+
+
 def fr_nir(data: bytes, start: int, end: int) -> bool:
     """True for a French social security number whose key is 97 minus the number mod 97 (2A, 2B: Corsica)."""
-    text = data[start:end].upper().replace(b" ", b"")
+    text = _compact(data[start:end])
+    if text in FIXTURES:
+        return False
+    if (
+        len(text) == end - start
+    ):  # fifteen digits on end: only births in a month of the calendar, and no column of numbers
+        born = text[:1] in b"12" and 1 <= int(text[3:5]) <= 12
+        if not born or in_a_row(data, start, end, _NIR_WORD):
+            return False
     number = text[:13].replace(b"2A", b"19").replace(b"2B", b"18")
     return number.isdigit() and 97 - int(number) % 97 == int(text[13:]) and alone(data, start, end)
 
@@ -228,6 +279,10 @@ def fr_nir(data: bytes, start: int, end: int) -> bool:
 def de_steuer_id(data: bytes, start: int, end: int) -> bool:
     """True for a German tax number: one digit two or three times among the first ten, ISO 7064 mod 11,10."""
     number = digits(data[start:end])
+    if number in FIXTURES:
+        return False
+    if len(number) == end - start and in_a_row(data, start, end, _IDNR_WORD):
+        return False
     counts = sorted(number[:10].count(byte) for byte in set(number[:10]))
     if counts[-1] not in (2, 3) or counts[-2] != 1 or not alone(data, start, end):
         return False
@@ -241,6 +296,8 @@ def de_steuer_id(data: bytes, start: int, end: int) -> bool:
 def nl_bsn(data: bytes, start: int, end: int) -> bool:
     """True for a Dutch citizen service number (weighted sum divisible by 11)."""
     number = digits(data[start:end]).rjust(9, b"0")
+    if number in FIXTURES:
+        return False
     total = sum((9 - place) * (byte - 48) for place, byte in enumerate(number[:8])) - (number[8] - 48)
     return total % 11 == 0 and number != b"000000000" and not data[end : end + 1].isalnum()
 
@@ -248,6 +305,8 @@ def nl_bsn(data: bytes, start: int, end: int) -> bool:
 def br_cpf(data: bytes, start: int, end: int) -> bool:
     """True for a Brazilian CPF with both check digits right."""
     number = digits(data[start:end])
+    if number in FIXTURES:
+        return False
     if len(set(number)) == 1 or not alone(data, start, end):
         return False
     for length in (9, 10):
@@ -274,9 +333,17 @@ def in_aadhaar(data: bytes, start: int, end: int) -> bool:
     """True for an Indian Aadhaar number (Verhoeff check), unless it reads as three years."""
     if not alone(data, start, end):
         return False
+    if re.match(rb"-[0-9A-Za-z]", data[end : end + 2]) or re.search(
+        rb"[0-9A-Za-z]-\Z", data[max(0, start - 2) : start]
+    ):
+        return False  # the middle of a UUID
+    if dumped(data, start, end):
+        return False
     if re.match(rb" [0-9]{4}\b", data[end : end + 6]) or re.search(rb"\b[0-9]{4} \Z", data[max(0, start - 6) : start]):
         return False  # a group of a longer number
     number = digits(data[start:end])
+    if number in FIXTURES:
+        return False
     if all(number[place : place + 2] in (b"19", b"20") for place in (0, 4, 8)):
         return False
     check = 0
@@ -288,7 +355,11 @@ def in_aadhaar(data: bytes, start: int, end: int) -> bool:
 def cn_resident_id(data: bytes, start: int, end: int) -> bool:
     """True for a Chinese resident identity number (GB 11643-1999): province, birth date, ISO 7064 mod 11-2."""
     text = data[start:end].upper()
+    if text in FIXTURES:
+        return False
     if not (11 <= int(text[:2]) <= 65 or text[:2] in (b"71", b"81", b"82", b"83")) or not alone(data, start, end):
+        return False
+    if not 1900 <= int(text[6:10]) < 2100:
         return False
     try:
         datetime.date(int(text[6:10]), int(text[10:12]), int(text[12:14]))

@@ -16,6 +16,7 @@ import msgspec
 
 from tierwise.core.label import Label
 from tierwise.policy import identifiers as ids
+from tierwise.policy.fixtures import EXAMPLE_TOKEN
 
 Check = Callable[[bytes, int, int], bool]
 
@@ -25,7 +26,8 @@ class Detector(msgspec.Struct, frozen=True):
 
     All hints run as one automaton over every text, so each must be simple: many exact patterns at once multiply its
     states, and digits at random then cost 1,000 times as much (measured). `overlap` true looks for the next candidate
-    one byte after a rejected one, not behind it.
+    one byte after a rejected one, not behind it. `most` limits the candidates of a slow check, 0 as for all. `opens`:
+    the match is but the first line of what was found, so to declassify that line declassifies nothing.
     """
 
     name: str
@@ -35,16 +37,32 @@ class Detector(msgspec.Struct, frozen=True):
     check: Check
     why: str
     overlap: bool = False
+    most: int = 0
+    opens: bool = False
 
 
 # What a value of a secret looks like
 
 _PLACEHOLDER = re.compile(
     rb"(?i)example|sample|dummy|changeme|change[_-]me|placeholder|redacted|your[_-]|my[_-](?:key|token|secret|pass)|"
-    rb"insert|x{5,}|\*{3,}|\.{3}|^<|^\$|^%|^\{|^(?:none|null|true|false|undefined|string|test)"
+    rb"insert|x{5,}|\*{3,}|\.{3}|^<|^\$|^%|^\{|^(?:none|null|true|false|undefined|string|test|hunter2\W*$)"
 )
-_VALUE = re.compile(rb"""(["'`]?)([^\s"'`,;<>]{1,256})""")
-_CODE = re.compile(rb"^[A-Za-z_][A-Za-z0-9_]*(?:[.(\[]|$)")
+# To the first blank; in quotes, a quote that a letter follows is within, with or without a backslash.
+_VALUE = re.compile(rb"""(["'`])((?:[^\s"'`,;<>\\]|\\?["'`](?=[A-Za-z0-9])){1,256})|()([^\s"'`,;<>\\]{1,256})""")
+_CODE = re.compile(rb"^[A-Za-z_][A-Za-z0-9_]*(?:[.()\[\]{}:|]|$)")
+# What everybody types who needs any password: it guards nothing.
+_WEAK = re.compile(
+    rb"(?i)\A(?:my|the|your|a|user|test|new|old|bad|wrong|default|super|top)?[_-]?(?:p[a4@]ss(?:w(?:or)?d|phrase|w0rd)?|pwd|"
+    rb"passwort|secret|admin|root|letmein|qwerty|welcome|abc|foo|bar|baz|hidden|token|key)[0-9!_.-]{0,6}\Z"
+)
+# A name and no value: words joined by points or underscores, or a type in camel case.
+_NAME = re.compile(
+    rb"\A(?:[A-Za-z0-9]{0,16}[._])+[A-Za-z0-9]{0,16}[)\]}]*\Z|\A(?:[A-Z]+[0-9]*)?(?:[A-Z][a-z]{2,})+[0-9]*[)\]}]*\Z"
+)
+# Where a value is kept and not the value: `env:NAME`, or the name of a variable that says what it holds.
+_REFERENCE = re.compile(
+    rb"\A(?:env:[A-Z_][A-Z0-9_]{0,63}|(?:[A-Z0-9]{1,16}_){1,6}(?:PASSWORD|PASS|PASSWD|PWD|SECRET|TOKEN|KEY)[0-9]{0,2})\Z"
+)
 
 
 def entropy(text: bytes) -> float:
@@ -73,7 +91,9 @@ def _key(data: bytes, start: int, end: int) -> bool:
 
 def _token_after(data: bytes, _start: int, end: int) -> bool:
     value = re.match(rb"[A-Za-z0-9._~+/=\-]{16,512}", data[end : end + 512])
-    return value is not None and random_looking(value[0])
+    if value is None or not random_looking(value[0]):
+        return False
+    return data[end - 1 : end] in (b'"', b"'") or not _NAME.match(value[0])
 
 
 def _password(data: bytes, _start: int, end: int) -> bool:
@@ -81,23 +101,26 @@ def _password(data: bytes, _start: int, end: int) -> bool:
     found = _VALUE.match(data, end)
     if found is None:
         return False
-    quote, value = found.groups()
-    if len(value) < 6 or _PLACEHOLDER.search(value):
+    quote, value = found[1] or b"", found[2] or found[4]
+    if len(value) < 6 or _PLACEHOLDER.search(value) or _WEAK.match(value) or _REFERENCE.match(value):
         return False
-    return bool(quote) or (not _CODE.match(value) or _mixed(value))
+    code = _CODE.match(value)
+    return bool(quote) or code is None or (code.end() == len(value) and value[-1:].isalnum() and _mixed(value))
 
 
 def _mixed(value: bytes) -> bool:
-    return not re.search(rb"[.(\[]", value) and bool(re.search(rb"[0-9]", value) and re.search(rb"[A-Za-z]", value))
+    return bool(re.search(rb"[0-9]", value) and re.search(rb"[A-Za-z]", value))
 
 
 def _url_password(data: bytes, start: int, end: int) -> bool:
     password = data[start:end].rsplit(b":", 1)[1][:-1]
-    return len(password) >= 3 and not _PLACEHOLDER.search(password) and password not in (b"password", b"pass", b"pwd")
+    return len(password) >= 3 and not _PLACEHOLDER.search(password) and not _WEAK.match(password)
 
 
 def _jwt(data: bytes, start: int, end: int) -> bool:
-    head = data[start:end].split(b".", 1)[0]
+    head, claims, _ = data[start:end].split(b".", 2)
+    if claims.startswith(EXAMPLE_TOKEN):
+        return False
     try:
         return "alg" in json.loads(base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
     except (binascii.Error, ValueError):
@@ -156,23 +179,26 @@ DETECTORS: tuple[Detector, ...] = (
         name="es_dni",
         label=_PERSONAL,
         hint=r"[0-9]{7}[ \-]?[A-Z0-9]",
-        pattern=r"(?:[0-9]{8}|[XYZ]-?[0-9]{7})[ \-]?[A-Z]",
+        pattern=r"(?:[0-9]{8}|[XYZ][ \-]?[0-9]{7})[ \-]?[A-Z]",
         check=ids.es_dni,
         why="Spanish DNI and NIE: check letter",
     ),
     Detector(
         name="it_codice_fiscale",
         label=_PERSONAL,
-        hint=r"(?i)[A-Z]{3} ?[0-9][0-9L-V][A-Z]",
-        pattern=r"(?i)[A-Z]{3} ?[A-Z]{3} ?[0-9][0-9L-V][A-EHLMPRST][0-9L-V]{2} ?[A-Z][0-9L-V]{3}[A-Z]",
+        hint=r"(?i)[A-Z]{3}[ \-]?[0-9][0-9L-V][A-Z]",
+        pattern=r"(?i)[A-Z]{3}[ \-]?[A-Z]{3}[ \-]?[0-9][0-9L-V][A-EHLMPRST][0-9L-V]{2}[ \-]?[A-Z][0-9L-V]{3}[A-Z]",
         check=ids.it_codice_fiscale,
         why="Italian codice fiscale: check letter",
     ),
     Detector(
         name="fr_nir",
         label=_PERSONAL,
-        hint=_RUN + r"|[0-9]{6} ?2[ABab]|[0-9]{2} [0-9]{2} 2[ABab]",
-        pattern=r"[1-478] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?[0-9][0-9ABab] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
+        hint=_RUN + r"|[0-9]{2}[ \-]?2[ABab][ \-]?[0-9]{3}",
+        pattern=(
+            r"[1-478][ \-]?[0-9]{2}[ \-]?(?:0[1-9]|1[0-2]|[2-9][0-9])[ \-]?(?:[0-9]{2}|2[ABab])[ \-]?[0-9]{3}"
+            r"[ \-]?[0-9]{3}[ \-]?[0-9]{2}"
+        ),
         check=ids.fr_nir,
         why="French social security number: key mod 97",
     ),
@@ -180,7 +206,7 @@ DETECTORS: tuple[Detector, ...] = (
         name="de_steuer_id",
         label=_PERSONAL,
         hint=_RUN,
-        pattern=r"[1-9][0-9] ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}",
+        pattern=r"[1-9][0-9][ \-]?[0-9]{3}[ \-]?[0-9]{3}[ \-]?[0-9]{3}",
         check=ids.de_steuer_id,
         why="German tax number: digit pattern, mod 11,10",
     ),
@@ -223,6 +249,7 @@ DETECTORS: tuple[Detector, ...] = (
         pattern=r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY",
         check=_always,
         why="PEM or PGP private key block",
+        opens=True,
     ),
     Detector(
         name="cloud_key",

@@ -26,7 +26,7 @@ class TooManyValues(Exception):
 class Pseudonyms:
     """The values of one session by placeholder, and the seals that were made under these placeholders."""
 
-    __slots__ = ("_literal", "_prefixes", "_seals", "names", "originals", "tag", "weight_chars")
+    __slots__ = ("_literal", "_prefixes", "_seals", "_session", "names", "originals", "tag", "weight_chars")
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
@@ -36,6 +36,15 @@ class Pseudonyms:
         self._prefixes: set[str] = set()
         self._literal: tuple[int, re.Pattern[str] | None] = (0, None)
         self._seals: set[bytes] = set()
+        self._session: Pseudonyms | None = None
+
+    def only(self, names: Iterable[str]) -> "Pseudonyms":
+        """Return these placeholders alone, to restore with. Seals go to the session as ever."""
+        part = Pseudonyms(self.tag)
+        part._session = self
+        for name in names:
+            part._add(name, self.originals[name])
+        return part
 
     def name(self, kind: str, value: str) -> str:
         """Return the placeholder of a value; the same one every time. Raises TooManyValues."""
@@ -44,10 +53,13 @@ class Pseudonyms:
             if len(self.names) >= MAX_VALUES:
                 raise TooManyValues
             found = f"{kind}_{len(self.names) + 1}_{self.tag}"
-            self.names[value], self.originals[found] = found, value
-            self.weight_chars += len(value) + 200
-            self._prefixes.update(found[:end] for end in range(1, len(found)))
+            self._add(found, value)
         return found
+
+    def _add(self, name: str, value: str) -> None:
+        self.names[value], self.originals[name] = name, value
+        self.weight_chars += len(value) + 200
+        self._prefixes.update(name[:end] for end in range(1, len(name)))
 
     def known_in(self, text: str) -> list[Span]:
         """Return where values of the session stand that need no detector any more, and where the text has our tag."""
@@ -61,13 +73,19 @@ class Pseudonyms:
             found += [(match.start(), match.end(), "VALUE") for match in re.finditer(self.tag, text)]
         return found
 
-    def masked(self, text: str, found: Iterable[Span]) -> str:
-        """Return the text with each span replaced by its value's placeholder; spans that touch are one value."""
+    def masked(self, text: str, found: Iterable[Span], used: set[str] | None = None) -> str:
+        """Return the text with each span replaced by its value's placeholder; spans that touch are one value.
+
+        The placeholders go into `used`.
+        """
         pieces: list[str] = []
         kept = 0
         for start, end, kind in joined(found):
-            pieces += (text[kept:start], self.name(kind, text[start:end]))
+            name = self.name(kind, text[start:end])
+            pieces += (text[kept:start], name)
             kept = end
+            if used is not None:
+                used.add(name)
         return "".join((*pieces, text[kept:]))
 
     def restored(self, text: str, spell: Callable[[str], str] = str) -> str:
@@ -90,12 +108,13 @@ class Pseudonyms:
 
     def remember_seal(self, endpoint: str, seal: str) -> None:
         """Keep that an endpoint has sealed this, having seen nothing but placeholders."""
-        self._seals.add(_digest(endpoint, seal))
-        self.weight_chars += 100
+        session = self._session or self
+        session._seals.add(_digest(endpoint, seal))
+        session.weight_chars += 100
 
     def knows_seal(self, endpoint: str, seal: str) -> bool:
         """Say whether an endpoint made this seal under these placeholders."""
-        return _digest(endpoint, seal) in self._seals
+        return _digest(endpoint, seal) in (self._session or self)._seals
 
 
 class Restorer:

@@ -11,6 +11,7 @@ import msgspec
 
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Label, Tier
+from tierwise.core.model import Environment
 
 Preset = Literal["balanced", "private", "strongest"]
 DetectorLabel = Literal["public", "internal", "confidential", "restricted", "off"]
@@ -31,6 +32,8 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The table `[labels]`. `default` applies only where caller and workflow are silent.
 
     `ceilings` overrides the preset, label by label; `detectors` sets a built-in detector's label or turns it off.
+    `identifiers` adds the detectors of the extra of that name; `phone_regions` (ISO 3166) are those whose phone numbers
+    count without +, where they are called so.
     """
 
     default: Label = Label.INTERNAL
@@ -38,18 +41,23 @@ class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ceilings: dict[Label, Tier] = {}
     detectors: dict[str, DetectorLabel] = {}
     patterns: dict[str, Pattern] = {}
+    identifiers: bool = False
+    phone_regions: tuple[str, ...] = ()
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Conditions of a rule; all that are given must hold, none given means every call and target.
 
     `label` means "at least". A fact that an endpoint outside this machine does not state counts as matching,
-    because a rule only restricts; on the `local` tier it does not, because nothing leaves.
+    because a rule only restricts; on the `local` tier it does not, because nothing leaves. `environment` is the
+    endpoint's, `workflow_environment` that of the call's workflow: a workflow that states none matches, and so does a
+    call without a workflow.
     """
 
     label: Label | None = None
     workflow: Names | None = None
     workflow_not: Names | None = None
+    workflow_environment: Environment | tuple[Environment, ...] | None = None
     key: Names | None = None
     tier: Tier | tuple[Tier, ...] | None = None
     endpoint: Names | None = None
@@ -58,6 +66,9 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     region: Names | None = None
     region_not: Names | None = None
     agreement_not: Names | None = None
+    sla_not: Names | None = None
+    environment: Environment | tuple[Environment, ...] | None = None
+    environment_not: Environment | tuple[Environment, ...] | None = None
     trains_on_data: bool | None = None
     retention_over_days: int | None = None
 
@@ -94,6 +105,11 @@ _CEILINGS: dict[Preset, dict[Label, Tier]] = {
     "strongest": _OPEN,
     "private": {**_OPEN, Label.INTERNAL: Tier.SELF_HOSTED},
 }
+
+
+def listed(given: Names | None) -> tuple[str, ...]:
+    """Return the names that a condition gives, one or several."""
+    return given if isinstance(given, tuple) else () if given is None else (given,)
 
 
 def ceilings(settings: LabelSettings) -> dict[Label, Tier]:

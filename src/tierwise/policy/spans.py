@@ -7,11 +7,14 @@ Does not know what stands instead. Invariant: what cannot be placed raises `Unpl
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 
 from tierwise.policy import identifiers as ids
-from tierwise.policy.detect import Detectors, fold
+from tierwise.policy import national
+from tierwise.policy.detect import Detectors
 from tierwise.policy.patterns import DETECTORS
 from tierwise.policy.pseudonyms import Span, kinds_from
+from tierwise.policy.readings import fold
 
 Widen = Callable[[bytes, int, int], tuple[int, int]]
 _BEGINNING = 256
@@ -37,24 +40,25 @@ class Unplaced(Exception):
 
 
 class Finder:
-    """Finds the values that the detectors in force see in a text."""
+    """Finds the values that the detectors in force see in the texts of one call, as long as its time lasts."""
 
     def __init__(self, detectors: Detectors) -> None:
         self._detectors = detectors
-        self._kinds: Mapping[str, str] = kinds_from(detectors.labels, (row.name for row in DETECTORS))
+        self._late = detectors.timer()
+        self._kinds = kinds_from(detectors.labels, (*(row.name for row in DETECTORS), *national.NAMES))
 
     def spans(self, text: str) -> list[Span]:
         """Return each value's place and kind. Raises Unplaced."""
-        matches = self._detectors.matches(text)
+        matches = self._detectors.matches(text, self._late)
         if matches is None:
-            raise Unplaced("too much that could be sensitive")
+            raise Unplaced("a detector broke off or had too much to check")
         if not matches:
             return []
         place = _identity if text.isascii() else _placing(text)
         data = fold(text)
         found = []
         for name, *matched in matches:
-            start, end = _WIDEN.get(name, _as_matched)(data, *matched)
+            start, end = _value(name, data, *matched)
             if end > start:
                 found.append((*place(start, end), self._kinds[name]))
         return found
@@ -69,8 +73,11 @@ class Finder:
         return [(max(0, start - len(head)), end - len(head), kind) for start, end, kind in found if end > len(head)]
 
 
-def _as_matched(_data: bytes, start: int, end: int) -> tuple[int, int]:
-    return start, end
+def _value(name: str, data: bytes, start: int, end: int) -> tuple[int, int]:
+    if name in national.NAMES:
+        return national.number(name, data, start, end)
+    widen = _WIDEN.get(name)
+    return widen(data, start, end) if widen else (start, end)
 
 
 def _token_behind(data: bytes, _start: int, end: int) -> tuple[int, int]:
@@ -154,24 +161,20 @@ def _placing(text: str) -> Callable[[int, int], tuple[int, int]]:
     Folding joins a character with its marks and no others but in a few scripts, where a whole word is taken for it.
     """
     for clusters in (_CLUSTER.findall(text), re.findall(r"\S+|\s+", text)):
-        folded = [fold(cluster) for cluster in clusters]
+        known = {cluster: fold(cluster) for cluster in set(clusters)}  # a long text repeats its characters
+        folded = [known[cluster] for cluster in clusters]
         if b"".join(folded) == fold(text):
             break
     else:
         raise Unplaced("a text that changes as a whole when it is made comparable")
-    bytes_at: list[int] = []
-    seen: list[tuple[int, str]] = []
-    byte = char = 0
-    for cluster, data in zip(clusters, folded, strict=True):
-        if data:  # what nobody sees folds to nothing
-            bytes_at.append(byte)
-            seen.append((char, cluster))
-        byte, char = byte + len(data), char + len(cluster)
+    # What nobody sees folds to nothing: of clusters that begin at the same byte, the last one is seen.
+    bytes_at = list(accumulate(map(len, folded), initial=0))
+    chars_at = list(accumulate(map(len, clusters), initial=0))
 
     def place(start: int, end: int) -> tuple[int, int]:
         first, last = bisect_right(bytes_at, start) - 1, bisect_right(bytes_at, end - 1) - 1
-        (begin, opening), (stop, closing) = seen[first], seen[last]
-        begin += start - bytes_at[first] if opening.isascii() else 0
+        begin, stop, closing = chars_at[first], chars_at[last], clusters[last]
+        begin += start - bytes_at[first] if clusters[first].isascii() else 0
         return begin, stop + (end - bytes_at[last] if closing.isascii() else len(closing))
 
     return place

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from tierwise.core.errors import ConfigError
-from tierwise.core.model import Limits
+from tierwise.core.model import Endpoint, Limits
 from tierwise.core.secret import Secret
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -109,3 +109,15 @@ def _field(field: tuple[str, str | Secret]) -> str:
     if not _VALUE.fullmatch(text):
         raise ConfigError(f"the value of header {name!r} holds a line break or a character outside Latin-1")
     return f"{name.lower()}: {text}\r\n"
+
+
+def address_of(endpoint: Endpoint) -> Address:
+    """Return where a configured endpoint listens, and with which key."""
+    bearer = endpoint.key_header == "authorization"
+    return Address(
+        url=endpoint.url,
+        key=endpoint.key if bearer else None,
+        headers=() if bearer or endpoint.key is None else ((endpoint.key_header, endpoint.key),),
+        ca_file=endpoint.ca_file,
+        limits=endpoint.limits,
+    )

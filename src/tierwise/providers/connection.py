@@ -5,6 +5,7 @@ Invariant: a connection with an unfinished exchange is closed, never reused.
 """
 
 import asyncio
+import contextlib
 import math
 import socket
 from typing import Protocol, cast
@@ -77,7 +78,8 @@ class Connection(asyncio.Protocol):
             transport.abort()  # type: ignore[attr-defined]
         plug = transport.get_extra_info("socket")
         if plug is not None and plug.family in (socket.AF_INET, socket.AF_INET6):
-            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with contextlib.suppress(OSError):  # the peer is gone again already, and `connection_lost` will say so
+                plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is not None:

@@ -28,8 +28,8 @@ def catalog(
     endpoints: dict[str, Endpoint], models: dict[str, Model], unusable: dict[str, str], probes: dict[str, Probed]
 ) -> Catalog:
     """Make the snapshot and compute its digests; keys are not part of them."""
-    facts = [[e.name, e.kind, e.wires, e.tier, e.url, e.region, e.retention_days, e.trains_on_data, e.agreement]
-             for e in endpoints.values()]  # fmt: skip
+    facts = [[e.name, e.kind, e.wires, e.tier, e.url, e.region, e.retention_days, e.trains_on_data, e.agreement, e.sla,
+              e.environment] for e in endpoints.values()]  # fmt: skip
     served = [[m.id, m.endpoint, m.served_name, m.context_tokens, sorted(m.capabilities), m.tasks, m.strength]
               for m in models.values()]  # fmt: skip
     prices = [[m.id, m.price] for m in models.values()]

@@ -24,7 +24,8 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `wires` may add; `context_wire` is the one that alone sets the context length; `counts` says that the server counts
     the tokens of a Messages request exactly when asked. `embedded` marks the engine that this process starts itself,
     `engine_server` the kind that it is when it runs as a server of its own; `grammar` says that a schema binds the
-    decoder and costs no prompt tokens.
+    decoder and costs no prompt tokens. `domains` are its maker's, where an outside API answers; `forwards` are
+    patterns of the models that such a server passes on to its maker.
     """
 
     kind: str
@@ -43,8 +44,19 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     grammar: bool = False
     engine_server: bool = False
     capabilities: tuple[Capability, ...] = ()
+    domains: tuple[str, ...] = ()
+    forwards: tuple[str, ...] = ()
     source: str = ""
     as_of: str = ""
+
+
+class VendorRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An outside API without a kind of its own, and the domains where it answers."""
+
+    vendor: str
+    domains: tuple[str, ...]
+    source: str
+    as_of: str
 
 
 class KnownModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +76,14 @@ def kinds() -> dict[str, KindRow]:
     """Return every kind of endpoint by name."""
     rows = msgspec.convert(_rows("endpoints.toml")["kind"], tuple[KindRow, ...])
     return {row.kind: row for row in rows}
+
+
+@functools.cache
+def vendors() -> tuple[tuple[str, str], ...]:
+    """Return the domains that are known to be an outside vendor's, each with whose it is."""
+    rows = msgspec.convert(_rows("endpoints.toml")["vendor"], tuple[VendorRow, ...])
+    named = [(row.kind, row.domains) for row in kinds().values()] + [(row.vendor, row.domains) for row in rows]
+    return tuple((domain, name) for name, domains in named for domain in domains)
 
 
 @functools.cache

@@ -90,6 +90,7 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
             trains_on_data=row.trains_on_data,
             agreement=row.agreement,
             sla=row.sla,
+            environment=row.environment,
             limits=row.limits,
             engine=_engine(row, kind),
             grammar=kind.grammar,
@@ -128,7 +129,9 @@ def _tier(row: EndpointRow, kind: KindRow) -> Tier:
         )
     if tier is Tier.LOCAL and not _on_this_machine(row, kind):
         raise ConfigError(
-            f'endpoint {row.name!r}: tier "local" means this machine, but its url points elsewhere', key="endpoint.tier"
+            f'endpoint {row.name!r}: tier "local" means this machine, but its url points elsewhere: write'
+            ' tier = "self_hosted" for a server of yours, "frontier" for an outside API',
+            key="endpoint.tier",
         )
     return tier
 
@@ -136,7 +139,10 @@ def _tier(row: EndpointRow, kind: KindRow) -> Tier:
 def _on_this_machine(row: EndpointRow, kind: KindRow) -> bool:
     if kind.embedded:
         return True
-    host = urlsplit(row.url or kind.url or "").hostname or ""
+    try:
+        host = urlsplit(row.url or kind.url or "").hostname or ""
+    except ValueError:
+        return False
     if host == "localhost":
         return True
     try:
@@ -166,8 +172,12 @@ def _url(row: EndpointRow, kind: KindRow) -> str:
             ' "http://127.0.0.1:8000/v1"',
             key="endpoint.url",
         )
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.username or parts.query or parts.fragment:
         raise ConfigError(
             f"endpoint {row.name!r}: url must be http(s)://host[:port]/path without user, query or fragment",
             key="endpoint.url",
@@ -180,6 +190,11 @@ def _engine(row: EndpointRow, kind: KindRow) -> EngineOptions | None:
         if row.file is not None:
             raise ConfigError(f'endpoint {row.name!r}: only kind "embedded" takes a file', key="endpoint.file")
         return None
+    if row.url is not None:
+        raise ConfigError(
+            f"endpoint {row.name!r}: kind {row.kind!r} runs on this machine and takes no url: it is no server",
+            key="endpoint.url",
+        )
     if row.file is None:
         raise ConfigError(f'endpoint {row.name!r} of kind "embedded" needs file = "model.gguf"', key="endpoint.file")
     return EngineOptions(file=row.file, context_tokens=row.context_tokens, slots=row.slots, threads=row.threads)

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from tierwise.core.label import Tier
-from tierwise.core.model import Capability, Limits
+from tierwise.core.model import Capability, Environment, Limits
 from tierwise.core.usage import Price
 
 Agreement = Literal["none", "dpa", "baa"]
@@ -32,6 +32,7 @@ class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     trains_on_data: bool | None = None
     agreement: Agreement | None = None
     sla: str | None = None
+    environment: Environment | None = None
     limits: Limits = Limits()
     file: str | None = None
     context_tokens: int | None = None

@@ -71,7 +71,9 @@ def _worst(candidate: Candidate) -> str:
     """Return the cost at most, and where its size comes from if the caller can make it smaller."""
     told = f"${(candidate.worst_cost_usd or Decimal(0)).normalize():f}"
     unbound = candidate.output_tokens
-    return told if unbound is None else f"{told} with an answer of up to {unbound} tokens (the call sets no limit)"
+    if unbound is None:
+        return told
+    return f"{told} with an answer of up to {unbound} tokens (the call sets no limit, with one it needs less)"
 
 
 def _health(candidate: Candidate, _need: Need) -> str | None:

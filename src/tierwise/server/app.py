@@ -14,9 +14,10 @@ import msgspec
 
 from tierwise.core.call import Call
 from tierwise.core.decision import Decision
-from tierwise.core.errors import TierwiseError
+from tierwise.core.errors import InvalidCall, TierwiseError
 from tierwise.gateway.gateway import Gateway
-from tierwise.ledger.encode import encode_decision
+from tierwise.ledger.contents import Contents
+from tierwise.ledger.encode import encode_decision, encode_with_content
 from tierwise.ledger.metrics import CONTENT_TYPE
 from tierwise.server import models
 from tierwise.server.calls import hints_of, identified, serve
@@ -68,9 +69,12 @@ class Decisions(Protocol):
     async def get(self, id_or_prefix: str) -> Decision | None:
         """Return one decision."""
 
+    async def content(self, ident: str) -> Contents | None:
+        """Return what is kept of one call."""
+
 
 class App:
-    """The ASGI application. `ready` says why the gateway cannot serve, None when it can."""
+    """The ASGI application. `ready` says why the gateway cannot serve, None when it can; `warning` what is amiss."""
 
     def __init__(
         self,
@@ -81,9 +85,10 @@ class App:
         settings: ServerSettings,
         metrics: Callable[[], bytes],
         ready: Callable[[], str | None] = lambda: None,
+        warning: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._gateway, self._decisions, self._ring = gateway, decisions, ring
-        self._settings, self._metrics, self._ready = settings, metrics, ready
+        self._settings, self._metrics, self._ready, self._warning = settings, metrics, ready, warning
         self._responses = Responses(gateway, settings.max_body_bytes)
         self._routes: dict[bytes, dict[str, Route]] = {
             b"/healthz": {"GET": self._alive},
@@ -108,7 +113,7 @@ class App:
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             headers[name] = value if name not in headers else headers[name] + b", " + value
-        request = Request(scope["raw_path"], headers, receive, send)
+        request = Request(scope["raw_path"], headers, receive, send, scope["query_string"])
         wire = _spoken_at(request)
         try:
             if request.path not in OPEN:
@@ -162,7 +167,9 @@ class App:
 
     async def _able(self, request: Request) -> None:
         why = self._ready()
-        body = msgspec.json.encode({"status": "ok" if why is None else "not ready", "reason": why})
+        said = {"status": "ok" if why is None else "not ready", "reason": why}
+        warning = self._warning()  # no reason to take a gateway out that serves, by the policy before
+        body = msgspec.json.encode(said if warning is None else said | {"warning": warning})
         await request.answer(body, status=200 if why is None else 503)
 
     def _calls(self, wire: CallerWire) -> Route:
@@ -196,12 +203,22 @@ class App:
 
     async def _decision(self, request: Request) -> None:
         wanted = _name(request)
-        found = await self._decisions.get(wanted)
-        # Another key's decision is answered as a missing one, so that ids cannot be probed.
+        # Another key's decision is answered as a missing one, and so are several, so that ids cannot be probed.
         seen = request.grant is None or "admin" in request.grant.scopes
+        try:
+            found = await self._decisions.get(wanted)
+        except InvalidCall:
+            if seen:
+                raise
+            found = None
         if found is None or not (seen or found.key_id == request.key_id):
             raise missing(f"there is no decision {wanted[:64]!a}")
-        await request.answer(encode_decision(found))
+        if b"content=1" not in request.query.split(b"&"):
+            return await request.answer(encode_decision(found))
+        if request.grant is not None and not request.grant.allows_label(found.label.value):
+            text = f"the key {request.key_id!r} may not read the content of this call: it is {found.label.value}"
+            raise Rejected(Failure(status=403, type=PERMISSION, code="label_not_allowed", message=text))
+        return await request.answer(encode_with_content(found, await self._decisions.content(found.id)))
 
     async def _response(self, request: Request) -> None:
         await self._responses.show(request, _name(request))

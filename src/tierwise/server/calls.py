@@ -85,7 +85,9 @@ async def serve(
         caller.unwatch()
     if reply.answer is None:
         raise TypeError("a reply with neither answer nor deltas")
-    body = wire.encode_answer(reply.answer, call, ident=reply.decision.id, strip_logprobs=reply.strip_logprobs)
+    body = reply.body
+    if body is None:
+        body = wire.encode_answer(reply.answer, call, ident=reply.decision.id, strip_logprobs=reply.strip_logprobs)
     keep(reply.decision, body)
     return await request.answer(body, head)
 

@@ -9,6 +9,7 @@ import msgspec
 from tierwise.core.call import Call
 from tierwise.core.decision import Decision
 from tierwise.core.errors import AllAttemptsFailed, ProviderError
+from tierwise.core.model import Model
 from tierwise.gateway.gateway import Gateway
 from tierwise.server.http import Headers, Request, decision_headers
 from tierwise.wires.count_tokens import counted
@@ -24,7 +25,7 @@ async def count(gateway: Gateway, call: Call, request: Request) -> None:
     if model is None or gateway.rules.catalog.endpoints[model.endpoint].counts:
         # Without a model it is refused there, on the record.
         try:
-            reply = await gateway.handle(call if model is None else msgspec.structs.replace(call, model=model.id))
+            reply = await gateway.handle(call if model is None else _put_to(call, model, decision))
         except (ProviderError, AllAttemptsFailed) as error:
             decision = error.decision or decision
         else:
@@ -34,6 +35,12 @@ async def count(gateway: Gateway, call: Call, request: Request) -> None:
     if model is not None:
         tokens = gateway.facts.corrected(model.id, tokens)
     return await request.answer(counted(tokens), _head(decision, b"estimate"))
+
+
+def _put_to(call: Call, model: Model, decision: Decision) -> Call:
+    """Name the model that was chosen; the workflow that the call belongs to, with its label and its rules, stays."""
+    hints = msgspec.structs.replace(call.hints, workflow=decision.workflow)
+    return msgspec.structs.replace(call, model=model.id, hints=hints)
 
 
 def _head(decision: Decision, by: bytes) -> Headers:

@@ -25,6 +25,7 @@ from tierwise.core.errors import (
     ProviderError,
     RateLimited,
     Refused,
+    StoreBusy,
     StoreError,
     StreamBroken,
     TierwiseError,
@@ -76,6 +77,9 @@ def failure(error: BaseException) -> Failure:
         case GateFailed():
             code = "queued_for_review" if error.queued else "quality_gate"
             return Failure(status=502, type=SERVER, code=code, message=str(error))
+        case StoreBusy():
+            text = "the ledger is busy, and nothing is answered unrecorded: try again"
+            return Failure(status=503, type=SERVER, code="overloaded", message=text, retry=True, retry_after_s=1)
         case StoreError():
             text = "the ledger cannot be written, and nothing is answered unrecorded: see `tierwise doctor`"
             return Failure(status=503, type=SERVER, code="audit_unavailable", message=text, retry=True)

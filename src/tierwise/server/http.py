@@ -36,10 +36,12 @@ _PRINTABLE = bytes(code if 32 <= code < 127 else 63 for code in range(256))
 class Request:
     """One request: its head, who sends it, and the two ends of its connection."""
 
-    __slots__ = ("answering", "ending", "headers", "key", "path", "receive", "send")
+    __slots__ = ("answering", "ending", "headers", "key", "path", "query", "receive", "send")
 
-    def __init__(self, path: bytes, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
-        self.path, self.headers = path, headers
+    def __init__(
+        self, path: bytes, headers: dict[bytes, bytes], receive: Receive, send: Send, query: bytes = b""
+    ) -> None:
+        self.path, self.query, self.headers = path, query, headers
         self.receive, self.send = receive, send
         self.key: Key | None = None
         self.ending = SHUTTING_DOWN  # what the caller is told if the request is cancelled

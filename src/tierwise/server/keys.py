@@ -5,7 +5,6 @@ programs are served: both ends of the connection are loopback ones, and neither 
 """
 
 import functools
-import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -15,21 +14,26 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tierwise.core.grant import Grant
+from tierwise.ledger.keys import hashed
 from tierwise.server.errors import INVALID, PERMISSION, Failure
 
 _MISSHAPEN = frozenset(b"/?#@\\% ,")
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that callers may show: its keyed hash, what it may do, and until when (Unix seconds) it is taken."""
+    """A key that callers may show: its keyed hash, what it may do, and until when (Unix seconds) it is taken.
+
+    One that is `ended` is not taken whatever the time is.
+    """
 
     digest: bytes
     grant: Grant
     until: float | None = None
+    ended: bool = False
 
     def taken_at(self, now: float) -> bool:
         """Say whether the key is neither revoked nor expired."""
-        return self.until is None or now < self.until
+        return not self.ended and (self.until is None or now < self.until)
 
 
 class Keys:
@@ -41,7 +45,7 @@ class Keys:
 
     def find(self, text: bytes) -> Key | None:
         """Return the key of this text."""
-        digest = hmac.digest(self._pepper, text, hashlib.sha256)
+        digest = hashed(self._pepper, text)
         found = self._by_digest.get(digest)
         return found if found is not None and hmac.compare_digest(found.digest, digest) else None
 
@@ -72,11 +76,11 @@ def identify(
     if found is None:
         return None, UNKNOWN
     if not found.taken_at(now):
-        return None, ended(found)
+        return None, no_longer(found)
     return found, None
 
 
-def ended(key: Key) -> Failure:
+def no_longer(key: Key) -> Failure:
     """Return what the holder of a key is told that is not taken any more."""
     day = "" if key.until is None else f" on {datetime.fromtimestamp(key.until, UTC).date()}"
     return _denied(f"the key {key.grant.name!r} was revoked or expired{day}; ask for a new one")

@@ -22,7 +22,7 @@ from tierwise.core.secret import Secret
 from tierwise.gateway.clock import Clock
 from tierwise.ledger.keys import StoredKey, hashed
 from tierwise.server.http import Request
-from tierwise.server.keys import UNKNOWN, Key, Keys, ended, identify
+from tierwise.server.keys import UNKNOWN, Key, Keys, identify, no_longer
 
 FRESH_S = 1.0
 POLL_S = 0.5
@@ -106,6 +106,8 @@ class Ring:
     async def _watch(self) -> None:
         while self._open:
             await asyncio.sleep(POLL_S)
+            if not self._open:  # perhaps because the gateway ends, and the ledger with it
+                return
             error = await self._look()
             if error is not None:
                 _log.warning("the keys cannot be read: %s", error)
@@ -113,7 +115,7 @@ class Ring:
             for request, (key, task) in list(self._open.items()):
                 if not self._keys.holds(key, now):
                     del self._open[request]
-                    request.ending = ended(key)
+                    request.ending = no_longer(key)
                     task.cancel()
 
     async def _look(self) -> TierwiseError | None:
@@ -146,7 +148,9 @@ class Ring:
             for c in self._configured
         ]
         names = {key.grant.name for key in own}
-        kept = [Key(digest=k.hash, grant=k.grant, until=k.until) for k in stored if k.grant.name not in names]
+        kept = [
+            Key(digest=k.hash, grant=k.grant, until=k.until, ended=k.ended) for k in stored if k.grant.name not in names
+        ]
         required = self._keys.required or bool(own or stored)
         self._stored = bool(stored)
         self._keys = Keys([*own, *kept], pepper, required=required)

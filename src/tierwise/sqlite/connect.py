@@ -1,7 +1,8 @@
 """How is an SQLite file opened, and what is to be done when that fails?
 
 Knows nothing of tables. A writer is in WAL mode and durable as asked; a reader cannot write and waits for no writer.
-Invariant: no `sqlite3.Error` or `OSError` leaves here; each becomes a `StoreError` that names the file and the mend.
+Invariant: no `sqlite3.Error` or `OSError` leaves here; each becomes a `StoreError` that names the file and the mend,
+`StoreBusy` where another program is at work.
 """
 
 import os
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import StoreBusy, StoreError
 
 Durability = Literal["full", "normal"]
 
@@ -30,6 +31,8 @@ _MEND = {
     sqlite3.SQLITE_LOCKED: "another program holds it: wait for it or stop it",
     sqlite3.SQLITE_IOERR: "the disk could not be read or written: check the disk, its quota and its free space",
 }
+
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 def connect_writer(path: Path, durability: Durability = "full") -> sqlite3.Connection:
@@ -84,8 +87,9 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        mend = _MEND.get(_primary(error))
-        raise StoreError(f"{path}: {mend} ({error})" if mend else f"{path}: {error}") from error
+        code = _primary(error)
+        mend, kind = _MEND.get(code), StoreBusy if code in _BUSY else StoreError
+        raise kind(f"{path}: {mend} ({error})" if mend else f"{path}: {error}") from error
     except OSError as error:
         mend = "name a folder that can be written, for example with TIERWISE_HOME"
         raise StoreError(f"{path}: {error.strerror or error}: {mend}") from error

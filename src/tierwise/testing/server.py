@@ -26,7 +26,7 @@ from tierwise.testing.connection import Connection, Received
 from tierwise.testing.faults import ORDINARY, Script, read_script
 from tierwise.testing.replies import reply_to
 from tierwise.testing.speech import Speech, Unfit
-from tierwise.testing.steps import Steps, plain, refusal, steps_for
+from tierwise.testing.steps import Steps, instead, plain, refusal, steps_for
 
 START_TIMEOUT_S = 10.0
 COUNT_PATH = "/v1/messages/count_tokens"
@@ -66,6 +66,7 @@ class ScriptedUpstream:
         self._used: Counter[str] = Counter()
         self._open: set[Connection] = set()
         self._server: asyncio.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def url(self) -> str:
@@ -101,8 +102,13 @@ class ScriptedUpstream:
         """Answer the next requests by these scripts, one each; they come before what a model's name says."""
         self._scripts.extend(scripts)
 
+    def hang_up(self) -> None:
+        """Close every connection that is open, from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._close_all)
+
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connection, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -110,9 +116,12 @@ class ScriptedUpstream:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        self._close_all()
+        await self._server.wait_closed()
+
+    def _close_all(self) -> None:
         for connection in list(self._open):
             connection.close()
-        await self._server.wait_closed()
 
     async def serve(self) -> None:
         """Answer until cancelled."""
@@ -199,6 +208,9 @@ class ScriptedUpstream:
 
     def _counted(self, request: dict[str, Any], received: Received, path: str, model: str, script: Script) -> Steps:
         """Answer what makes no text: a count of tokens, or vectors."""
+        fault = instead(script, speech_messages if path == COUNT_PATH else speech_chat, stream=False)
+        if fault is not None:
+            return fault
         if path == COUNT_PATH:
             asked = speech_messages.normal(request | {"max_tokens": 1}, received.headers, script)
             return plain(200, speech_messages.count(request, reply_to(asked, model, ORDINARY).prompt_tokens))

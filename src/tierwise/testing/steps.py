@@ -54,9 +54,9 @@ def steps_for(
 ) -> Steps:
     """Plan the answer to a request that the server accepts. Raises `Unfit` for one that it does not."""
     streamed = bool(speech.normal(request, headers, script).get("stream"))
-    instead = _instead(script, speech, stream=streamed)
-    if instead is not None:
-        return instead
+    fault = instead(script, speech, stream=streamed)
+    if fault is not None:
+        return fault
     asked = speech.normal(request, headers, script)
     reply = reply_to(asked, model, script)
     steps = (_streamed if streamed else _whole)(reply, heeded(request, script), script, number, speech)
@@ -79,7 +79,7 @@ def plain(status: int, body: bytes, *, headers: tuple[tuple[str, str], ...] = (J
     return Steps(status=status, steps=(_head(status, (*headers, ("content-length", str(len(body))))) + body, end))
 
 
-def _instead(script: Script, speech: Speech, *, stream: bool) -> Steps | None:
+def instead(script: Script, speech: Speech, *, stream: bool) -> Steps | None:
     """Plan the faults that come in place of an answer."""
     wait = () if script.retry_after is None else (("retry-after", script.retry_after),)
     match script.fault:

@@ -26,7 +26,7 @@ from tierwise.core.conversation import (
     ToolUse,
     Turn,
 )
-from tierwise.wires.hints import PREFIX
+from tierwise.wires.hints import is_hint
 from tierwise.wires.media import DATA_URL, data_url, split_data_url
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -53,7 +53,7 @@ def read_conversation(call: Call) -> Conversation:
     """Read a call of this wire."""
     tree: dict[str, Any] = _decode(call.body)
     foreign = [name for name, value in tree.items() if name not in _READ and value is not None and name != "metadata"]
-    if any(not name.startswith(PREFIX) for name in tree.get("metadata") or ()):
+    if any(not is_hint(name) for name in tree.get("metadata") or ()):
         foreign.append("metadata")
     turns = _turns(tree["messages"], foreign)
     stop = tree.get("stop")

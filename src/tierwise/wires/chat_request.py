@@ -64,7 +64,8 @@ def decode_request(body: bytes, hints: Hints = Hints()) -> Call:
 def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     """Put what this endpoint needs into the caller's bytes: the served name, usage in the stream, log-probabilities.
 
-    Hints in `metadata` go out, and descriptions of tools that are null: engines refuse those. Nothing else changes.
+    Hints in `metadata` go out, and descriptions of tools that are null: engines refuse those. Where nothing may be
+    stored, so does the wish to (its default: https://platform.openai.com/docs/api-reference/chat/create, 2026-11).
     """
     body = call.body
     spans = members(body)
@@ -83,7 +84,11 @@ def splice_request(call: Call, to: Recipient) -> EncodedRequest:
     if tools[:1] == b"[" and b"null" in tools:
         put["tools"] = _without_nulls(tools)
     without_hints(value_of(body, spans, "metadata"), put, drop)
-    return EncodedRequest(path="/chat/completions", body=edit(body, put=put, drop=drop, spans=spans))
+    kept = to.no_store and value_of(body, spans, "store") not in (b"null", b"false")
+    if kept:
+        drop.add("store")
+    edited = edit(body, put=put, drop=drop, spans=spans)
+    return EncodedRequest(path="/chat/completions", body=edited, dropped=("store",) if kept else ())
 
 
 def _without_nulls(tools: bytes) -> bytes:

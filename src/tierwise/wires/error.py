@@ -94,7 +94,9 @@ def error_in_band(value: Any, key: Secret | None = None) -> ProviderError:
         return _classify(429, said, None, lead)
     if names & _OVERLOADED:
         return _classify(503, said, None, lead)
-    return BadReply(_text(lead, said), code=said.code or "upstream_error")
+    error = BadReply(_text(lead, said), code=said.code or "upstream_error")
+    error.said = said.message
+    return error
 
 
 def not_an_answer(body: bytes, key: Secret | None = None) -> ProviderError:
@@ -128,6 +130,12 @@ def retry_after_s(headers: Mapping[bytes, bytes], now: float) -> float | None:
 
 
 def _classify(status: int, said: Said, wait_s: float | None, lead: str) -> ProviderError:
+    error = _error(status, said, wait_s, lead)
+    error.said = said.message
+    return error
+
+
+def _error(status: int, said: Said, wait_s: float | None, lead: str) -> ProviderError:
     text = _text(lead, said)
     code = said.code or said.type
     names = {said.code, said.type}

@@ -44,9 +44,14 @@ def read_hints(values: Iterable[tuple[str, Any]], *, over: Hints = Hints(), plac
     return Hints(workflow=workflow, label=label, quality=quality, max_cost_usd=cost, session=session)
 
 
+def is_hint(name: str) -> bool:
+    """Say whether a member of `metadata` is a hint: in any spelling of a header's name, so that none is passed over."""
+    return name.lower().startswith(PREFIX)
+
+
 def metadata_hints(metadata: Mapping[str, Any] | None, *, over: Hints) -> Hints:
     """Read the hints in a body's `metadata`, as `read_hints` does."""
-    said = [(name, value) for name, value in (metadata or {}).items() if name.startswith(PREFIX)]
+    said = [(name, value) for name, value in (metadata or {}).items() if is_hint(name)]
     return read_hints(said, over=over, place="metadata.") if said else over
 
 
@@ -82,7 +87,7 @@ def without_hints(metadata: bytes, put: dict[str, bytes], drop: set[str]) -> Non
     if metadata == b"null":
         return
     spans = members(metadata)
-    hints = {name for name in spans if name.startswith(PREFIX)}
+    hints = set(filter(is_hint, spans))
     if hints and len(hints) == len(spans):
         drop.add("metadata")
     elif hints:

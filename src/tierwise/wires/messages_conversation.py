@@ -26,7 +26,7 @@ from tierwise.core.conversation import (
     ToolUse,
     Turn,
 )
-from tierwise.wires.hints import PREFIX
+from tierwise.wires.hints import is_hint
 from tierwise.wires.messages_model import (
     ADAPTIVE,
     NO_SAMPLING,
@@ -89,7 +89,7 @@ def read_conversation(call: Call) -> Conversation:
     tree: dict[str, Any] = _decode(call.body)
     foreign = [name for name, value in tree.items() if name not in _READ and value is not None and name != "metadata"]
     metadata = tree.get("metadata") or {}
-    foreign += [f"metadata.{name}" for name in metadata if name != "user_id" and not name.startswith(PREFIX)]
+    foreign += [f"metadata.{name}" for name in metadata if name != "user_id" and not is_hint(name)]
     config = tree.get("output_config") or {}
     foreign += _unread("output_config", config, frozenset(("format", "effort")))
     wanted = config.get("format") or tree.get("output_format")

@@ -14,7 +14,7 @@ import msgspec
 
 from tierwise.core.call import Part, PartKind
 from tierwise.core.errors import InvalidCall
-from tierwise.wires.hints import PREFIX
+from tierwise.wires.hints import is_hint
 from tierwise.wires.media import is_base64, media_type_of
 from tierwise.wires.seals import open_seal
 from tierwise.wires.shape import wrong
@@ -124,7 +124,7 @@ class Gathered:
     def metadata(self, said: Mapping[str, Any] | None) -> None:
         """Add the caller's metadata, without hints. Raises `InvalidCall` for what would steer the gateway."""
         for name, value in (said or {}).items():
-            if not name.startswith(PREFIX):
+            if not is_hint(name):
                 refuse_control(((name, value),), "metadata.")
                 self.add("metadata", "metadata", f"{name}: {text(value)}")
 

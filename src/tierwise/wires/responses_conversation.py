@@ -26,7 +26,7 @@ from tierwise.core.conversation import (
     ToolUse,
     Turn,
 )
-from tierwise.wires.hints import PREFIX
+from tierwise.wires.hints import is_hint
 from tierwise.wires.media import DATA_URL, data_url, split_data_url
 from tierwise.wires.responses_request import CUSTOM_SCHEMA, ENCRYPTED, LOGPROBS_ASKED
 from tierwise.wires.responses_sealed import WIRE, seal_of, sealed_in
@@ -64,7 +64,7 @@ def read_conversation(call: Call) -> Conversation:
     tree: dict[str, Any] = _decode(call.body)
     foreign = [name for name, value in tree.items() if name not in _READ and value is not None]
     foreign += [f"include: {name}" for name in tree.get("include") or () if name not in _OWN_INCLUDES]
-    if any(not name.startswith(PREFIX) for name in tree.get("metadata") or ()):
+    if any(not is_hint(name) for name in tree.get("metadata") or ()):
         foreign.append("metadata")
     text, reasoning = tree.get("text") or {}, tree.get("reasoning") or {}
     foreign += [f"text.{name}" for name in text if name not in ("format", "verbosity")]

@@ -12,7 +12,6 @@ import msgspec
 
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|-?[0-9][0-9+\-.eE]*+')
 _QUOTE, _OPEN, _LIST, _COMMA, _COLON = b'"{[,:'
-_CLOSE = b"}]"
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 

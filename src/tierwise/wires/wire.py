@@ -31,7 +31,7 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
 
     `endpoint` is the name that seals carry. `logprobs` asks for log-probabilities although the caller did not.
     `context_tokens` and `max_output_tokens` are the model's own limits, where known. With `unseal` all sealed thinking
-    is left out: the endpoint has refused it.
+    is left out: the endpoint has refused it. With `no_store` the endpoint is not asked to keep the answer.
     """
 
     endpoint: str
@@ -42,6 +42,7 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     capabilities: frozenset[Capability] = frozenset()
     unseal: bool = False
+    no_store: bool = False
 
 
 class AnswerReader(Protocol):

@@ -65,6 +65,7 @@ def house(tmp_path: Path) -> Build:
         *,
         served: dict[str, str] | None = None,
         limits: Any = None,
+        environ: dict[str, str] | None = None,
         wires: Mapping[str, tuple[str, ...]] = {},
         able: tuple[Capability, ...] | None = None,
         **document: Any,
@@ -97,7 +98,8 @@ def house(tmp_path: Path) -> Build:
                 for name in TIERS
             )
             doc = msgspec.structs.replace(Document(endpoint=endpoints, model=models), **document)
-            wired = await stack.enter_async_context(bootstrap.opened(Settings(document=doc, home=tmp_path)))
+            settings = Settings(document=doc, home=tmp_path, environ=environ or {})
+            wired = await stack.enter_async_context(bootstrap.opened(settings))
             yield House(wired, ups)
 
     return build

@@ -14,7 +14,7 @@ from tierwise.policy.settings import LabelSettings
 from tierwise.wires.known import CALLERS
 from tierwise.wires.seals import enclose
 
-MARKED = "DE89 3704 0044 0532 0130 00"
+MARKED = "DE26 5001 0517 5260 1815 90"
 LEFT, RIGHT = MARKED[:14], MARKED[14:]
 DETECTORS = Detectors(LabelSettings())
 PADDING = " and so on" * 1_000

@@ -13,10 +13,14 @@ from tests.integration.gateway.conftest import Build, House, text_of
 from tierwise.core.errors import BudgetExceeded, LimitExceeded, TierwiseError
 from tierwise.core.grant import Grant, Rate
 from tierwise.core.label import Label
+from tierwise.core.model import Limits as EndpointLimits
 from tierwise.economics.budget import Budget
 from tierwise.economics.limits import Limit
+from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.gateway import Reply
+from tierwise.gateway.workflow import Match, Workflow
 
+ONCE = FallbackSettings(retries_same=0, max_attempts=1)
 ONE = (Limit(scope="all", concurrent=1, tokens_per_minute=100_000),)
 
 
@@ -150,3 +154,66 @@ async def test_an_answer_that_nobody_limits_is_set_aside_at_its_longest(house: B
         told = await asyncio.gather(*(ask(built, model="far") for _ in range(3)), return_exceptions=True)
         assert [type(one) for one in told if not isinstance(one, Reply)] == [BudgetExceeded] * 2
         assert (await ask(built, model="far", max_tokens=100)).answer is not None
+
+
+UNKNOWN = {
+    "it hangs until its time is up": ("fault=hang", 1),
+    "it hangs up without an answer": ("fault=reset", 1),
+    "it refuses": ("fault=error&status=400", 0),
+    "it is overloaded": ("fault=error&status=503", 0),
+}
+
+
+@pytest.mark.parametrize(("fault", "counted"), UNKNOWN.values(), ids=UNKNOWN)
+@played
+async def test_a_bill_that_nobody_tells_counts_as_what_was_set_aside(house: Build, fault: str, counted: int) -> None:
+    budget = Budget(scope="all", limit_usd=Decimal(1))
+    times = EndpointLimits(first_byte_timeout_s=0.2)
+    async with house(served={"far": f"scripted-far?{fault}"}, budget=(budget,), limits=times, fallback=ONCE) as built:
+        with pytest.raises(TierwiseError) as caught:
+            await ask(built, model="far", max_tokens=1000)
+        assert caught.value.decision is not None
+        (attempt,) = caught.value.decision.attempts
+        assert attempt.cost_usd is None
+        assert ((attempt.unknown_usd or 0) > Decimal("0.01")) is bool(counted), attempt
+        account = built.gateway.facts.accounts[0]
+        assert (account.spent, account.reserved) == (attempt.unknown_usd or 0, 0)
+        assert await built.wired.ledger.spent_usd(0) == account.spent
+
+
+@played
+async def test_a_caller_who_leaves_pays_for_an_answer_that_nobody_waited_for(house: Build) -> None:
+    budget = Budget(scope="all", limit_usd=Decimal(1))
+    times = EndpointLimits(drain_timeout_s=0.05)
+    async with house(served={"far": "scripted-far?fault=hang"}, budget=(budget,), limits=times) as built:
+        task = asyncio.create_task(ask(built, model="far", max_tokens=1000))
+        while not built.asked()["far"]:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await built.gateway.aclose()
+        assert await built.wired.ledger.spent_usd(0) > Decimal("0.01")
+
+
+@played
+async def test_what_an_endpoint_says_of_its_refusal_is_told_and_not_recorded(house: Build) -> None:
+    async with house(served={"far": "scripted-far?fault=error&status=400"}) as built:
+        with pytest.raises(TierwiseError) as caught:
+            await ask(built, model="far")
+        said = str(caught.value).partition(": ")[2]
+        assert said, "the scripted upstream says something"
+        decision = caught.value.decision
+        assert decision is not None
+        record = msgspec.json.encode(await built.recorded(decision.id)).decode()
+        assert said not in record
+        assert "Refused 400" in record
+
+
+@played
+async def test_a_workflow_bound_to_a_key_labels_its_calls_whatever_they_name(house: Build) -> None:
+    bound = Workflow(name="clinic", match=Match(key=("k",)), label=Label.RESTRICTED)
+    async with house(workflow=(bound, Workflow(name="open"))) as built:
+        for grant, label in ((Grant(name="k"), Label.RESTRICTED), (Grant(name="other"), Label.INTERNAL)):
+            reply = await ask(built, grant, model="auto:open")
+            assert reply.decision.label.value == label

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.figures import note
 from tierwise import bootstrap
 from tierwise.config import Document, Settings
 from tierwise.core.call import Call, Hints
@@ -211,6 +212,8 @@ def test_no_marked_byte_arrives_outside(tmp_path: Path, part: int) -> None:
     for seed in range(part, WORLDS, 4):
         of, done = asyncio.run(_explore(seed, tmp_path / str(seed)))
         marked, answered = marked + of, answered + done
-    print(f"{marked} marked requests, {answered} answered inside")
+    note(
+        "perimeter", worlds=len(range(part, WORLDS, 4)), marked=marked, answered_inside=answered, marked_bytes_outside=0
+    )
     assert marked >= WORLDS
     assert answered >= marked // 5, "and what is marked is still answered inside"

@@ -31,7 +31,7 @@ WIRES = ("chat", "messages", "responses")
 VALUES = (
     "4024007134564847",
     "4024 0071 3456 4847",
-    "DE89 3704 0044 0532 0130 00",
+    "DE26 5001 0517 5260 1815 90",
     "536-22-1234",
     "AKIAQYLPMN5HHHFPZAM2",
     "project falcon",
@@ -260,6 +260,41 @@ def test_what_cannot_be_replaced_keeps_the_call_inside(house: Build, caller: str
     run(scene())
 
 
+HIDDEN = {
+    "base64": base64.b64encode(b"pay 4024007134564847 today").decode(),
+    "hexadecimal": b"pay 4024007134564847 today".hex(),
+    "escapes": 's = "' + "".join(f"\\u{ord(char):04x}" for char in "4024007134564847") + '"; print(s)',
+}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("caller", WIRES)
+def test_what_only_decoding_shows_never_leaves_and_is_answered_inside(house: Build, caller: str, hidden: str) -> None:
+    async def scene() -> None:
+        async with house(labels=OPEN, rule=(MASKED,), wires={"far": (caller,)}, able=ABLE) as h:
+            body = simple(caller, f"what does {HIDDEN[hidden]} say?")
+            with pytest.raises(PolicyDenied, match=r"card in .* cannot be located"):
+                await h.gateway.handle(decoded(caller, body))
+            reply = await h.gateway.handle(decoded(caller, body | {"model": "auto"}))
+            assert reply.decision.chosen in ("near", "mid")
+            assert h.asked()["far"] == 0
+
+    run(scene())
+
+
+def test_identifiers_of_the_extra_leave_as_placeholders_and_come_back(house: Build) -> None:
+    async def scene() -> None:
+        extra = msgspec.structs.replace(OPEN, identifiers=True, phone_regions=("DE",))
+        async with house(labels=extra, rule=(MASKED,)) as h:
+            text = "PESEL: 44051401359, Telefon 030 901820 oder +49 30 901821"
+            call = decoded("chat", simple("chat", text, stream=True))
+            assert said("chat", await written(await h.gateway.handle(call), call), stream=True)[0] == text
+            (sent,) = sent_texts(h)
+            assert re.fullmatch(r"PESEL: PL_PESEL_1_\w{6}, Telefon PHONE_2_\w{6} oder PHONE_3_\w{6}", sent)
+
+    run(scene())
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("caller", ["messages", "responses"])
 def test_a_seal_goes_back_to_who_made_it_under_placeholders_and_no_other_does(
@@ -422,6 +457,26 @@ def test_an_endpoint_that_makes_up_placeholders_learns_and_changes_nothing(house
             call = decoded("chat", simple("chat", "4024007134564847", stream=True), Hints(session="s"), "bob")
             got = said("chat", await written(await h.gateway.handle(call), call), stream=True)[0]
             assert got == f"{name} {other} CARD_1_ {name}{name}"
+
+    run(scene())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_has_not_sent_a_value_does_not_get_it_restored_whatever_the_model_writes(
+    house: Build, stream: bool
+) -> None:
+    async def scene() -> None:
+        async with house(labels=OPEN, rule=(MASKED,)) as h:
+            # Two people behind one key whose conversations begin alike have one set of placeholders.
+            opening = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}]
+            ask = lambda text: {"model": "far", "messages": [*opening, {"role": "user", "content": text}]}  # noqa: E731
+            for text in ("4024007134564847", "4917484589897107"):
+                await h.gateway.handle(decoded("chat", ask(text), key="ann"))
+            ours, theirs = sent_texts(h)
+            h.upstreams["far"].script(Script(text=f"{ours} and {theirs}"))
+            call = decoded("chat", ask("4917484589897107") | {"stream": stream}, key="ann")
+            got = said("chat", await written(await h.gateway.handle(call), call), stream=stream)[0]
+            assert got == f"{ours} and 4917484589897107"
 
     run(scene())
 

@@ -16,7 +16,7 @@ from tierwise.core.errors import StoreError
 from tierwise.ledger.store import Ledger
 
 STEP_BYTES = 1500
-LIMITS = 120
+LIMITS = 80  # every room twice; beyond 4 MiB, where the log begins anew, the file doubles with each
 CALLS = 40
 
 

@@ -1,7 +1,8 @@
 """Whichever call to the disk fails: what was answered is recorded once, and nobody was asked without an intent.
 
 Runs the same few calls again and again, the n-th write, sync, read or cut of the ledger's files failing, for n = 1, 2, …
-until a run makes fewer calls than n. In CI every so many; all of them with `TIERWISE_NTH_STEP=1`.
+until a run makes fewer calls than n; or the process being killed there. In CI every so many; all of them with
+`TIERWISE_NTH_STEP=1`.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -18,29 +20,21 @@ from typing import Any
 
 import pytest
 
+from tests.figures import note
 from tests.integration.nth.scene import CALLS
+from tests.integration.nth.shim import FOR_EVER, KILLED, NAMES, STEP, Page, page, possible
 from tierwise import bootstrap
 from tierwise.config import Document, Settings
 from tierwise.core.decision import Decision
 from tierwise.testing import ScriptedUpstream
 
-HERE = Path(__file__).resolve().parent
-STEP = int(os.environ.get("TIERWISE_NTH_STEP", "11"))
-FOR_EVER = 1_000_000_000
-COMPILER = shutil.which("cc")
-
-pytestmark = pytest.mark.skipif(
-    COMPILER is None or not sys.platform.startswith("linux"), reason="needs Linux and a C compiler to fail libc's calls"
-)
+pytestmark = possible
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("nth") / "failing.so"
-    subprocess.run(
-        [str(COMPILER), "-shared", "-fPIC", "-O1", "-o", str(made), str(HERE / "failing.c"), "-ldl"], check=True
-    )
-    return made
+def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with page(tmp_path_factory.mktemp("nth")) as control:
+        yield control
 
 
 @pytest.fixture(scope="module")
@@ -52,23 +46,18 @@ def upstream() -> Iterator[ScriptedUpstream]:
 class Ran:
     """One run: what it acknowledged, what the endpoint was asked, how many calls it made to the disk."""
 
-    def __init__(
-        self, library: Path, upstream: ScriptedUpstream, home: Path, call: int, times: int, error: int
-    ) -> None:
-        count = home / "count"
+    def __init__(self, control: Page, upstream: ScriptedUpstream, home: Path, call: int, times: int, how: int) -> None:
         before = len(upstream.asked)
-        environment = os.environ | {
-            "LD_PRELOAD": str(library), "NTH_FILE": "ledger.sqlite", "NTH_CALL": str(call), "NTH_TIMES": str(times),
-            "NTH_ERROR": str(error), "NTH_COUNT": str(count),
-        }  # fmt: skip
+        control.fail("disk", call, times, how)
         done = subprocess.run(
             [sys.executable, "-m", "tests.integration.nth.scene", str(home), upstream.url],
-            capture_output=True, text=True, env=environment, timeout=60, check=False,
+            capture_output=True, text=True, env=os.environ | control.environment, timeout=60, check=False,
         )  # fmt: skip
+        self.calls = control.calls()["disk"]
+        assert done.returncode in ((0, -signal.SIGKILL) if how == KILLED else (0, 1)), done.stderr
         self.said: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
         self.stderr = done.stderr
         self.asked = [json.loads(request.body)["messages"][0]["content"] for request in upstream.asked[before:]]
-        self.calls = int(count.read_text())
 
 
 def recorded(home: Path) -> list[Decision]:
@@ -106,13 +95,13 @@ def check(ran: Ran, home: Path) -> None:
             assert decision.attempts[0].usage is not None
 
 
-def runs(library: Path, upstream: ScriptedUpstream, tmp_path: Path, times: int, error: int, first: int) -> int:
+def runs(control: Page, upstream: ScriptedUpstream, tmp_path: Path, times: int, how: int, first: int) -> int:
     """Fail every so many-th call in turn; return how many runs that took."""
     call, made = first, 0
     while True:
         home = tmp_path / str(call)
         home.mkdir()
-        ran = Ran(library, upstream, home, call, times, error)
+        ran = Ran(control, upstream, home, call, times, how)
         made += 1
         check(ran, home)
         if ran.calls < call:
@@ -122,10 +111,16 @@ def runs(library: Path, upstream: ScriptedUpstream, tmp_path: Path, times: int, 
         call += STEP
 
 
-@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
-@pytest.mark.parametrize("times", [1, FOR_EVER], ids=["once", "from then on"])
+@pytest.mark.parametrize(
+    ("how", "times"),
+    [(errno.EIO, 1), (errno.EIO, FOR_EVER), (errno.ENOSPC, 1), (errno.ENOSPC, FOR_EVER), (errno.EROFS, FOR_EVER),
+     (KILLED, 1)],
+    ids=lambda value: NAMES.get(value, str(value)) if value != FOR_EVER and value != 1 else "on" if value > 1 else "once",
+)  # fmt: skip
 def test_the_nth_call_to_the_disk_fails(
-    library: Path, upstream: ScriptedUpstream, tmp_path: Path, times: int, error: int
+    control: Page, upstream: ScriptedUpstream, tmp_path: Path, times: int, how: int
 ) -> None:
-    first = 1 + (error + min(times, 2)) % STEP  # not the same places for each kind of failure
-    assert runs(library, upstream, tmp_path, times, error, first) >= 3
+    first = 1 + (how + min(times, 2)) % STEP  # not the same places for each kind of failure
+    made = runs(control, upstream, tmp_path, times, how, first)
+    assert made >= 3
+    note("nth_disk", failed=made - 1, step=STEP, how=NAMES[how])

@@ -16,6 +16,8 @@ from tierwise.config import Document, Settings
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Capability
 from tierwise.core.usage import Price
+from tierwise.gateway.workflow import Workflow
+from tierwise.policy.settings import LabelSettings, Rule, Then, When
 from tierwise.providers.engine import installed
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.testing import ScriptedUpstream
@@ -132,3 +134,27 @@ def test_the_embedded_engine_counts_exactly(client: anthropic.Anthropic) -> None
     turn: Any = [{"role": "user", "content": "My card has not arrived yet."}]
     answer = client.messages.create(model="engine", max_tokens=4, messages=turn, system="Name the intent.")
     assert (tokens, head["x-tierwise-counted-by"]) == (answer.usage.input_tokens, "endpoint")
+
+
+def test_a_count_stays_under_the_rules_of_its_workflow(tmp_path: Path) -> None:
+    hidden = Rule(
+        name="hide", when=When(tier=Tier.FRONTIER, workflow="clinic"), then=Then(obligations=("pseudonymise",))
+    )
+    open_to_all = LabelSettings(ceilings={Label.CONFIDENTIAL: Tier.FRONTIER, Label.RESTRICTED: Tier.FRONTIER})
+    with ScriptedUpstream.in_thread(models=("m",)) as upstream:
+        far = EndpointRow(name="far", kind="scripted", url=upstream.url, wires=("messages",), tier=Tier.FRONTIER)
+        document = Document(
+            endpoint=(far,), model=(ModelRow(id="far", endpoint="far", served_name="m", price=PRICE),),
+            workflow=(Workflow(name="clinic", label=Label.CONFIDENTIAL),), labels=open_to_all, rule=(hidden,),
+        )  # fmt: skip
+        with opened_door(Settings(document=document, home=tmp_path), upstream) as door:
+            card = [{"role": "user", "content": "the card is 4024007134564847"}]
+            status, answer = door.ask(
+                json.dumps({"model": "auto:clinic", "messages": card}).encode(), path=b"/v1/messages/count_tokens"
+            )
+            ident = answer.partition(b"x-tierwise-decision: ")[2].partition(b"\r\n")[0].decode()
+            record = recorded(door, ident)
+    assert status == 200 and upstream.asked
+    assert not [asked for asked in upstream.asked if b"4024007134564847" in asked.body]
+    assert (record["workflow"], record["obligations"]) == ("clinic", ["pseudonymise"])
+    assert {"source": "workflow", "label": "confidential"}.items() <= record["label"]["sources"][0].items()

@@ -88,4 +88,7 @@ def test_models_for_words_make_no_vectors_and_the_other_way_round(client: openai
 def test_another_endpoint_is_tried_where_one_fails(door: Door, client: openai.OpenAI) -> None:
     door.upstream.script(Script(fault="error", status=503), Script(fault="error", status=503))
     raw = client.embeddings.with_raw_response.create(model="auto", input="a")
-    assert recorded(door, raw.headers)["outcome"] == "answered"
+    told = recorded(door, raw.headers)
+    assert told["outcome"] == "answered"
+    assert [attempt["verdict"] for attempt in told["attempts"]] == ["retry_same", "retry_same", "ok"]
+    assert told["attempts"][0]["endpoint"] == told["attempts"][1]["endpoint"] != told["attempts"][2]["endpoint"]

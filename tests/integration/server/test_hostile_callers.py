@@ -18,7 +18,7 @@ from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.settings import ServerSettings
 from tierwise.testing import ScriptedUpstream
 
-MARKED = "DE89370400440532013000"
+MARKED = "DE26500105175260181590"
 PRICE = Price(input_usd_per_mtok=Decimal(2), output_usd_per_mtok=Decimal(10))
 ABLE: tuple[Capability, ...] = ("stream", "tools", "images", "files", "schema", "json", "thinking")
 WIRES = ("chat", "messages", "responses")

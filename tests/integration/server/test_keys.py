@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.server.conftest import Door, everything, opened_door, post, until
-from tierwise.bootstrap import pepper
+from tierwise.bootstrap import key_book, pepper
 from tierwise.config import Document, Settings
 from tierwise.core.grant import Grant, Rate
 from tierwise.core.label import Label, Tier
@@ -20,7 +20,6 @@ from tierwise.core.usage import Price
 from tierwise.economics.budget import Budget
 from tierwise.economics.limits import Limit
 from tierwise.gateway.workflow import Workflow
-from tierwise.ledger.keys import KeyBook
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.testing import ScriptedUpstream
 
@@ -56,7 +55,7 @@ class Kept:
 
     def __init__(self, door: Door, settings: Settings) -> None:
         self.door, self.settings = door, settings
-        self.book = KeyBook(settings.ledger_path, "test")
+        self.book = key_book(settings, "test")
         self._count = 0
 
     def key(self, *, expires: float | None = None, **grant: Any) -> str:
@@ -213,6 +212,8 @@ def test_scopes_say_what_else_a_key_is_for(kept: Kept) -> None:
     }
     assert seen == {"caller": [200, 200, 403], "admin": [403, 200, 200], "watcher": [403, 403, 200]}
     assert kept.get(kept.key(), decision)[0] == 404
+    kept.ask(caller, "chat", body("chat", "small"))
+    assert (kept.get(admin, decision[:20])[0], kept.get(kept.key(), decision[:20])[0]) == (400, 404)
     assert kept.ask(watcher, "chat", body("chat", "small"))[0] == 403
 
 

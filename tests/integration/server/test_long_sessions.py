@@ -45,15 +45,15 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 class Talk:
     """One session of an agent on one wire, as its turns are recorded; `words` of text come with every result."""
 
-    def __init__(self, wire: str, model: str, words: int) -> None:
-        self.wire, self.model, self.words = wire, model, words
+    def __init__(self, wire: str, model: str, words: int, rules: str = "You are an agent. ") -> None:
+        self.wire, self.model, self.words, self.rules = wire, model, words, rules * 40
         self.turns: list[Any] = []
         self.sent: list[bytes] = []
         self.said: list[Any] = []
 
     def body(self) -> dict[str, Any]:
         """Write the request; the turns come last, so that all before them is the prefix of every later one."""
-        rules = "You are an agent. " * 40
+        rules = self.rules
         match self.wire:
             case "chat":
                 tools = [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in TOOLS]
@@ -230,6 +230,6 @@ def test_only_what_is_new_is_searched(door: Door) -> None:
             shares.append((detectors.examined_chars - before) / len(body))
             return answer
 
-        Talk("messages", "at-messages", 550).go(100, watched)
+        Talk("messages", "at-messages", 550, "Nobody has heard this yet. ").go(100, watched)
     assert shares[0] > 0.15, "all of the first one is new; what has no text is not searched"
     assert max(shares[80:]) < 0.05, "late ones repeat what was looked at; only short texts are, again"

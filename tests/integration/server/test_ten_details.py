@@ -143,7 +143,7 @@ class TestOneThinkingIsBound:
         )
         told = record(door, raw.headers)
         assert [attempt["verdict"] for attempt in told["attempts"]][1:] == ["ok"]
-        assert "signature" in told["attempts"][0]["error"]
+        assert "thinking_refused" in told["attempts"][0]["error"]
         assert "let me think" not in json.dumps(sent(door))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tierwise.cli.telling import whole
 from tierwise.core.call import Features
-from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision, GateRecord, Labelled
+from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision, GateRecord, Labelled, RuleRecord
 from tierwise.core.label import Label, Tier
 from tierwise.core.usage import Usage
 
@@ -15,11 +15,20 @@ OUT = CandidateRecord(model="c", endpoint="ec", tier=Tier.LOCAL, allowed=False, 
 FIRST = CandidateRecord(model="a", endpoint="ea", tier=Tier.LOCAL, allowed=True, score=0.0, reason="best")
 
 
+RULES = (
+    RuleRecord(rule="rule:eu", effects=("deny",), because=("label = internal", "region_not = eu (us)")),
+    RuleRecord(rule="rule:care", effects=("require_all", "no_store")),
+)
+DENIED = CandidateRecord(
+    model="d", endpoint="ed", tier=Tier.FRONTIER, allowed=False, excluded_by="rule:eu", reason="not here", rules=RULES
+)
+
+
 def told(wire: str = "messages", attempts: tuple[AttemptRecord, ...] = (), **more: Any) -> str:
     features = Features(input_tokens_est=9, **more)
     decision = Decision(
         id="01", ts=0.0, requested_model="auto", caller_wire=wire, features=features,
-        label=Labelled(value=Label.INTERNAL), candidates=(SECOND, OUT, FIRST), attempts=attempts, outcome="answered",
+        label=Labelled(value=Label.INTERNAL), candidates=(SECOND, OUT, FIRST, DENIED), attempts=attempts, outcome="answered",
     )  # fmt: skip
     return "\n".join(whole(decision))
 
@@ -33,6 +42,16 @@ def attempt(wire: str, gate: GateRecord) -> AttemptRecord:
 def test_candidates_stand_in_the_order_of_trial() -> None:
     lines = [line.split()[:2] for line in told().splitlines() if "(local," in line]
     assert lines == [["1.", "a"], ["2.", "b"], ["–", "c"]]
+
+
+def test_under_each_candidate_stand_the_rules_that_applied_and_why() -> None:
+    lines = told().splitlines()
+    at = next(n for n, line in enumerate(lines) if " d (frontier" in line)
+    assert [line.strip() for line in lines[at : at + 3]] == [
+        "–   d (frontier, ed): excluded by rule:eu: not here",
+        "rule:eu denies: label = internal; region_not = eu (us)",
+        "rule:care lets nothing be lost, asks no_store",
+    ]
 
 
 def test_both_wires_are_named() -> None:

@@ -1,7 +1,9 @@
 """A budget is never overshot by a reservation that was granted."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise.economics.budget import Account, Budget, window_start
+from tierwise.economics.budget import WINDOW_S, Account, Budget, window_start
 
 CENTS = st.integers(0, 500).map(lambda c: Decimal(c) / 100)
 
@@ -61,6 +63,52 @@ def test_each_window_resets_once_and_on_time_in_every_zone(turn: int, zone: str)
         starts.append(account.start)
     assert sorted(set(starts)) == [turn - 3600, turn, turn + 3600]
     assert starts == sorted(starts)
+
+
+ZONES = [
+    "Africa/Cairo", "Africa/Casablanca", "Africa/El_Aaiun", "Africa/Johannesburg", "America/Asuncion", "America/Havana",
+    "America/Los_Angeles", "America/New_York", "America/Nuuk", "America/Sao_Paulo", "America/Santiago",
+    "America/St_Johns", "Antarctica/Troll", "Asia/Beirut", "Asia/Gaza", "Asia/Jerusalem", "Asia/Kathmandu",
+    "Asia/Kolkata", "Asia/Shanghai", "Asia/Tehran", "Asia/Tokyo", "Atlantic/Azores", "Australia/Adelaide",
+    "Australia/Lord_Howe", "Europe/Berlin", "Europe/Chisinau", "Europe/Dublin", "Pacific/Apia", "Pacific/Auckland",
+    "Pacific/Chatham", "Pacific/Easter",
+]  # fmt: skip
+FIRST, LAST = 1_767_225_600, 1_861_920_000  # 2026 to 2028, with a leap day
+
+
+def changes(zone: ZoneInfo) -> list[int]:
+    """Return the hours in which the zone's offset changes."""
+    offsets = [(at, datetime.fromtimestamp(at, zone).utcoffset()) for at in range(FIRST, LAST, 3600)]
+    return [after for (_, one), (after, other) in pairwise(offsets) if one != other]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has no TZ")
+@pytest.mark.parametrize("zone", ZONES)
+def test_where_this_machine_stands_moves_no_window(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for turn in [*changes(ZoneInfo(zone)), *TURNS]:
+            for window, length in WINDOW_S.items():
+                account = Account(Budget(scope="all", limit_usd=Decimal(1), window=window), spent=Decimal(1), now=turn)  # type: ignore[arg-type]
+                start = account.start
+                assert start <= turn < start + length
+                assert (start / length).is_integer()
+                assert account.left(start + length - 1) == 0, "not early"
+                assert account.left(start + length) == 1, "not late"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_soft_limit_is_reached_with_what_is_set_aside_too() -> None:
+    budget = Budget(scope="all", limit_usd=Decimal(10), soft_limit_usd=Decimal(5))
+    account = Account(budget, spent=Decimal(3), now=0)
+    assert account.reserve(Decimal("1.99"), 0)
+    assert not account.over_soft_limit()
+    assert account.reserve(Decimal("0.01"), 0)
+    assert account.over_soft_limit()
+    assert not Account(Budget(scope="all", limit_usd=Decimal(1)), spent=Decimal(1), now=0).over_soft_limit()
 
 
 def test_windows_are_utc_days() -> None:

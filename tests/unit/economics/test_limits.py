@@ -14,6 +14,10 @@ ALICE = Grant(name="alice", team="red")
 BOB = Grant(name="bob", team="red", rate=Rate(requests_per_minute=2))
 
 
+def scopes(grant: Grant) -> set[str]:
+    return {"all", f"key:{grant.name}", f"team:{grant.team}"}
+
+
 class Naive:
     """The same promise, written as it is told: look at everything that ever happened, each time."""
 
@@ -23,9 +27,9 @@ class Naive:
 
     def admits(self, grant: Grant, tokens: int, now: float) -> bool:
         for limit in self.limits:
-            if not limit.covers(grant.name, grant.team):
+            if limit.scope not in scopes(grant):
                 continue
-            mine = [call for call in self.calls if limit.covers(call["grant"].name, call["grant"].team)]
+            mine = [call for call in self.calls if limit.scope in scopes(call["grant"])]
             recent = [call for call in mine if call["began"] > now - 60]
             under_way = [call for call in mine if call["ended"] is None]
             ended = [call["used"] for call in mine if call["ended"] is not None and call["ended"] > now - 60]
@@ -37,6 +41,13 @@ class Naive:
             if limit.tokens_per_minute is not None and counted + tokens > limit.tokens_per_minute:
                 return False
         return True
+
+
+@pytest.mark.parametrize("scope", ["all", "key:a", "key:b", "team:a", "team:b", "key:None", "team:None"])
+def test_a_limit_counts_the_calls_of_its_key_or_team_and_nobody_without_one(scope: str) -> None:
+    counted = [who for who in [("a", "b"), ("b", "a"), ("a", None), (None, None)] if Limit(scope=scope).covers(*who)]
+    expected = {"all": 4, "key:a": 2, "key:b": 1, "team:a": 1, "team:b": 1, "key:None": 0, "team:None": 0}
+    assert len(counted) == expected[scope]
 
 
 COUNTS = st.none() | st.integers(1, 6)

@@ -4,7 +4,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.core.threshold import Threshold
@@ -32,7 +32,6 @@ def meets(right: int, n: int, target: float) -> bool:
     return n == 0 or wilson(right, n, MARGIN_CONFIDENCE)[0] >= target
 
 
-@settings(deadline=None)
 @given(st.lists(ROWS, max_size=40), st.sampled_from([0.4, 0.6, 0.8]))
 def test_is_the_best_pair_of_all(rows: list[CascadeRow], target: float) -> None:
     """Compare with trying every pair of values."""

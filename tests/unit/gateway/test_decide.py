@@ -18,7 +18,6 @@ from tierwise.economics.budget import Account, Budget
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.gateway.decide import Ask, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
-from tierwise.gateway.replay import replay
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Match, Workflow
 from tierwise.policy.detect import Detectors
@@ -197,6 +196,23 @@ def test_rules_deny_and_bring_duties() -> None:
     assert order(rule_on(ask(), in_force=rules(alone))) == ["far"]
 
 
+def test_the_record_holds_every_rule_that_applied_to_a_candidate_and_every_denial() -> None:
+    eu = Rule(when=When(region_not="eu"), then=Then(deny=True), name="eu")
+    care = Rule(when=When(label=Label.INTERNAL, tier=Tier.FRONTIER), then=Then(obligations=("no_store",)), name="care")
+    asked = msgspec.structs.replace(ask(), grant=Grant(name="k", models=("mid",)))
+    ruling = rule_on(asked, Label.CONFIDENTIAL, rules(eu, care))
+    found = {c.model: [(rule.rule, rule.effects) for rule in c.rules or ()] for c in ruling.decision.candidates}
+    beside = ("key:models", ("deny",))
+    assert found == {
+        "near": [beside],
+        "mid": [],
+        "far": [("ceiling:confidential", ("deny",)), ("rule:eu", ("deny",)), ("rule:care", ("no_store",)), beside],
+        "scoped": [beside],
+    }
+    far = next(c for c in ruling.decision.candidates if c.model == "far")
+    assert far.excluded_by == "ceiling:confidential"
+
+
 @given(
     st.sampled_from(Label),
     st.sampled_from(["auto", "auto:bank", "auto:tickets", "mid", "far", "tier:local"]),
@@ -214,25 +230,6 @@ def test_same_ask_same_ruling_and_no_hop_above_its_ceiling(label: Label, model: 
     assert set(order(ruling)) <= set(allowed)
 
 
-def test_replay_tells_what_would_move() -> None:
-    before = rule_on(ask()).decision
-    same = next(replay(rules(), [before]))
-    assert not same.moved
-    strict = rules(Rule(when=When(tier=Tier.FRONTIER), then=Then(deny=True), name="inside"))
-    other = next(replay(strict, [before]))
-    assert (other.moved, other.after.chosen) == (True, "mid")
-    few = rules()
-    without = Rules(
-        catalog=load(ENDPOINTS[:1], MODELS[:1], lambda _ref: None),
-        policy=few.policy,
-        labels=LABELS,
-        detectors=few.detectors,
-    )
-    gone = next(replay(without, [rule_on(ask("far")).decision]))
-    assert gone.moved
-    assert "no model 'far'" in (gone.after.error or "")
-
-
 def test_gates_that_need_logprobs_take_out_who_has_none() -> None:
     plain = tuple(ModelRow(id=m.id, endpoint=m.endpoint, capabilities=("stream",), tasks=m.tasks) for m in MODELS[:2])
     base = rules(models=plain)
@@ -243,7 +240,6 @@ def test_gates_that_need_logprobs_take_out_who_has_none() -> None:
     assert order(rule_on(ask("auto:sure"), in_force=in_force)) == ["mid"]
 
 
-LOW = Grant(name="k", label=Label.PUBLIC)
 GRANTED = [
     (Grant(name="k", models=("near",)), "auto", ["near"]),
     (Grant(name="k", models=("m*", "near")), "auto", ["mid", "near"]),
@@ -278,7 +274,8 @@ def test_a_team_has_one_account_for_all_its_keys() -> None:
     assert order(rule_on(asked, known=known)) == ["far"]
 
 
-@pytest.mark.parametrize("grant", [Grant(name="k", models=("near",)), Grant(name="k", models=("x",)), LOW])
-def test_a_replay_under_the_same_rules_moves_no_limited_key(grant: Grant) -> None:
-    before = rule_on(msgspec.structs.replace(ask(), key_id="k", grant=grant)).decision
-    assert [moved.moved for moved in replay(rules(), [before])] == [False]
+def test_a_call_that_names_two_workflows_is_refused_and_not_put_under_the_looser_one() -> None:
+    one, other = WORKFLOWS[0].name, WORKFLOWS[1].name
+    with pytest.raises(InvalidCall, match="one call belongs to one"):
+        resolve(rules(), ask(f"auto:{one}", Hints(workflow=other)))
+    assert resolve(rules(), ask(f"auto:{one}", Hints(workflow=one))).workflow == WORKFLOWS[0]

@@ -1,7 +1,9 @@
 """What leaves has no value in it, the rest of the bytes is the caller's; what cannot be replaced is said."""
 
 import base64
+import importlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,19 +13,22 @@ from hypothesis import strategies as st
 
 from tierwise.core.call import Call
 from tierwise.core.conversation import Seal
+from tierwise.core.declassified import Declassified
 from tierwise.core.label import Label
+from tierwise.gateway.forgiven import Forgiven
 from tierwise.gateway.masking import Masked, masked
-from tierwise.policy.detect import Detectors
+from tierwise.policy.detect import Detectors, text_hash
 from tierwise.policy.pseudonyms import MAX_VALUES, Pseudonyms
 from tierwise.policy.settings import LabelSettings, Pattern
 from tierwise.wires.known import CALLERS
 from tierwise.wires.seals import enclose
 from tierwise.wires.strings import escaped
+from tierwise.wires.wire import EncodedRequest
 
 TAG = "7QK2MX"
 CARD = "4024007134564847"
 DETECTORS = Detectors(LabelSettings(patterns={"merger": Pattern(pattern="project falcon", label=Label.RESTRICTED)}))
-VALUES = (CARD, "4024 0071 3456 4847", "project falcon", "DE89 3704 0044 0532 0130 00", "AKIAQYLPMN5HHHFPZAM2")
+VALUES = (CARD, "4024 0071 3456 4847", "project falcon", "DE26 5001 0517 5260 1815 90", "AKIAQYLPMN5HHHFPZAM2")
 
 
 def call(wire: str, body: Any) -> Call:
@@ -123,6 +128,63 @@ def test_what_cannot_be_replaced_is_a_reason(content: Any, why: str) -> None:
     assert why in result.problem
 
 
+ENCODED: dict[str, Callable[[str], str]] = {
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 in JSON": lambda text: json.dumps({"payload": base64.b64encode(text.encode()).decode()}),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "percent": lambda text: "GET /x?q=" + "".join(f"%{byte:02X}" for byte in text.encode()),
+    "escapes in code": lambda text: 's = "' + "".join(f"\\u{ord(char):04x}" for char in text) + '"; print(s)',
+    "entities": lambda text: "<p>" + "".join(f"&#{ord(char)};" for char in text) + "</p>",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_a_value_that_only_decoding_shows_keeps_the_call(encoding: str) -> None:
+    hidden = ENCODED[encoding]
+    asked = chat(hidden("pay 4024 0071 3456 4847 today"))
+    assert DETECTORS.scan(asked.parts)
+    assert "card in messages[0].content cannot be located" in mask(asked).problem
+    assert mask(chat(hidden("pay nobody today, or tomorrow"))).problem == ""
+
+
+@pytest.mark.parametrize("encoding", [*ENCODED, "zero width"])
+def test_a_value_known_from_elsewhere_keeps_the_call_where_it_is_encoded(encoding: str) -> None:
+    hide = ENCODED.get(encoding, "\u200b".join)
+    pseudonyms = Pseudonyms(TAG)
+    mask(chat("my password is hunter2xyz"), pseudonyms)
+    again = mask(chat("as I said: " + hide("it is hunter2xyz, as always")), pseudonyms)
+    assert "a value of the session in messages[0].content cannot be located" in again.problem
+
+
+def test_what_is_about_to_leave_is_looked_into_once_more() -> None:
+    result = mask(chat("my password is hunter2xyz"))
+    sent = EncodedRequest(path="/x", body=result.call.body)
+    assert not result.leaks(sent)
+    for text in ("hunter2xyz", "hunter2\u200bxyz", ENCODED["base64"]("it is hunter2xyz, as always")):
+        assert result.leaks(msgspec.structs.replace(sent, body=json.dumps({"x": [text]}).encode()))
+        assert result.leaks(msgspec.structs.replace(sent, headers=(("x", text),)))
+
+
+def test_national_identifiers_and_phone_numbers_get_placeholders() -> None:
+    extra = Detectors(LabelSettings(identifiers=True, phone_regions=("DE",)), load=importlib.import_module)
+    result = masked(chat("PESEL: 44051401359, Telefon: 030 901820, again 44051401359"), Pseudonyms(TAG), extra)
+    assert result.problem == ""
+    said = json.loads(result.call.body)["messages"][0]["content"]
+    assert said == f"PESEL: PL_PESEL_1_{TAG}, Telefon: PHONE_2_{TAG}, again PL_PESEL_1_{TAG}"
+
+
+def test_what_was_declassified_is_no_reason_to_keep_the_call() -> None:
+    text = ENCODED["base64"]("pay 4024 0071 3456 4847 today")
+    fixture = Declassified(
+        id="d1", who="ada", why="a fixture", made=0.0, until=9.0, to=Label.PUBLIC, text_sha256=text_hash(text)
+    )
+    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Forgiven(texts=(fixture,))).problem == ""
+    session = msgspec.structs.replace(fixture, text_sha256=None, session="s", detectors=("card",))
+    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Forgiven(session=(session,))).problem == ""
+    other = msgspec.structs.replace(session, detectors=("iban",))
+    assert masked(chat(text), Pseudonyms(TAG), DETECTORS, Forgiven(session=(other,))).problem
+
+
 def test_a_pattern_that_matches_the_wire_s_own_words_excludes_and_breaks_nothing() -> None:
     everything = Detectors(LabelSettings(patterns={"all": Pattern(pattern="user|content", label=Label.RESTRICTED)}))
     result = masked(chat("the user"), Pseudonyms(TAG), everything)
@@ -193,7 +255,7 @@ TREES = st.recursive(
 
 
 @given(TREES, WORDS, st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_masked_and_restored_it_is_what_it_was_and_no_value_leaves(odd: Any, text: str, plain: bool) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": text or "x"}], "odd": odd}
     result = mask(call("chat", json.dumps(body, ensure_ascii=plain).encode()))

@@ -80,7 +80,7 @@ def restoring(wire: str, *, json: bool = False) -> Restoring:
 @pytest.mark.parametrize("caller", WIRES)
 @pytest.mark.parametrize("endpoint", WIRES)
 @given(st.data(), WORDS, WORDS, WORDS, st.lists(WORDS, max_size=2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_split_of_a_stream_is_restored(
     endpoint: str,
     caller: str,
@@ -113,7 +113,7 @@ def test_every_split_of_a_stream_is_restored(
 
 @pytest.mark.parametrize("wire", WIRES)
 @given(WORDS, WORDS, st.lists(WORDS, max_size=2))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_whole_answer_is_restored_in_its_bytes_and_in_its_parts(
     wire: str, thought: list[str], text: list[str], calls: list[list[str]]
 ) -> None:
@@ -138,7 +138,7 @@ def test_a_whole_answer_is_restored_in_its_bytes_and_in_its_parts(
 
 @pytest.mark.parametrize("wire", WIRES)
 @given(st.data(), WORDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_json_that_was_asked_for_stays_json(wire: str, data: Any, words: list[str]) -> None:
     text = arguments_of("".join(words))
     thought = "".join(words)

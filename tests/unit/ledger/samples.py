@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import get_args
 
+import msgspec
 from hypothesis import strategies as st
 
 from tierwise.core.call import Features
@@ -14,6 +15,7 @@ from tierwise.core.decision import (
     Labelled,
     LabelSource,
     Outcome,
+    RuleRecord,
 )
 from tierwise.core.label import Label, Tier
 from tierwise.core.usage import Usage
@@ -85,6 +87,12 @@ CANDIDATES = st.builds(
     score=st.none() | NUMBER,
     expected_cost_usd=MONEY,
     expected_quality=st.none() | NUMBER,
+    rules=st.just(msgspec.UNSET)
+    | st.lists(
+        st.builds(RuleRecord, rule=TEXT, effects=st.just(("deny",)), because=st.lists(TEXT, max_size=2).map(tuple)),
+        min_size=1,
+        max_size=2,
+    ).map(tuple),
 )
 ATTEMPTS = st.builds(
     AttemptRecord,

@@ -3,11 +3,12 @@
 import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 
 from tests.unit.ledger.samples import DECISIONS, a_decision, an_intent
-from tierwise.core.decision import Decision
+from tierwise.core.decision import CandidateRecord, Decision, RuleRecord
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Tier
 from tierwise.ledger.encode import decode_decision, decode_intent, encode_decision, encode_intent
@@ -38,6 +39,14 @@ def test_every_field_of_the_contract_is_there_null_or_not() -> None:
     assert set(shown) >= set(CONTRACT.split())
     assert shown["total_cost_usd"] is None
     assert shown["review"] is None
+
+
+def test_the_rules_of_a_candidate_are_written_only_where_some_applied() -> None:
+    plain = CandidateRecord(model="m", endpoint="e", tier=Tier.LOCAL, allowed=True)
+    ruled = msgspec.structs.replace(plain, rules=(RuleRecord(rule="rule:x", effects=("no_store",)),))
+    first, second = json.loads(encode_decision(a_decision(1, candidates=(plain, ruled))))["candidates"]
+    assert "rules" not in first
+    assert second["rules"] == [{"rule": "rule:x", "effects": ["no_store"], "because": []}]
 
 
 def test_an_intent_comes_back_and_becomes_a_record() -> None:

@@ -41,22 +41,22 @@ HITS = [
     ("card", "٤٥٣٩ ١٤٨٨ ٠٣٤٣ ٦٤٦٧"),
     ("card", "4539\u00a01488\u00a00343\u00a06467"),
     ("card", "4539\ud8001488 0343 6467"),
-    ("iban", "transfer to DE89 3704 0044 0532 0130 00 and thank you"),
-    ("iban", "AB12 is the desk; DE89370400440532013000 the account"),
+    ("iban", "transfer to AT03 0332 2453 8323 6405 and thank you"),
+    ("iban", "AB12 is the desk; AT030332245383236405 the account"),
     ("us_ssn", "my SSN is 536-22-1234."),
     ("us_ssn", "social security number: 536221234"),
-    ("uk_nino", "NI AB 12 34 56 C"),
-    ("uk_nino", "national insurance: ab123456c"),
-    ("es_dni", "DNI 12345678Z"),
-    ("it_codice_fiscale", "RSSMRA85T10A562S"),
-    ("fr_nir", "2 55 08 14 168 025 38"),
-    ("de_steuer_id", "Steuer-ID 86 095 742 719"),
-    ("nl_bsn", "BSN: 111222333"),
-    ("br_cpf", "CPF 529.982.247-25"),
-    ("br_cpf", "cpf: 52998224725"),
-    ("in_aadhaar", "2341 2341 2346"),
-    ("in_aadhaar", "आधार 234123412346"),
-    ("cn_resident_id", "身份证11010519491231002X号"),
+    ("uk_nino", "NI AB 35 89 52 C"),
+    ("uk_nino", "national insurance: ab358952c"),
+    ("es_dni", "DNI 53928441L"),
+    ("it_codice_fiscale", "SBVNLF29C05G126W"),
+    ("fr_nir", "2 15 12 72 602 680 13"),
+    ("de_steuer_id", "Steuer-ID 61 073 854 207"),
+    ("nl_bsn", "BSN: 985945266"),
+    ("br_cpf", "CPF 966.637.476-57"),
+    ("br_cpf", "cpf: 96663747657"),
+    ("in_aadhaar", "3547 4270 1971"),
+    ("in_aadhaar", "आधार 354742701971"),
+    ("cn_resident_id", "身份证44030519960901755X号"),
     ("private_key", "-----BEGIN RSA PRIVATE KEY-----\nMIIE"),
     ("private_key", "-----BEGIN PRIVATE KEY-----"),
     ("private_key", "-----BEGIN PGP PRIVATE KEY BLOCK-----"),
@@ -72,6 +72,10 @@ HITS = [
     ("password", "password = hunter22!"),
     ("password", 'the password is "correct horse"'),
     ("password", "Passwort: Sommer2026"),
+    ("password", 'password = "env:hunter22 and more"'),
+    ("password", 'PASSWORD = "ACME_WINTER_2026"'),
+    ("password", 'password: "hunter2\\"xyz"'),
+    ("password", 'password: "HK_41_QXRT9"'),
     ("password", '{"password": "s3cr3tvalue"}'),
     ("password", "пароль: Qwerty99x"),
     ("secret_value", "API_KEY=" + MIXED),
@@ -98,6 +102,8 @@ CLEAN = [
     "the password is incorrect",
     "def login(user, password=None): return check(user, password)",
     "I forgot my password: how do I reset it?",
+    'password = "env:LEDGER_PASSWORD"',
+    'PASSWORD = "TIERWISE_CROWD_PASSWORD"',
     "api_key = get_key()",
     "api_key = YOUR_API_KEY_GOES_HERE_1",
     "max_tokens: 4096, token = tokenizer.next()",
@@ -133,8 +139,13 @@ def test_secrets_are_restricted() -> None:
 def test_a_number_split_over_the_parts_of_a_message_is_found() -> None:
     halves = (part("4539 1488", "messages[0].content[0].text"), part(" 0343 6467", "messages[0].content[1].text"))
     assert [(f.detector, f.path) for f in DETECTORS.scan(halves)] == [("card", "messages[0]")]
-    apart = (part("4539 1488", "messages[0].content"), part(" 0343 6467", "messages[1].content"))
-    assert DETECTORS.scan(apart) == ()
+
+
+def test_a_number_that_goes_on_in_a_later_message_is_found() -> None:
+    said = ("my card is 4539 1488", "OK.", "0343 6467, valid till May")
+    parts = tuple(part(text, f"messages[{place}].content") for place, text in enumerate(said))
+    assert [(f.detector, f.path) for f in DETECTORS.scan(parts)] == [("card", "messages[2]")]
+    assert DETECTORS.scan((*parts[:2], part("and then 0343 6467", "messages[2].content"))) == ()
 
 
 def test_text_media_are_read_and_pictures_are_not() -> None:
@@ -148,18 +159,24 @@ def test_text_media_are_read_and_pictures_are_not() -> None:
 
 def test_too_many_candidates_count_as_a_hit() -> None:
     numbers = "\n".join(f"{1_760_000_000_000 + 7 * n}" for n in range(detect.MAX_CANDIDATES))
-    assert DETECTORS.scan((part(numbers),)) == ()
-    findings = DETECTORS.scan((part(numbers), part("1760000000000", "messages[1].content")))
+    detectors = Detectors(LabelSettings())
+    late = part("at 1760000000000", "system")
+    findings = detectors.scan((part(numbers), late))
     assert {(f.detector, f.path, f.detail) for f in findings} == {
-        (name, "messages[1].content", f"more than {detect.MAX_CANDIDATES} candidates")
-        for name in ("card", "de_steuer_id")
+        (name, "system", f"more than {detect.MAX_CANDIDATES} candidates") for name in ("card", "de_steuer_id")
     }
+    assert detectors.scan((part(numbers), late)) == ()  # what was found clean before needs no candidates
 
 
 def test_too_much_text_counts_as_the_strictest_hit() -> None:
     half = "a " * (detect.MAX_SCAN_BYTES // 3)
     findings = DETECTORS.scan((part(half), part(half), part(half)))
     assert [(f.detector, f.label) for f in findings] == [("scan", Label.RESTRICTED)]
+
+
+def test_text_is_too_much_by_its_bytes_whatever_they_spell() -> None:
+    (finding,) = DETECTORS.scan((part("漢" * (detect.MAX_SCAN_BYTES // 3 + 1)),))
+    assert (finding.detector, finding.label) == ("scan", Label.RESTRICTED)
 
 
 def test_a_check_that_fails_counts_as_the_strictest_hit() -> None:
@@ -175,9 +192,73 @@ def test_a_check_that_fails_counts_as_the_strictest_hit() -> None:
     )
 
 
+class Clock:
+    """Each look at it takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def test_text_for_which_no_time_is_left_counts_as_the_strictest_hit() -> None:
+    detectors = Detectors(LabelSettings(), clock=Clock())
+    findings = detectors.scan(tuple(part("hello", f"messages[{n}].content") for n in range(9)))
+    (finding,) = (f for f in findings if f.detector == "scan")
+    assert (finding.label, finding.detail) == (Label.RESTRICTED, f"more than {detect.MAX_SCAN_S:g} seconds")
+
+
+def test_a_detector_that_runs_out_of_time_counts_as_a_hit() -> None:
+    numbers = " ".join(f"x{n}y 12345678901234" for n in range(9))
+    (finding, *_) = Detectors(LabelSettings(), clock=Clock()).scan((part(numbers),))
+    assert (finding.detector, finding.detail) == ("card", f"more than {detect.MAX_SCAN_S:g} seconds")
+
+
+def test_what_ran_out_of_time_is_scanned_again_next_time() -> None:
+    clock = Clock()
+    detectors = Detectors(LabelSettings(), clock=clock)
+    numbers = part(" ".join(f"x{n}y 12345678901234" for n in range(99)))
+    assert detectors.scan((numbers,))
+    detectors._clock = lambda: 0.0
+    assert detectors.scan((numbers,)) == ()
+
+
+@settings(max_examples=60)
+@given(st.text("ab(|)*+?.{}0123,[]^$", min_size=1, max_size=16))
+def test_any_pattern_that_is_accepted_ends_on_a_long_text_that_nearly_matches(pattern: str) -> None:
+    try:
+        detectors = Detectors(LabelSettings(patterns={"own": Pattern(pattern=pattern)}))
+    except ConfigError:
+        return
+    text = "ab" * 10_000 + "c"  # a backtracking engine does not come back from (a+|b+)+$ here
+    assert {f.detector for f in detectors.scan((part(text),))} <= {"own", "scan"}
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_a_text_says_the_same_when_it_is_scanned_again(first: str, second: str) -> None:
+    detectors = Detectors(LabelSettings())
+    parts = (
+        part(first * 3, "system"),
+        part(second * 3),
+        part("4539 1488 0343 6467 " + "a" * 300, "messages[1].content"),
+    )
+    assert detectors.scan(parts) == detectors.scan(parts)
+
+
+def test_what_was_scanned_in_an_earlier_turn_is_not_scanned_again() -> None:
+    detectors = Detectors(LabelSettings())
+    turns = [part(f"turn {n}: order 4539 1488 0343 6467 " + "x" * 300, f"messages[{n}].content") for n in range(6)]
+    for count in range(1, 7):
+        findings = detectors.scan(turns[:count])
+        assert {f.path for f in findings if f.detector == "card"} == {one.path for one in turns[:count]}
+    assert detectors.examined_chars < 2 * sum(len(one.text) for one in turns)
+
+
 def test_a_detector_can_be_moved_or_turned_off() -> None:
     chosen = LabelSettings(detectors={"card": "restricted", "iban": "off", "test_card": "internal"})
-    text = part("4539148803436467 DE89370400440532013000")
+    text = part("4539148803436467 AT030332245383236405")
     assert [(f.detector, f.label) for f in Detectors(chosen).scan((text,))] == [("card", Label.RESTRICTED)]
     (finding,) = Detectors(chosen).scan((part("4111 1111 1111 1111"),))
     assert (finding.detector, finding.label) == ("test_card", Label.INTERNAL)
@@ -269,3 +350,26 @@ def test_every_valid_card_number_is_found_however_it_is_spaced(head: str, separa
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_text_around_a_key_does_not_hide_it(before: str, after: str) -> None:
     assert "private_key" in found(before + "\n-----BEGIN EC PRIVATE KEY-----\n" + after)
+
+
+def test_the_first_line_of_a_private_key_declassifies_no_private_key() -> None:
+    head = "-----BEGIN PRIVATE KEY-----"
+    forgiven = {detect.text_hash(head): "d1"}
+    (marker,) = DETECTORS.scan((part(head),), forgiven)
+    (key,) = DETECTORS.scan((part(f"{head}\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEA\n"),), forgiven)
+    assert (marker.forgiven, key.detector, key.forgiven) == ("d1", "private_key", "")
+
+
+def test_what_is_kept_of_texts_full_of_values_is_bounded_too() -> None:
+    cards = "card 4024007134564847, then\n" * 1000
+    memory = Detectors(LabelSettings(), clock=lambda: 0.0)
+    first = cards + "first"
+    assert len(memory.matches(first) or ()) >= 1000
+    seen = memory.examined_chars
+    memory.matches(first)
+    assert memory.examined_chars == seen, "a text that is known is not searched again"
+    for number in range(detect.MAX_KNOWN // 1000):
+        memory.matches(f"{cards}{number}")
+    seen = memory.examined_chars
+    memory.matches(first)
+    assert memory.examined_chars > seen, "others have taken its place"

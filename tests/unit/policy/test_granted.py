@@ -25,12 +25,16 @@ def target(model: str) -> Target:
 
 @given(GRANTS, st.sampled_from(Label), st.sampled_from(MODELS))
 def test_it_only_takes_away(grant: Grant | None, label: Label, model: str) -> None:
-    assert granted(DENIED, grant, label, target(model)) is DENIED
+    still = granted(DENIED, grant, label, target(model))
+    assert (still.allowed, still.rule) == (False, "rule:x")
     after = granted(ALLOWED, grant, label, target(model))
     assert after.obligations == ALLOWED.obligations
     names = grant is None or not grant.models or any(_fits(model, p) for p in grant.models)
     labelled = grant is None or grant.label is None or list(Label).index(label) <= list(Label).index(grant.label)
     assert after.allowed == (names and labelled)
+    denials = [told.rule for told in after.beside]
+    assert denials == [rule for rule, reaches in (("key:label", labelled), ("key:models", names)) if not reaches]
+    assert [told.rule for told in still.beside] == denials
 
 
 def _fits(model: str, pattern: str) -> bool:

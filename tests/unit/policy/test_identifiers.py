@@ -10,25 +10,25 @@ import tierwise.policy.identifiers as ids
 
 Check = Callable[[bytes, int, int], bool]
 
-# Examples that the issuers, standards or their public documentation print.
+# Drawn by `tests.detectors.numbers`, which knows the public rules by itself; the printed examples are no hits.
 VALID: list[tuple[Check, list[str]]] = [
     (ids.card, ["4539148803436467", "4539 1488 0343 6467", "4539-1488-0343-6467", "3714 496353 98449"]),
-    (ids.iban, ["GB82WEST12345698765432", "DE89 3704 0044 0532 0130 00", "fr1420041010050500013m02606"]),
+    (ids.iban, ["GB40FEIC54990951454752", "AT03 0332 2453 8323 6405", "it46p2040560865ya2clmhp3w6w"]),
     (ids.us_ssn, ["536-22-1234", "219 09 9998"]),
-    (ids.uk_nino, ["AB123456C", "JG 12 13 16 A"]),
-    (ids.es_dni, ["12345678Z", "X1234567L", "Y-1234567-X"]),
-    (ids.it_codice_fiscale, ["RSSMRA85T10A562S", "rss mra 85t10 a562s"]),
-    (ids.fr_nir, ["255081416802538", "2 55 08 14 168 025 38"]),
-    (ids.de_steuer_id, ["86095742719", "47 036 892 816", "65929970489"]),
-    (ids.nl_bsn, ["111222333", "123456782"]),
-    (ids.br_cpf, ["529.982.247-25", "111.444.777-35"]),
-    (ids.in_aadhaar, ["2341 2341 2346", "234123412346"]),
-    (ids.cn_resident_id, ["11010519491231002X", "440524188001010014"]),
+    (ids.uk_nino, ["AB358952C", "LM 81 45 42 A"]),
+    (ids.es_dni, ["53928441L", "X1533959C", "Y-6768558-V"]),
+    (ids.it_codice_fiscale, ["SBVNLF29C05G126W", "bmg dnr 28m12 h574k"]),
+    (ids.fr_nir, ["215127260268013", "2 58 12 05 685 288 42"]),
+    (ids.de_steuer_id, ["61073854207", "70 963 580 141", "57981290363"]),
+    (ids.nl_bsn, ["985945266", "798572292"]),
+    (ids.br_cpf, ["966.637.476-57", "629.944.746-03"]),
+    (ids.in_aadhaar, ["3547 4270 1971", "440260788439"]),
+    (ids.cn_resident_id, ["44030519960901755X", "110105195103104853"]),
 ]
 
 
 @pytest.mark.parametrize(("check", "text"), [(check, text) for check, texts in VALID for text in texts])
-def test_published_examples_pass(check: Check, text: str) -> None:
+def test_real_numbers_pass(check: Check, text: str) -> None:
     data = text.encode()
     assert check(data, 0, len(data))
     framed = b"number: " + data + b", thanks"
@@ -62,7 +62,7 @@ def test_one_wrong_digit_is_rejected(check: Check, text: str) -> None:
         (ids.cn_resident_id, "110105194913310020"),
         (ids.in_aadhaar, "2018 2019 2020"),
         (ids.iban, "ZZ82WEST12345698765432"),
-        (ids.iban, "GB82WEST123456987654321"),
+        (ids.iban, "GB40FEIC549909514547521"),
         (ids.card, "1539148803436467"),
         (ids.card, "4111111111111111"),
         (ids.card, "4242 4242 4242 4242"),

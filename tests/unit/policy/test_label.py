@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.core.decision import LabelSource
-from tierwise.core.label import Label
+from tierwise.core.declassified import Declassified
+from tierwise.core.label import Label, highest
 from tierwise.policy.detect import Finding
 from tierwise.policy.label import label_call
 from tierwise.policy.settings import LabelSettings
@@ -54,3 +55,42 @@ def test_the_label_is_that_of_the_highest_source(
     order = ["public", "internal", "confidential", "restricted"]
     assert order.index(labelled.value) == max(order.index(label) for label in given_labels)
     assert {source.label for source in labelled.sources} == set(given_labels)
+
+
+def declassified(**fields: object) -> Declassified:
+    made = {"id": "d1", "made": 0.0, "until": 1_800_000_000.0, "who": "ada", "why": "ids"} | fields
+    return Declassified(**made)  # type: ignore[arg-type]
+
+
+FOUND = st.lists(
+    st.builds(
+        Finding,
+        detector=st.sampled_from(["card", "iban", "scan", "own"]),
+        label=st.sampled_from(list(Label)),
+        path=st.just("p"),
+    ),
+    max_size=5,
+)
+
+
+@given(
+    FOUND,
+    st.sampled_from(list(Label)),
+    st.sampled_from(list(Label)),
+    st.sets(st.sampled_from(["card", "iban", "scan"])),
+)
+def test_a_declassification_lowers_only_what_its_detectors_found(
+    findings: list[Finding], caller: Label, session: Label, forgiven: set[str]
+) -> None:
+    settings = LabelSettings()
+    one = declassified(session="s", detectors=tuple(forgiven), to=session)
+    result = label_call(settings, caller=caller, workflow=None, session=session, findings=findings, forgiven=(one,))
+    left = [f.label for f in findings if f.detector not in forgiven or f.detector == "scan"]
+    assert result.value == highest((caller, session, *left))
+    assert one.source in {source.source for source in result.sources}
+
+
+@given(FOUND)
+def test_without_a_declassification_nothing_is_forgiven(findings: list[Finding]) -> None:
+    result = label_call(LabelSettings(), caller=None, workflow=None, session=None, findings=findings)
+    assert result.value == highest((Label.INTERNAL, *(f.label for f in findings)))

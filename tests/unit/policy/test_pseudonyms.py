@@ -131,3 +131,13 @@ def test_a_seal_is_known_to_the_endpoint_that_made_it() -> None:
     pseudonyms.remember_seal("far", "abc")
     assert pseudonyms.knows_seal("far", "abc")
     assert not pseudonyms.knows_seal("other", "abc")
+
+
+def test_a_part_restores_its_own_placeholders_alone_and_its_seals_are_the_sessions() -> None:
+    session = Pseudonyms("7QK2MX")
+    one, two = session.name("CARD", "4024007134564847"), session.name("CARD", "4917484589897107")
+    part, weight = session.only([two]), session.weight_chars
+    assert part.restored(f"{one} {two}") == f"{one} 4917484589897107"
+    part.remember_seal("far", "sealed")
+    assert session.knows_seal("far", "sealed") and part.knows_seal("far", "sealed")
+    assert session.weight_chars > weight

@@ -83,7 +83,7 @@ def test_a_caller_who_sets_no_limit_is_told_what_that_costs() -> None:
     dear = make("m", metered=True, worst_cost_usd=Decimal(2), output_tokens=64_000)
     for need in (Need(max_cost_usd=Decimal(1)), Need(money_left_usd=Decimal(1))):
         told = choose("best", [dear], need, 0).excluded["m"].reason
-        assert "up to 64000 tokens (the call sets no limit)" in told
+        assert "up to 64000 tokens (the call sets no limit, with one it needs less)" in told
 
 
 @pytest.mark.parametrize(("candidate", "need", "by"), CASES)

@@ -28,6 +28,7 @@ CASES = [
     (errors.GateFailed("x", gate="empty", detail=""), 502, "quality_gate", False),
     (errors.GateFailed("x", gate="empty", detail="", queued=True), 502, "queued_for_review", False),
     (errors.StoreError("/srv/somebody/ledger.sqlite is full"), 503, "audit_unavailable", True),
+    (errors.StoreBusy("/srv/somebody/ledger.sqlite is locked"), 503, "overloaded", True),
     (
         errors.AllAttemptsFailed("x", errors=[errors.TimedOut("a"), errors.RateLimited("b")]),
         429,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import StoreBusy, StoreError
 from tierwise.sqlite.connect import connect_reader, connect_writer, explained
 
 
@@ -103,7 +103,7 @@ def test_a_locked_database_names_the_cause(tmp_path: Path) -> None:
     one, two = connect_writer(path), connect_writer(path)
     one.execute("BEGIN IMMEDIATE")
     two.execute("PRAGMA busy_timeout = 0")
-    with pytest.raises(StoreError, match="another program holds it"), explained(path):
+    with pytest.raises(StoreBusy, match="another program holds it"), explained(path):
         two.execute("BEGIN IMMEDIATE")
     one.close()
     two.close()

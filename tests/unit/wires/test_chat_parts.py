@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.unit.wires.planting import places, planted
@@ -111,6 +111,7 @@ def test_each_part_says_where_and_of_what_kind_it_is() -> None:
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters='"\\'), min_size=1))
 def test_a_key_is_searched_like_a_value(key: str) -> None:
+    assume("_per_" not in key and "_cost" not in key)  # names of prices are refused
     tree = {
         "model": "m",
         "messages": [{"role": "user", "content": "hi", "x" + key: 1}],

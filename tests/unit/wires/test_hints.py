@@ -8,6 +8,8 @@ from tierwise.core.call import Hints
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Label
 from tierwise.wires.hints import read_hints
+from tierwise.wires.known import CALLERS, SHARED
+from tierwise.wires.wire import Recipient
 
 
 def test_all_of_them() -> None:
@@ -66,3 +68,12 @@ def test_a_wrong_hint_is_never_ignored(name: str, value: object) -> None:
 def test_a_wrong_hint_is_refused_even_if_another_wins() -> None:
     with pytest.raises(InvalidCall):
         read_hints([("x-tierwise-quality", "much")], over=Hints(quality=1.0))
+
+
+@pytest.mark.parametrize("wire", ["chat", "responses", "messages"])
+def test_a_hint_in_metadata_counts_in_any_spelling_of_its_name_and_stays_here(wire: str) -> None:
+    said = b'"input":"hi"' if wire == "responses" else b'"messages":[{"role":"user","content":"hi"}],"max_tokens":9'
+    call = CALLERS[wire].decode_request(b'{"model":"m","metadata":{"X-Tierwise-Label":"restricted"},%b}' % said)
+    assert call.hints.label is Label.RESTRICTED
+    sent = SHARED[wire].splice_request(call, Recipient(endpoint="e", served_name="m", stream=False))
+    assert b"ierwise" not in sent.body

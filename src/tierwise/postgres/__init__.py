@@ -1,0 +1,1 @@
+"""POSTGRES: addresses, connections and migrations. Knows servers and versions, not what is in the tables."""

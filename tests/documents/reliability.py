@@ -1,0 +1,169 @@
+"""docs/reference/reliability.md, written from the figures beside it, which `scripts/bench reliability` measures.
+
+`python -m tests.documents.reliability` writes the page anew. A proof that was not run is told as not run.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
+PAGE, FIGURES = FOLDER / "reliability.md", FOLDER / "reliability.json"
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim, how it is shown, and the figures that are told of it. `never` must be 0 in every run."""
+
+    claim: str
+    how: str
+    told: Mapping[str, str]
+    never: Mapping[str, str] = {}
+
+
+PROOFS: dict[str, Proof] = {
+    "kills": Proof(
+        claim="Of every request that was answered, each is recorded once, with what it cost, whenever the gateway is killed.",
+        how="Clients ask a running gateway without pause, half of them streaming; it gets SIGKILL at random instants and is "
+        "started again. Every call is compared with what the scripted upstream counted for it, token by token.",
+        told={
+            "kills": "kills", "answered": "answers that clients got whole", "recorded": "records",
+            "tokens_recorded": "tokens recorded as answered", "tokens_billed_for_them": "tokens that the upstream counted",
+            "restart_s_median": "seconds until it is ready again (median)",
+        },
+        never={
+            "answered_not_recorded": "answered and not recorded", "recorded_twice": "recorded twice",
+            "recorded_otherwise_than_billed": "recorded otherwise than billed",
+            "asked_without_record": "asked upstream without a record", "left_open": "left open",
+            "left_set_aside": "dollars left set aside",
+        },
+    ),
+    "writer": Proof(
+        claim="What the ledger has said is durable is there after a SIGKILL, once, in one sequence without gaps.",
+        how="The writer alone, with 32 callers, is killed at random instants and opened again.",
+        told={
+            "kills": "kills", "intents_promised": "intents promised", "outcomes_promised": "outcomes promised",
+            "records": "records", "interrupted": "closed as interrupted",
+        },
+        never={"wrong": "promises broken"},
+    ),
+    "crowd": Proof(
+        claim="No budget is ever overshot, however many ask at once.",
+        how="Each round is a budget for ten answers, for which all processes ask at once, through whole gateways. One gateway "
+        "owns a ledger in SQLite, so there the processes are its callers; in PostgreSQL each process has its own gateway.",
+        told={
+            "processes": "processes", "gateways": "gateways", "rounds": "rounds", "admissions": "admissions asked for",
+            "answered": "answered", "refused": "refused",
+        },
+        never={"overshoot_usd": "dollars over a limit", "rounds_without_ten_answers": "rounds without just ten answers"},
+    ),
+    "admissions": Proof(
+        claim="The same of the ledger alone, where calls settle at random costs or stay open.",
+        how="Every process has a ledger of its own over one database; SQLite has one writer, so one process there.",
+        told={"processes": "processes", "admissions": "admissions asked for", "admitted": "admitted", "untold": "refused because the database was silent"},
+        never={"overshoot": "overshoots"},
+    ),
+    "nth_socket": Proof(
+        claim="Whichever call on a socket fails, and however: no answer is lost, none looks finished that is not, the money is "
+        "settled, the next request is answered, and nothing marked goes outside.",
+        how="The n-th socket, connect, accept, read, write, option or close of a running gateway fails (refused, reset, "
+        "timed out, short, at its end, no descriptors left), once or from then on, in every scenario: plain, stream, "
+        "fallback, cascade, tool loop, restricted, refused, outside.",
+        told={"failed": "calls that failed", "step": "every so many-th"},
+    ),
+    "nth_disk": Proof(
+        claim="Whichever call to the disk fails, or is the last before a SIGKILL: what was answered is recorded once, and nobody "
+        "was asked without an intent.",
+        how="The n-th write, sync, read or cut of the ledger's files fails (EIO, ENOSPC, EROFS) or kills the process.",
+        told={"failed": "calls that failed", "step": "every so many-th"},
+    ),
+    "nth_migration": Proof(
+        claim="A migration that is interrupted is finished or begun anew by the next start, and loses nothing.",
+        how="The same while a ledger of the first version is brought up to date.",
+        told={"failed": "calls that failed", "interrupted": "of them inside a migration", "step": "every so many-th"},
+    ),
+    "perimeter": Proof(
+        claim="Nothing that is labelled restricted arrives outside, whatever is configured and whatever fails inside.",
+        how="Random configurations, wires, labels (by callers, workflows, sessions, detectors or nobody) and faults; everything "
+        "that arrives at an outside endpoint is captured and searched for the marks.",
+        told={"worlds": "configurations", "marked": "marked requests", "answered_inside": "of them answered inside"},
+        never={"marked_bytes_outside": "marked bytes outside"},
+    ),
+    "judge": Proof(
+        claim="Every verdict of the policy is that of a second, independent implementation of its documentation.",
+        how="Random policies, calls and targets; both say who may, by which rule, with which duties.",
+        told={"cases": "cases"},
+    ),
+    "machine": Proof(
+        claim="A full or read-only disk, a locked ledger, clocks that jump an hour or a year, summer time, a leap day and "
+        "descriptors that run out are refused or survived as the reference of errors says, without a restart.",
+        how="A gateway runs while its libc answers as such a machine would.",
+        told={"passed": "tests passed"},
+        never={"failed": "tests failed"},
+    ),
+}  # fmt: skip
+
+HEAD = """\
+# Reliability
+
+Written by `scripts/bench reliability` from what it measured (`reliability.json`, beside this page). Every claim has a
+command that shows it again; a failure of any of them ends that command with an error. All of it runs in CI too, in
+smaller sizes.
+
+"""
+NOT_SHOWN = """\
+## What is not shown
+
+- **Loss of power.** A killed process leaves to the kernel what it has written, a machine without power does not. The
+  ledger asks the disk for a sync before it says that anything is durable (`synchronous=FULL`, `synchronous_commit=on`),
+  and that each such sync is checked for its error is shown above; that the disk keeps its word is not.
+- **Two machines.** PostgreSQL runs on the same machine here: its network fails by call, not by cable. Nothing is said of
+  its own replication.
+- **Other systems.** Calls fail one by one on Linux only.
+- **Models.** The endpoints are scripted, so that their bills are known. What real ones bill is theirs to say.
+"""
+
+
+def page(figures: Mapping[str, Any]) -> str:
+    """Write the page."""
+    return HEAD + _machine(figures) + "".join(_part(name, figures) for name in PROOFS) + NOT_SHOWN
+
+
+def _machine(figures: Mapping[str, Any]) -> str:
+    return f"Measured {figures['date']} on {figures['machine']}, with {figures['versions']}.\n\n"
+
+
+def _part(name: str, figures: Mapping[str, Any]) -> str:
+    proof, runs = PROOFS[name], [run for run in figures["runs"] if run["proof"] == name]
+    lines = [f"## {proof.claim}\n\n{proof.how}\n\n"]
+    lines += [_run(proof, run) for run in runs]
+    if not runs:
+        lines.append("Not run for this page.\n\n")
+    return "".join(lines)
+
+
+def _run(proof: Proof, run: Mapping[str, Any]) -> str:
+    measured = run["measured"]
+    seed = f" Seed {measured['seed']}." if "seed" in measured else ""
+    rows = [f"| {words} | {_number(measured[key])} |" for key, words in proof.told.items() if key in measured]
+    rows += [f"| {words} | **{_number(measured[key])}** |" for key, words in proof.never.items() if key in measured]
+    verdict = "held" if run["held"] else "**BROKEN**"
+    told = f"`{run['command']}`: {verdict}, in {_number(run['seconds'])} s.{seed}\n\n"
+    return told + f"| {run['store']} | |\n|---|---:|\n" + "\n".join(rows) + "\n\n"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, list):
+        return str(len(value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:,g}" if isinstance(value, float) else str(value)
+
+
+def stored() -> dict[str, Any]:
+    """Return the figures that lie beside the page."""
+    found: dict[str, Any] = msgspec.json.decode(FIGURES.read_bytes())
+    return found
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(stored()), encoding="utf-8")
