@@ -1,8 +1,8 @@
 """Is this log whole? An independent reading of what an audited ledger promises.
 
-Shares no code with the writer, on purpose: it is written from RFC 6962 (the tree), C2SP's signed-note and tlog-checkpoint
-(what is signed) and the page `docs/reference/audit.md` (what a leaf is). Needs Python and `cryptography`; a copy of this
-one file is enough: `python verifier.py LEDGER.sqlite --key NAME+ID+KEY [--witness FILE …]`.
+Shares no code with the writer, on purpose: it is written from RFC 6962 (the tree), C2SP's signed-note and
+tlog-checkpoint (what is signed) and the page `docs/reference/audit.md` (what a leaf is). Needs Python, `cryptography`
+and nothing else: `python verifier.py ledger.sqlite --key NAME+ID+KEY [--witness FILE …]`, with a copy of this file.
 Invariant: a finding is reported for every change, deletion, reorder, cut tail or fork of what any checkpoint covers.
 """
 
@@ -11,7 +11,7 @@ import base64
 import hashlib
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -19,85 +19,99 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 MOST_FINDINGS = 20
 Row = tuple[int, bytes | None, bytes | None]
-"""A record's number, its bytes (None: taken away), and its leaf as the ledger kept it (None: not signed yet)."""
+"""A record's number, its bytes (None: taken away), and its leaf as the ledger kept it (None: not hashed yet)."""
+SQL = (
+    "SELECT seq, record, hash FROM records LEFT JOIN leaves USING (seq) UNION ALL "
+    "SELECT seq, NULL, hash FROM leaves WHERE seq NOT IN (SELECT seq FROM records) ORDER BY 1"
+)
 
 
 class Unsigned(Exception):
-    """A text that the key has not signed."""
+    """A text that no key of the log has signed."""
 
 
-def signed(note: str, key: str) -> list[str]:
-    """Return the lines of a note that the key NAME+ID+KEY has signed."""
-    name, ident, encoded = key.strip().split("+", 2)
+def signed(note: str, keys: Iterable[str]) -> list[str]:
+    """Return the lines of a note that one of the keys NAME+ID+KEY has signed, for the log of that name."""
     text, _, signatures = note.rpartition("\n\n")
-    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded)[1:])
-    for line in signatures.split("\n"):
-        if line.startswith(f"— {name} "):
+    for key in keys:
+        name, ident, encoded = key.strip().split("+", 2)
+        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded)[1:])
+        for line in signatures.split("\n"):
+            if not line.startswith(f"— {name} "):
+                continue
             raw = base64.b64decode(line.split(" ")[-1])
             try:
                 public.verify(raw[4:], text.encode() + b"\n")
             except InvalidSignature:
                 continue
-            if raw[:4].hex() == ident and text.split("\n")[0].split(" ")[0] == name:
+            if raw[:4].hex() == ident and text.split("\n")[0] == name:
                 return text.split("\n")
-    raise Unsigned(f"not signed with the key {name}")
+    raise Unsigned("it is not signed with a key of this log")
 
 
 class Verifier:
-    """Reads rows in order of their numbers; `findings` says what is wrong, nearest to the beginning first."""
+    """Reads a log once, in the order of its numbers. Then `end` says what is wrong, the first wrong row first.
 
-    def __init__(self, key: str, notes: Iterable[str], witnessed: Iterable[str] = (), removals: Iterable[str] = ()):
+    `witnessed` are notes that were kept elsewhere. `records` were there, `removed` were taken away on purpose, and
+    `size` of both together are covered by a checkpoint.
+    """
+
+    def __init__(self, keys: Sequence[str], witnessed: Iterable[str] = ()) -> None:
         self.findings: list[str] = []
-        self.rows = self.size = self.removed = 0
+        self.rows = self.records = self.removed = self.size = self.checkpoints = self.witnessed = 0
+        self.keys = keys
         self._stack: list[tuple[int, bytes]] = []
         self._expected: dict[int, set[tuple[str, bytes]]] = {}
-        self._gone, self._gone_to = 0, 0
-        for whose, several in (("a checkpoint", notes), ("a witness", witnessed)):
-            for note in several:
-                try:
-                    lines = signed(note, key)
-                    size, root = int(lines[1]), base64.b64decode(lines[2])
-                except (Unsigned, ValueError, IndexError) as error:
-                    self._found(f"{whose} cannot be believed: {error}")
-                    continue
-                self._expected.setdefault(size, set()).add((whose, root))
-                self.size = max(self.size, size)
-        for note in removals:
-            try:
-                _, what, last, count = signed(note, key)[:4]
-                if what != "removed":
-                    raise ValueError(what)
-                self._gone, self._gone_to = self._gone + int(count), max(self._gone_to, int(last))
-            except (Unsigned, ValueError) as error:
-                self._found(f"a statement of what was removed cannot be believed: {error}")
+        self._gone: set[int] = set()
+        for note in witnessed:
+            self.witnessed += self._expect("a witness", note)
 
     def _found(self, text: str) -> None:
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(text)
 
-    def read(self, rows: Iterable[Row]) -> "Verifier":
-        """Take all rows, from number 1 on."""
-        sha256, stack, expected = hashlib.sha256, self._stack, self._expected
-        covered, number = self.size, 0
+    def _expect(self, whose: str, note: str) -> bool:
+        try:
+            _, size, root = signed(note, self.keys)[:3]
+            self._expected.setdefault(int(size), set()).add((whose, base64.b64decode(root)))
+        except (Unsigned, ValueError) as error:
+            self._found(f"{whose} cannot be believed: {error}")
+            return False
+        self.size = max(self.size, int(size))
+        return True
+
+    def begin(self, checkpoints: Sequence[str], removal: str | None) -> None:
+        """Take the signed notes, before any row."""
+        for note in checkpoints:
+            self.checkpoints += self._expect("a checkpoint", note)
+        if removal is not None:
+            try:
+                _, what, ranges = signed(removal, self.keys)[:3]
+                for first, last in (pair.split("-") for pair in ranges.split(",") if what == "removed"):
+                    self._gone.update(range(int(first), int(last) + 1))
+            except (Unsigned, ValueError) as error:
+                self._found(f"the statement of what was removed cannot be believed: {error}")
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """Take the next rows."""
+        sha256, stack, expected, gone = hashlib.sha256, self._stack, self._expected, self._gone
         for number, record, leaf in rows:
-            if number != self.rows + 1:
-                self._found(f"record {self.rows + 1} is missing: {number} comes in its place")
-                return self
+            while number > self.rows + 1 and len(self.findings) < MOST_FINDINGS:
+                self.rows += 1
+                self._found(f"record {self.rows} is missing")
             self.rows = number
             if record is None:
                 self.removed += 1
-                if leaf is None or number > self._gone_to:
+                if number not in gone:
                     self._found(f"record {number} is missing, and nothing signed says that it was removed")
-                if leaf is None:
-                    return self
-                grown = leaf
+                grown = leaf or b""
             else:
+                self.records += 1
                 grown = sha256(b"\x00" + number.to_bytes(8, "big") + record).digest()
-                if leaf is None and number <= covered:
-                    self._found(f"the leaf of record {number} is missing")
-                elif leaf is not None and leaf != grown:
+                if number in gone:
+                    self._found(f"record {number} was removed, and is here again")
+                if leaf != grown and (leaf is not None or number <= self.size):
                     self._found(f"record {number} is not what was signed")
-                    grown = leaf
             weight = 1
             while stack and stack[-1][0] == weight:
                 grown = sha256(b"\x01" + stack.pop()[1] + grown).digest()
@@ -105,48 +119,41 @@ class Verifier:
             stack.append((weight, grown))
             if number in expected:
                 self._compare(number)
-        return self
 
     def _compare(self, size: int) -> None:
         grown = self._stack[-1][1]
         for _, left in reversed(self._stack[:-1]):
             grown = hashlib.sha256(b"\x01" + left + grown).digest()
-        for whose, root in self._expected[size]:
+        for whose, root in sorted(self._expected[size]):
             if root != grown:
                 self._found(f"the records up to {size} are not those that {whose} has seen")
 
     def end(self) -> list[str]:
-        """Return the findings, once all rows were read."""
+        """Return the findings, once all rows were taken."""
         if self.rows < self.size:
             self._found(f"the end is cut off: {self.size} records were signed, {self.rows} are here")
-        if self.removed != self._gone and not self.findings:
-            self._found(f"{self.removed} records are missing, but {self._gone} were removed by what was signed")
         return self.findings
 
 
-def rows_of(db: sqlite3.Connection) -> Iterator[Row]:
-    """Give the rows of a ledger, those that were taken away too."""
-    yield from db.execute(
-        "SELECT seq, record, hash FROM records LEFT JOIN leaves USING (seq) UNION ALL "
-        "SELECT seq, NULL, hash FROM leaves WHERE seq NOT IN (SELECT seq FROM records) ORDER BY 1"
-    )
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Read a ledger's file; 0 where it is whole, 1 where it is not."""
+    """Read a ledger's file as it is at one moment; 0 where it is whole, 1 where it is not."""
     asked = argparse.ArgumentParser(prog="verifier", description="Is this log whole?")
     asked.add_argument("ledger", type=Path)
-    asked.add_argument("--key", required=True, help="NAME+ID+KEY, as `tierwise audit key` prints it")
-    asked.add_argument("--witness", type=Path, action="append", default=[], help="checkpoints kept elsewhere")
+    asked.add_argument("--key", required=True, action="append", help="NAME+ID+KEY, as `tierwise audit key` prints it")
+    asked.add_argument("--witness", type=Path, action="append", default=[], help="checkpoints that were kept elsewhere")
     given = asked.parse_args(arguments)
-    db = sqlite3.connect(f"file:{given.ledger}?mode=ro", uri=True)
+    witnessed = [
+        f"{note}\n" for file in given.witness for note in file.read_text("utf-8").split("\n\n\n") if note.strip()
+    ]
+    found = Verifier(given.key, witnessed)
+    db = sqlite3.connect(f"{given.ledger.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    db.execute("BEGIN")
     notes = [note for (note,) in db.execute("SELECT note FROM checkpoints ORDER BY size")]
-    removals = [note for (note,) in db.execute("SELECT note FROM removals ORDER BY rowid")]
-    witnessed = [note for file in given.witness for note in file.read_text().split("\n\n\n") if note.strip()]
-    found = Verifier(given.key, notes, witnessed, removals).read(rows_of(db))
+    found.begin(notes, next((note for (note,) in db.execute("SELECT note FROM removals")), None))
+    found.take(db.execute(SQL))
     for finding in found.end():
         print(finding)
-    print(f"{found.rows} records, {found.size} of them signed in {len(notes)} checkpoints; {len(found.findings)} findings")
+    print(f"{found.records} records, {found.removed} removed, {found.size} covered by {found.checkpoints} checkpoints")
     return 1 if found.findings else 0
 
 

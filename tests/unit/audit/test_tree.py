@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise.ledger.tree import (
+from tierwise.audit.tree import (
     EMPTY,
     Frontier,
     consistency,
