@@ -163,9 +163,8 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         notary = _notary(settings, ledger, transport)
-        stack.push_async_callback(notary.look, last=True)
-        signing = asyncio.create_task(notary.follow())
-        stack.callback(signing.cancel)
+        stack.push_async_callback(notary.close)
+        notary.begin()
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
         metrics = Metrics(lambda: ledger.pending_rows)
@@ -199,14 +198,19 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
 
 def _notary(settings: Settings, ledger: Store, transport: Transport) -> Notary:
     """Return who signs the ledger's log, and tells the witnesses."""
-    row = settings.document.audit
-    files = [WitnessFile(Path(one.path).expanduser(), one.every_s) for one in row.witness if one.path is not None]
+    row, files = settings.document.audit, witness_files(settings)
     places = [
         Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
         for one in row.witness
         if one.url is not None
     ]
     return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places])
+
+
+def witness_files(settings: Settings) -> list[WitnessFile]:
+    """Return the witnesses that can be read here."""
+    rows = settings.document.audit.witness
+    return [WitnessFile(Path(one.path).expanduser(), one.every_s) for one in rows if one.path is not None]
 
 
 def _token(settings: Settings, reference: str | None) -> Secret | None:
@@ -311,7 +315,7 @@ def application(wired: Wired) -> App:
         settings=document.server,
         metrics=wired.metrics.render,
         ready=ready,
-        warning=lambda: wired.releases.warning,
+        warning=lambda: wired.releases.warning or wired.notary.warning,
     )
 
 

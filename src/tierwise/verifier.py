@@ -32,7 +32,7 @@ class Unsigned(Exception):
 
 def signed(note: str, keys: Iterable[str]) -> list[str]:
     """Return the lines of a note that one of the keys NAME+ID+KEY has signed, for the log of that name."""
-    text, _, signatures = note.rpartition("\n\n")
+    text, _, signatures = str(note).rpartition("\n\n")
     for key in keys:
         name, ident, encoded = key.strip().split("+", 2)
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded)[1:])
@@ -53,37 +53,40 @@ class Verifier:
     """Reads a log once, in the order of its numbers. Then `end` says what is wrong, the first wrong row first.
 
     `witnessed` are notes that were kept elsewhere. `records` were there, `removed` were taken away on purpose, and
-    `size` of both together are covered by a checkpoint.
+    `signed` of both together are covered by the log's own checkpoints, `size` by those of witnesses too.
     """
 
     def __init__(self, keys: Sequence[str], witnessed: Iterable[str] = ()) -> None:
         self.findings: list[str] = []
-        self.rows = self.records = self.removed = self.size = self.checkpoints = self.witnessed = 0
+        self.rows = self.records = self.removed = self.signed = self.size = self.checkpoints = self.witnessed = 0
         self.keys = keys
         self._stack: list[tuple[int, bytes]] = []
         self._expected: dict[int, set[tuple[str, bytes]]] = {}
         self._gone: set[int] = set()
         for note in witnessed:
-            self.witnessed += self._expect("a witness", note)
+            self.witnessed += self._expect("a witness", note) is not None
 
     def _found(self, text: str) -> None:
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(text)
 
-    def _expect(self, whose: str, note: str) -> bool:
+    def _expect(self, whose: str, note: str) -> int | None:
         try:
-            _, size, root = signed(note, self.keys)[:3]
-            self._expected.setdefault(int(size), set()).add((whose, base64.b64decode(root)))
+            _, told, root = signed(note, self.keys)[:3]
+            size = int(told)
+            self._expected.setdefault(size, set()).add((whose, base64.b64decode(root)))
         except (Unsigned, ValueError) as error:
             self._found(f"{whose} cannot be believed: {error}")
-            return False
-        self.size = max(self.size, int(size))
-        return True
+            return None
+        self.size = max(self.size, size)
+        return size
 
     def begin(self, checkpoints: Sequence[str], removal: str | None) -> None:
         """Take the signed notes, before any row."""
         for note in checkpoints:
-            self.checkpoints += self._expect("a checkpoint", note)
+            size = self._expect("a checkpoint", note)
+            if size is not None:
+                self.checkpoints, self.signed = self.checkpoints + 1, max(self.signed, size)
         if removal is not None:
             try:
                 _, what, ranges = signed(removal, self.keys)[:3]
@@ -104,10 +107,11 @@ class Verifier:
                 self.removed += 1
                 if number not in gone:
                     self._found(f"record {number} is missing, and nothing signed says that it was removed")
-                grown = leaf or b""
+                grown = leaf if isinstance(leaf, bytes) else b""
             else:
                 self.records += 1
-                grown = sha256(b"\x00" + number.to_bytes(8, "big") + record).digest()
+                told = record if isinstance(record, bytes) else b""  # SQLite keeps a value of any type in any column
+                grown = sha256(b"\x00" + number.to_bytes(8, "big") + told).digest()
                 if number in gone:
                     self._found(f"record {number} was removed, and is here again")
                 if leaf != grown and (leaf is not None or number <= self.size):
@@ -151,9 +155,10 @@ def main(arguments: list[str] | None = None) -> int:
     notes = [note for (note,) in db.execute("SELECT note FROM checkpoints ORDER BY size")]
     found.begin(notes, next((note for (note,) in db.execute("SELECT note FROM removals")), None))
     found.take(db.execute(SQL))
-    for finding in found.end():
-        print(finding)
-    print(f"{found.records} records, {found.removed} removed, {found.size} covered by {found.checkpoints} checkpoints")
+    sums = (
+        f"{found.records} records, {found.removed} removed, {found.signed} covered by {found.checkpoints} checkpoints"
+    )
+    sys.stdout.write("".join(f"{line}\n" for line in [*found.end(), sums]))
     return 1 if found.findings else 0
 
 

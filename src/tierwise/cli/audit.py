@@ -148,8 +148,8 @@ async def absence(
     checkpoints = await _read(settings, verifier, counting)
     report, found = _report(verifier), counting.found
     why_not = [f"the log is not whole: {one}" for one in verifier.findings] + doubts(asked, found)
-    if found.last_seq is not None and found.last_seq > verifier.size:
-        why_not.append(f"records {verifier.size + 1} to {found.last_seq} are not signed yet")
+    if found.last_seq is not None and found.last_seq > verifier.signed:
+        why_not.append(f"records {verifier.signed + 1} to {found.last_seq} are not signed yet")
     return {
         "shown": not why_not,
         "question": asked,
@@ -189,8 +189,7 @@ def absence_told(proof: dict[str, Any]) -> list[str]:
 def _verifier(settings: config.Settings, keys: list[str] | None, witness: list[Path] | None) -> Verifier:
     known = [str(VerifierKey.parse(one)) for one in keys or ()]
     known = known or [str(one) for one in bootstrap.signer(settings, make=False).keys]
-    rows = settings.document.audit.witness
-    files = witness or [path for row in rows if row.path and (path := Path(row.path).expanduser()).exists()]
+    files = witness or [path for one in bootstrap.witness_files(settings) if (path := one.path).exists()]
     try:
         texts = [path.read_text("utf-8") for path in files]
     except (OSError, UnicodeDecodeError) as error:
@@ -230,8 +229,8 @@ def _report(verifier: Verifier) -> dict[str, Any]:
         "findings": findings,
         "records": verifier.records,
         "removed": verifier.removed,
-        "signed": verifier.size,
-        "unsigned": max(verifier.rows - verifier.size, 0),
+        "signed": verifier.signed,
+        "unsigned": max(verifier.rows - verifier.signed, 0),
         "checkpoints": verifier.checkpoints,
         "witnessed": verifier.witnessed,
     }
