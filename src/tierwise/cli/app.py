@@ -35,6 +35,7 @@ COMMANDS = {
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
+    "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
