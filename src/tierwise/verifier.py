@@ -104,7 +104,7 @@ class Verifier:
                 self._found(f"record {self.rows} is missing")
             self.rows = number
             if record is None:
-                self.removed += 1
+                self.removed += number in gone
                 if number not in gone:
                     self._found(f"record {number} is missing, and nothing signed says that it was removed")
                 grown = leaf if isinstance(leaf, bytes) else b""

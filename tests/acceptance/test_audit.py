@@ -137,7 +137,7 @@ def test_a_log_is_signed_beside_the_calls_and_its_witnesses_are_told(
         called(address)
     whole(installed, 3)
     told = installed.run("audit", "verify").stdout
-    assert "the log is whole: 3 records, 0 removed by age" in told
+    assert "the log is whole: 3 records here, 0 removed by age" in told
     assert "checkpoints that were kept elsewhere" in told
     deadline = time.monotonic() + 20
     while "/bucket/log/3" not in objects.objects:
@@ -217,9 +217,9 @@ def test_absence_is_shown_where_it_is_true_and_says_what_it_rests_on(installed: 
     asked(installed, "--model", "plain", "--label", "internal")
     question = ("audit", "prove-absence", "--label", "restricted", "--tier", "frontier", "--since", "1d")
     told = installed.run(*question).stdout
-    assert told.startswith("shown: no call labelled restricted or higher went to tier frontier")
-    assert "2 calls in that time, 1 with such a label; their attempts: 1 to local" in told
-    assert "that no call went round the gateway is not shown" in told
+    assert told.startswith("shown: no call labelled restricted or higher went to tier frontier,")
+    assert "2 calls in that time, 1 with such a label; attempts: 1 to local" in told
+    assert "that no call went to up past the gateway is not shown" in told
     proof = installed.json(*question)
     assert proof["shown"] is True
     assert proof["rests_on"]["witnesses"] >= 1
@@ -231,7 +231,7 @@ def test_absence_is_shown_where_it_is_true_and_says_what_it_rests_on(installed: 
     assert "the log is not whole: record 2 is missing" in again["because"][0]
     (tmp_path / "bill.json").write_text("{}")
     refused = installed.run(*question, "--reconciled", str(tmp_path / "bill.json"), code=2).stderr
-    assert "tierwise reconcile --json" in refused
+    assert "tierwise reconcile --keep" in refused
 
 
 @pytest.mark.usefixtures("rules")
@@ -257,3 +257,24 @@ def test_a_key_is_changed_and_what_the_old_one_signed_is_still_believed(installe
     (installed.home / "audit.key").unlink()
     assert "audit.key is missing" in installed.run("audit", "verify", code=2).stderr
     assert "is no key of a log" in installed.run("audit", "verify", "--key", "nonsense", code=2).stderr
+
+
+@pytest.mark.usefixtures("rules")
+def test_an_auditor_gets_a_pack_and_can_check_it_alone(installed: Installed, tmp_path: Path) -> None:
+    asked(installed, "--model", "near", "--label", "restricted")
+    asked(installed, "--model", "plain", "--label", "internal")
+    folder = tmp_path / "pack"
+    told = installed.run("audit", "pack", str(folder), "--since", "1d").stdout
+    assert "every ceiling was kept" in told
+    pages, twin = (folder / "pack.md").read_text(), json.loads((folder / "pack.json").read_text())
+    assert pages.count("\n") < 110, "two pages"
+    for said in ("restricted | local", "shown: no call labelled restricted or higher", twin["digests"]["policy"]):
+        assert said in pages
+    assert [proof["question"]["label"] for proof in twin["proofs"]] == ["confidential", "restricted"]
+    key = (folder / "log.keys").read_text().split()[0]
+    assert key == installed.run("audit", "key").stdout.strip()
+    command = [sys.executable, "-I", str(folder / "verifier.py"), str(installed.home / "ledger.sqlite"), "--key", key]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    tampered(installed, "DELETE FROM records WHERE seq = 1")
+    assert "NOT every ceiling" in installed.run("audit", "pack", str(folder), "--since", "1d", code=1).stdout
+    assert "the log is not whole" in (folder / "pack.md").read_text()

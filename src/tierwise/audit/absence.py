@@ -124,7 +124,7 @@ def doubts(asked: Question, found: Counted) -> list[str]:
     if found.unknown_calls:
         said.append(f"of {_calls(found.unknown_calls)} it is not known where they went: the gateway was killed")
     if found.removed and (found.oldest is None or asked.since < found.oldest):
-        said.append("records from the beginning of this time were removed by their age")
+        said.append("records from the beginning of this time are not there any more")
     return said
 
 

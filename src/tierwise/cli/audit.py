@@ -2,27 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.audit.absence import Absence, Counted, Question, doubts
+from tierwise.audit.absence import Question
 from tierwise.audit.checkpoint import opened
 from tierwise.audit.inclusion import Inclusion
-from tierwise.audit.notes import VerifierKey
 from tierwise.cli.finding import found_in
 from tierwise.cli.options import ConfigFile, Json, moment_ts, print_json, since_ts
-from tierwise.cli.reading import Several, bar
-from tierwise.core.errors import ConfigError, InvalidCall, StoreError
+from tierwise.cli.proving import absence_told, absences, read, report, report_told, rests_told, verifier_of
+from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.label import Label, Tier
 from tierwise.ledger.audit_key import rotated
-from tierwise.ledger.notary import SEPARATOR
-from tierwise.verifier import Verifier
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Proof that the log is whole.")
 Keys = Annotated[
@@ -31,7 +25,9 @@ Keys = Annotated[
 Witnesses = Annotated[
     list[Path] | None, typer.Option("--witness", metavar="FILE", help="Checkpoints that were kept elsewhere.")
 ]
-ALONE = "without a witness, an end that was cut off together with its checkpoints could not be seen"
+Bills = Annotated[
+    list[Path] | None, typer.Option("--reconciled", metavar="FILE", help="What `tierwise reconcile --keep` wrote.")
+]
 
 
 @app.command()
@@ -47,14 +43,14 @@ def verify(keys: Keys = None, witness: Witnesses = None, file: ConfigFile = None
       tierwise audit verify --key "$LOG_KEY" --witness /mnt/elsewhere/checkpoints
     """
     settings = config.load(file)
-    verifier = _verifier(settings, keys, witness)
-    asyncio.run(_read(settings, verifier))
-    report = _report(verifier)
+    verifier = verifier_of(settings, keys, witness)
+    asyncio.run(read(settings, verifier))
+    told = report(verifier)
     if as_json:
-        print_json(report)
+        print_json(told)
     else:
-        print("\n".join(_told(report)))
-    if report["findings"]:
+        print("\n".join(report_told(told)))
+    if told["findings"]:
         raise typer.Exit(1)
 
 
@@ -104,9 +100,7 @@ def prove_absence(
     until: Annotated[str | None, typer.Option(help="Before then: a span ago, or a date; now if not given.")] = None,
     keys: Keys = None,
     witness: Witnesses = None,
-    reconciled: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="What `tierwise reconcile --json` said of a bill.")
-    ] = None,
+    reconciled: Bills = None,
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -131,81 +125,47 @@ def prove_absence(
     )
     if asked.until <= asked.since:
         raise InvalidCall("--until: it lies before --since", param="--until")
-    proof = asyncio.run(absence(settings, asked, _verifier(settings, keys, witness), reconciled or []))
+    (proof,) = asyncio.run(absences(settings, [asked], verifier_of(settings, keys, witness), reconciled or []))
     if as_json:
         print_json(proof)
     else:
-        print("\n".join(absence_told(proof)))
+        print("\n".join(absence_told(proof) + rests_told(proof)))
     if not proof["shown"]:
         raise typer.Exit(1)
 
 
-async def absence(
-    settings: config.Settings, asked: Question, verifier: Verifier, reconciled: Sequence[Path]
-) -> dict[str, Any]:
-    """Return the proof, or why there is none, as it is printed as JSON."""
-    counting = Absence(asked)
-    checkpoints = await _read(settings, verifier, counting)
-    report, found = _report(verifier), counting.found
-    why_not = [f"the log is not whole: {one}" for one in verifier.findings] + doubts(asked, found)
-    if found.last_seq is not None and found.last_seq > verifier.signed:
-        why_not.append(f"records {verifier.signed + 1} to {found.last_seq} are not signed yet")
-    return {
-        "shown": not why_not,
-        "question": asked,
-        "because": why_not,
-        "found": found,
-        "log": report,
-        "checkpoint": checkpoints[-1] if checkpoints else None,
-        "keys": list(verifier.keys),
-        "rests_on": {"witnesses": verifier.witnessed, "reconciled": [_statement(path) for path in reconciled]},
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+@app.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where it is written; made if it is not there.")],
+    since: Annotated[str, typer.Option(help="What time it is about: 90d, or a date such as 2026-07-01.")] = "90d",
+    witness: Witnesses = None,
+    reconciled: Bills = None,
+    file: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write what an auditor needs into a folder: two pages, the same for machines, and the means to check it.
 
+    The policy in force with its ceilings, for each ceiling the proof that it
+    was kept, incidents, retention, versions and digests. Exit 1 where a proof
+    fails: the pack then says so.
 
-def absence_told(proof: dict[str, Any]) -> list[str]:
-    """Say the proof in words."""
-    asked: Question = proof["question"]
-    found: Counted = proof["found"]
-    where = " or ".join([*(f"tier {one}" for one in asked.tiers), *(f"endpoint {one}" for one in asked.endpoints)])
-    went = ", ".join(f"{count:,} to {tier}" for tier, count in sorted(found.attempts.items())) or "none anywhere"
-    said = [
-        ("shown" if proof["shown"] else "NOT shown")
-        + f": no call labelled {asked.label} or higher went to {where}, {_utc(asked.since)} to {_utc(asked.until)}",
-        *(f"  because {one}" for one in proof["because"]),
-        *(f"    {ident}" for ident in (*found.went, *found.unknown)),
-        f"  {found.looked_at:,} calls in that time, {found.labelled:,} with such a label; their attempts: {went}",
-        f"  {found.declassified:,} of the calls carried a label that a person had lowered",
-        *(f"  {line}" for line in _told(proof["log"])),
-    ]
-    bills = proof["rests_on"]["reconciled"]
-    said += [f"  no call went round the gateway, as the bill {one['file']} shows" for one in bills if one["agrees"]]
-    said += [f"  the bill {one['file']} does NOT agree with the ledger" for one in bills if not one["agrees"]]
-    if not bills:
-        said.append("  that no call went round the gateway is not shown: reconcile a provider's bill (--reconciled)")
-    return said
+    Examples:
+      tierwise audit pack audit-2026-q3 --since 2026-07-01
+      tierwise audit pack audit --reconciled july.json
+    """
+    from tierwise.cli.pack import written
 
-
-def _verifier(settings: config.Settings, keys: list[str] | None, witness: list[Path] | None) -> Verifier:
-    known = [str(VerifierKey.parse(one)) for one in keys or ()]
-    known = known or [str(one) for one in bootstrap.signer(settings, make=False).keys]
-    files = witness or [path for one in bootstrap.witness_files(settings) if (path := one.path).exists()]
-    try:
-        texts = [path.read_text("utf-8") for path in files]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"a witness cannot be read: {error}", key="--witness") from None
-    return Verifier(known, [f"{note}\n" for text in texts for note in text.split("\n" + SEPARATOR) if note.strip()])
-
-
-async def _read(settings: config.Settings, *readings: Any) -> list[str]:
-    """Have the log read by all of them at once; return its checkpoints."""
-    async with bootstrap.reading(settings) as history:
-        if history is None:
-            raise StoreError(f"{settings.ledger_name}: nothing is recorded there yet")
-        with bar(await history.count()) as tell:
-            several = Several(readings, tell)
-            await history.read_log(several)
-        return several.checkpoints
+    settings = config.load(file)
+    made = asyncio.run(
+        written(settings, folder, since_ts(since), verifier_of(settings, None, witness), reconciled or [])
+    )
+    if as_json:
+        print_json(made)
+    else:
+        print(f"{folder}: pack.md, pack.json, log.keys, checkpoint, verifier.py")
+        print("every ceiling was kept" if made["shown"] else "NOT every ceiling is shown to be kept: see pack.md")
+    if not made["shown"]:
+        raise typer.Exit(1)
 
 
 async def _prove(settings: config.Settings, ident: str) -> dict[str, Any]:
@@ -215,58 +175,8 @@ async def _prove(settings: config.Settings, ident: str) -> dict[str, Any]:
         raise InvalidCall(f"call {decision.id} is still open: it has no record yet", param="ID")
     signer = bootstrap.signer(settings, make=False)
     inclusion = Inclusion(decision.seq)
-    checkpoints = await _read(settings, inclusion)
+    checkpoints = await read(settings, inclusion)
     newest = opened(checkpoints[-1], signer.keys) if checkpoints else None
     if newest is None or newest.size < decision.seq:
         raise InvalidCall(f"record {decision.seq} is not signed yet: ask again in some seconds", param="ID")
     return inclusion.proof(newest.size) | {"checkpoint": checkpoints[-1], "keys": [str(one) for one in signer.keys]}
-
-
-def _report(verifier: Verifier) -> dict[str, Any]:
-    findings = verifier.end()
-    return {
-        "whole": not findings,
-        "findings": findings,
-        "records": verifier.records,
-        "removed": verifier.removed,
-        "signed": verifier.signed,
-        "unsigned": max(verifier.rows - verifier.signed, 0),
-        "checkpoints": verifier.checkpoints,
-        "witnessed": verifier.witnessed,
-    }
-
-
-def _told(report: dict[str, Any]) -> list[str]:
-    whole = "whole" if report["whole"] else "NOT whole"
-    said = [
-        *report["findings"],
-        f"the log is {whole}: {report['records']:,} records, {report['removed']:,} removed by age",
-    ]
-    said.append(
-        f"{report['signed']:,} are signed, in {report['checkpoints']:,} checkpoints; {report['unsigned']:,} not yet"
-    )
-    if not report["witnessed"]:
-        said.append(ALONE)
-    elif report["whole"]:
-        said.append(f"it agrees with {report['witnessed']:,} checkpoints that were kept elsewhere")
-    return said
-
-
-def _statement(path: Path) -> dict[str, Any]:
-    """Return what a reconciliation says, and its digest, so that it can be told from another."""
-    import hashlib
-
-    try:
-        data = path.read_bytes()
-        said = msgspec.json.decode(data, type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InvalidCall(f"--reconciled {path}: {error}", param="--reconciled") from None
-    if not isinstance(said.get("agrees"), bool):
-        raise InvalidCall(
-            f"--reconciled {path}: this is not what `tierwise reconcile --json` wrote", param="--reconciled"
-        )
-    return {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **said}
-
-
-def _utc(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M")

@@ -69,7 +69,7 @@ def test_only_the_time_and_the_workflow_that_were_asked_about_count() -> None:
 
 def test_what_was_removed_by_its_age_cannot_be_answered_for() -> None:
     counted = found(None, record(50, Label.RESTRICTED, Tier.LOCAL))
-    assert doubts(ASKED, counted) == ["records from the beginning of this time were removed by their age"]
+    assert doubts(ASKED, counted) == ["records from the beginning of this time are not there any more"]
     later = Question(label=Label.RESTRICTED, since=START + 60, until=START + 70)
     assert doubts(later, found(None, record(50), asked=later)) == []
 
