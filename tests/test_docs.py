@@ -18,11 +18,12 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands, kinds, reliability
+from tests.documents import commands, kinds, licences, reliability
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
 from tierwise.core.errors import ConfigError
+from tierwise.installation import packages
 
 SHELL = ("sh", "bash", "shell", "console")
 RUN_LIMIT_S = 60
@@ -53,6 +54,26 @@ def test_the_documents_are_there(documents: list[Document]) -> None:
 
 def test_the_kinds_of_endpoint_are_those_of_the_rows() -> None:
     assert kinds.PAGE.read_text(encoding="utf-8") == kinds.page(), "scripts/docs writes it anew"
+
+
+def test_the_licences_are_those_of_the_packages() -> None:
+    assert licences.PAGE.read_text(encoding="utf-8") == licences.page(), "scripts/docs writes it anew"
+
+
+def test_nothing_that_is_needed_is_under_a_licence_that_would_bind_its_users() -> None:
+    found = packages(licences.roots())
+    assert {"msgspec", "cryptography", "python-stdnum"} <= found.keys()
+    assert not [one.name for one in found.values() if licences.VIRAL.search(one.licence)]
+    assert not [one.name for one in found.values() if one.licence == "not named"]
+
+
+@pytest.mark.parametrize(
+    "licence",
+    ["GPL-3.0-only", "GNU Affero General Public License v3", "MIT OR AGPL-3.0", "GNU General Public License v2"],
+)
+def test_such_a_licence_would_be_noticed(licence: str) -> None:
+    assert licences.VIRAL.search(licence)
+    assert not licences.VIRAL.search("GNU Lesser General Public License v2 or later (LGPLv2+)")
 
 
 def test_the_page_of_proofs_tells_what_was_measured() -> None:
