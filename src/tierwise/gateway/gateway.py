@@ -184,7 +184,7 @@ class Gateway:
     ) -> tuple[Attempt, TierwiseError | None]:
         """Make one lap: policy again, breaker, budget, endpoint, gates. Every way out reports back."""
         mark = f"{run.ruling.decision.id[-12:]}{len(run.attempts)}_"
-        attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair)
+        attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair, beside=run.handed_on(hop))
         run.attempts.append(attempt)
         breaker = self.facts.breaker(hop.model.id)
         live = False  # true while there is more to come, and somebody else lets go of the attempt
