@@ -431,7 +431,11 @@ class Gateway:
         run.settling = True
         self._leave(run)
         decision, content = run.closed(outcome, self.rules, error=error, baseline=self._baseline(run))
-        await self._ledger.outcome(decision, content)
+        try:
+            await self._ledger.outcome(decision, content)
+        except asyncio.CancelledError:  # what was handed over is written all the same, so it counts
+            self._observe(decision, perf_counter() - run.started)
+            raise
         self._observe(decision, perf_counter() - run.started)
         return decision
 
