@@ -83,7 +83,17 @@ def _schema(url: str) -> bytes:
 
 
 def _attributes(field: int, values: Mapping[str, Value]) -> bytes:
-    return b"".join([_message(field, _key(name) + _message(2, _value(value))) for name, value in values.items()])
+    return b"".join([_message(field, _said(name, value)) for name, value in values.items()])
+
+
+def _said(name: str, value: Value) -> bytes:
+    return _words(name, value) if isinstance(value, str) else _key(name) + _message(2, _value(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _words(name: str, value: str) -> bytes:
+    """Write an attribute whose value is text; most of them come again and again."""
+    return _key(name) + _message(2, _text(1, value))
 
 
 @functools.lru_cache(maxsize=512)
