@@ -17,7 +17,7 @@ from tierwise.core.secret import Secret
 from tierwise.economics.budget import Account
 from tierwise.gateway.rules import Rules
 from tierwise.policy.settings import LabelSettings, ceilings
-from tierwise.providers.address import Address
+from tierwise.providers.address import Address, parse
 from tierwise.providers.outlet import outlet
 from tierwise.registry.kinds import kinds
 from tierwise.telemetry.export import Exporter, Made
@@ -82,8 +82,10 @@ async def observed(
         yield Observed(metrics, exporter)
     finally:
         repeating.cancel()
-        offer()
-        await exporter.aclose()
+        try:
+            offer()
+        finally:
+            await exporter.aclose()
 
 
 def collector_at(settings: TelemetrySettings, secret: Callable[[str], Secret | None]) -> Address | None:
@@ -105,9 +107,14 @@ def collector_at(settings: TelemetrySettings, secret: Callable[[str], Secret | N
         max_connections=2,
         max_answer_bytes=MAX_ANSWER_BYTES,
     )
-    return Address(
+    address = Address(
         url=settings.url, headers=tuple(headers), ca_file=settings.ca_file, limits=limits, media_type=PROTOBUF
     )
+    try:
+        parse(address)  # what is wrong with it is told at the start, not in a thread that nobody watches
+    except ConfigError as error:
+        raise ConfigError(f"telemetry: {error}", key="telemetry.url") from error
+    return address
 
 
 def budgets_left(accounts: Sequence[Account], now: float) -> Family:

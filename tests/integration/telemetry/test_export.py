@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import msgspec
 import pytest
+import trustme
 
 from tests.integration.gateway.conftest import Build, House, house, text_of
 from tests.integration.telemetry.collector import (
@@ -20,6 +23,7 @@ from tests.integration.telemetry.collector import (
     until,
 )
 from tierwise.core.call import Hints
+from tierwise.core.errors import ConfigError
 from tierwise.core.label import Label, Tier
 from tierwise.core.trace import Trace, span_id, trace_id
 from tierwise.economics.budget import Budget
@@ -255,6 +259,37 @@ def test_what_waits_at_the_end_is_sent(house: Build) -> None:
         assert collector.metrics
 
     run(scene)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_collector_whose_certificate_nobody_vouches_for_gets_nothing(
+    house: Build, tmp_path: Path, trusted: bool
+) -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+
+    async def scene() -> None:
+        with collecting(tls) as collector:
+            telemetry = sending(collector.url, ca_file=str(tmp_path / "ca.pem") if trusted else None, flush_s=0.5)
+            async with house(telemetry=telemetry) as h:
+                await h.ask()
+            assert len(collector.spans) == (2 if trusted else 0)
+            assert dropped(h) == ({} if trusted else {"unreachable": 1})
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://user:secret-9d@host/", "ftp://host", "http://host/?a=b"])
+def test_an_address_that_is_none_is_told_at_the_start(house: Build, url: str) -> None:
+    async def scene() -> None:
+        async with house(telemetry=sending(url, tier=Tier.FRONTIER)):
+            pass
+
+    with pytest.raises(ConfigError, match="telemetry") as refused:
+        asyncio.run(scene())
+    assert "secret-9d" not in str(refused.value)
 
 
 def test_no_proxy_of_the_environment_is_used(house: Build, monkeypatch: pytest.MonkeyPatch) -> None:
