@@ -51,6 +51,7 @@ ATTRIBUTES = (
     Name("embedding_model", None, "the same, of an embedding", openinference=("embedding.model_name",)),
     Name("response_model", "gen_ai.response.model", "what the endpoint says that it is, if it looks like a name",
          openinference=("llm.response.model_name",), private=True),
+    Name("response", "gen_ai.response.id", "what the endpoint calls its answer: report it once", private=True),
     Name("address", "server.address", "the endpoint's host"),
     Name("port", "server.port", "the endpoint's port"),
     Name("error", "error.type", "the class of what went wrong, `cancelled`, or `_OTHER`; never its text"),

@@ -112,6 +112,7 @@ def _attempt(
         operation=operation,
         provider=served.provider,
         response_model=_name(attempt.served_model),
+        response=_name(attempt.upstream_id) if operation == "chat" else None,
         address=served.address,
         port=served.port,
         error=error,

@@ -48,6 +48,7 @@ PASSED = AttemptRecord(
     first_byte_ms=80.0,
     usage=USAGE,
     served_model="big-1-2026",
+    upstream_id="chatcmpl-93ab",
     cost_usd=Decimal("0.0012345678901"),
     verdict="ok",
     confidence=-0.25,

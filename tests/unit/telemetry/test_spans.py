@@ -131,7 +131,7 @@ def test_no_prose_leaves_not_even_where_the_label_allows_it() -> None:
     assert not [name for name in ("messages", "instructions", 'ada"', "support") if name in told]
 
 
-PRIVATE = ("ada@example.org", "auto", "tickets", "big-1-2026", CALLER.id, CALLER.parent)
+PRIVATE = ("ada@example.org", "auto", "tickets", "big-1-2026", "chatcmpl-93ab", CALLER.id, CALLER.parent)
 
 
 @pytest.mark.parametrize("chosen", NAMINGS, ids=repr)
