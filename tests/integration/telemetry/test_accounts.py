@@ -4,14 +4,17 @@ agree to the last token and the last picodollar."""
 import asyncio
 import contextlib
 import random
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.gateway.conftest import Build, House, house
-from tests.integration.telemetry.collector import collecting, read_attributes
+from tests.integration.telemetry.collector import collecting, read_attributes, until
 from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.core.model import Limits
@@ -136,3 +139,23 @@ def hard(decisions: list[Decision], ledger: Counter[str]) -> None:
     assert ledger["attempts"] > CALLS
     assert all(ledger[bucket] for bucket in ("input", "output", "cache_read", "cost", "unknown"))
     assert any(one.usage is not None and one.usage.estimated for d in decisions for one in d.attempts)
+
+
+def test_a_call_whose_caller_leaves_while_its_record_is_written_is_counted(house: Build, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with house(served={"near": "scripted-near?fault=slow_first&delay_ms=300"}) as h:
+            asking = asyncio.create_task(h.ask(model="near"))
+            assert await asyncio.to_thread(until, lambda: bool(h.upstreams["near"].asked))
+            with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                assert await asyncio.to_thread(until, lambda: h.wired.ledger.pending_rows > 0)
+                asking.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asking
+                other.execute("ROLLBACK")
+            assert await asyncio.to_thread(until, lambda: h.wired.ledger.pending_rows == 0)
+            assert await h.wired.ledger.count() == 1
+            text = h.wired.observed.metrics.render().decode()
+            assert of_the_counters(text)["attempts"] == 1
+
+    asyncio.run(scene())
