@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tierwise import bootstrap, config, surroundings
+from tierwise import bootstrap, config, installation, surroundings
 from tierwise.audit.checkpoint import opened
 from tierwise.cli import telling
 from tierwise.cli.content import kept as kept_content
@@ -114,6 +114,7 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
     found.append(await _audit(settings))
+    found.append(_at_start(settings))
     found += [await _policy(settings), Finding(what="content", well=True, detail=kept_content(settings))]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
@@ -145,6 +146,16 @@ async def _collector(settings: config.Settings) -> Finding:
         return Finding(what="telemetry", well=False, detail=f"{where}: {error}", mend=mend)
     detail = where if status == OK else f"{where} answers {status}"
     return Finding(what="telemetry", well=status == OK, detail=detail, mend=mend)
+
+
+def _at_start(settings: config.Settings) -> Finding:
+    """Name what runs at every start of this Python without a package that is needed; it keeps serve from starting
+    only where that is asked for."""
+    found = installation.strays(known=settings.document.server.known_pth)
+    told = "; ".join(map(str, found)) or "only what needed packages installed"
+    well = not found or not settings.document.server.refuse_unknown_pth
+    mend = "look at it, then delete it, or name its package or its sha256:… in server.known_pth"
+    return Finding(what="code at start", well=well, detail=told, mend=mend)
 
 
 async def _policy(settings: config.Settings) -> Finding:

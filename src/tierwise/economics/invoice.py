@@ -134,9 +134,13 @@ def read(formats: Sequence[Format], files: Sequence[tuple[str, bytes]]) -> Invoi
         rows += page
         more += follows
     if len(rows) > MAX_ROWS:
-        raise InvalidCall(f"the export has more than {MAX_ROWS} rows: export a shorter time", param="INVOICE")
+        raise _too_many()
     form = _format_of(formats, rows, files[0][0])
     return _invoice(form, rows, complete=more < len(files))
+
+
+def _too_many() -> InvalidCall:
+    return InvalidCall(f"the export has more than {MAX_ROWS:,} rows: export a shorter time", param="INVOICE")
 
 
 def _format_of(formats: Sequence[Format], rows: Sequence[Row], name: str) -> Format:
@@ -326,8 +330,10 @@ def _csv_rows(name: str, text: str) -> Iterator[Row]:
         header = [cell.strip() for cell in next(reader, [])]
         if len(set(header)) < len(header):
             raise InvalidCall(f"{name}: row 1 names a column twice", param="INVOICE")
-        for cells in reader:
+        for number, cells in enumerate(reader):
             place = f"{name}: row {reader.line_num}"
+            if number >= MAX_ROWS:
+                raise _too_many()
             if not cells:
                 continue
             if len(cells) != len(header):

@@ -22,6 +22,8 @@ from tierwise.economics.price import MOST_OUTPUT_TOKENS
 EDGE_S = 5.0
 """How far the clocks of both sides may be apart, or a call be counted late."""
 NAMED_MOST = 50
+NEAREST = 32
+"""How many attempts of the same size, before and behind, are looked at for a line without a known name."""
 UNDER_WAY = "it is under way"
 COUNTING = "count_tokens"
 ZERO = Decimal(0)
@@ -200,10 +202,14 @@ def reconcile(
     naming = _Naming(models, called)
     kept = [_at_edge(entry, spans) for entry in found if _touches(entry.start, entry.end, spans)]
     lines = [line for line in invoice.lines if _touches(line.start, line.end, spans, 0.0)]
-    tallies = (_by_request if invoice.by_request else _by_window)(invoice, lines, kept, naming)
-    found_out = [one for tally in tallies if (one := tally.difference(invoice)) is not None]
+    bill = _bill(invoice)
+    if invoice.by_request:
+        tallies = _by_request(lines, kept, naming, bill)
+    else:
+        tallies = _by_window(invoice, lines, kept, naming, bill)
+    found_out = [one for tally in tallies if (one := tally.difference(bill)) is not None]
     differences = tuple(sorted(found_out, key=lambda one: (one.start, one.model, one.kind)))
-    unsure = [one for tally in tallies if not tally.exact(invoice) for one in tally.entries if one.most is not None]
+    unsure = [one for tally in tallies if not tally.exact(bill) for one in tally.entries if one.most is not None]
     return Reconciliation(
         export=invoice.format.name,
         by="request" if invoice.by_request else "window",
@@ -214,7 +220,7 @@ def reconcile(
         complete=invoice.complete,
         lines=len(lines),
         attempts=sum(len(tally.entries) for tally in tallies),
-        provider=_added((line.counts for line in lines), invoice),
+        provider=_added((line.counts for line in lines), bill.nothing),
         ledger=_added(entry.counts for tally in tallies for entry in tally.entries),
         money=_money(lines, differences),
         differences=differences,
@@ -273,6 +279,18 @@ def _at_edge(entry: Entry, spans: Sequence[tuple[float, float]]) -> Entry:
     return msgspec.structs.replace(entry, most=entry.counts, why=why)
 
 
+class _Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """What tallies are measured in: nothing, in the measures that the export tells, and the decimals of its amounts."""
+
+    nothing: Counts
+    digits: int
+
+
+def _bill(invoice: Invoice) -> _Bill:
+    told = {name: 0 for name in MEASURES if all(getattr(line.counts, name) is not None for line in invoice.lines)}
+    return _Bill(nothing=Counts(**told), digits=invoice.digits)
+
+
 class _Tally:
     """What both sides say of one model in one window."""
 
@@ -291,36 +309,36 @@ class _Tally:
         """Say whether a call was open at this moment, as far as clocks can tell."""
         return any(one.start - EDGE_S < boundary < one.end + EDGE_S for one in self.entries)
 
-    def exact(self, invoice: Invoice) -> bool:
+    def exact(self, bill: _Bill) -> bool:
         """Say whether the bill is what the ledger counts to the token, with or without what is open."""
-        billed = dict(self._billed(invoice).items())
+        billed = dict(self._billed(bill).items())
         sums = _added(one.counts for one in self.entries), _added(one.low for one in self.entries)
         return any(billed == {name: getattr(counted, name) for name in billed} for counted in sums)
 
-    def _billed(self, invoice: Invoice) -> Counts:
-        return _added((line.counts for line in self.lines), invoice)
+    def _billed(self, bill: _Bill) -> Counts:
+        return _added((line.counts for line in self.lines), bill.nothing)
 
-    def difference(self, invoice: Invoice) -> Difference | None:
+    def difference(self, bill: _Bill) -> Difference | None:
         """Return where the bill does not lie between the least and the most that the ledger knows of."""
-        billed = self._billed(invoice)
+        billed = self._billed(bill)
         low, high = _added(one.low for one in self.entries), _added(one.high for one in self.entries)
         over, under = {}, {}
         for name, value in billed.items():
             over[name], under[name] = max(0, value - getattr(high, name)), max(0, getattr(low, name) - value)
-        if not self.exact(invoice) and (any(over.values()) or any(under.values())):
+        if not self.exact(bill) and (any(over.values()) or any(under.values())):
             kind: Kind = "usage" if any(over.values()) and any(under.values()) else "bypassed"
             if not any(over.values()):
                 kind = "missing"
             return self._told(kind, Counts(**{name: over[name] - under[name] for name in over}))
-        return self._dearer(invoice)
+        return self._dearer(bill)
 
-    def _dearer(self, invoice: Invoice) -> Difference | None:
+    def _dearer(self, bill: _Bill) -> Difference | None:
         costs = [line.cost_usd for line in self.lines]
         known = [one.cost_usd for one in self.entries]
         if not costs or None in costs or None in known:
             return None
         more = sum((cost for cost in costs if cost is not None), ZERO) - sum((c for c in known if c is not None), ZERO)
-        if abs(more) <= Decimal(1).scaleb(-invoice.digits) * len(costs):
+        if abs(more) <= Decimal(1).scaleb(-bill.digits) * len(costs):
             return None
         return self._told("cost", Counts(), more)
 
@@ -333,24 +351,19 @@ class _Tally:
         )  # fmt: skip
 
 
-def _added(counts: Iterable[Counts], invoice: Invoice | None = None) -> Counts:
-    """Add up. No line at all is nothing, in the measures that the other lines of the export tell."""
-    total = NOTHING
-    if invoice is not None:
-        for line in invoice.lines:
-            total = Counts(**{
-                name: None if getattr(line.counts, name) is None else getattr(total, name) for name in MEASURES
-            })  # fmt: skip
+def _added(counts: Iterable[Counts], total: Counts = NOTHING) -> Counts:
     for one in counts:
         total += one
     return total
 
 
-def _by_window(invoice: Invoice, lines: Sequence[Line], found: Sequence[Entry], naming: _Naming) -> list[_Tally]:
+def _by_window(
+    invoice: Invoice, lines: Sequence[Line], found: Sequence[Entry], naming: _Naming, bill: _Bill
+) -> list[_Tally]:
     """Compare window by window. Providers count a call when it began or when it ended: what agrees better is taken."""
-    began = _settled(_tallies(invoice, lines, found, naming, ended=False), invoice)
-    ended = _settled(_tallies(invoice, lines, found, naming, ended=True), invoice)
-    return min((began, ended), key=lambda tallies: sum(not one.exact(invoice) for one in tallies))
+    began = _settled(_tallies(invoice, lines, found, naming, ended=False), bill)
+    ended = _settled(_tallies(invoice, lines, found, naming, ended=True), bill)
+    return min((began, ended), key=lambda tallies: sum(not one.exact(bill) for one in tallies))
 
 
 def _tallies(
@@ -377,20 +390,20 @@ def _window_of(invoice: Invoice, starts: Sequence[float], moment: float) -> tupl
     return start, end
 
 
-def _settled(tallies: Sequence[_Tally], invoice: Invoice) -> list[_Tally]:
+def _settled(tallies: Sequence[_Tally], bill: _Bill) -> list[_Tally]:
     """Join neighbours that both disagree and share a call that was open between them."""
     settled: list[_Tally] = []
     for tally in tallies:
         last = settled[-1] if settled else tally
         near = last.model == tally.model and last.end == tally.start and (last.ties(last.end) or tally.ties(last.end))
-        if near and last.difference(invoice) is not None and tally.difference(invoice) is not None:
+        if near and last.difference(bill) is not None and tally.difference(bill) is not None:
             settled[-1] = last.joined(tally)
         else:
             settled.append(tally)
     return settled
 
 
-def _by_request(invoice: Invoice, lines: Sequence[Line], found: Sequence[Entry], naming: _Naming) -> list[_Tally]:
+def _by_request(lines: Sequence[Line], found: Sequence[Entry], naming: _Naming, bill: _Bill) -> list[_Tally]:
     """Compare request by request. What has no name on our side is found by its model, tokens and time.
 
     Where not one name is on both sides, the export's are of another kind, and ours say nothing.
@@ -398,33 +411,59 @@ def _by_request(invoice: Invoice, lines: Sequence[Line], found: Sequence[Entry],
     billed = {line.request_id for line in lines}
     of_one_kind = any(entry.upstream_id in billed for entry in found)
     named: dict[str, list[Entry]] = defaultdict(list)
-    nameless: dict[str, list[Entry]] = defaultdict(list)
-    for entry in found:
+    nameless = _Nameless(bill)
+    for entry in sorted(found, key=lambda one: one.start):
         if of_one_kind and entry.upstream_id is not None:
             named[entry.upstream_id].append(entry)
         else:
-            nameless[naming.of(entry)].append(entry)
+            nameless.add(naming.of(entry), entry)
     tallies = []
     for line in sorted(lines, key=lambda one: one.start):
-        own = named.pop(line.request_id or "", None)
-        fitting = _fitting(line, nameless[line.model], invoice) if own is None else None
         tally = _Tally(line.model, line.start, line.end)
-        tally.lines, tally.entries = [line], own or [one for one in (fitting,) if one is not None]
+        tally.lines, tally.entries = [line], named.pop(line.request_id or "", []) or nameless.take(line)
         tallies.append(tally)
-    for entry in (one for rest in (*named.values(), *nameless.values()) for one in rest):
+    for entry in (*(one for rest in named.values() for one in rest), *nameless.rest()):
         tally = _Tally(naming.of(entry), entry.start, entry.end)
         tally.entries.append(entry)
         tallies.append(tally)
     return tallies
 
 
-def _fitting(line: Line, candidates: list[Entry], invoice: Invoice) -> Entry | None:
-    """Take the nameless attempt that this line fits, if there is one; those that are known exactly first."""
-    for entry in sorted(candidates, key=lambda one: (one.most is not None, abs(one.start - line.start))):
-        near = entry.start - EDGE_S <= line.end and line.start <= entry.end + EDGE_S
-        alone = _Tally(line.model, line.start, line.end)
-        alone.lines, alone.entries = [line], [entry]
-        if near and ((told := alone.difference(invoice)) is None or told.kind == "cost"):
-            candidates.remove(entry)
-            return entry
-    return None
+class _Nameless:
+    """Attempts without a name that the export knows, by what they were; added in the order of their times."""
+
+    def __init__(self, bill: _Bill) -> None:
+        self._bill = bill
+        self._known: dict[tuple[str, tuple[int, ...]], list[Entry]] = defaultdict(list)
+        self._open: dict[str, list[Entry]] = defaultdict(list)
+
+    def _key(self, model: str, counts: Counts) -> tuple[str, tuple[int, ...]]:
+        return model, tuple(getattr(counts, name) for name, _ in self._bill.nothing.items())
+
+    def add(self, model: str, entry: Entry) -> None:
+        """Put one in."""
+        (self._known[self._key(model, entry.counts)] if entry.most is None else self._open[model]).append(entry)
+
+    def take(self, line: Line) -> list[Entry]:
+        """Take out the one that this line fits, if there is one; those that are known exactly first."""
+        known = self._known.get(self._key(line.model, line.counts), [])
+        at = bisect_right(known, line.start, key=lambda one: one.start)
+        near = range(max(0, at - NEAREST), min(len(known), at + NEAREST))
+        for place in sorted(near, key=lambda place: abs(known[place].start - line.start)):
+            if _meet(line, known[place]):
+                return [known.pop(place)]
+        for place, entry in enumerate(self._open[line.model]):
+            alone = _Tally(line.model, line.start, line.end)
+            alone.lines, alone.entries = [line], [entry]
+            told = alone.difference(self._bill)
+            if _meet(line, entry) and (told is None or told.kind == "cost"):
+                return [self._open[line.model].pop(place)]
+        return []
+
+    def rest(self) -> Iterator[Entry]:
+        """Give what nobody took."""
+        return (one for left in (*self._known.values(), *self._open.values()) for one in left)
+
+
+def _meet(line: Line, entry: Entry) -> bool:
+    return entry.start - EDGE_S <= line.end and line.start <= entry.end + EDGE_S
