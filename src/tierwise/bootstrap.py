@@ -28,6 +28,7 @@ from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
+from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
 from tierwise.gateway.releases import Releases
 from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
@@ -42,7 +43,6 @@ from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.key_book import KeyBook
-from tierwise.ledger.metrics import Metrics
 from tierwise.ledger.notary import Notary, WitnessFile
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
@@ -55,6 +55,7 @@ from tierwise.ledger.protocol import Book, Erasing, Reader, Records, Releasing, 
 from tierwise.ledger.releases import ReleaseBook
 from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
+from tierwise.ledger.timed import Timed
 from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
@@ -72,6 +73,7 @@ from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
 from tierwise.server.app import App
 from tierwise.server.ring import Configured, Ring
+from tierwise.telemetry.families import gauge
 
 VERSION_TIMEOUT_S = 2.0
 T = TypeVar("T")
@@ -86,7 +88,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Store
     transport: Transport
     engines: Mapping[str, Engine]
-    metrics: Metrics
+    observed: Observed
     releases: Releases
     notary: Notary
 
@@ -113,6 +115,7 @@ def rules_from(settings: Settings) -> Rules:
         default_strategy=usual_strategy(document.labels),
         ledger=document.ledger,
         secrets=tuple(_secrets(settings, catalog)),
+        trace_to=document.telemetry.pass_on_to,
     )
     refuse(rules, document.rule)
     return rules
@@ -122,8 +125,9 @@ def _secrets(settings: Settings, catalog: Catalog) -> Iterator[Secret]:
     """Give the keys that this gateway shows and takes, as far as they are set."""
     yield from (endpoint.key for endpoint in catalog.endpoints.values() if endpoint.key is not None)
     document = settings.document
-    named = (*(row.secret for row in document.key), document.ledger.password, document.server.key_pepper)
-    yield from (secret for name in named if name is not None and (secret := settings.secret(name)) is not None)
+    named = [row.secret for row in document.key] + list(document.telemetry.headers.values())
+    named += [one for one in (document.ledger.password, document.server.key_pepper) if one is not None]
+    yield from (secret for name in named if (secret := settings.secret(name)) is not None)
 
 
 def _workflows(document: Document, catalog: Catalog) -> dict[str, Workflow]:
@@ -167,17 +171,24 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         notary.begin()
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
-        metrics = Metrics(lambda: ledger.pending_rows)
         accounts = await _accounts(rules, ledger, clock())
+        seen = await stack.enter_async_context(
+            observed(settings.document.telemetry, collector(settings), rules, lambda: gateway.rules.labels)
+        )
+        metrics = seen.metrics
+        metrics.watch(
+            lambda: gauge("tierwise.ledger.pending_rows", "Rows that wait for the disk.", ledger.pending_rows)
+        )
+        metrics.watch(lambda: budgets_left(accounts, clock()))
         active = Declassifications(settings.declassified_path).active
         gateway = Gateway(
             rules,
             Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active),
-            ledger=ledger,
+            ledger=Timed(ledger, metrics.wrote),
             transport=transport,
             reach=_Reach(engines),
             new_id=IdSource(time.time_ns, _Randomness()).next,
-            observe=metrics.count,
+            observe=seen.observe,
         )
         stack.push_async_callback(gateway.aclose)
         releases = Releases(gateway, ledger, written, release)
@@ -190,10 +201,15 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             ledger=ledger,
             transport=transport,
             engines=engines,
-            metrics=metrics,
+            observed=seen,
             releases=releases,
             notary=notary,
         )
+
+
+def collector(settings: Settings) -> Address | None:
+    """Return where spans and metrics go, None for nowhere; `ConfigError` for a header that is not set."""
+    return collector_at(settings.document.telemetry, settings.secret)
 
 
 def _notary(settings: Settings, ledger: Store, transport: Transport) -> Notary:
@@ -308,15 +324,19 @@ def application(wired: Wired) -> App:
         usable = any(m.endpoint not in catalog.unusable for m in catalog.models.values())
         return None if usable else "no endpoint can be asked"
 
-    return App(
+    app = App(
         wired.gateway,
         decisions=wired.ledger,
         ring=Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False)),
         settings=document.server,
-        metrics=wired.metrics.render,
+        metrics=wired.observed.metrics.render,
         ready=ready,
         warning=lambda: wired.releases.warning or wired.notary.warning,
     )
+    wired.observed.metrics.watch(
+        lambda: gauge("tierwise.connections.open", "Connections of callers.", app.connections())
+    )
+    return app
 
 
 async def store(settings: Settings, clock: Clock) -> Store:

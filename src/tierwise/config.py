@@ -33,10 +33,14 @@ from tierwise.postgres.connect import Place, place
 from tierwise.registry.load import nearest
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.settings import KeyRow, ServerSettings
+from tierwise.telemetry.names import OPT_IN
+from tierwise.telemetry.settings import TelemetrySettings
 
 FILE = "tierwise.toml"
 PREFIX = "TIERWISE_"
 OWN_KEY = "TIERWISE_API_KEY"
+CONVENTIONS = "OTEL_SEMCONV_STABILITY_OPT_IN"
+"""The one variable that is not ours: who sets it means every program on the machine."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +59,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audit: AuditSettings = AuditSettings()
     fallback: FallbackSettings = FallbackSettings()
     breaker: BreakerSettings = BreakerSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,6 +262,8 @@ def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
     for witness in document.audit.witness:
         yield "audit.witness: key", "audit.witness.key", witness.key
     yield "server.key_pepper", "server.key_pepper", document.server.key_pepper
+    for name, reference in document.telemetry.headers.items():
+        yield f"telemetry.headers: {name}", "telemetry.headers", reference
 
 
 def _anchored(row: EndpointRow, base: Path) -> EndpointRow:
@@ -322,6 +329,8 @@ def _inner(declared: Any) -> list[Any]:
 def _from_environ(environ: Mapping[str, str]) -> list[tuple[str, object, str]]:
     """Read `TIERWISE_SERVER_PORT` and the like: one variable for each plain value of a plain section."""
     found: list[tuple[str, object, str]] = []
+    if OPT_IN in (word.strip() for word in environ.get(CONVENTIONS, "").split(",")):
+        found.append(("telemetry.names", "latest", f"env {CONVENTIONS}"))
     for section in msgspec.structs.fields(Document):
         declared = typing.get_type_hints(Document)[section.name]
         if not (isinstance(declared, type) and issubclass(declared, msgspec.Struct)):

@@ -26,11 +26,13 @@ from tierwise.gateway.soundness import doubts, idle
 from tierwise.hardware.detect import machine
 from tierwise.ledger.notary import compare
 from tierwise.providers.engine import installed
+from tierwise.providers.outlet import outlet
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog, unpriced
 from tierwise.registry.probed import FILTERS, Probed, renamed
 from tierwise.registry.probed import Finding as Check
+from tierwise.telemetry.export import TRACES
 
 LEAST_FREE_BYTES = 1024**3
 # Earlier than this project: a clock that says so was never set.
@@ -39,6 +41,7 @@ LEAST_TIME = 1_760_000_000
 MOST_TOKENS = 16_384
 # How many of the last decisions are searched for a model that answers under another name by now.
 LOOKED_BACK = 500
+OK = 200
 _UNSET = re.compile(r"its key env:(\S+) is not set")
 
 
@@ -119,11 +122,30 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     scopes = [("limit", one.scope) for one in document.limit] + [("budget", one.scope) for one in document.budget]
     doubted = [*doubts(rules, document.rule, [grant.name for grant in grants]), *idle(rules, scopes, grants)]
     found += [Finding(what=doubt.what, well=doubt.well, detail=doubt.detail, mend=doubt.mend) for doubt in doubted]
+    if settings.document.telemetry.url is not None:
+        found.append(await _collector(settings))
     for row in settings.document.key:
         there = settings.secret(row.secret) is not None
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+async def _collector(settings: config.Settings) -> Finding:
+    """Say whether the collector takes telemetry; it is sent a request without any."""
+    row = settings.document.telemetry
+    where = f"{row.url} ({row.lies_on}, {row.names}{', openinference' if row.openinference else ''})"
+    mend = "start it, correct telemetry.url, or what telemetry.headers name; calls do not wait for it"
+    try:
+        address = bootstrap.collector(settings)
+        if address is None:
+            raise TypeError("a collector without an address")
+        async with outlet(address) as collector:
+            status = await collector.post(TRACES, b"", row.timeout_s)
+    except TierwiseError as error:
+        return Finding(what="telemetry", well=False, detail=f"{where}: {error}", mend=mend)
+    detail = where if status == OK else f"{where} answers {status}"
+    return Finding(what="telemetry", well=status == OK, detail=detail, mend=mend)
 
 
 def _at_start(settings: config.Settings) -> Finding:

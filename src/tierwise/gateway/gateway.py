@@ -184,7 +184,7 @@ class Gateway:
     ) -> tuple[Attempt, TierwiseError | None]:
         """Make one lap: policy again, breaker, budget, endpoint, gates. Every way out reports back."""
         mark = f"{run.ruling.decision.id[-12:]}{len(run.attempts)}_"
-        attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair)
+        attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair, beside=run.handed_on(hop))
         run.attempts.append(attempt)
         breaker = self.facts.breaker(hop.model.id)
         live = False  # true while there is more to come, and somebody else lets go of the attempt
@@ -431,7 +431,11 @@ class Gateway:
         run.settling = True
         self._leave(run)
         decision, content = run.closed(outcome, self.rules, error=error, baseline=self._baseline(run))
-        await self._ledger.outcome(decision, content)
+        try:
+            await self._ledger.outcome(decision, content)
+        except asyncio.CancelledError:  # what was handed over is written all the same, so it counts
+            self._observe(decision, perf_counter() - run.started)
+            raise
         self._observe(decision, perf_counter() - run.started)
         return decision
 

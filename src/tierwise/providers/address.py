@@ -24,7 +24,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """One server: base URL with the version path, credentials, limits.
 
     `ca_file` (PEM) replaces the system's trust for a private server; verification is never turned off.
-    `key` is sent as a bearer token; a key that goes elsewhere is a `Secret` among `headers`.
+    `key` is sent as a bearer token; a key that goes elsewhere is a `Secret` among `headers`. `media_type` is that of
+    what is posted.
     """
 
     url: str
@@ -32,6 +33,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     headers: tuple[tuple[str, str | Secret], ...] = ()
     ca_file: str | None = None
     limits: Limits = Limits()
+    media_type: str = "application/json"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +52,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
     prefix: str
     fields: str
+    media_type: str = "application/json"
 
     def head(self, method: str, path: str, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
         """Write the request head for `path` (starts with `/`); one with a body ends before its content length."""
         if not _PATH.fullmatch(path):
             raise ConfigError(f"request path {path!r} must start with '/' and hold only visible ASCII")
-        kind = {"POST": "application/json", "PUT": "text/plain; charset=utf-8"}.get(method)
+        kind = {"POST": self.media_type, "PUT": "text/plain; charset=utf-8"}.get(method)
         tail = "\r\n" if kind is None else f"content-type: {kind}\r\ncontent-length: "
         more = "".join(map(_field, headers))
         return f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.fields}{more}{tail}".encode("latin-1")
@@ -74,7 +77,7 @@ def parse(address: Address) -> Target:
     shown = name if port == _PORTS[parts.scheme] else f"{name}:{port}"
     fields = f"host: {shown}\r\nuser-agent: tierwise\r\naccept-encoding: identity\r\n" + _credentials(address)
     origin = Origin(secure=secure, host=host, port=port, key=address.key, ca_file=address.ca_file)
-    return Target(origin=origin, prefix=parts.path.rstrip("/"), fields=fields)
+    return Target(origin=origin, prefix=parts.path.rstrip("/"), fields=fields, media_type=address.media_type)
 
 
 def _split(url: str) -> tuple[SplitResult, int]:

@@ -18,7 +18,6 @@ from tierwise.core.errors import InvalidCall, TierwiseError
 from tierwise.gateway.gateway import Gateway
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import encode_decision, encode_with_content
-from tierwise.ledger.metrics import CONTENT_TYPE
 from tierwise.server import models
 from tierwise.server.calls import hints_of, identified, serve
 from tierwise.server.counting import count
@@ -39,6 +38,7 @@ from tierwise.server.keys import both_loopback
 from tierwise.server.responses import Responses
 from tierwise.server.ring import Ring
 from tierwise.server.settings import ServerSettings
+from tierwise.telemetry.families import CONTENT_TYPE
 from tierwise.wires import chat
 from tierwise.wires.known import CALLERS, HEADERS
 from tierwise.wires.wire import CallerWire
@@ -89,6 +89,7 @@ class App:
     ) -> None:
         self._gateway, self._decisions, self._ring = gateway, decisions, ring
         self._settings, self._metrics, self._ready, self._warning = settings, metrics, ready, warning
+        self.connections: Callable[[], int] = lambda: 0  # set by who puts this on a socket
         self._responses = Responses(gateway, settings.max_body_bytes)
         self._routes: dict[bytes, dict[str, Route]] = {
             b"/healthz": {"GET": self._alive},
