@@ -14,12 +14,15 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label, highest
 from tierwise.ledger import postgres_contents as contents
+from tierwise.ledger import postgres_incidents as incident_book
 from tierwise.ledger import postgres_keys as key_book
 from tierwise.ledger import postgres_releases as releases
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
+from tierwise.ledger.incidents import Event, Incident
+from tierwise.ledger.incidents import Which as Incidents
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.postgres_tables import text
@@ -131,6 +134,14 @@ class PostgresHistory:
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
         return await self._read(contents.erasures)
+
+    async def incidents(self, which: Incidents = "open", since_ts: float = 0.0) -> list[Incident]:
+        """Return incidents, the newest first: those that were seen since then."""
+        return await self._read(lambda db: incident_book.select(db, which, since_ts))
+
+    async def incident_events(self, ident: str) -> list[Event]:
+        """Return the history of the incident with exactly this id, oldest line first."""
+        return await self._read(lambda db: incident_book.events(db, ident))
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

@@ -84,6 +84,25 @@ MIGRATIONS = (
         $$ BEGIN RAISE EXCEPTION 'kept for the audit'; END $$;
     CREATE TRIGGER erasures_stay BEFORE UPDATE OR DELETE ON erasures FOR EACH ROW EXECUTE FUNCTION stays();
     """,
+    # Incidents (`postgres_incidents`).
+    """
+    CREATE TABLE incidents (
+        id TEXT COLLATE "C" PRIMARY KEY, name BYTEA NOT NULL, opened DOUBLE PRECISION NOT NULL,
+        closed DOUBLE PRECISION, owed BIGINT NOT NULL, incident BYTEA NOT NULL, claimant TEXT NOT NULL DEFAULT '',
+        claimed_until DOUBLE PRECISION NOT NULL DEFAULT 0
+    );
+    CREATE UNIQUE INDEX incidents_open ON incidents (name) WHERE closed IS NULL;
+    CREATE INDEX incidents_name ON incidents (name, closed);
+    CREATE INDEX incidents_unsettled ON incidents (id) WHERE closed IS NULL OR owed > 0;
+    CREATE TABLE incident_events (
+        seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, incident TEXT COLLATE "C" NOT NULL,
+        ts DOUBLE PRECISION NOT NULL, what TEXT NOT NULL, who TEXT NOT NULL, detail TEXT NOT NULL,
+        about BIGINT NOT NULL
+    );
+    CREATE INDEX incident_events_of ON incident_events (incident, seq);
+    CREATE TRIGGER incident_events_stay BEFORE UPDATE OR DELETE ON incident_events
+        FOR EACH ROW EXECUTE FUNCTION stays();
+    """,
 )
 
 CLOCK = "extract(epoch FROM clock_timestamp())::float8"
