@@ -35,7 +35,11 @@ def reference() -> str:
     for name in COMMANDS:
         command = group.get_command(None, name)
         inner = getattr(command, "commands", None)
-        for full, one in [(f"{name} {n}", c) for n, c in inner.items()] if inner else [(name, command)]:
+        does = inner is None or command.invoke_without_command
+        for full, one in [
+            *([(name, command)] if does else ()),
+            *((f"{name} {n}", c) for n, c in (inner or {}).items()),
+        ]:
             parts.append("\n".join(_command(full, one)))
     return "\n".join(parts)
 

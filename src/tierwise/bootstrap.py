@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
+from tierwise.gateway.decide import of_policy
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.releases import Releases
@@ -31,12 +32,19 @@ from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.incidents.desk import Desk
+from tierwise.incidents.notices import Notices
+from tierwise.incidents.observed import Observed
+from tierwise.incidents.senders import Sender, sender_of
+from tierwise.incidents.settings import rows_of
+from tierwise.incidents.watch import Watch
 from tierwise.ledger import holds
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.eraser import Eraser
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
+from tierwise.ledger.incident_book import IncidentBook
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.metrics import Metrics
@@ -44,10 +52,11 @@ from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_contents import PostgresEraser
 from tierwise.ledger.postgres_history import PostgresHistory
+from tierwise.ledger.postgres_incidents import PostgresIncidentBook
 from tierwise.ledger.postgres_keys import PostgresKeyBook
 from tierwise.ledger.postgres_releases import PostgresReleaseBook
 from tierwise.ledger.postgres_scan import PostgresScan
-from tierwise.ledger.protocol import Book, Erasing, Reader, Records, Releasing, Store
+from tierwise.ledger.protocol import Book, Erasing, Noting, Reader, Records, Releasing, Store
 from tierwise.ledger.releases import ReleaseBook
 from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
@@ -83,6 +92,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     engines: Mapping[str, Engine]
     metrics: Metrics
     releases: Releases
+    watch: Watch
 
 
 def rules_from(settings: Settings) -> Rules:
@@ -161,19 +171,24 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         metrics = Metrics(lambda: ledger.pending_rows)
         accounts = await _accounts(rules, ledger, clock())
         active = Declassifications(settings.declassified_path).active
+        facts = Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active)
+        new_id = IdSource(time.time_ns, _Randomness()).next
+        watch = Watch(settings.document.incidents, facts, lambda: gateway.rules, new_id, clock, of_policy)
+        desk = _desk(settings, watch, ledger, transport, clock)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active),
-            ledger=ledger,
+            facts,
+            ledger=Observed(ledger, watch),
             transport=transport,
             reach=_Reach(engines),
-            new_id=IdSource(time.time_ns, _Randomness()).next,
+            new_id=new_id,
             observe=metrics.count,
         )
+        stack.push_async_callback(desk.aclose)
         stack.push_async_callback(gateway.aclose)
         releases = Releases(gateway, ledger, written, release)
-        following = asyncio.create_task(releases.follow())
-        stack.callback(following.cancel)
+        for work in (releases.follow(), desk.follow()):
+            stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,
             rules=rules,
@@ -183,7 +198,14 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             engines=engines,
             metrics=metrics,
             releases=releases,
+            watch=watch,
         )
+
+
+def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock) -> Desk:
+    """Make what follows incidents. Raises ConfigError for a notifier that cannot be told."""
+    told = Notices(incident_book(settings, clock), senders(settings, transport), os.urandom(8).hex())
+    return Desk(watch, incident_book(settings, clock), ledger, told, settings.document.incidents.quiet_s, clock)
 
 
 def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:
@@ -301,6 +323,18 @@ def release_book(settings: Settings, who: str) -> Releasing:
     """Return who adds releases of the policy to the ledger; `who` stands in each."""
     place = settings.ledger_place
     return ReleaseBook(settings.ledger_path, who) if place is None else PostgresReleaseBook(place, who)
+
+
+def incident_book(settings: Settings, clock: Callable[[], float] = time.time) -> Noting:
+    """Return who writes incidents into the ledger."""
+    place = settings.ledger_place
+    return IncidentBook(settings.ledger_path, clock) if place is None else PostgresIncidentBook(place)
+
+
+def senders(settings: Settings, transport: Transport) -> list[Sender]:
+    """Return who is told of incidents. Raises ConfigError for a secret that is not set, or a wrong address."""
+    rows = rows_of(settings.document.notify)
+    return [sender_of(row, settings.secret, settings.environ, transport) for row in rows]
 
 
 def records(settings: Settings, since_ts: float) -> Records:

@@ -40,6 +40,7 @@ COMMANDS = {
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
     "keys": ("keys", "app", "Keys for callers: make, list, replace, revoke."),
     "budget": ("budget", "budget", "What may still be spent, by whom, until when."),
+    "incidents": ("incidents", "app", "Broken promises: what led to them, who was told, how they ended."),
     "config": ("config", "app", "What is configured, and where each value comes from."),
 }
 DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4

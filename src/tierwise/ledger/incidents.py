@@ -118,7 +118,7 @@ def rank(severity: Severity) -> int:
 
 def merged(one: Sighting, other: Sighting) -> Sighting:
     """Return two sightings of the same as one: the identity is the first's, the severity the higher one's."""
-    high = max(one, other, key=lambda sighting: rank(sighting.severity))
+    high = other if rank(other.severity) >= rank(one.severity) else one
     return msgspec.structs.replace(
         one,
         condition=high.condition,

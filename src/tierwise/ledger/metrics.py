@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tierwise.core.decision import AttemptRecord, Decision
+from tierwise.core.decision import STOPPED, AttemptRecord, Decision
 from tierwise.core.errors import Verdict
 from tierwise.ledger.tables import tier_of
 
@@ -22,7 +22,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_ENDPOINTS = 256
 OTHER = "other"
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_VERDICTS = frozenset(verdict.value for verdict in Verdict)
+_VERDICTS = frozenset((*(verdict.value for verdict in Verdict), STOPPED))
 
 
 class Metrics(Collector):
