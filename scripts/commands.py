@@ -35,11 +35,8 @@ def reference() -> str:
     for name in COMMANDS:
         command = group.get_command(None, name)
         inner = getattr(command, "commands", None)
-        does = inner is None or command.invoke_without_command
-        for full, one in [
-            *([(name, command)] if does else ()),
-            *((f"{name} {n}", c) for n, c in (inner or {}).items()),
-        ]:
+        own = [(name, command)] if inner is None or command.invoke_without_command else []
+        for full, one in own + [(f"{name} {n}", c) for n, c in (inner or {}).items()]:
             parts.append("\n".join(_command(full, one)))
     return "\n".join(parts)
 

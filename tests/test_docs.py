@@ -121,7 +121,7 @@ def variables() -> set[str]:
 
 
 def test_every_setting_stands_in_a_page() -> None:
-    pages = ("configuration", "policy", "keys-and-budgets", "ledger")
+    pages = ("configuration", "policy", "keys-and-budgets", "ledger", "incidents")
     text = "".join((ROOT / f"docs/reference/{page}.md").read_text("utf-8") for page in pages)
     names = set(settings_of(config.Document))
     assert {"max_body_bytes", "usd_per_mtok", "retention_over_days"} <= {name.removeprefix("input_") for name in names}

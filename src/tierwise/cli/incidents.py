@@ -37,7 +37,7 @@ def incidents(
 
     Examples:
       tierwise incidents
-      tierwise incidents --since 7d --json
+      tierwise incidents --since=7d --json
     """
     if context.invoked_subcommand is not None:
         return
@@ -159,7 +159,7 @@ async def _tested(settings: config.Settings) -> list[tuple[str, str, Sent]]:
     transport = Transport()
     try:
         senders = bootstrap.senders(settings, transport)
-        trial = opened(CONDITIONS["drift"].sighting(new_id(), "a test, nothing happened", time.time()))
+        trial = opened(CONDITIONS["test"].sighting(new_id(), "a test: nothing happened", time.time()))
         body = notice(trial, "test", recorded=False)
         done = await asyncio.gather(*(sender.send(body) for sender in senders))
         return [(one.row.name, one.row.kind, sent) for one, sent in zip(senders, done, strict=True)]

@@ -67,6 +67,7 @@ _ROWS = (
         name="gates", kind="gate", severity="warning", look="tierwise log --outcome failed", lasting=True,
         told="too many answers of {subject} fail its gates",
     ),
+    Condition(name="test", kind="gate", severity="notice", look="tierwise doctor", told="{subject}"),
 )  # fmt: skip
 CONDITIONS = {row.name: row for row in _ROWS}
 

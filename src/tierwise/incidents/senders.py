@@ -155,8 +155,9 @@ def sender_of(
         case "webhook":
             url = row.url or ""
             address = given(url).reveal() if url.startswith("env:") else url
+            signing = given(row.secret) if row.secret is not None else None
             try:
-                return Webhook(row, address, given(row.secret) if row.secret else None, transport)
+                return Webhook(row, address, signing, transport)
             except (ConfigError, ValueError):  # the address may be a secret: it is not repeated
                 raise ConfigError(
                     f"notify {row.name!r}: its url must be http:// or https://, a host and a path", key="notify.url"

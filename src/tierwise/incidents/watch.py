@@ -26,8 +26,8 @@ MAX_WAITING = 10_000
 MAX_SIGHTINGS = 1_000
 MAX_KEYS = 1_000
 LEDGER = "the ledger"
-SMALL_SHARE = 10
-"""A budget that has less than this part of its limit left, and refuses a call, is spent."""
+REFUSING_BELOW = 2
+"""A budget that has less than one of so many parts of its limit left, and refuses a call, is spent."""
 _FAILED = (Verdict.RETRY_SAME, Verdict.NEXT)
 _BESIDE_POLICY = (None, "tasks", "tool_loop")
 
@@ -140,7 +140,7 @@ class Watch:
         for account in covering:
             budget, left = account.budget, account.left(now)
             # A call that is too large for what is left is refused too; that alone says little of the budget.
-            spent = left <= 0 or (refused and left < budget.limit_usd / SMALL_SHARE)
+            spent = left <= 0 or (refused and left < budget.limit_usd / REFUSING_BELOW)
             if spent or account.over_soft_limit():
                 until = account.start + budget.window_s
                 condition = "budget_spent" if spent else "budget_soft"

@@ -128,7 +128,9 @@ def test_another_connection_that_comes_and_goes_leaves_the_locks_of_the_first(tm
     first = connect_writer(path)
     first.execute("CREATE TABLE t (x)")
     connect_writer(path).close()
-    look = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM t').fetchall(); db.close()"
+    look = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM t').fetchall(); db.close()"
+    )
     subprocess.run([sys.executable, "-c", look, str(path)], check=True, timeout=30)
     assert path.with_name("x.db-wal").exists(), "a command beside us took our log away"
     first.execute("INSERT INTO t VALUES (7)")
