@@ -63,11 +63,17 @@ class IncidentBook:
 
     def claim(self, claimant: str, lease_s: float) -> list[Owed]:
         """Take, for so long, what is to be told and nobody else has taken."""
-        now = self._clock()
         with changing(self._path) as db:
-            mine = "owed > 0 AND (claimant = ?1 OR claimed_until <= ?2 OR claimed_until > ?3)"
+            now = self._clock()  # under the lock: who waited for it must not think that it is earlier
+            mine = "owed > 0 AND (claimant = ?1 OR claimed_until <= ?2 OR claimed_until > ?4)"
             sql = f"UPDATE incidents SET claimant = ?1, claimed_until = ?3 WHERE {mine} RETURNING owed, incident"  # noqa: S608
-            found = [incidents.incident_of(*row) for row in db.execute(sql, (claimant, now, now + lease_s)).fetchall()]
+            taken = (
+                claimant,
+                now,
+                now + lease_s,
+                now + 2 * lease_s,
+            )  # farther ahead only a clock that was wrong has put
+            found = [incidents.incident_of(*row) for row in db.execute(sql, taken).fetchall()]
             return [incidents.owed_of(one, events(db, one.id)) for one in found]
 
     def told(self, about: Owed, who: str, detail: str, *, well: bool) -> None:

@@ -75,9 +75,15 @@ class PostgresIncidentBook:
         """Take, for so long, what is to be told and nobody else has taken."""
 
         async def work(db: Any, now: float) -> list[Owed]:
-            mine = "owed > 0 AND (claimant = $1 OR claimed_until <= $2 OR claimed_until > $3)"
+            mine = "owed > 0 AND (claimant = $1 OR claimed_until <= $2 OR claimed_until > $4)"
             sql = f"UPDATE incidents SET claimant = $1, claimed_until = $3 WHERE {mine} RETURNING owed, incident"  # noqa: S608
-            found = [incidents.incident_of(*row) for row in await db.fetch(sql, claimant, now, now + lease_s)]
+            taken = (
+                claimant,
+                now,
+                now + lease_s,
+                now + 2 * lease_s,
+            )  # farther ahead only a clock that was wrong has put
+            found = [incidents.incident_of(*row) for row in await db.fetch(sql, *taken)]
             return [incidents.owed_of(one, await events(db, one.id)) for one in found]
 
         return changed(self._where, _LOCK, work)
