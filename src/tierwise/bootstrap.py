@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -17,15 +17,14 @@ import msgspec
 
 from tierwise.audit.notes import Signer
 from tierwise.config import Document, Settings
-from tierwise.core.decision import Decision
-from tierwise.core.errors import ConfigError, StoreError
-from tierwise.core.label import Label
+from tierwise.core.errors import ConfigError
 from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
+from tierwise.gateway.decide import of_policy
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
@@ -34,24 +33,31 @@ from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
-from tierwise.ledger import holds
+from tierwise.incidents.desk import Desk
+from tierwise.incidents.notices import Notices
+from tierwise.incidents.senders import Sender, sender_of
+from tierwise.incidents.settings import rows_of
+from tierwise.incidents.watch import Watch
+from tierwise.incidents.watched import Watched
 from tierwise.ledger.audit_key import make_signer, read_signer
-from tierwise.ledger.contents import Contents
 from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.eraser import Eraser
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
-from tierwise.ledger.intent import Intent
+from tierwise.ledger.incident_book import IncidentBook
 from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.notary import Notary, WitnessFile
+from tierwise.ledger.nothing import Nothing
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_contents import PostgresEraser
 from tierwise.ledger.postgres_history import PostgresHistory
+from tierwise.ledger.postgres_incidents import PostgresIncidentBook
 from tierwise.ledger.postgres_keys import PostgresKeyBook
 from tierwise.ledger.postgres_releases import PostgresReleaseBook
 from tierwise.ledger.postgres_scan import PostgresScan
-from tierwise.ledger.protocol import Book, Erasing, Reader, Records, Releasing, Store
+from tierwise.ledger.protocol import Book, Erasing, Noting, Reader, Records, Releasing, Store
+from tierwise.ledger.randomness import Randomness
 from tierwise.ledger.releases import ReleaseBook
 from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
@@ -91,6 +97,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     observed: Observed
     releases: Releases
     notary: Notary
+    watch: Watch
 
 
 def rules_from(settings: Settings) -> Rules:
@@ -166,9 +173,6 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
-        notary = _notary(settings, ledger, transport)
-        stack.push_async_callback(notary.close)
-        notary.begin()
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
         accounts = await _accounts(rules, ledger, clock())
@@ -181,19 +185,27 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         )
         metrics.watch(lambda: budgets_left(accounts, clock()))
         active = Declassifications(settings.declassified_path).active
+        facts = Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active)
+        new_id = IdSource(time.time_ns, Randomness()).next
+        watch = Watch(settings.document.incidents, facts, lambda: gateway.rules, new_id, clock, of_policy)
+        desk = _desk(settings, watch, ledger, transport, clock)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active),
-            ledger=Timed(ledger, metrics.wrote),
+            facts,
+            ledger=Timed(Watched(ledger, watch), metrics.wrote),
             transport=transport,
             reach=_Reach(engines),
-            new_id=IdSource(time.time_ns, _Randomness()).next,
+            new_id=new_id,
             observe=seen.observe,
         )
+        notary = _notary(settings, ledger, transport, lambda: watch.saw("unverified", "the ledger"))
+        stack.push_async_callback(notary.close)
+        notary.begin()
+        stack.push_async_callback(desk.aclose)
         stack.push_async_callback(gateway.aclose)
         releases = Releases(gateway, ledger, written, release)
-        following = asyncio.create_task(releases.follow())
-        stack.callback(following.cancel)
+        for work in (releases.follow(), desk.follow()):
+            stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,
             rules=rules,
@@ -204,6 +216,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observed=seen,
             releases=releases,
             notary=notary,
+            watch=watch,
         )
 
 
@@ -212,15 +225,15 @@ def collector(settings: Settings) -> Address | None:
     return collector_at(settings.document.telemetry, settings.secret)
 
 
-def _notary(settings: Settings, ledger: Store, transport: Transport) -> Notary:
-    """Return who signs the ledger's log, and tells the witnesses."""
+def _notary(settings: Settings, ledger: Store, transport: Transport, ill: Callable[[], None]) -> Notary:
+    """Return who signs the ledger's log, and tells the witnesses; `ill` is called where it cannot be signed."""
     row, files = settings.document.audit, witness_files(settings)
     places = [
         Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
         for one in row.witness
         if one.url is not None
     ]
-    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places])
+    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places], ill)
 
 
 def witness_files(settings: Settings) -> list[WitnessFile]:
@@ -245,6 +258,12 @@ def signer(settings: Settings, *, make: bool) -> Signer:
     if text is None:
         raise ConfigError(f"audit.key: {reference} is not set", key="audit.key")
     return Signer.parse(text)
+
+
+def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock) -> Desk:
+    """Make what follows incidents. Raises ConfigError for a notifier that cannot be told."""
+    told = Notices(incident_book(settings, clock), senders(settings, transport), os.urandom(8).hex())
+    return Desk(watch, incident_book(settings, clock), ledger, told, settings.document.incidents.quiet_s, clock)
 
 
 def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:
@@ -304,9 +323,9 @@ async def rechecked(settings: Settings, rules: Rules, transport: Transport) -> R
 def dry_gateway(settings: Settings) -> Gateway:
     """Return a gateway that can only decide: it has no ledger and reaches nobody."""
     rules = rules_from(settings)
-    new_id = IdSource(time.time_ns, _Randomness()).next
+    new_id = IdSource(time.time_ns, Randomness()).next
     facts = Facts(rules.breaker, (), declassified=Declassifications(settings.declassified_path).active)
-    return Gateway(rules, facts, ledger=_NoLedger(), transport=Transport(), reach=_Reach({}), new_id=new_id)
+    return Gateway(rules, facts, ledger=Nothing(), transport=Transport(), reach=_Reach({}), new_id=new_id)
 
 
 def application(wired: Wired) -> App:
@@ -373,6 +392,18 @@ def release_book(settings: Settings, who: str) -> Releasing:
     return ReleaseBook(settings.ledger_path, who) if place is None else PostgresReleaseBook(place, who)
 
 
+def incident_book(settings: Settings, clock: Callable[[], float] = time.time) -> Noting:
+    """Return who writes incidents into the ledger."""
+    place = settings.ledger_place
+    return IncidentBook(settings.ledger_path, clock) if place is None else PostgresIncidentBook(place)
+
+
+def senders(settings: Settings, transport: Transport) -> list[Sender]:
+    """Return who is told of incidents. Raises ConfigError for a secret that is not set, or a wrong address."""
+    rows = rows_of(settings.document.notify)
+    return [sender_of(row, settings.secret, settings.environ, transport) for row in rows]
+
+
 def records(settings: Settings, since_ts: float) -> Records:
     """Return the records since this Unix time, for reading very many of them."""
     place = settings.ledger_place
@@ -411,42 +442,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
-
-
-class _Randomness:
-    """Random bytes from the system, fetched in larger pieces: a system call for each id was measured at 50 µs."""
-
-    def __init__(self) -> None:
-        self._left = b""
-
-    def __call__(self, count: int) -> bytes:
-        """Return so many bytes, each given out once."""
-        if len(self._left) < count:
-            self._left = os.urandom(4096)
-        taken, self._left = self._left[:count], self._left[count:]
-        return taken
-
-
-class _NoLedger:
-    """Refuses: a dry run that would record something is a mistake."""
-
-    alone = True
-
-    async def intent(self, intent: Intent, accounts: Sequence[holds.Account] = ()) -> holds.Account | None:
-        """Refuse."""
-        raise StoreError("a dry run records nothing")
-
-    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[holds.Account]) -> holds.Account | None:
-        """Refuse."""
-        raise StoreError("a dry run records nothing")
-
-    async def outcome(self, decision: Decision, content: Contents | None = None) -> object:
-        """Refuse."""
-        raise StoreError("a dry run records nothing")
-
-    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
-        """Know no sessions."""
-        return None
 
 
 class _Reach:

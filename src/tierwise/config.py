@@ -24,6 +24,7 @@ from tierwise.economics.limits import Limit
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
+from tierwise.incidents.settings import IncidentSettings, NotifyRow
 from tierwise.ledger.releases import Release
 from tierwise.ledger.settings import LedgerSettings
 from tierwise.policy.released import Written
@@ -60,6 +61,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     fallback: FallbackSettings = FallbackSettings()
     breaker: BreakerSettings = BreakerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    incidents: IncidentSettings = IncidentSettings()
+    notify: tuple[NotifyRow, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,6 +260,8 @@ def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
         yield f"endpoint {row.name!r}: key", "endpoint.key", row.key
     for one in document.key:
         yield f"key {one.name!r}: secret", "key.secret", one.secret
+    for notifier in document.notify:
+        yield f"notify {notifier.name!r}: secret", "notify.secret", notifier.secret
     yield "ledger.password", "ledger.password", document.ledger.password
     yield "audit.key", "audit.key", document.audit.key
     for witness in document.audit.witness:

@@ -13,6 +13,8 @@ from tierwise.core.label import Label, Tier
 from tierwise.core.trace import Trace
 from tierwise.core.usage import Usage
 
+STOPPED = "stopped"
+"""The verdict on an attempt that the last check before sending stopped (`errors.LeakStopped`)."""
 Outcome = Literal[
     "pending", "answered", "flagged", "review", "refused", "failed", "broken", "cancelled", "interrupted", "dry_run"
 ]

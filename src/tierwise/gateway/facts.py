@@ -66,6 +66,10 @@ class Facts:
         found = self._breakers.get(model)
         return found.closed_in_s(now) if found else 0.0
 
+    def down(self) -> list[str]:
+        """Return the models that failed repeatedly and have not answered since."""
+        return [model for model, breaker in self._breakers.items() if breaker.down]
+
     def measured(self, model: str, duration_ms: float) -> None:
         """Fold the duration of one complete answer into the running mean."""
         before = self.latency_ms.get(model)

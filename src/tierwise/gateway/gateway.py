@@ -18,12 +18,13 @@ import msgspec
 
 from tierwise.core.answer import Answer, Delta
 from tierwise.core.call import Call
-from tierwise.core.decision import Decision, Outcome
+from tierwise.core.decision import STOPPED, Decision, Outcome
 from tierwise.core.errors import (
     AllAttemptsFailed,
     BudgetExceeded,
     ConfigError,
     GateFailed,
+    LeakStopped,
     LimitExceeded,
     Overloaded,
     PolicyDenied,
@@ -208,8 +209,8 @@ class Gateway:
         except (ProviderError, GateFailed, ConfigError, PolicyDenied, BudgetExceeded) as error:
             attempt.error = error
             attempt.verdict = error.verdict if isinstance(error, ProviderError) else Verdict.NEXT
-            if isinstance(error, GateFailed):
-                attempt.verdict = "escalate"
+            if isinstance(error, GateFailed | LeakStopped):
+                attempt.verdict = "escalate" if isinstance(error, GateFailed) else STOPPED
         except asyncio.CancelledError:
             live = attempt.outlasts
             raise

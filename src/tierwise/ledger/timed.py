@@ -12,13 +12,13 @@ from tierwise.core.label import Label
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.holds import Account
 from tierwise.ledger.intent import Intent
-from tierwise.ledger.protocol import Store
+from tierwise.ledger.protocol import Calls
 
 
 class Timed:
     """A store that tells `took` what was written, in one word, and how many seconds that took."""
 
-    def __init__(self, store: Store, took: Callable[[str, float], None]) -> None:
+    def __init__(self, store: Calls, took: Callable[[str, float], None]) -> None:
         self._store, self._took = store, took
         self.alone = store.alone
 

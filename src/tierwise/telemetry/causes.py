@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from tierwise.core.decision import AttemptRecord, Decision
+from tierwise.core.decision import STOPPED, AttemptRecord, Decision
 from tierwise.core.errors import Verdict
 
 Cause = Literal[
@@ -19,7 +19,7 @@ Cause = Literal[
 ]  # fmt: skip
 Refusal = Literal["policy", "budget", "limit", "no_candidate", "busy", "other"]
 CAUSES: tuple[str, ...] = get_args(Cause)
-VERDICTS = frozenset((*(verdict.value for verdict in Verdict), "escalate", "cancelled"))
+VERDICTS = frozenset((*(verdict.value for verdict in Verdict), "escalate", "cancelled", STOPPED))
 GATES = frozenset(("empty", "truncated", "repetition", "json", "schema", "tool_arguments", "refusal", "min_logprob"))
 STRATEGIES = frozenset(("cheapest_sufficient", "best", "fastest", "cascade", "weighted", "pinned"))
 OTHER, ANY_ERROR = "other", "_OTHER"
