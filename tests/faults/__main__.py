@@ -6,6 +6,7 @@ Exit code 1 where something that was asked did not hold, 2 where there is nobody
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ SHOWN = 3
 def main() -> int:
     """Read the options, ask, tell."""
     options = _options().parse_args()
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # peers that leave are the point
     if options.litellm_config is not None:
         sys.stdout.write(stage.litellm_config(options.litellm_config))
         return 0
@@ -90,7 +92,12 @@ def _progress(told: Told) -> None:
 
 
 def _line(told: Told) -> str:
-    return f"{told.row:3}  {told.state:15} {BY_NUMBER[told.row].given}" + (f" ({told.why})" if told.why else "")
+    given = (
+        BY_NUMBER[told.row].given
+        if told.row
+        else "of every answer: its dialect, what it gives away, what comes after it"
+    )
+    return f"{told.row:3}  {told.state:15} {given}" + (f" ({told.why})" if told.why else "")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Invariant: a row is only told as held where at least one case of it was asked an
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -63,15 +64,18 @@ def written(run: Run) -> bytes:
 
 
 async def ask(target: Target, rows: Iterable[Row] = ROWS, tell: Callable[[Told], None] = lambda _: None) -> list[Told]:
-    """Ask every case that can be asked; tell each row as it is done."""
-    found = []
+    """Ask every case that can be asked; tell each row as it is done. Row 0 is what holds for every row."""
+    found, common = [], list[list[str]]()
     for row in rows:
-        found.append(await _row(target, row))
+        found.append(await _row(target, row, common))
         tell(found[-1])
-    return found
+    counts = Counter(problem for problems in common for problem in problems)
+    problems = tuple(f"{problem} ({count} cases)" for problem, count in counts.most_common())
+    held = sum(not problems for problems in common)
+    return [Told(row=0, asked=len(common), held=held, problems=problems), *found]
 
 
-async def _row(target: Target, row: Row) -> Told:
+async def _row(target: Target, row: Row, common: list[list[str]]) -> Told:
     pairs = [(case, door) for case in CASES if case.row == row.number for door in case.doors]
     reasons = {case.unasked(target, door): None for case, door in pairs}
     asked = [(case, door) for case, door in pairs if case.unasked(target, door) is None]
@@ -80,7 +84,8 @@ async def _row(target: Target, row: Row) -> Told:
     for case, door in asked:
         try:
             async with asyncio.timeout(CASE_LIMIT_S):
-                found = await case.problems(target, door)
+                found, others = await case.problems(target, door)
+                common.append(others)
         except TimeoutError:
             found = [f"not done within {CASE_LIMIT_S:.0f} s"]
         held += not found

@@ -106,7 +106,8 @@ async def odd_hosts(at: Scene) -> None:
         else:
             at.hold(heard.closed, f"{path}, {name}: no answer")
 
-    routes = (at.door.path, *(ROUTES if at.door == CHAT else ()))
+    others = ROUTES if target.inside else ROUTES[:1]
+    routes = (at.door.path, *(others if at.door == CHAT else ()))
     await asyncio.gather(*(one(name, path, lines) for path in routes for name, lines in heads.items()))
 
 
