@@ -4,13 +4,26 @@ Also writes the configuration with which LiteLLM leads to the same upstream unde
 """
 
 import contextlib
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
+import trustme
+
+from tests.faults.doors import CALLS
+from tests.faults.lies import HURRIED as LATE
+from tests.faults.lies import ROLES as LIES
+from tests.faults.lies import WAITS, WIRES
 from tests.faults.target import Inside, Target
 from tests.integration.server.conftest import opened_door
 from tierwise.config import Document, Settings
-from tierwise.core.model import Limits
+from tierwise.core.label import Tier
+from tierwise.core.model import Capability, Limits
+from tierwise.fallback.breaker import BreakerSettings
+from tierwise.gateway.workflow import Workflow
 from tierwise.ledger.settings import LedgerSettings
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.settings import KeyRow, ServerSettings
@@ -24,29 +37,95 @@ ROLES: dict[str, str] = {
 }
 """What a model is for, and the script behind its name at the upstream."""
 UPSTREAM_MODEL = "m"
+NEVER = 1_000_000_000
 BODY_LIMIT = 2_000_000
 # Small enough for a test to reach them.
 LIMITS = ServerSettings(
     header_timeout_s=1, body_timeout_s=1, write_timeout_s=1, max_body_bytes=BODY_LIMIT, max_connections=200
 )
 HURRIED = Limits(first_byte_timeout_s=1, idle_timeout_s=1)
+ASKED_FOR = (
+    *(role for wire in WIRES for role in (*LIES[wire], *LATE[wire])),
+    "refused",
+    "unknown",
+    "untrusted",
+    "second",
+)
+"""The roles of the upstream's rows: `lies` has their scripts."""
 
 
-def served(role: str) -> str:
-    """Return a role's name at the upstream."""
-    script = ROLES[role]
+WAITING = {
+    f"wait-{status}-{place}-{door}": f"fault=error&status={status}&{urlencode({'retry_after': wait})}"
+    for status in (429, 503, 529)
+    for place, wait in enumerate(WAITS)
+    for door in CALLS
+}
+NOBODY = {"refused": "http://127.0.0.1:9/v1", "unknown": "http://nobody.invalid/v1"}
+"""Endpoints that are not there."""
+ABLE: tuple[Capability, ...] = ("stream", "tools", "images", "files", "schema", "json", "thinking")
+
+
+def served(script: str) -> str:
+    """Return a name at the upstream."""
     return f"{UPSTREAM_MODEL}?{script}" if script else UPSTREAM_MODEL
 
 
-def document(upstream: ScriptedUpstream, *, keyed: bool) -> Document:
-    """Configure a model for each role."""
+def document(upstream: ScriptedUpstream, untrusted: str, *, keyed: bool) -> Document:
+    """Configure a model for each role, at endpoints of each wire."""
+
+    def at(name: str, url: str, *wires: str, limits: Limits = Limits()) -> EndpointRow:
+        return EndpointRow(
+            name=name, kind="scripted", url=url, wires=wires or None, key="env:UPSTREAM_KEY", limits=limits,
+            tier=Tier.SELF_HOSTED if name == "unknown" else Tier.LOCAL,
+        )  # fmt: skip
+
+    endpoints = [at("up", upstream.url, limits=HURRIED)]
+    models = [ModelRow(id=role, endpoint="up", served_name=served(script)) for role, script in ROLES.items()]
+    for wire in WIRES:
+        url = upstream.generate_url if wire == "gemini" else upstream.url
+        endpoints += [at(wire, url, wire), at(f"{wire}-hurried", url, wire, limits=HURRIED)]
+        for end, roles in ((wire, LIES[wire]), (f"{wire}-hurried", LATE[wire])):
+            models += [
+                ModelRow(id=role, endpoint=end, served_name=served(script), capabilities=ABLE)
+                for role, script in roles.items()
+            ]
+    models += [ModelRow(id=role, endpoint="chat", served_name=served(script)) for role, script in WAITING.items()]
+    for name, url in (NOBODY | {"untrusted": untrusted}).items():
+        endpoints.append(at(name, url))
+        models.append(ModelRow(id=name, endpoint=name))
+    models.append(ModelRow(id="second", endpoint="chat", served_name=UPSTREAM_MODEL))
+    first = {"refused": "refused", "hang": "chat-59-hang", "html": "chat-62-html"}
     return Document(
-        endpoint=(EndpointRow(name="up", kind="scripted", url=upstream.url, key="env:UPSTREAM_KEY", limits=HURRIED),),
-        model=tuple(ModelRow(id=role, endpoint="up", served_name=served(role)) for role in ROLES),
+        endpoint=tuple(endpoints),
+        model=tuple(models),
+        workflow=tuple(
+            Workflow(name=f"{name}-first", candidates=(model, "second"), strategy="cascade")
+            for name, model in first.items()
+        ),
         server=LIMITS,
         key=(KeyRow(name="caller", secret="env:CALLER_KEY", scopes=("call",)),) if keyed else (),
         ledger=LedgerSettings(durability="normal"),
+        breaker=BreakerSettings(failures=NEVER),
     )
+
+
+@contextlib.contextmanager
+def untrusted_server() -> Iterator[str]:
+    """Listen with a certificate that nobody vouches for; yield the address."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    plain, _ = listener.accept()
+                    with contextlib.suppress(OSError), plain, tls.wrap_socket(plain, server_side=True) as line:
+                        line.recv(1)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}/v1"
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
@@ -62,14 +141,14 @@ def upstream_at(port: int = 0) -> Iterator[ScriptedUpstream]:
 def opened(home: Path) -> Iterator[Target]:
     """Serve the default target until the block ends."""
     environ = {"UPSTREAM_KEY": UPSTREAM_KEY, "CALLER_KEY": KEY}
-    with upstream_at() as upstream, contextlib.ExitStack() as stack:
+    with upstream_at() as upstream, untrusted_server() as untrusted, contextlib.ExitStack() as stack:
 
         def started(name: str, *, keyed: bool) -> tuple[int, Inside]:
-            settings = Settings(document=document(upstream, keyed=keyed), home=home / name, environ=environ)
+            settings = Settings(document=document(upstream, untrusted, keyed=keyed), home=home / name, environ=environ)
             port = stack.enter_context(opened_door(settings, upstream)).port
             return port, stack.enter_context(contextlib.closing(Inside(settings.ledger_path)))
 
-        models = {role: role for role in ROLES}
+        models = {role: role for role in (*ROLES, *ASKED_FOR)}
         port, inside = started("open", keyed=False)
         twin = Target(
             host="127.0.0.1",
@@ -90,11 +169,11 @@ def opened(home: Path) -> Iterator[Target]:
 def litellm_config(port: int) -> str:
     """Write LiteLLM's configuration: each role leads to the scripted upstream on this port."""
     lines = ["model_list:"]
-    for role in ROLES:
+    for role, script in (ROLES | LIES["chat"] | LATE["chat"]).items():
         lines += [
             f"  - model_name: {role}",
             "    litellm_params:",
-            f'      model: "openai/{served(role)}"',
+            f'      model: "openai/{served(script)}"',
             f'      api_base: "http://127.0.0.1:{port}/v1"',
             f"      api_key: {UPSTREAM_KEY}",
         ]

@@ -98,11 +98,8 @@ def instead(script: Script, speech: Speech, *, stream: bool, leak: str = "") -> 
         case "hang":
             return Steps(status=0, steps=(End.HANG,))
         case "redirect":
-            return plain(
-                307,
-                b"",
-                headers=(("location", f"http://elsewhere.invalid/v1/chat/completions{leak and f'?{leak.strip()}'}"),),
-            )
+            place = script.text or f"http://elsewhere.invalid/v1/chat/completions{leak and f'?{leak.split()[2]}'}"
+            return plain(307, b"", headers=(("location", place),))
         case "html":
             page = f"<!DOCTYPE html><html><body><h1>Welcome{leak}</h1></body></html>".encode()
             return plain(200, page, headers=(("content-type", "text/html"),))
@@ -180,6 +177,8 @@ def _whole(
             steps = (head + body[:half], End.CLOSE)
         case "reset":
             steps = (head + body[:half], 0.05, End.RESET)
+        case "stall":
+            steps = (head + body[:half], End.HANG)
         case "wrong_length":
             steps = (head + body, End.CLOSE)
         case "after_end":
@@ -231,6 +230,8 @@ def _breaks(script: Script, speech: Speech, frame: bytes, leak: str) -> list[Ste
             return [_chunked(lies.cut_inside_a_character(frame)) + LAST_CHUNK, End.KEEP]
         case "cut_chunk":
             return [_chunked(frame)[:-9], End.CLOSE]
+        case "stall":
+            return [End.HANG]
         case "drop":
             return [End.CLOSE]
         case "reset":
