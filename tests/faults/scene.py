@@ -93,6 +93,15 @@ class Scene:
         self.hold(len(heard.final) == 1, f"{name}: what stood behind it ran as a request")
         self.hold(heard.closed, f"{name}: the connection was kept")
 
+    async def left(self, limit_s: float) -> None:
+        """Wait until no call is under way; for a gateway whose inside cannot be seen, as long as it may take."""
+        inside, deadline = self.target.inside, time.monotonic() + limit_s
+        if inside is None:
+            await asyncio.sleep(limit_s)
+            return
+        while (inside.open or not self.records) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+
     def judge(self, name: str, reply: Reply, *, anthropic: bool | None = None) -> None:
         """Hold an answer against the row."""
         spoken = self.door.anthropic if anthropic is None else anthropic

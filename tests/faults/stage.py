@@ -38,7 +38,7 @@ ROLES: dict[str, str] = {
 """What a model is for, and the script behind its name at the upstream."""
 UPSTREAM_MODEL = "m"
 NEVER = 1_000_000_000
-BODY_LIMIT = 2_000_000
+BODY_LIMIT = 16_000_000
 # Small enough for a test to reach them.
 LIMITS = ServerSettings(
     header_timeout_s=1, body_timeout_s=1, write_timeout_s=1, max_body_bytes=BODY_LIMIT, max_connections=200

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from tierwise.server.addresses import spoken_at
 from tierwise.server.errors import INVALID, SERVER
 from tierwise.server.settings import ServerSettings
-from tierwise.wires import chat
 
 MAX_FIELDS = 100
 MAX_TARGET_BYTES = 8 * 1024
@@ -200,7 +200,9 @@ class Bounded(HttpToolsProtocol):
         elif own:  # answered before its body was read
             self._close()
             return
-        body = chat.error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
+        # The address may not have come whole, or not at all.
+        wire = spoken_at(getattr(self, "url", b"").partition(b"?")[0])
+        body = wire.error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
             status, HTTPStatus(status).phrase.encode(), len(body),
         )  # fmt: skip
