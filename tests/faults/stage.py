@@ -8,12 +8,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlencode
 
 import trustme
 
-from tests.faults.doors import CALLS
+from tests.faults.doors import ALL, CALLS, Door
 from tests.faults.lies import HURRIED as LATE
 from tests.faults.lies import ROLES as LIES
 from tests.faults.lies import WAITS, WIRES
@@ -22,6 +24,7 @@ from tests.integration.server.conftest import opened_door
 from tierwise.config import Document, Settings
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, Limits
+from tierwise.core.usage import Price
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.gateway.workflow import Workflow
 from tierwise.ledger.settings import LedgerSettings
@@ -50,6 +53,9 @@ ASKED_FOR = (
     "unknown",
     "untrusted",
     "second",
+    "outside",
+    "unpriced",
+    "free",
 )
 """The roles of the upstream's rows: `lies` has their scripts."""
 
@@ -62,12 +68,39 @@ WAITING = {
 }
 NOBODY = {"refused": "http://127.0.0.1:9/v1", "unknown": "http://nobody.invalid/v1"}
 """Endpoints that are not there."""
+FIRST = {"refused": "refused", "hang": "chat-59-hang", "html": "chat-62-html"}
+WORKFLOWS: dict[str, tuple[str, ...]] = {
+    **{f"{name}-first": (model, "second") for name, model in FIRST.items()},
+    "either": ("second", "outside"),
+    "down-inside": ("refused", "outside"),
+    "climbs": ("chat-66-empty_content", "outside"),
+}
+LATE_KEY, NARROW_KEY = "sk-late-1c9be07a55d1", "sk-narrow-61f0a2b84e"
+NARROW = ("ordinary", FIRST["html"], "chat-66-empty_content")
+FAR = f"{UPSTREAM_MODEL}?text=from+outside"
+PRICE = Price(input_usd_per_mtok=Decimal(2), output_usd_per_mtok=Decimal(10))
+NO_PRICE = Price(input_usd_per_mtok=Decimal(0), output_usd_per_mtok=Decimal(0))
 ABLE: tuple[Capability, ...] = ("stream", "tools", "images", "files", "schema", "json", "thinking")
 
 
 def served(script: str) -> str:
     """Return a name at the upstream."""
     return f"{UPSTREAM_MODEL}?{script}" if script else UPSTREAM_MODEL
+
+
+def keys() -> tuple[KeyRow, ...]:
+    """Return the keys: an ordinary one, one that is over, one for few models, and for each door one for few calls."""
+    return (
+        KeyRow(name="caller", secret="env:CALLER_KEY"),
+        KeyRow(name="late", secret="env:LATE_KEY", expires=datetime(2020, 1, 1, tzinfo=UTC)),
+        KeyRow(name="narrow", secret="env:NARROW_KEY", models=NARROW),
+        *(KeyRow(name=f"few-{door}", secret=f"env:FEW_{n}", requests_per_minute=1) for n, door in enumerate(ALL)),
+    )
+
+
+def few(door: Door) -> str:
+    """Return the key that may call once a minute, for this door."""
+    return f"sk-few-{ALL.index(door)}-77aa10b2c3"
 
 
 def document(upstream: ScriptedUpstream, untrusted: str, *, keyed: bool) -> Document:
@@ -93,17 +126,24 @@ def document(upstream: ScriptedUpstream, untrusted: str, *, keyed: bool) -> Docu
     for name, url in (NOBODY | {"untrusted": untrusted}).items():
         endpoints.append(at(name, url))
         models.append(ModelRow(id=name, endpoint=name))
-    models.append(ModelRow(id="second", endpoint="chat", served_name=UPSTREAM_MODEL))
-    first = {"refused": "refused", "hang": "chat-59-hang", "html": "chat-62-html"}
+    models.append(ModelRow(id="second", endpoint="chat", served_name=UPSTREAM_MODEL, capabilities=ABLE))
+    endpoints.append(
+        EndpointRow(name="far", kind="scripted", url=upstream.url, key="env:UPSTREAM_KEY", tier=Tier.FRONTIER)
+    )
+    models += [
+        ModelRow(id="outside", endpoint="far", served_name=FAR, capabilities=ABLE, price=PRICE, strength=99),
+        ModelRow(id="unpriced", endpoint="far", served_name=UPSTREAM_MODEL),
+        ModelRow(id="free", endpoint="far", served_name=UPSTREAM_MODEL, price=NO_PRICE),
+    ]
     return Document(
         endpoint=tuple(endpoints),
         model=tuple(models),
         workflow=tuple(
-            Workflow(name=f"{name}-first", candidates=(model, "second"), strategy="cascade")
-            for name, model in first.items()
+            Workflow(name=name, candidates=candidates, strategy="best" if name == "either" else "cascade")
+            for name, candidates in WORKFLOWS.items()
         ),
         server=LIMITS,
-        key=(KeyRow(name="caller", secret="env:CALLER_KEY", scopes=("call",)),) if keyed else (),
+        key=keys() if keyed else (),
         ledger=LedgerSettings(durability="normal"),
         breaker=BreakerSettings(failures=NEVER),
     )
@@ -140,7 +180,8 @@ def upstream_at(port: int = 0) -> Iterator[ScriptedUpstream]:
 @contextlib.contextmanager
 def opened(home: Path) -> Iterator[Target]:
     """Serve the default target until the block ends."""
-    environ = {"UPSTREAM_KEY": UPSTREAM_KEY, "CALLER_KEY": KEY}
+    environ = {"UPSTREAM_KEY": UPSTREAM_KEY, "CALLER_KEY": KEY, "LATE_KEY": LATE_KEY, "NARROW_KEY": NARROW_KEY}
+    environ |= {f"FEW_{n}": few(door) for n, door in enumerate(ALL)}
     with upstream_at() as upstream, untrusted_server() as untrusted, contextlib.ExitStack() as stack:
 
         def started(name: str, *, keyed: bool) -> tuple[int, Inside]:
@@ -161,7 +202,7 @@ def opened(home: Path) -> Iterator[Target]:
         )
         port, inside = started("keyed", keyed=True)
         yield Target(
-            host="127.0.0.1", port=port, key=KEY, secrets=(KEY, UPSTREAM_KEY), models=models, body_limit=BODY_LIMIT, patience_s=1, upstream=upstream,
+            host="127.0.0.1", port=port, key=KEY, secrets=(KEY, UPSTREAM_KEY, LATE_KEY, NARROW_KEY), models=models, body_limit=BODY_LIMIT, patience_s=1, upstream=upstream,
             inside=inside, open=twin,
         )  # fmt: skip
 
