@@ -22,12 +22,13 @@ from tests.faults.lies import WAITS, WIRES
 from tests.faults.target import Inside, Target
 from tests.integration.server.conftest import opened_door
 from tierwise.config import Document, Settings
-from tierwise.core.label import Tier
+from tierwise.core.label import Label, Tier
 from tierwise.core.model import Capability, Limits
 from tierwise.core.usage import Price
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.gateway.workflow import Workflow
 from tierwise.ledger.settings import LedgerSettings
+from tierwise.policy.settings import LabelSettings, Pattern
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.settings import KeyRow, ServerSettings
 from tierwise.testing import ScriptedUpstream
@@ -53,6 +54,7 @@ ASKED_FOR = (
     "unknown",
     "untrusted",
     "second",
+    "redirected",
     "outside",
     "unpriced",
     "free",
@@ -126,6 +128,8 @@ def document(upstream: ScriptedUpstream, untrusted: str, *, keyed: bool) -> Docu
     for name, url in (NOBODY | {"untrusted": untrusted}).items():
         endpoints.append(at(name, url))
         models.append(ModelRow(id=name, endpoint=name))
+    home = f"m?fault=redirect&{urlencode({'text': upstream.url + '/chat/completions'})}"
+    models.append(ModelRow(id="redirected", endpoint="chat", served_name=home))
     models.append(ModelRow(id="second", endpoint="chat", served_name=UPSTREAM_MODEL, capabilities=ABLE))
     endpoints.append(
         EndpointRow(name="far", kind="scripted", url=upstream.url, key="env:UPSTREAM_KEY", tier=Tier.FRONTIER)
@@ -143,6 +147,7 @@ def document(upstream: ScriptedUpstream, untrusted: str, *, keyed: bool) -> Docu
             for name, candidates in WORKFLOWS.items()
         ),
         server=LIMITS,
+        labels=LabelSettings(patterns={"word": Pattern(pattern="(?i)kestrel-0417-lumen", label=Label.RESTRICTED)}),
         key=keys() if keyed else (),
         ledger=LedgerSettings(durability="normal"),
         breaker=BreakerSettings(failures=NEVER),
