@@ -16,6 +16,7 @@ from tests.faults.doors import ALL, Door, misshapen, unlike
 from tests.faults.http import Heard, Reply
 from tests.faults.table import BY_NUMBER, Row
 from tests.faults.target import Target
+from tierwise.testing.connection import Received
 
 SETTLED_S = 5.0
 GIVEN_AWAY = re.compile(rb'Traceback|File \\?"|site-packages|\.py\b|/home/|/root/|/usr/lib|/tmp/')
@@ -41,6 +42,11 @@ class Scene:
         """Tell a problem unless it held."""
         if not held:
             self.problem(text)
+
+    @property
+    def asked(self) -> list[Received]:
+        """What the upstream was asked since the case began; nothing where that cannot be seen."""
+        return self.target.upstream.asked[self._asks :] if self.target.upstream else []
 
     @property
     def asks(self) -> int:

@@ -14,7 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.sse import MAX_EVENT_BYTES
-from tierwise.wires.stream import EventReader, count
+from tierwise.wires.stream import EventReader, count, incomplete
 
 
 class _Function(msgspec.Struct):
@@ -108,6 +108,8 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
         said, calls_odd = made.read(message, streamed=False)
         odd = odd or calls_odd
         finish = _reason(choice.finish_reason, made)
+        if finish is None:
+            raise incomplete()
         empty = {call.index: call.arguments for call in made.without_arguments(finish)}
         calls = tuple(
             msgspec.structs.replace(call, arguments=call.arguments or empty.get(call.index, "")) for call in said
