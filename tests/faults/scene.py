@@ -197,7 +197,12 @@ class Case:
     async def problems(self, target: Target, door: Door) -> tuple[list[str], list[str]]:
         """Put it to the gateway: the row's problems, and those with what holds for every row."""
         scene = Scene(BY_NUMBER[self.row], target, door)
-        await self.ask(scene)
+        try:
+            await self.ask(scene)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            if target.inside is not None:
+                raise
+            scene.problem(f"what came cannot be read as an answer: {error!r}")
         common = await scene.settle()
         return scene.problems, common
 

@@ -224,7 +224,8 @@ def litellm_config(port: int) -> str:
             f"      api_key: {UPSTREAM_KEY}",
         ]
     lines += [
-        "litellm_settings: {callbacks: [], num_retries: 0, request_timeout: 10, telemetry: false}",
+        "litellm_settings: {callbacks: [], num_retries: 0, request_timeout: 3, telemetry: false}",
+        "router_settings: {num_retries: 0, disable_cooldowns: true}",  # a row must not suffer for the one before it
         f"general_settings: {{master_key: {KEY}}}",
     ]
     return "\n".join(lines) + "\n"
