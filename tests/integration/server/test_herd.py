@@ -1,5 +1,6 @@
 """Many at once: who has just come back is not run over, and no endpoint gets more than it is said to bear."""
 
+import random
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from tierwise.testing import Script, ScriptedUpstream
 
 HERD, BEARS = 60, 4
 RESTS_S = 4
+CALLS = 150
 
 
 @pytest.fixture
@@ -43,6 +45,21 @@ def test_a_herd_opens_no_more_connections_than_an_endpoint_bears(door: Door) -> 
     assert herd(door, "m") == {200: HERD}
     assert len(door.upstream.asked) == HERD
     assert door.upstream.connections <= BEARS
+
+
+def test_what_fails_half_of_the_time_gets_little_more_than_was_asked(tmp_path: Path) -> None:
+    draw = random.Random(7)
+    with ScriptedUpstream.in_thread(models=("m",)) as upstream:
+        upstream.script(*[Script(fault=draw.choice(("error", "none")), status=503) for _ in range(2 * CALLS)])
+        document = Document(
+            endpoint=(EndpointRow(name="up", kind="scripted", url=upstream.url),),
+            model=(ModelRow(id="m", endpoint="up"),),
+            breaker=BreakerSettings(failures=CALLS),
+        )
+        with opened_door(Settings(document=document, home=tmp_path), upstream) as door, ThreadPoolExecutor(10) as crowd:
+            statuses = Counter(crowd.map(lambda _: door.ask(asking("m"))[0], range(CALLS)))
+        assert set(statuses) == {200, 503}
+        assert CALLS < len(upstream.asked) <= 1.2 * CALLS
 
 
 def test_an_endpoint_that_comes_back_is_tried_by_one_and_then_by_all(door: Door) -> None:
