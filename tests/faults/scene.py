@@ -121,16 +121,16 @@ class Scene:
     # what holds for all
 
     async def settle(self) -> list[str]:
-        """Judge what holds for every case, and return all problems."""
+        """Judge what holds for every case, and return what does not."""
+        found: list[str] = []
         for reply, anthropic in self.heard:
             if reply.status >= 400:
-                self.problems += misshapen(reply, anthropic=anthropic)
-            self.problems += self._given_away(reply)
+                found += misshapen(reply, anthropic=anthropic)
+            found += self._given_away(reply)
             if self.target.inside:
-                self.problems += self._identified(reply)
-        await self._recorded()
-        self.problems += await self.target.well()
-        return list(dict.fromkeys(self.problems))
+                found += self._identified(reply)
+        await self._recorded(found)
+        return list(dict.fromkeys([*found, *await self.target.well()]))
 
     def _given_away(self, reply: Reply) -> Iterator[str]:
         told = b"\n".join(f"{name}: {value}".encode("latin-1") for name, value in reply.fields) + b"\n" + reply.body
@@ -149,7 +149,7 @@ class Scene:
         if reply.status >= 400 and reply.field("x-should-retry") not in ("true", "false"):
             yield f"{reply.status} does not say whether a repeat helps"
 
-    async def _recorded(self) -> None:
+    async def _recorded(self, found: list[str]) -> None:
         """See that what was answered is recorded once, what was not is neither recorded nor asked, and no key is kept."""
         target = self.target
         seen = {ident for reply, _ in self.heard if (ident := reply.field(IDENTS[0])) is not None}
@@ -159,12 +159,13 @@ class Scene:
                 await asyncio.sleep(0.005)
             idents = [ident for ident, _, _ in self.records]
             if not seen <= set(idents) or len(idents) != len(seen) + self.unseen:
-                self.problem(f"{len(seen) + self.unseen} calls were to be recorded, {len(idents)} are")
+                found.append(f"{len(seen) + self.unseen} calls were to be recorded, {len(idents)} are")
             if any(secret.encode() in record for secret in target.secrets for _, _, record in self.records):
-                self.problem("a record holds a key")
+                found.append("a record holds a key")
         nothing = bool(self.heard) and all(400 <= reply.status < 500 for reply, _ in self.heard) and not seen
-        if nothing and not self.unseen and self.asks:
-            self.problem(f"the upstream was asked {self.asks} times for what was refused")
+        promised = target.inside is not None or self.row.unforwarded
+        if nothing and promised and not self.unseen and self.asks:
+            found.append(f"the upstream was asked {self.asks} times for what was refused")
 
 
 Ask = Callable[[Scene], Awaitable[None]]
@@ -193,11 +194,12 @@ class Case:
         lacks = [role for role in self.needs if role not in target.models]
         return f"has no model {', '.join(lacks)}" if lacks else None
 
-    async def problems(self, target: Target, door: Door) -> list[str]:
-        """Put it to the gateway; no problem is that it held."""
+    async def problems(self, target: Target, door: Door) -> tuple[list[str], list[str]]:
+        """Put it to the gateway: the row's problems, and those with what holds for every row."""
         scene = Scene(BY_NUMBER[self.row], target, door)
         await self.ask(scene)
-        return await scene.settle()
+        common = await scene.settle()
+        return scene.problems, common
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults import stage
+from tests.faults.ask import stored
 from tests.faults.cases import CASES, PROOFS
 from tests.faults.doors import Door
+from tests.faults.page import OTHER, PAGE, page
 from tests.faults.scene import Case, Elsewhere
 from tests.faults.table import ROWS
 from tests.faults.target import Target
@@ -27,8 +29,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 @pytest.mark.parametrize(("case", "door"), ASKED, ids=[f"{case.row}-{case.name}-{door}" for case, door in ASKED])
 def test_fault(case: Case, door: Door, target: Target) -> None:
     assert case.unasked(target, door) is None
-    problems = asyncio.run(case.problems(target, door))
-    assert not problems, "\n".join(problems)
+    problems, common = asyncio.run(case.problems(target, door))
+    assert not problems + common, "\n".join(problems + common)
 
 
 def test_the_table_is_whole() -> None:
@@ -42,3 +44,7 @@ def test_the_table_is_whole() -> None:
 def test_what_is_shown_elsewhere_is_there(proof: Elsewhere) -> None:
     file, _, name = proof.test.partition("::")
     assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), proof.test
+
+
+def test_the_page_tells_the_table_and_what_another_gateway_answered() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(stored(OTHER)), "python -m tests.faults.page writes it anew"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from tests.faults import http
 from tests.faults.doors import ALL, CHAT, MESSAGES, STREAMS, WIRES, Door
 from tests.faults.scene import Scene, case
 
@@ -350,6 +351,9 @@ async def names_alike(at: Scene) -> None:
 async def messages_without(at: Scene) -> None:
     """What this wire's vendor demands."""
     await at.refused("no max_tokens", raw(at, max_tokens=None), named="max_tokens")
+    data = http.request(at.door.path, at.door.raw(at.target.model), at.target.head("Connection: close"))
+    for reply in (await at.send(data)).final:
+        at.hold(reply.status in (200, 400), f"no anthropic-version: answered {reply.status}")
 
 
 @case(38)

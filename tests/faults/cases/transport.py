@@ -10,6 +10,7 @@ from tests.faults import http
 from tests.faults.doors import ALL, CALLS, CHAT, PATHS, STREAMS, WIRES
 from tests.faults.scene import Scene, case
 
+NOTHING = http.Reply(0, (), b"", False)
 BEHIND = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
 EMPTY_CHUNKS = b"0\r\n\r\n"
 ROUTES = ("/v1/models", "/v1/models/x", "/v1/responses/x", "/v1/decisions/x", "/v1/route", "/metrics")
@@ -105,7 +106,8 @@ async def odd_hosts(at: Scene) -> None:
         else:
             at.hold(heard.closed, f"{path}, {name}: no answer")
 
-    routes = (at.door.path, *(ROUTES if at.door == CHAT else ()))
+    others = ROUTES if target.inside else ROUTES[:1]
+    routes = (at.door.path, *(others if at.door == CHAT else ()))
     await asyncio.gather(*(one(name, path, lines) for path in routes for name, lines in heads.items()))
 
 
@@ -193,6 +195,10 @@ async def too_large(at: Scene) -> None:
     """Refused before it came, where its length is said; while it comes, where not."""
     more = at.target.body_limit + 1
     await at.closed("with its length", begun(at, f"Content-Length: {more}") + b'{"model": "')
+    await at.closed(
+        "all of it",
+        [begun(at, f"Content-Length: {more}"), *[b"a" * (1 << 18)] * (more >> 18), b"a" * (more % (1 << 18))],
+    )
     chunk = b"%x\r\n%b\r\n" % (1 << 18, b"a" * (1 << 18))
     pieces = [begun(at, "Transfer-Encoding: chunked"), b'1\r\n"\r\n', *[chunk] * (more // (1 << 18) + 2), EMPTY_CHUNKS]
     heard = await at.send(pieces, limit_s=30)
@@ -265,6 +271,21 @@ async def other_addresses(at: Scene) -> None:
             at.judge(other, reply, anthropic=_spoken(other))
 
     await asyncio.gather(*map(one, others))
+    if at.door == CHAT:
+        for other in (
+            "/",
+            "/admin",
+            "/v1",
+            "//v1/models",
+            "/v1/%6dodels",
+            "/v1/models/",
+            "/v1/models;x",
+            "/v1/decisions/../models",
+        ):
+            heard = await at.send(
+                http.request(other, head=at.target.head("Connection: close"), method="GET"), anthropic=False
+            )
+            at.judge(f"GET {other}", heard.final[0] if heard.final else NOTHING, anthropic=False)
 
 
 def _spoken(path: str) -> bool:
