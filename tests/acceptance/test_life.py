@@ -1,6 +1,7 @@
 """The life of a gateway: how it is stopped while it is busy, and what it tells of callers and endpoints that trick."""
 
 import contextlib
+import http.client
 import json
 import signal
 import socket
@@ -13,7 +14,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from tests.acceptance.conftest import Installed
+from tests.acceptance.conftest import COMMAND, Installed
 from tierwise.testing import ScriptedUpstream
 
 STREAMS = 12
@@ -125,6 +126,36 @@ def test_a_gateway_that_is_stopped_ends_what_is_open_and_says_so(
     assert sorted(one["outcome"] for one in records) == sorted(
         "answered" if ENDS[wire] in body else "cancelled" for (wire, _, _), body in zip(asked, bodies, strict=True)
     )
+
+
+def test_with_few_descriptors_who_is_too_much_is_told_so_and_health_is_told_too(
+    tmp_path: Path, installed: Installed, upstream: ScriptedUpstream
+) -> None:
+    file = configured(tmp_path, upstream)
+    few = ["/bin/sh", "-c", 'ulimit -n 256; exec "$@"', "sh", str(COMMAND), "serve", "--port", "0", "--config", file]
+    process = subprocess.Popen(few, stderr=subprocess.PIPE, text=True, env=installed.environment)
+    assert process.stderr is not None
+    address = process.stderr.readline().partition("listens on ")[2].partition(",")[0]
+    host, port = address.removeprefix("http://").split(":")
+
+    def status(method: str, path: str) -> int:
+        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=30)) as line:
+            body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}]})
+            line.request(method, path, body if method == "POST" else None, {"content-type": "application/json"})
+            return line.getresponse().status
+
+    for _ in range(2):
+        held = [socket.create_connection((host, int(port))) for _ in range(100)]
+        for _ in range(20):
+            assert status("POST", PATHS["chat"]) == 503
+            assert status("GET", "/healthz") == 200
+        for line in held:
+            line.close()
+        deadline = time.monotonic() + 20
+        while status("POST", PATHS["chat"]) != 200:
+            assert time.monotonic() < deadline
+    process.send_signal(signal.SIGTERM)
+    left(process)
 
 
 def test_what_callers_and_endpoints_choose_steers_no_terminal(
