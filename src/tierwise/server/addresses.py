@@ -16,6 +16,8 @@ PATHS = {
     "count_tokens": b"/v1/messages/count_tokens",
 }
 WIRES: dict[bytes, CallerWire] = {path: CALLERS[name] for name, path in PATHS.items() if name in CALLERS}
+HEALTH = frozenset({b"/healthz", b"/readyz"})
+"""Who asks here needs no key."""
 SAYS_MESSAGES = HEADERS["messages"][0].encode()
 """A caller that sends this header speaks Messages, also where others do not."""
 

@@ -20,7 +20,7 @@ from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import encode_decision, encode_with_content
 from tierwise.ledger.metrics import CONTENT_TYPE
 from tierwise.server import models
-from tierwise.server.addresses import PATHS, SAYS_MESSAGES, WIRES, meant, named, spoken_at
+from tierwise.server.addresses import HEALTH, PATHS, SAYS_MESSAGES, WIRES, meant, named, spoken_at
 from tierwise.server.calls import hints_of, identified, serve
 from tierwise.server.counting import count
 from tierwise.server.errors import INVALID, PERMISSION, Failure, failure
@@ -50,7 +50,6 @@ HEALTHY = b'{"status":"ok"}'
 CALL = frozenset({"call"})
 SCOPES = ((b"/metrics", frozenset({"metrics", "admin"})), (b"/v1/decisions/", frozenset({"call", "admin"})))
 """Which keys an address is for, where it is not for those that may call."""
-OPEN = frozenset({b"/healthz", b"/readyz"})
 PLAIN_TEXT = (b"content-type", CONTENT_TYPE.encode())
 _log = logging.getLogger("tierwise.server")
 
@@ -108,7 +107,7 @@ class App:
         request = Request(scope["raw_path"], headers, receive, send, scope["query_string"])
         wire = spoken_at(request.path, says_messages=SAYS_MESSAGES in headers)
         try:
-            if request.path not in OPEN:
+            if request.path not in HEALTH:
                 await self._let_in(request, scope)
             with self._ring.watched(request):
                 await self._serve(scope["method"], request)

@@ -74,8 +74,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `times` limits a fault in a model's name to the first requests with that name, 0 means always. `after` is the
     number of content chunks before a fault in the middle of a stream. `status` goes with `error` and `bodyless`;
     `retry_after` is sent as it stands (seconds, a date or anything). With `leaks`, every error, header and address that
-    is written holds the key that came. `delay_ms` goes with the slow faults, `size` (bytes) with `huge_line`; a
-    `redirect` leads to `text`.
+    is written holds the key that came. `delay_ms` goes with the slow faults, `size` (bytes) with `huge_line`; an
+    `error` says `text`, a `redirect` leads there.
     `text` is the answer itself, in place of the echo. `thinking` comes before it, sealed; `cached` tokens of the prompt
     are reported as read from a cache. `tool` is the only tool that is called, whenever it is offered and the request
     does not end with a tool's result, with `arguments` (JSON text) in place of the computed ones. `ping` puts pings and

@@ -86,7 +86,7 @@ def instead(script: Script, speech: Speech, *, stream: bool, leak: str = "") -> 
     wait = () if script.retry_after is None else (("retry-after", script.retry_after),)
     match script.fault:
         case "error":
-            said = f"A scripted error.{leak}"
+            said = f"{script.text or 'A scripted error.'}{leak}"
             return refusal(script.status, said, _code(leak), headers=wait, speech=speech)
         case "rate_limit":
             wait = wait or (("retry-after", "1"),)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.integration.server.conftest import HEAD, Door, asking, everything, post
-from tierwise.server.connection import LINGER_S
+from tierwise.server.connection import LINGER_S, SPARE
 
 BODY = asking("m")
 
@@ -60,9 +60,13 @@ def test_nothing_is_written_into_an_answer_under_way(door: Door) -> None:
 def test_more_connections_than_allowed_are_told_so(door: Door) -> None:
     lines = [door.line() for _ in range(40)]
     try:
-        answer = door.send(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n", limit_s=LINGER_S)
+        answer = door.send(post(BODY), limit_s=LINGER_S)
         assert answer[9:12] == b"503"
         assert b"overloaded" in answer
+        answer = door.send(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n")
+        assert answer[9:12] == b"200", "who watches is told all the same"
+        lines += [door.line() for _ in range(SPARE)]
+        assert door.send(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n", limit_s=LINGER_S)[9:12] == b"503"
     finally:
         for line in lines:
             line.close()
