@@ -4,6 +4,7 @@ Invariant: a row is only told as held where at least one case of it was asked an
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.faults.table import ROWS, Row
 from tests.faults.target import Target
 
 CASE_LIMIT_S = 180.0
+RECOVERY_S = 300.0
+_NOT_DONE = f"not done within {CASE_LIMIT_S:.0f} s"
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,10 +88,20 @@ async def _row(target: Target, row: Row, common: list[list[str]]) -> Told:
         try:
             async with asyncio.timeout(CASE_LIMIT_S):
                 found, others = await case.problems(target, door)
-                common.append(others)
         except TimeoutError:
-            found = [f"not done within {CASE_LIMIT_S:.0f} s"]
+            found, others = [_NOT_DONE], [_NOT_DONE]
+        if others:  # the next case must not suffer for this one
+            await _recovered(target)
+        common.append(others)
         held += not found
         problems |= {f"{door}: {text}": None for text in found}
     why = "" if asked else "; ".join(filter(None, reasons)) or "only seen from inside"
     return Told(row=row.number, asked=len(asked), held=held, problems=tuple(problems), why=why)
+
+
+async def _recovered(target: Target) -> None:
+    """Wait until a good request is answered again."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(RECOVERY_S):
+            while await target.well():
+                await asyncio.sleep(1)

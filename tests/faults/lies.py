@@ -34,6 +34,11 @@ class Lie:
     def name(self) -> str:
         return self.script.replace("fault=", "").replace("=", "-").replace("&", "-")
 
+    @property
+    def large(self) -> bool:
+        """Whether one of it is enough: the limit of a whole answer is the same at every wire, and far."""
+        return "size=" in self.script
+
     def role(self, wire: str) -> str:
         """Return the name of the model at which an endpoint of this wire lies so."""
         return f"{wire}-{self.row}-{self.name}"

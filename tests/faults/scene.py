@@ -18,7 +18,7 @@ from tests.faults.table import BY_NUMBER, Row
 from tests.faults.target import Target
 from tierwise.testing.connection import Received
 
-SETTLED_S = 5.0
+SETTLED_S, LEFT_S = 10.0, 30.0
 GIVEN_AWAY = re.compile(rb'Traceback|File \\?"|site-packages|\.py\b|/home/|/root/|/usr/lib|/tmp/')
 IDENTS = ("x-tierwise-decision", "x-request-id", "request-id")
 
@@ -101,7 +101,7 @@ class Scene:
 
     async def left(self, limit_s: float) -> None:
         """Wait until no call is under way; for a gateway whose inside cannot be seen, as long as it may take."""
-        inside, deadline = self.target.inside, time.monotonic() + limit_s
+        inside, deadline = self.target.inside, time.monotonic() + max(limit_s, LEFT_S)
         if inside is None:
             await asyncio.sleep(limit_s)
             return

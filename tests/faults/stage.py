@@ -114,7 +114,7 @@ def document(upstream: ScriptedUpstream, untrusted: str, *, keyed: bool) -> Docu
             tier=Tier.SELF_HOSTED if name == "unknown" else Tier.LOCAL,
         )  # fmt: skip
 
-    endpoints = [at("up", upstream.url, limits=HURRIED)]
+    endpoints = [at("up", upstream.url)]
     models = [ModelRow(id=role, endpoint="up", served_name=served(script)) for role, script in ROLES.items()]
     for wire in WIRES:
         url = upstream.generate_url if wire == "gemini" else upstream.url

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.faults.answers import read
 from tests.faults.doors import CALLS
+from tests.faults.doors import WIRES as PLAIN
 from tests.faults.http import Reply
 from tests.faults.lies import LIES, STATUS, TEXT, WAITS, WIRES, Lie
 from tests.faults.scene import Case, Elsewhere, Scene, case
@@ -32,13 +33,13 @@ def lying(lie: Lie) -> Case:
     """Make the case of a lie: the same at an endpoint of each wire."""
 
     async def ask(at: Scene) -> None:
-        wires = [wire for wire in WIRES if lie.role(wire) in at.target.models]
+        wires = [wire for wire in (WIRES[:1] if lie.large else WIRES) if lie.role(wire) in at.target.models]
         replies = await asyncio.gather(*(at.ask(at.door.good(at.target.models[lie.role(w)], TEXT)) for w in wires))
         for wire, reply in zip(wires, replies, strict=True):
             judge(at, lie, wire, reply)
 
     ask.__name__ = lie.name
-    return Case(row=lie.row, ask=ask, doors=CALLS, needs=(lie.role("chat"),))
+    return Case(row=lie.row, ask=ask, doors=PLAIN if lie.large else CALLS, needs=(lie.role("chat"),))
 
 
 def judge(at: Scene, lie: Lie, wire: str, reply: Reply) -> None:
