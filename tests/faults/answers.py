@@ -54,6 +54,8 @@ def _whole(door: Door, said: dict[str, Any]) -> Said:
 def _streamed(door: Door, body: str) -> Said:
     said = Said(how="whole")
     events = [_event(block, said) for block in body.split("\n\n") if block and not block.startswith(":")]
+    if door.wire == "responses" and events and events[-1] == ("", "[DONE]"):
+        events.pop()  # not of this wire, and no client minds
     ended = [place for place, (name, payload) in enumerate(events) if ENDS[door.wire] in (name, payload)]
     failed = None
     for _, payload in events:
@@ -87,4 +89,7 @@ def _event(block: str, said: Said) -> tuple[str, str]:
             data.append(value)
         else:
             said.problems.append(f"a line that is none of a stream: {line[:80]!r}")
-    return name, "\n".join(data)
+    payload = "\n".join(data)
+    if not name and payload.startswith("{"):  # clients read the kind from either
+        name = str(loads(payload).get("type") or "")
+    return name, payload

@@ -91,8 +91,10 @@ def misshapen(reply: Reply, *, anthropic: bool) -> Iterator[str]:
         if body.get("type") != "error" or error.get("type") not in ANTHROPIC_TYPES:
             yield f"no error of this dialect: type {body.get('type')!r}, {error.get('type')!r}"
         return
-    if set(error) != {"message", "type", "param", "code"} or not isinstance(error["type"], str):
+    if set(error) != {"message", "type", "param", "code"}:
         yield f"an error in this dialect has message, type, param and code, this one {sorted(error)}"
+    elif not isinstance(error["type"], str):
+        yield f"an error's type is {error['type']!r}"
 
 
 def unlike(reply: Reply, row: Row, *, anthropic: bool, codes: bool) -> Iterator[str]:

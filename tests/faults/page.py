@@ -26,7 +26,9 @@ what was answered is recorded once, under the id in its headers, and what was re
 asked upstream; and that a good request on another connection is answered right after it.
 
 **Tierwise**: {rows} rows, {cases} cases at doors, {proofs} proofs elsewhere in the tests; all hold, or the tests fail.
-Where we decided otherwise than the row, it says so. {other}
+Where we decided otherwise than the row, it says so.
+
+{other}
 
 ```sh
 scripts/faults                                                            # our own gateway
@@ -36,9 +38,10 @@ scripts/faults --target http://127.0.0.1:4000 --key KEY --upstream 9100   # and 
 ```
 """
 ASKED = """\
-**{name}** was asked on {date} by the last two commands, its patience for slow peers taken as 15 s: of {rows} rows that
-can be asked from outside, {holds} hold. Of a foreign gateway only the status, the type and the dialect are judged, not our
-codes, and not what cannot be seen from outside; so a row may be asked of it in fewer cases than of us."""
+**{name}** was asked on {date} by the last two commands, without a database, its patience for slow peers taken
+as 15 s: of {rows} rows that can be asked from outside, {holds} hold. Of a foreign gateway only the status, the type and
+the dialect are judged, not our codes, and not what cannot be seen from outside; so a row may be asked of it in fewer
+cases than of us. What it does not hold is told by one of the answers."""
 COMMON = 6
 
 
@@ -89,7 +92,7 @@ def _expected(row: Row) -> str:
 def _ours(row: Row) -> str:
     cases = sum(len(case.doors) for case in CASES if case.row == row.number)
     elsewhere = Counter(proof.test.partition("::")[0] for proof in PROOFS if proof.row == row.number)
-    shown = [f"holds, {cases} cases"] * bool(cases) + [f"shown by `{file}`" for file in elsewhere]
+    shown = [f"holds, {_cases(cases)}"] * bool(cases) + [f"shown by `{file}`" for file in elsewhere]
     return "; ".join([*shown, *([f"differs: {row.differs}"] if row.differs else [])]) or "not shown"
 
 
@@ -97,8 +100,12 @@ def _theirs(told: Told | None) -> str:
     if told is None or not told.asked:
         return "not asked"
     if not told.problems:
-        return f"holds, {told.asked} cases"
+        return f"holds, {_cases(told.asked)}"
     return f"{told.held} of {told.asked}; {_short(told.problems[0], 110)}"
+
+
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count} cases"
 
 
 def _row(cells: tuple[str, ...]) -> str:

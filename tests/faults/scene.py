@@ -19,7 +19,7 @@ from tests.faults.target import Target
 from tierwise.testing.connection import Received
 
 SETTLED_S, LEFT_S = 10.0, 30.0
-GIVEN_AWAY = re.compile(rb'Traceback|File \\?"|site-packages|\.py\b|/home/|/root/|/usr/lib|/tmp/')
+GIVEN_AWAY = re.compile(rb'Traceback|File \\?"|site-packages|\.py\b|/home/|/[r]oot/|/usr/lib|/tmp/')
 IDENTS = ("x-tierwise-decision", "x-request-id", "request-id")
 
 

@@ -185,7 +185,7 @@ async def reader_stops(at: Scene) -> None:
                 while part := await loop.sock_recv(plug, 1 << 20):
                     raw += part
     heard = list(http.replies(bytes(raw), closed=True))
-    at.hold(bool(heard) and not heard[0].whole, f"kept for a reader who does not read: {bytes(raw[-200:])!r}")
+    at.hold(not any(reply.whole for reply in heard), f"kept for a reader who does not read: {bytes(raw[-200:])!r}")
     at.heard += [(reply, at.door.anthropic) for reply in heard]
     at.hold(all(outcome == "cancelled" for _, outcome, _ in at.records), "it is recorded as answered")
 

@@ -39,7 +39,13 @@ def lying(lie: Lie) -> Case:
             judge(at, lie, wire, reply)
 
     ask.__name__ = lie.name
-    return Case(row=lie.row, ask=ask, doors=PLAIN if lie.large else CALLS, needs=(lie.role("chat"),))
+    return Case(
+        row=lie.row,
+        ask=ask,
+        doors=PLAIN if lie.large else CALLS,
+        needs=(lie.role("chat"),),
+        within=lie.whole == "quality_gate",
+    )
 
 
 def judge(at: Scene, lie: Lie, wire: str, reply: Reply) -> None:
@@ -56,6 +62,8 @@ def judge(at: Scene, lie: Lie, wire: str, reply: Reply) -> None:
         at.problem(f"{wire}: the text is {said.text!r}")
     if how == "broken" and not TEXT.startswith(said.text):
         at.problem(f"{wire}: words of something else: {said.text!r}")
+    if lie.row == 68:
+        at.hold(not any(secret.encode() in reply.body for secret in at.target.secrets), f"{wire}: the key is passed on")
     if at.target.inside is None:
         return
     if codes and said.code not in codes:
