@@ -53,7 +53,7 @@ REPAIR_TOKENS = 64
 LEAST_READ, LEAST_SUSPICIOUS_TOKENS = 0.08, 2_000
 UNSENT = frozenset((
     "closed", "pool_timeout", "connect_timeout", "tls_untrusted", "tls_failed", "connection_refused", "no_such_host",
-    "connect_failed",
+    "connect_failed", "address_elsewhere",
 ))  # fmt: skip
 """How a request fails that never went out."""
 UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))

@@ -167,6 +167,8 @@ class Gateway:
         laps: list[Lap] = []
         step = Step(action="try")
         while step.action == "try":
+            retries = self.facts.retries(hops[step.place].model.id)
+            retries.asked(again=step.wait_s > 0)
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
             attempt, error = await self._attempt(run, hops[step.place], deadline)
@@ -177,7 +179,7 @@ class Gateway:
                 return await self._commit(run, attempt)
             laps.append(Lap(place=step.place, error=error, asked=attempt.admitted))
             left_s = deadline - asyncio.get_running_loop().time()
-            step = next_step(rules, laps, len(hops), draw=self._random.random(), left_s=left_s)
+            step = next_step(rules, laps, len(hops), draw=self._random.random(), left_s=left_s, spare=retries.left)
         return await self._exhausted(run, laps)
 
     async def _attempt(
