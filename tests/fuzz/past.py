@@ -1,0 +1,8 @@
+"""Which inputs once failed? Each with the target that it broke; the smallest that still shows it."""
+
+PAST: tuple[tuple[str, bytes], ...] = (
+    # Bytes that are no UTF-8 where a typed decoder does not look: the caller got them, or a 500.
+    ("answer-chat", b'{"model":"m","choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"\xff":1}'),
+    ("answer-embeddings", b'{"data":[{"embedding":[1]}],"\xff":1}'),
+    ("stream-chat", b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop","\xff":1}]}\n\ndata: [DONE]\n\n'),
+)  # fmt: skip
