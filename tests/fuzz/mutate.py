@@ -35,12 +35,28 @@ def mutated(seed: bytes, random: Random, others: Sequence[bytes] = ()) -> bytes:
 def amplified(seed: bytes, random: Random, size_bytes: int) -> bytes:
     """Return the seed with one part of it repeated, or grown, to about this size."""
     tree = _tree(seed)
-    places = list(_places(tree)) if tree is not None else []
-    if not places:
-        at = random.randrange(len(seed) + 1)
-        piece = seed[at : at + random.choice((1, 2, 8, 64, 512))] or b"a"
-        return seed[:at] + piece * (size_bytes // len(piece)) + seed[at:]
-    where, name = random.choice(places)
+    if tree is not None and (places := list(_places(tree))):
+        _grow(*random.choice(places), random, size_bytes)
+        return _bytes(tree)
+    lines = seed.split(b"\n")
+    told = [place for place, line in enumerate(lines) if b"{" in line]
+    if told and random.random() < 0.8:
+        place = random.choice(told)
+        head, brace, rest = lines[place].partition(b"{")
+        event = _tree(brace + rest)
+        if event is not None:
+            copies = max(1, size_bytes // len(lines[place]))
+            grown = _renamed([event] * copies, random)
+            between = b"\n\n" if b"\n\n" in seed else b"\n"
+            lines[place] = between.join(head + _bytes(one) for one in grown)
+            return b"\n".join(lines)
+    at = random.randrange(len(seed) + 1)
+    piece = seed[at : at + random.choice((1, 2, 8, 64, 512))] or b"a"
+    return seed[:at] + piece * (size_bytes // len(piece)) + seed[at:]
+
+
+def _grow(where: Any, name: Any, random: Random, size_bytes: int) -> None:
+    """Make one place of a JSON value large."""
     value = where[name]
     copies = max(1, size_bytes // (len(_bytes(value)) + 12))
     if isinstance(where, list):
@@ -50,7 +66,6 @@ def amplified(seed: bytes, random: Random, size_bytes: int) -> bytes:
         where[name] = grown * max(1, size_bytes // len(grown.encode("utf-8", "replace")))
     else:
         where.update({f"{name}{number}": value for number in range(copies)})
-    return _bytes(tree)
 
 
 def _renamed(values: list[Any], random: Random) -> list[Any]:
@@ -160,7 +175,14 @@ def _crossed(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
     return data[: random.randrange(len(data) + 1)] + other[random.randrange(len(other) + 1) :]
 
 
-_ON_BYTES: tuple[Callable[[bytes, Random, Sequence[bytes]], bytes], ...] = (_flip, _token, _cut, _again, _number, _crossed)
+_ON_BYTES: tuple[Callable[[bytes, Random, Sequence[bytes]], bytes], ...] = (
+    _flip,
+    _token,
+    _cut,
+    _again,
+    _number,
+    _crossed,
+)
 
 
 def _tree(data: bytes) -> Any:

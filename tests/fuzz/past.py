@@ -5,4 +5,6 @@ PAST: tuple[tuple[str, bytes], ...] = (
     ("answer-chat", b'{"model":"m","choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"\xff":1}'),
     ("answer-embeddings", b'{"data":[{"embedding":[1]}],"\xff":1}'),
     ("stream-chat", b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop","\xff":1}]}\n\ndata: [DONE]\n\n'),
+    # Half a character, which JSON can name and UTF-8 cannot write.
+    ("labelled-lines", b'{"text":"a","label":"x"}\n{"text":"\\ud800","category":"y"}\n'),
 )  # fmt: skip

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -52,7 +52,7 @@ from tierwise.quality.schema import CannotCheck, problem
 from tierwise.quality.settings import Gates
 from tierwise.registry import kept
 from tierwise.testing.faults import read_script
-from tierwise.wires import chat, responses
+from tierwise.wires import responses
 from tierwise.wires.error import error_from
 from tierwise.wires.hints import read_hints
 from tierwise.wires.known import APART, CALLERS, ENDPOINTS, SHARED
@@ -366,7 +366,9 @@ SECRETS = (
 
 
 def _masked_seeds(wire: str) -> Sequence[bytes]:
-    return [body.replace(b"What is this?", json.dumps(text)[1:-1].encode()) for body in _said(wire)[:1] for text in SECRETS]
+    return [
+        body.replace(b"What is this?", json.dumps(text)[1:-1].encode()) for body in _said(wire)[:1] for text in SECRETS
+    ]
 
 
 def _whole(wire: str) -> Sequence[bytes]:
@@ -455,7 +457,7 @@ OLLAMA = [
     b'{"models":[{"name":"a:1","model":"a:1","size":1,"details":{"family":"llama","context_length":4096},"capabilities":["completion","tools"]}]}',
 ]
 PROBES = b'{"format":1,"probes":[]}'
-LABELLED = (b"text,label\n\"a, b\",x\nc,y\n", b'{"text":"a","label":"x"}\n{"text":"b","category":"y"}\n')
+LABELLED = (b'text,label\n"a, b",x\nc,y\n', b'{"text":"a","label":"x"}\n{"text":"b","category":"y"}\n')
 ADDRESSES = [b"http://127.0.0.1:8080/v1", b"https://[::1]:443/a/b", b"https://u:p@h.example/v1?x#y"]
 
 
@@ -463,7 +465,9 @@ def _rows() -> dict[str, Target]:
     rows: dict[str, Target] = {}
     for wire in CALLERS:
         refuses = (CallRejected, ProviderError)
-        rows[f"ask-{wire}"] = Target(run=functools.partial(_asks, wire), seeds=functools.partial(_said, wire), refuses=refuses)
+        rows[f"ask-{wire}"] = Target(
+            run=functools.partial(_asks, wire), seeds=functools.partial(_said, wire), refuses=refuses
+        )
     for wire in ("chat", "responses", "messages"):
         rows[f"mask-{wire}"] = Target(
             run=functools.partial(_masks, wire), seeds=functools.partial(_masked_seeds, wire), refuses=(CallRejected,)
@@ -503,7 +507,12 @@ def _rows() -> dict[str, Target]:
             refuses=(ValueError, msgspec.ValidationError),
         ),
     }  # fmt: skip
-    for gateway, seeds in {"litellm": [LITELLM], "portkey": [PORTKEY], "tensorzero": [TENSORZERO], "ollama": OLLAMA}.items():
+    for gateway, seeds in {
+        "litellm": [LITELLM],
+        "portkey": [PORTKEY],
+        "tensorzero": [TENSORZERO],
+        "ollama": OLLAMA,
+    }.items():
         rows[f"import-{gateway}"] = Target(
             run=functools.partial(_imports, gateway), seeds=functools.partial(list, seeds), refuses=(ConfigError,)
         )

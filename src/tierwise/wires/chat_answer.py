@@ -14,7 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.sse import MAX_EVENT_BYTES
-from tierwise.wires.stream import EventReader, count
+from tierwise.wires.stream import EventReader, count, read_object, utf8
 
 
 class _Function(msgspec.Struct):
@@ -82,7 +82,6 @@ _NOTHING = _Message()
 _CUT = ("length", "content_filter", None)
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_whole = msgspec.json.Decoder(_Whole).decode
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -93,7 +92,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     of tool calls unique that came without one.
     """
     try:
-        whole = _decode_whole(body)
+        whole = _decode_whole(utf8(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise not_an_answer(body, key) from None
     if whole.error:
@@ -154,11 +153,11 @@ class AnswerDecoder(EventReader):
             self._ended = True
             return None
         try:
-            chunk = _decode_chunk(payload)
+            chunk = _decode_chunk(utf8(payload))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise not_an_answer(payload, self._key) from None
         if chunk.error or name == b"error":
-            raise error_in_band(chunk.error or _decode(payload), self._key)
+            raise error_in_band(chunk.error or read_object(payload, self._key), self._key)
         if chunk.choices is None and chunk.usage is None:
             raise not_an_answer(payload, self._key)
         odd = False
@@ -354,7 +353,7 @@ def _token(token: _Token) -> TokenLogprob:
 
 def _repaired(payload: bytes, member: str, calls: dict[int, tuple[ToolCall, ...]]) -> bytes:
     """Write tool calls again as the official clients need them: with index, id and arguments as a string."""
-    tree = _decode(payload)
+    tree = read_object(payload, None)
     for choice in tree["choices"]:
         raw_calls = (choice.get(member) or {}).get("tool_calls") or ()
         for raw, call in zip(raw_calls, calls[choice.get("index", 0)], strict=False):  # empty arguments may follow

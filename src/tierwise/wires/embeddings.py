@@ -25,7 +25,7 @@ from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.parts import Gathered
 from tierwise.wires.shape import check_name, shaped, wrong
 from tierwise.wires.splice import edit, members, parse, value_of
-from tierwise.wires.stream import count
+from tierwise.wires.stream import count, utf8
 from tierwise.wires.wire import AnswerReader, AnswerWriter, EncodedRequest, Recipient
 
 WIRE = "embeddings"
@@ -128,7 +128,7 @@ def _unsearchable(place: str) -> InvalidCall:
 def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
     """Read an answer. Raises `ProviderError`, mostly `BadReply`, for anything else."""
     try:
-        whole = _decode_whole(body)
+        whole = _decode_whole(utf8(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise not_an_answer(body, key) from None
     if whole.error:

@@ -174,6 +174,13 @@ def read_object(payload: bytes, key: Secret | None) -> dict[str, Any]:
     return value
 
 
+def utf8(payload: bytes) -> bytes:
+    """Return the payload, UnicodeDecodeError if it is no text: a decoder of few members looks at no others."""
+    if not payload.isascii():
+        payload.decode()
+    return payload
+
+
 def event_name(kind: str) -> str:
     """Return the name that an event is passed on under; none for what would not stay within its line."""
     return kind if _NAME.fullmatch(kind) else ""
