@@ -14,7 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.sse import MAX_EVENT_BYTES
-from tierwise.wires.stream import EventReader, count, read_object, utf8
+from tierwise.wires.stream import EventReader, count, few, read_object, utf8
 
 
 class _Function(msgspec.Struct):
@@ -101,7 +101,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
         raise not_an_answer(body, key)
     choices = []
     odd = False
-    for choice in whole.choices:
+    for choice in few(whole.choices):
         message = choice.message
         made = _Calls(choice.index, mark)
         said, calls_odd = made.read(message, streamed=False)
@@ -234,12 +234,12 @@ class _Calls:
         """Return the calls or pieces of calls, and whether the endpoint's own writing of them has to be repaired."""
         calls: list[ToolCall] = []
         odd = False
-        for call in message.tool_calls or ():
+        for call in few(message.tool_calls or ()):
             arguments = call.function.arguments if call.function else None
             text = arguments if isinstance(arguments, str) else "" if arguments is None else _encode(arguments).decode()
             name = (call.function.name if call.function else None) or ""
             place, new = self._place(call, name, text) if streamed else (self._free(None), True)
-            self._note(place, name, text)
+            self._note(place, name, text, streamed=streamed)
             made_id = f"{self._stem}{place}" if new and not call.id else call.id or ""
             odd = odd or (streamed and place != call.index) or made_id != (call.id or "") or isinstance(arguments, dict)
             calls.append(ToolCall(index=place, id=made_id, name=name, arguments=text))
@@ -262,13 +262,14 @@ class _Calls:
             self._made[place].arguments.append("{}")
         return tuple(ToolCall(index=place, arguments="{}") for place in empty)
 
-    def _note(self, place: int, name: str, text: str) -> None:
+    def _note(self, place: int, name: str, text: str, *, streamed: bool = True) -> None:
         made = self._made.setdefault(place, _Made())
         self._next = max(self._next, place + 1)
         made.name = made.name or name
         if text:
             made.arguments.append(text)
-            made.brackets.read(text)
+            if streamed:
+                made.brackets.read(text)
 
     def _place(self, call: _ToolCall, name: str, text: str) -> tuple[int, bool]:
         known = self._by_id.get(call.id) if call.id else None
