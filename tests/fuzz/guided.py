@@ -47,7 +47,9 @@ def main() -> int:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         executions += sum(map(int, re.findall(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)))
         if done.returncode != 0:
-            told = "\n".join(line for line in done.stderr.splitlines() if not line.startswith(("#", "INFO", "\tNEW_FUNC")))
+            told = "\n".join(
+                line for line in done.stderr.splitlines() if not line.startswith(("#", "INFO", "\tNEW_FUNC"))
+            )
             failures.append(name)
             print(told[-6000:], file=sys.stderr)
             for path in found(options.corpus / name):
