@@ -7,4 +7,7 @@ PAST: tuple[tuple[str, bytes], ...] = (
     ("stream-chat", b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop","\xff":1}]}\n\ndata: [DONE]\n\n'),
     # Half a character, which JSON can name and UTF-8 cannot write.
     ("labelled-lines", b'{"text":"a","label":"x"}\n{"text":"\\ud800","category":"y"}\n'),
+    # A member twice in an endpoint's answer, for which the caller was blamed.
+    ("answer-embeddings", b'{"data":[{"embedding":[5,5]}],"x":1,"x":22}'),
+    ("answer-responses", b'{"id":"r","status":"completed","output":[],"x":1,"x":22,"model":"m"}'),
 )  # fmt: skip

@@ -58,7 +58,7 @@ from tierwise.wires.hints import read_hints
 from tierwise.wires.known import APART, CALLERS, ENDPOINTS, SHARED
 from tierwise.wires.messages_seals import seal_of as messages_seal
 from tierwise.wires.opaque import document, seal_at
-from tierwise.wires.responses_request import previous_of, with_references
+from tierwise.wires.responses_request import output_of, previous_of, with_references
 from tierwise.wires.responses_sealed import seal_of as responses_seal
 from tierwise.wires.schema import check_schemas
 from tierwise.wires.seals import enclose, open_seal
@@ -176,7 +176,10 @@ def _handed_over(wire: str, answer: Answer) -> None:
         own = caller == wire
         given = answer if own else msgspec.structs.replace(answer, raw=b"")
         check_answer(GATES, call, given, model_id="m")
-        json.loads(CALLERS[caller].encode_answer(given, call, ident="i", strip_logprobs=own))
+        said = CALLERS[caller].encode_answer(given, call, ident="i", strip_logprobs=own)
+        json.loads(said)
+        if caller == responses.WIRE:
+            output_of(said)
         restored = Restoring(Pseudonyms("q7Zk"), "e", caller if own else "", json=False).whole(given)
         json.loads(CALLERS[caller].encode_answer(restored, call, ident="i"))
 

@@ -17,7 +17,7 @@ from tierwise.wires.continued import Track, added, closed, tracks
 from tierwise.wires.opaque import core
 from tierwise.wires.seals import open_seal
 from tierwise.wires.splice import edit
-from tierwise.wires.stream import read_object
+from tierwise.wires.stream import read_object, spans_of
 from tierwise.wires.strings import Where, escaped, respelled
 
 MAX_HOLDING = 256
@@ -196,4 +196,6 @@ class Restoring:
 
 def _numbered(raw: bytes, number: object, moved: int) -> bytes:
     """Count the events that were put in between, on the wire that numbers them."""
-    return edit(raw, put={"sequence_number": b"%d" % (number + moved)}) if isinstance(number, int) else raw
+    if not isinstance(number, int):
+        return raw
+    return edit(raw, put={"sequence_number": b"%d" % (number + moved)}, spans=spans_of(raw))

@@ -25,7 +25,7 @@ from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.parts import Gathered
 from tierwise.wires.shape import check_name, shaped, wrong
 from tierwise.wires.splice import edit, members, parse, value_of
-from tierwise.wires.stream import count, utf8
+from tierwise.wires.stream import count, spans_of, utf8
 from tierwise.wires.wire import AnswerReader, AnswerWriter, EncodedRequest, Recipient
 
 WIRE = "embeddings"
@@ -133,6 +133,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
         raise not_an_answer(body, key) from None
     if whole.error:
         raise error_in_band(whole.error, key)
+    spans_of(body)
     if not whole.data or not all(_is_vector(row.embedding) for row in whole.data):
         raise not_an_answer(body, key)
     tokens = count(whole.usage.get("prompt_tokens")) if isinstance(whole.usage, dict) else None

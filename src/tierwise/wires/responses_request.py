@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
+from tierwise.core.errors import InvalidCall
 from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.responses_parts import READ_FIELDS, gather
 from tierwise.wires.responses_sealed import WIRE, readable
@@ -163,11 +164,11 @@ def items_of(body: bytes) -> list[bytes]:
 def output_of(response: bytes) -> tuple[str, dict[str, bytes], bytes]:
     """Return id, output items by their own ids (in order), and status of a complete response; no id if it is none."""
     try:
-        told = _decode_response(response)
-    except msgspec.DecodeError:
+        told, spans = _decode_response(response), members(response)
+    except (msgspec.DecodeError, InvalidCall):
         return "", {}, b"null"
     items = {item.id if isinstance(item.id, str) else str(place): place for place, item in enumerate(told.output)}
-    raws = _decode_list(value_of(response, members(response), "output"))
+    raws = _decode_list(value_of(response, spans, "output"))
     return told.id, {name: bytes(raws[place]) for name, place in items.items()}, _encode(told.status)
 
 

@@ -12,9 +12,10 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from tierwise.core.answer import Delta
-from tierwise.core.errors import BadReply, ProviderError
+from tierwise.core.errors import BadReply, InvalidCall, ProviderError
 from tierwise.core.secret import Secret
 from tierwise.wires.error import not_an_answer
+from tierwise.wires.splice import Span, members
 from tierwise.wires.sse import MAX_EVENT_BYTES, Event, SseDecoder
 
 MAX_TOKENS = 1_000_000_000
@@ -184,6 +185,14 @@ def few(items: Iterable[T]) -> Iterator[T]:
         if number == MAX_ITEMS:
             raise BadReply(f"The endpoint sent more than {MAX_ITEMS:,} items in one answer.", code="upstream_too_large")
         yield item
+
+
+def spans_of(payload: bytes) -> dict[str, Span]:
+    """Find the members of an answer; `BadReply` where one stands twice, which two readers take differently."""
+    try:
+        return members(payload)
+    except InvalidCall:
+        raise not_an_answer(payload) from None
 
 
 def utf8(payload: bytes) -> bytes:
