@@ -190,9 +190,13 @@ def few(items: Iterable[T]) -> Iterator[T]:
 def spans_of(payload: bytes) -> dict[str, Span]:
     """Find the members of an answer; `BadReply` where one stands twice, which two readers take differently."""
     try:
-        return members(payload)
-    except InvalidCall:
+        spans = members(payload)
+        told = [_decode(payload[key:value].rstrip(b" \t\r\n:")) for key, value, _ in spans.values()]
+    except (InvalidCall, msgspec.DecodeError, UnicodeDecodeError):
         raise not_an_answer(payload) from None
+    if told != list(spans) or (spans and payload[max(end for _, _, end in spans.values()) :].strip() != b"}"):
+        raise not_an_answer(payload)
+    return spans
 
 
 def utf8(payload: bytes) -> bytes:
