@@ -60,8 +60,14 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
     yield _tests(
         "perimeter", "sqlite", "tests/integration/gateway/test_perimeter.py", {"TIERWISE_WORLDS": options.worlds}
     )
+    yield _fuzz(options.executions, seed)
     judged = {"TIERWISE_JUDGED": options.judged, "TIERWISE_SEED": seed}
     yield _tests("judge", "sqlite", "tests/unit/policy/test_judge_reference.py", judged)
+
+
+def _fuzz(executions: int, seed: int) -> Run:
+    words = ["-m", "tests.fuzz", "--executions", str(executions), "--seed", str(seed)]
+    return Run("fuzz", "sqlite", [PYTHON, *words], {}, f"python {' '.join(words)}")
 
 
 def _program(proof: str, store: str, name: str, *arguments: object) -> Run:
@@ -140,6 +146,7 @@ def main() -> int:
     parser.add_argument("--worlds", type=int, default=400)
     parser.add_argument("--judged", type=int, default=1_000_000)
     parser.add_argument("--logged", type=int, default=1_000_000, help="records of the log that is tampered with")
+    parser.add_argument("--executions", type=int, default=200_000, help="of the fuzzer, over all of its targets")
     parser.add_argument("--nth-step", type=int, default=1)
     parser.add_argument("--store", choices=["sqlite", "postgres", "both"], default="sqlite" if missing() else "both")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
