@@ -151,7 +151,7 @@ class Load:
         name = f"lie-{self.chance.randrange(1_000_000):06d}"
         path, body = asking(wire, model, name, stream=stream, tool=wire != "embeddings" and self.chance.random() < 0.2)
         data = json.dumps(body).encode()
-        session = f"x-tierwise-session: s-{self.chance.randrange(200_000)}\r\n" if self.chance.random() < 0.3 else ""
+        session = f"x-tierwise-session: s-{self.chance.randrange(20_000)}\r\n" if self.chance.random() < 0.3 else ""
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer {key}\r\n"
         return f"{head}{session}{more}content-length: {len(data)}\r\n\r\n".encode() + data
 
