@@ -14,7 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.sse import MAX_EVENT_BYTES
-from tierwise.wires.stream import EventReader, count
+from tierwise.wires.stream import EventReader, check_text, count
 
 
 class _Function(msgspec.Struct):
@@ -94,7 +94,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     """
     try:
         whole = _decode_whole(body)
-        _check_text(body)
+        check_text(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise not_an_answer(body, key) from None
     if whole.error:
@@ -156,7 +156,7 @@ class AnswerDecoder(EventReader):
             return None
         try:
             chunk = _decode_chunk(payload)
-            _check_text(payload)
+            check_text(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise not_an_answer(payload, self._key) from None
         if chunk.error or name == b"error":
@@ -330,12 +330,6 @@ def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
 def _reason(finish: str | None, calls: _Calls | None) -> str | None:
     """Return the reason to stop; some servers say `stop` although they call a tool."""
     return "tool_calls" if finish == "stop" and calls else finish or None
-
-
-def _check_text(payload: bytes) -> None:
-    """Raise UnicodeDecodeError for what is no text. A decoder of known fields does not look into the unknown ones."""
-    if not payload.isascii():
-        payload.decode()
 
 
 def _text(content: str | list[Any] | None) -> str:

@@ -25,7 +25,7 @@ from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.parts import Gathered
 from tierwise.wires.shape import check_name, shaped, wrong
 from tierwise.wires.splice import edit, members, parse, value_of
-from tierwise.wires.stream import count
+from tierwise.wires.stream import check_text, count
 from tierwise.wires.wire import AnswerReader, AnswerWriter, EncodedRequest, Recipient
 
 WIRE = "embeddings"
@@ -129,6 +129,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     """Read an answer. Raises `ProviderError`, mostly `BadReply`, for anything else."""
     try:
         whole = _decode_whole(body)
+        check_text(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise not_an_answer(body, key) from None
     if whole.error:

@@ -174,6 +174,12 @@ def read_object(payload: bytes, key: Secret | None) -> dict[str, Any]:
     return value
 
 
+def check_text(payload: bytes) -> None:
+    """Raise UnicodeDecodeError for what is no text. A decoder of known members does not look into the others."""
+    if not payload.isascii():
+        payload.decode()
+
+
 def event_name(kind: str) -> str:
     """Return the name that an event is passed on under; none for what would not stay within its line."""
     return kind if _NAME.fullmatch(kind) else ""

@@ -250,7 +250,8 @@ class Judge:
         whole = msgspec.structs.replace(task.lie, kind="whole").played(number)
         undamaged = told(scene.endpoint, http(whole).body, stream=scene.stream)
         text = text.replace("{}", "")  # a call whose arguments could not be found
-        return sifted(text, most.pieces) or undamaged.text.startswith(text)
+        again = text.removeprefix(undamaged.text)  # what is repeated at the end may have got another number
+        return sifted(text, most.pieces) or undamaged.text.startswith((text, again))
 
     def caller(self, task: Task, seen: Seen) -> None:
         """Judge what the caller got."""

@@ -196,7 +196,8 @@ def _ollama(said: dict[str, Any], found: Told, stream: bool) -> None:
     words = said.get("message") or {}
     found.pieces.append(words.get("content") or "")
     for call in words.get("tool_calls") or ():
-        found.pieces.append(_call(call["function"].get("name"), call["function"].get("arguments") or {}))
+        function = call.get("function") or {}
+        found.pieces.append(_call(function.get("name"), function.get("arguments") or {}))
     found.finished |= said.get("done") is True
     if "prompt_eval_count" in said or "eval_count" in said:  # a count of zero is left out
         found.tokens = (said.get("prompt_eval_count", 0), said.get("eval_count", 0))
