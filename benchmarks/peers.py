@@ -31,12 +31,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import uvloop
 
 from serving import POLL_S, Standing, end, environment, free_port, start, wait_ready
+from tierwise.server.connection import MAX_TOLD
 from tierwise.server.settings import ServerSettings
 from tierwise.testing import ScriptedUpstream
 
 MODEL, SLOW = "scripted-1", "scripted-slow"
 KINDS = ("head",) * 5 + ("body",) * 5 + ("idle",) * 4 + ("reads_slowly",) * 3 + ("never_reads",) * 3
-LET_GO_S, DRIP_S, AGAIN_S = 20.0, 1.0, 0.5
+LET_GO_S, DRIP_S, AGAIN_S, REFUSED_AGAIN_S = 20.0, 1.0, 0.5, 5.0
 MEMORY_LEFT_MB, DEFAULT_CAP = 40, ServerSettings().max_connections
 LEFT = ("connections_left", "descriptors_left", "upstream_left", "over_the_cap")
 NEVER = ("failed", *LEFT, "answers_out_of_step", "slower_than_twice")
@@ -70,6 +71,7 @@ class Peer(asyncio.Protocol):
     def __init__(self, crowd: "Crowd", kind: str) -> None:
         self._crowd, self._kind, self._loop = crowd, kind, asyncio.get_running_loop()
         self._transport: Any = None
+        self._again_s = AGAIN_S
 
     async def come(self) -> None:
         if self._crowd.over:
@@ -103,6 +105,7 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if data.startswith(b"HTTP/1.1 "):
             self._crowd.seen[f"answered_{data[9:12].decode()}"] += 1
+            self._again_s = REFUSED_AGAIN_S if data[9:12] == b"503" else AGAIN_S
         if self._kind in ("reads_slowly", "never_reads") and data[9:12] == b"200":
             self._transport.pause_reading()
 
@@ -125,7 +128,7 @@ class Peer(asyncio.Protocol):
         self._crowd.open.discard(self)
         self._crowd.seen["cut_off"] += not self._crowd.over
         self._transport = None
-        self._loop.call_later(AGAIN_S, self._again)
+        self._loop.call_later(self._again_s, self._again)
 
     def _again(self) -> None:
         if not self._crowd.over:
@@ -271,26 +274,34 @@ def measured(options: argparse.Namespace, home: Path, cap: int | None, peers: in
         for _ in range(options.rounds):
             until(lambda: watched.now()["connections"] <= 1)
             before = watched.now()
-            alone = client.say("alone")
+            alone = turn(client, "alone", watched)
             crowd = Child("--crowd", port, "--peers", peers, "--probes", probes)
-            beside = client.say("beside")
+            beside = turn(client, "beside", watched)
             during = watched.now()
             seen = crowd.say("leave")
             crowd.close()
             until(lambda: watched.now()["connections"] <= 1 and not left(upstream))
             until(lambda base=before["descriptors"]: watched.now()["descriptors"] <= base)  # type: ignore[misc]
             after = watched.now()
+            held = int(during["descriptors"] - before["descriptors"])
             rounds.append({
                 "alone": alone, "beside": beside, "seen": seen, "upstream_left": left(upstream),
-                "held": int(during["connections"]) - 1, "connections_left": max(0, int(after["connections"]) - 1),
+                "held": held, "connections_left": max(0, int(after["connections"]) - 1),
                 "descriptors_left": max(0, int(after["descriptors"] - before["descriptors"])),
-                "over_the_cap": max(0, int(during["connections"]) - (cap or DEFAULT_CAP)),
+                "over_the_cap": max(0, held - (cap or DEFAULT_CAP) - MAX_TOLD),
                 "memory_mb": [one["memory_mb"] for one in (before, during, after)],
             })  # fmt: skip
             upstream.received.clear()
             print(json.dumps(rounds[-1]), file=sys.stderr, flush=True)
         client.close()
     return summary(rounds)
+
+
+def turn(client: Child, word: str, watched: Standing) -> dict[str, Any]:
+    """Let the good client ask for a while; what part of a processor the gateway took for it and for all others."""
+    spent, began = watched.now()["cpu_s"], time.monotonic()
+    told = client.say(word)
+    return told | {"cpu": round((watched.now()["cpu_s"] - spent) / (time.monotonic() - began), 3)}
 
 
 def left(upstream: ScriptedUpstream) -> int:
@@ -314,6 +325,7 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
             f"{at}_ms_{turn}": median(lambda one, at=at, turn=turn: one[turn][at])  # type: ignore[misc]
             for at in ("p50", "p99") for turn in ("alone", "beside")
         },
+        **{f"cpu_{turn}": median(lambda one, turn=turn: one[turn]["cpu"]) for turn in ("alone", "beside")},  # type: ignore[misc]
         "p99_ratio": ratio, "kib_per_peer": per_peer,
         "memory_left_mb": round(rounds[-1]["memory_mb"][2] - rounds[0]["memory_mb"][2], 1),
         "failed": max(one["beside"]["failed"] for one in rounds),

@@ -72,11 +72,13 @@ class Standing:
         self._folder, self._port, self._upstream_port = Path(f"/proc/{pid}"), port, upstream_port
 
     def now(self) -> dict[str, float]:
-        """Return memory, threads, descriptors, connections of callers, and those that are kept to the upstream."""
+        """Return processor time, memory, threads, descriptors, and connections: of callers, and to the upstream."""
         status = (self._folder / "status").read_text()
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         kept = sum(row[2].endswith(f":{self._upstream_port:04X}") and row[3] in ("01", "08") for row in rows)
+        spent = (self._folder / "stat").read_text().rpartition(")")[2].split()[11:13]
         return {
+            "cpu_s": sum(map(int, spent)) / os.sysconf("SC_CLK_TCK"),
             "memory_mb": round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1),
             "threads": int(status.partition("Threads:")[2].split()[0]),
             "descriptors": len(list((self._folder / "fd").iterdir())) - kept,

@@ -132,6 +132,7 @@ PROOFS: dict[str, Proof] = {
             "many_cut_off_408": "cut off for their slowness", "many_p50_ms_alone": "ms, median of the good client alone",
             "many_p50_ms_beside": "ms beside them", "many_p99_ms_alone": "ms, 99th of 100, alone",
             "many_p99_ms_beside": "ms beside them, 99th of 100", "many_p99_ratio": "ratio",
+            "many_cpu_alone": "of one core, alone", "many_cpu_beside": "of one core, beside them",
             "probes_probes": "requests out of step", "probes_p99_ratio": "ratio beside those",
             "cap_held": "held at the default cap", "cap_refused_503": "refused there", "cap_p99_ratio": "ratio there",
         },

@@ -19,6 +19,8 @@ MAX_FIELDS = 100
 MAX_TARGET_BYTES = 8 * 1024
 # How long what is still sent after a refusal is read and thrown away: a reset would destroy the answer on its way.
 LINGER_S = 1.0
+# How many beyond the cap are told that they are; more are dropped unheard, so that a flood of them is bounded as well.
+MAX_TOLD = 256
 
 Part = Literal["between", "head", "body"]
 
@@ -40,7 +42,11 @@ class Bounded(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > self.limits.max_connections:
+        over = len(self.connections) - self.limits.max_connections
+        if over > MAX_TOLD:
+            self._refused = True
+            transport.abort()
+        elif over > 0:
             self._refuse(503, "overloaded", "too many connections are open; try again")
         else:
             self._arm()
