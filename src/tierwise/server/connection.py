@@ -6,6 +6,7 @@ Invariant: a refusal is never written into another answer, and the caller can re
 """
 
 import asyncio
+import functools
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -206,12 +207,7 @@ class Bounded(HttpToolsProtocol):
         elif own:  # answered before its body was read
             self._close()
             return
-        body = chat.error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
-        head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
-            status, HTTPStatus(status).phrase.encode(), len(body),
-        )  # fmt: skip
-        retry = b"true" if status in (408, 503) else b"false"
-        self.transport.write(head + b"x-should-retry: " + retry + b"\r\n\r\n" + body)
+        self.transport.write(_refusal(status, code, message))
         self.transport.write_eof()
         self.flow.resume_reading()
         self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
@@ -222,6 +218,17 @@ class Bounded(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+@functools.lru_cache(maxsize=64)
+def _refusal(status: int, code: str, message: str) -> bytes:
+    """Write a refusal; those who come in floods get the same."""
+    body = chat.error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
+    head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
+        status, HTTPStatus(status).phrase.encode(), len(body),
+    )  # fmt: skip
+    retry = b"true" if status in (408, 503) else b"false"
+    return head + b"x-should-retry: " + retry + b"\r\n\r\n" + body
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

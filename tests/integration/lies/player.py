@@ -111,13 +111,17 @@ class _Line(asyncio.Protocol):
         self._over = not http(data).whole
         if lie.kind == "split":
             self.transport.write(data[: lie.at])
-            asyncio.get_running_loop().call_later(APART_S, self.transport.write, data[lie.at :])
+            asyncio.get_running_loop().call_later(APART_S, self._rest, data[lie.at :])
             return
         self.transport.write(data)
         if lie.kind in ("eof", "closed"):
             self.transport.close()
         elif lie.kind == "reset":  # what was written is read before: a reset that overtakes it is another lie
             asyncio.get_running_loop().call_later(APART_S, self._reset)
+
+    def _rest(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def _reset(self) -> None:
         plug = self.transport.get_extra_info("socket")
