@@ -37,7 +37,7 @@ from tierwise.incidents.desk import Desk
 from tierwise.incidents.notices import Notices
 from tierwise.incidents.senders import Sender, sender_of
 from tierwise.incidents.settings import rows_of
-from tierwise.incidents.watch import Watch
+from tierwise.incidents.watch import LEDGER, Watch
 from tierwise.incidents.watched import Watched
 from tierwise.ledger.audit_key import make_signer, read_signer
 from tierwise.ledger.declassified import Declassifications
@@ -198,7 +198,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             new_id=new_id,
             observe=seen.observe,
         )
-        notary = _notary(settings, ledger, transport, lambda: watch.saw("unverified", "the ledger"))
+        notary = _notary(settings, ledger, transport, lambda: watch.saw("unverified", LEDGER))
         stack.push_async_callback(notary.close)
         notary.begin()
         stack.push_async_callback(desk.aclose)
@@ -225,15 +225,15 @@ def collector(settings: Settings) -> Address | None:
     return collector_at(settings.document.telemetry, settings.secret)
 
 
-def _notary(settings: Settings, ledger: Store, transport: Transport, ill: Callable[[], None]) -> Notary:
-    """Return who signs the ledger's log, and tells the witnesses; `ill` is called where it cannot be signed."""
+def _notary(settings: Settings, ledger: Store, transport: Transport, unverified: Callable[[], None]) -> Notary:
+    """Return who signs the ledger's log, and tells the witnesses; `unverified` as in `Notary`. Raises ConfigError."""
     row, files = settings.document.audit, witness_files(settings)
     places = [
         Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
         for one in row.witness
         if one.url is not None
     ]
-    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places], ill)
+    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places], unverified)
 
 
 def witness_files(settings: Settings) -> list[WitnessFile]:

@@ -11,7 +11,7 @@ import msgspec
 
 from tierwise.audit.notes import Signer, VerifierKey, text_of
 from tierwise.audit.tree import HASH_BYTES
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import Unverified
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,13 +28,13 @@ def checkpoint(signer: Signer, size: int, root: bytes) -> str:
 
 
 def opened(note: str, keys: Sequence[VerifierKey]) -> Checkpoint:
-    """Return the checkpoint in a note that one of these keys has signed. Raises StoreError."""
+    """Return the checkpoint in a note that one of these keys has signed. Raises Unverified."""
     lines = text_of(note, keys).split("\n")
     try:
         origin, size, root = lines[0], lines[1], base64.b64decode(lines[2], validate=True)
         number = int(size)
     except (ValueError, IndexError, binascii.Error):
-        raise StoreError("the signed text is no checkpoint") from None
+        raise Unverified("the signed text is no checkpoint") from None
     if all(key.name != origin for key in keys) or size != str(number) or number < 0 or len(root) != HASH_BYTES:
-        raise StoreError("the signed text is no checkpoint of this log")
+        raise Unverified("the signed text is no checkpoint of this log")
     return Checkpoint(origin=origin, size=number, root=root)

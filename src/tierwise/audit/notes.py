@@ -14,7 +14,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from tierwise.core.errors import ConfigError, StoreError
+from tierwise.core.errors import ConfigError, Unverified
 from tierwise.core.secret import Secret
 
 KEY_BYTES = 32
@@ -84,7 +84,7 @@ class Signer:
 def text_of(note: str, keys: Iterable[VerifierKey]) -> str:
     """Return the text of a note that one of these keys has signed; signatures of others are passed over.
 
-    Raises StoreError for what is no note, or that none of them has signed.
+    Raises Unverified for what is no note, or that none of them has signed.
     """
     head, _, signatures = note.rpartition("\n\n")
     text = f"{head}\n"
@@ -105,7 +105,7 @@ def text_of(note: str, keys: Iterable[VerifierKey]) -> str:
             continue
         return text
     names = sorted({str(name) for name, _ in known})
-    raise StoreError(f"not signed with a key of {', '.join(names) or 'this log'}")
+    raise Unverified(f"not signed with a key of {', '.join(names) or 'this log'}")
 
 
 def _parts(text: str) -> tuple[str, str, bytes]:

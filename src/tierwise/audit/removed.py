@@ -8,7 +8,7 @@ Invariant: ranges are ascending, apart from each other, and stand for exactly th
 from collections.abc import Iterable, Sequence
 
 from tierwise.audit.notes import Signer, VerifierKey, text_of
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import Unverified
 
 Range = tuple[int, int]
 """From and to, both counted."""
@@ -33,14 +33,14 @@ def statement(signer: Signer, ranges: Iterable[Range]) -> str:
 
 
 def stated(note: str | None, keys: Sequence[VerifierKey]) -> list[Range]:
-    """Return the ranges of a statement that one of these keys has signed, none for no note. Raises StoreError."""
+    """Return the ranges of a statement that one of these keys has signed, none for no note. Raises Unverified."""
     if note is None:
         return []
     lines = text_of(note, keys).split("\n")
     try:
         if lines[1] != _TITLE:
-            raise StoreError("the signed text does not say what was removed")
+            raise Unverified("the signed text does not say what was removed")
         pairs = [pair.split("-") for pair in lines[2].split(",")]
         return [(int(first), int(last)) for first, last in pairs]
     except (ValueError, IndexError):
-        raise StoreError("the signed text does not say what was removed") from None
+        raise Unverified("the signed text does not say what was removed") from None

@@ -9,7 +9,8 @@ TierwiseError
 ├─ AllAttemptsFailed   every attempt, in order
 ├─ GateFailed          no answer was good enough
 ├─ ConfigError         file, key, expected, found, nearest valid name
-└─ StoreError          the ledger cannot be read or written; StoreBusy: not now, because others are before
+└─ StoreError          the ledger cannot be read or written; StoreBusy: not now, because others are before;
+                       Unverified: its signed log is not what was signed
 """
 
 import enum
@@ -188,3 +189,7 @@ class StoreError(TierwiseError):
 
 class StoreBusy(StoreError):
     """The ledger cannot be written now because others are before: it is locked, or too much waits. It can be later."""
+
+
+class Unverified(StoreError):
+    """The ledger's log is not the one that was signed, or that a witness has seen. Waiting does not mend it."""

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tierwise.audit.checkpoint import opened
 from tierwise.audit.notes import Signer
-from tierwise.core.errors import ProviderError, StoreError, TierwiseError
+from tierwise.core.errors import StoreError, TierwiseError, Unverified
 from tierwise.ledger.once import appended, last_bytes
 
 SEPARATOR = "\n\n"
@@ -52,7 +52,7 @@ class Witness(Protocol):
         """Return the newest checkpoint that it keeps, None where it keeps none, or cannot be asked."""
 
     async def keep(self, size: int, note: str) -> None:
-        """Keep this checkpoint. Raises StoreError or ProviderError where it does not."""
+        """Keep this checkpoint. Raises TierwiseError where it does not."""
 
 
 class WitnessFile:
@@ -76,7 +76,7 @@ class WitnessFile:
 class Notary:
     """Signs one store's log. `problem` says why it cannot, or which witness does not keep what it is told.
 
-    `ill` is called each time that the log cannot be signed on.
+    `unverified` is called each time that the log is found not to be the one that was signed.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Notary:
         signer: Signer,
         every_s: float,
         witnesses: Sequence[Witness] = (),
-        ill: Callable[[], None] = lambda: None,
+        unverified: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log, self._signer, self._every_s, self._clock = log, signer, every_s, clock
-        self._told_of = ill
+        self._unverified = unverified
         self._due = dict.fromkeys(witnesses, 0.0)
         self._told: dict[Witness, int] = {}
         self._agreed = False
@@ -125,14 +125,17 @@ class Notary:
             await self._agree()
             await self._log.notarise()
             notes = await self._log.checkpoints()
+            size = opened(notes[-1], self._signer.keys).size if notes else 0
             self._well(LOG)
         except StoreError as error:
+            if isinstance(error, Unverified):  # a ledger that is busy, or away, breaks no promise of the log's
+                self._unverified()
             return self._ill(LOG, f"the ledger's log is not signed on: {error}")
         except Exception as error:  # a defect of ours must not end the signing in silence
             _log.exception("the ledger's log could not be signed")
             return self._ill(LOG, f"the ledger's log could not be signed: {type(error).__name__}")
         if notes:
-            await asyncio.gather(*(self._tell(one, notes[-1], last=last) for one in self._due))
+            await asyncio.gather(*(self._tell(one, size, notes[-1], last=last) for one in self._due))
         return None
 
     async def _agree(self) -> None:
@@ -144,15 +147,17 @@ class Notary:
             compare(await witness.last(), notes, self._signer, witness.name)
         self._agreed = True
 
-    async def _tell(self, witness: Witness, note: str, *, last: bool) -> None:
-        size = opened(note, self._signer.keys).size
+    async def _tell(self, witness: Witness, size: int, note: str, *, last: bool) -> None:
         if size == self._told.get(witness) or not (last or self._clock() >= self._due[witness]):
             return None
         try:
             await witness.keep(size, note)
-        except (StoreError, ProviderError, TimeoutError) as error:
+        except Exception as error:  # whatever is wrong with a witness must not end the signing
+            if not isinstance(error, TierwiseError):
+                _log.exception("the witness %s could not be told", witness.name)
             self._due[witness] = self._clock() + min(witness.every_s, RETRY_S)
-            return self._ill(witness.name, f"the witness {witness.name} does not keep the log's checkpoints: {error}")
+            why = f"{error}" or type(error).__name__
+            return self._ill(witness.name, f"the witness {witness.name} does not keep the log's checkpoints: {why}")
         self._told[witness], self._due[witness] = size, self._clock() + witness.every_s
         return self._well(witness.name)
 
@@ -165,25 +170,23 @@ class Notary:
         if self._problems.get(what) != problem:
             _log.error("%s", problem)
         self._problems[what] = problem
-        if what == LOG:
-            self._told_of()
 
     def _well(self, what: str) -> None:
         self._problems.pop(what, None)
 
 
 def compare(seen: str | None, notes: Sequence[str], signer: Signer, name: str) -> None:
-    """Hold the log's checkpoints against the last that the witness of this name has seen. Raises StoreError."""
+    """Hold the log's checkpoints against the last that the witness of this name has seen. Raises Unverified."""
     if seen is None:
         return
     here = opened(notes[-1], signer.keys) if notes else None
     try:
         found = opened(seen, signer.keys)
     except TierwiseError as error:
-        raise StoreError(f"the witness {name} has seen another log: {error}") from None
+        raise Unverified(f"the witness {name} has seen another log: {error}") from None
     size = here.size if here else 0
     if found.size > size:
         told = "an old copy, or its end is cut off"
-        raise StoreError(f"the witness {name} has seen {found.size} records, and here {size} are signed: {told}")
+        raise Unverified(f"the witness {name} has seen {found.size} records, and here {size} are signed: {told}")
     if here and found.size == size and found.root != here.root:
-        raise StoreError(f"the witness {name} has seen other records than are here")
+        raise Unverified(f"the witness {name} has seen other records than are here")

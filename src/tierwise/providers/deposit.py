@@ -7,7 +7,7 @@ texts say. Invariant: no redirect is followed, and only a status of success coun
 import asyncio
 
 from tierwise.core.errors import BadReply
-from tierwise.providers.address import Address
+from tierwise.providers.address import Address, parse
 from tierwise.providers.transport import Transport
 
 TIMEOUT_S = 10.0
@@ -17,6 +17,8 @@ class Deposit:
     """A place that keeps checkpoints of the ledger's log."""
 
     def __init__(self, transport: Transport, address: Address, every_s: float) -> None:
+        """Raises ConfigError for an address that is none: at the start, not in a task that nobody watches."""
+        parse(address)
         self.name, self.every_s = address.url, every_s
         self._transport, self._address = transport, address
 
