@@ -17,6 +17,7 @@ import msgspec
 
 from tierwise.audit.notes import Signer
 from tierwise.config import Document, Settings
+from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError
 from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
@@ -38,7 +39,6 @@ from tierwise.incidents.notices import Notices
 from tierwise.incidents.senders import Sender, sender_of
 from tierwise.incidents.settings import rows_of
 from tierwise.incidents.watch import LEDGER, Watch
-from tierwise.incidents.watched import Watched
 from tierwise.ledger.audit_key import make_signer, read_signer
 from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.eraser import Eraser
@@ -189,14 +189,19 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         new_id = IdSource(time.time_ns, Randomness()).next
         watch = Watch(settings.document.incidents, facts, lambda: gateway.rules, new_id, clock, of_policy)
         desk = _desk(settings, watch, ledger, transport, clock)
+
+        def observe(decision: Decision, duration_s: float) -> None:
+            watch.finished(decision)
+            seen.observe(decision, duration_s)
+
         gateway = Gateway(
             rules,
             facts,
-            ledger=Timed(Watched(ledger, watch), metrics.wrote),
+            ledger=Timed(ledger, metrics.wrote, watch.unwritten),
             transport=transport,
             reach=_Reach(engines),
             new_id=new_id,
-            observe=seen.observe,
+            observe=observe,
         )
         notary = _notary(settings, ledger, transport, lambda: watch.saw("unverified", LEDGER))
         stack.push_async_callback(notary.close)

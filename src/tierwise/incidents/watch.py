@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from tierwise.core.decision import STOPPED, Decision
-from tierwise.core.errors import Verdict
+from tierwise.core.errors import StoreBusy, StoreError, Verdict
 from tierwise.core.label import Tier
 from tierwise.economics.budget import Account
 from tierwise.incidents.conditions import CONDITIONS
@@ -82,6 +82,11 @@ class Watch:
             self._finished.append(decision)
         else:
             self.missed += 1
+
+    def unwritten(self, error: StoreError, ident: str) -> None:
+        """Keep that the ledger refused a write of this call; one that is only busy breaks no promise."""
+        if not isinstance(error, StoreBusy):
+            self.saw("unwritten", LEDGER, (ident,))
 
     def saw(
         self, condition: str, subject: str, decisions: Sequence[str] = (), *, count: int = 1, until: float | None = None
