@@ -5,6 +5,7 @@ moment keep from the collector's tier is kept from it, whichever policy was in f
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -29,6 +30,7 @@ from tierwise.telemetry.settings import TelemetrySettings
 
 PROTOBUF = "application/x-protobuf"
 MAX_ANSWER_BYTES = 64 * 1024
+_log = logging.getLogger("tierwise.telemetry")
 
 
 class Observed:
@@ -74,7 +76,10 @@ async def observed(
     async def repeat() -> None:
         while True:
             await asyncio.sleep(settings.metrics_every_s)
-            offer()
+            try:
+                offer()
+            except Exception:  # a defect of ours must not end the metrics in silence
+                _log.exception("the metrics could not be made")
 
     exporter.start()
     repeating = asyncio.create_task(repeat())
