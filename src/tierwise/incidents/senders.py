@@ -25,6 +25,7 @@ from tierwise.core.model import Limits
 from tierwise.core.secret import Secret
 from tierwise.incidents.settings import NotifyRow
 from tierwise.providers.address import Address, parse
+from tierwise.providers.outlet import Outlet
 from tierwise.providers.transport import Transport
 
 SIGNATURE = "x-tierwise-signature"
@@ -74,20 +75,17 @@ class Webhook:
             connect_timeout_s=row.timeout_s, first_byte_timeout_s=row.timeout_s, idle_timeout_s=row.timeout_s,
             total_timeout_s=row.timeout_s, max_connections=4, max_answer_bytes=MAX_ANSWER_BYTES,
         )  # fmt: skip
-        self.row, self._secret, self._transport = row, secret, transport
-        self._address = Address(url=f"{parts.scheme}://{parts.netloc}", ca_file=row.ca_file, limits=limits)
+        address = Address(url=f"{parts.scheme}://{parts.netloc}", ca_file=row.ca_file, limits=limits)
+        self.row, self._secret, self._outlet = row, secret, Outlet(transport, address)
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        parse(self._address).head("POST", self._path)
+        parse(address).head("POST", self._path)
 
     async def send(self, body: bytes) -> Sent:
         """Send it; only an answer of 2xx is one that took it."""
         headers = () if self._secret is None else ((SIGNATURE, signature(self._secret, body, int(time.time()))),)
-        deadline = asyncio.get_running_loop().time() + self.row.timeout_s
         try:
-            exchange = await self._transport.post(
-                self._address, self._path, body, deadline=deadline, stream=False, headers=headers
-            )
-            return Sent(well=200 <= exchange.status < 300, detail=f"HTTP {exchange.status}")
+            status = await self._outlet.post(self._path, body, self.row.timeout_s, headers)
+            return Sent(well=200 <= status < 300, detail=f"HTTP {status}")
         except ProviderError as error:
             return Sent(well=False, detail=error.code or type(error).__name__)
         except ConfigError:

@@ -7,22 +7,33 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tierwise.providers.address import Address
-from tierwise.providers.transport import Transport
+from tierwise.providers.address import Address, parse
+from tierwise.providers.transport import Headers, Transport
 
 
 class Outlet:
-    """Posts to one address, in the loop that it was opened in."""
+    """Sends to one address, waits for the whole answer and returns its status; raises as `Transport.post` does."""
 
     def __init__(self, transport: Transport, address: Address) -> None:
+        """Raises ConfigError for an address that is none: at the start, not in a task that nobody watches."""
+        parse(address)
         self._transport, self._address = transport, address
 
-    async def post(self, path: str, body: bytes, timeout_s: float) -> int:
-        """Send, wait for the whole answer, return its status; raises as `Transport.post` does."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        exchange = await self._transport.post(self._address, path, body, deadline=deadline, stream=False)
-        exchange.release()
+    async def post(self, path: str, body: bytes, timeout_s: float, headers: Headers = ()) -> int:
+        """Post these bytes."""
+        exchange = await self._transport.post(
+            self._address, path, body, deadline=_from_now(timeout_s), stream=False, headers=headers
+        )
         return exchange.status
+
+    async def put(self, path: str, text: str, timeout_s: float) -> int:
+        """Put this text there, as an object of its own."""
+        exchange = await self._transport.put(self._address, path, text, deadline=_from_now(timeout_s))
+        return exchange.status
+
+
+def _from_now(timeout_s: float) -> float:
+    return asyncio.get_running_loop().time() + timeout_s
 
 
 @asynccontextmanager
