@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from tierwise import bootstrap, config
 from tierwise.cli.finding import found_in
 from tierwise.cli.keys import person
-from tierwise.cli.options import ConfigFile, Json, print_json, say, table
+from tierwise.cli.options import ConfigFile, Json, print_json, say, table, utc
 from tierwise.core.decision import Committed, Decision
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.label import Label
@@ -135,7 +134,7 @@ def _list(rows: list[Erasure], as_json: bool) -> None:
     elif not rows:
         say("Nothing was ever erased here.")
     else:
-        told = [(_utc(row.ts), row.who, row.what, str(row.calls), row.why) for row in rows]
+        told = [(utc(row.ts), row.who, row.what, str(row.calls), row.why) for row in rows]
         print(table(("when (UTC)", "by", "what", "calls", "why"), told))
 
 
@@ -148,7 +147,3 @@ def _agreed(question: str, *, yes: bool) -> None:
 
 def _calls(number: int) -> str:
     return f"{number} call" if number == 1 else f"{number} calls"
-
-
-def _utc(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Any, get_args
 
 import msgspec
@@ -11,7 +10,7 @@ import typer
 
 from tierwise import bootstrap, config
 from tierwise.cli.keys import person
-from tierwise.cli.options import ConfigFile, Json, Since, print_json, since_ts, table
+from tierwise.cli.options import ConfigFile, Json, Since, plain, print_json, since_ts, table, utc
 from tierwise.cli.raising import new_id
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import InvalidCall
@@ -49,7 +48,7 @@ def incidents(
         print("No incident is open." if not (everything or since) else "No incident is recorded.")
     else:
         head = ("incident", "since (UTC)", "severity", "kind", "of", "seen", "state")
-        print(_plain(table(head, [_told(one) for one in found])))
+        print(table(head, [_told(one) for one in found]))
 
 
 @app.command()
@@ -114,7 +113,7 @@ def close(
     if as_json:
         print_json(_row(done))
     else:
-        print(_plain(f"{done.id} is closed by {by}"))
+        print(plain(f"{done.id} is closed by {by}"))
 
 
 @app.command("test")
@@ -175,19 +174,19 @@ def _row(incident: Incident) -> dict[str, Any]:
 def _told(incident: Incident) -> tuple[str, ...]:
     seen = f"{incident.count}×" if incident.count else "–"
     return (
-        incident.id, _utc(incident.opened), incident.severity, incident.kind, incident.subject, seen, _state(incident)
+        incident.id, utc(incident.opened), incident.severity, incident.kind, incident.subject, seen, _state(incident)
     )  # fmt: skip
 
 
 def _state(incident: Incident) -> str:
     if incident.closed is None:
         return "open"
-    return f"closed {_utc(incident.closed)} by {incident.closed_by or 'itself'}: {incident.note}"
+    return f"closed {utc(incident.closed)} by {incident.closed_by or 'itself'}: {incident.note}"
 
 
 def _lines(incident: Incident, history: list[Event]) -> Iterator[str]:
     yield f"{incident.id}  {incident.severity} {incident.kind}: {sentence(incident)}"
-    yield f"  first seen {_utc(incident.opened)} UTC, last {_utc(incident.last)}, {incident.count} times"
+    yield f"  first seen {utc(incident.opened)} UTC, last {utc(incident.last)}, {incident.count} times"
     yield f"  {_state(incident)}"
     if incident.decisions:
         yield "  decisions that led to it, the first and the newest: tierwise show ID"
@@ -195,13 +194,4 @@ def _lines(incident: Incident, history: list[Event]) -> Iterator[str]:
     yield f"  look further: {look(incident)}"
     yield "  what happened, UTC"
     for event in history:
-        yield f"    {_utc(event.ts)}  {event.what.replace('_', ' ')}  {event.who}  {event.detail}".rstrip()
-
-
-def _plain(text: str) -> str:
-    """Return the text with nothing in it that steers a terminal: names may hold anything."""
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
-
-
-def _utc(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        yield f"    {utc(event.ts)}  {event.what.replace('_', ' ')}  {event.who}  {event.detail}".rstrip()

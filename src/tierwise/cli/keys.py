@@ -5,14 +5,13 @@ import getpass
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, get_args
 
 import msgspec
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import ConfigFile, Json, moment_ts, print_json, say, span_s, table
+from tierwise.cli.options import ConfigFile, Json, moment_ts, print_json, say, span_s, table, utc
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.grant import Grant, Rate, Scope
 from tierwise.core.label import Label
@@ -97,7 +96,7 @@ def show(name: Name, file: ConfigFile = None, as_json: Json = False) -> None:
         return
     print(table(("name", "key", "team", "state", "ends (UTC)", "may"), [_told(row) for row in rows]))
     for change in changes:
-        print(f"  {_utc(change.ts)}  {change.what} by {change.who}  {_detail(change)}".rstrip())
+        print(f"  {utc(change.ts)}  {change.what} by {change.who}  {_detail(change)}".rstrip())
 
 
 @app.command()
@@ -193,17 +192,13 @@ def _told(row: dict[str, Any]) -> tuple[str, ...]:
     words = {"requests_per_minute": "requests/min", "tokens_per_minute": "tokens/min", "concurrent": "at once"}
     may += [f"{row['rate'][field]} {unit}" for field, unit in words.items() if row["rate"][field] is not None]
     shown = row["prefix"] if row["state"] == "configured" else f"{row['prefix']}…"
-    end = _utc(min(ends)) if ends else "–"
+    end = utc(min(ends)) if ends else "–"
     return (row["name"], shown, row["team"] or "–", row["state"], end, "; ".join(may))
 
 
 def _detail(change: KeyChange) -> str:
     """Say what was changed; what a new key may do stands in the table above."""
     return "" if change.what == "created" else change.detail
-
-
-def _utc(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _scopes(given: Sequence[str] | None) -> tuple[Scope, ...]:

@@ -64,6 +64,11 @@ def since_ts(text: str | None) -> float:
     return 0.0 if text is None else moment_ts(text, "--since", ago=True)
 
 
+def utc(ts: float) -> str:
+    """Write a Unix time for people, in UTC."""
+    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def say(text: str) -> None:
     """Write lines for people, on stderr."""
     sys.stderr.write("\n".join(map(plain, text.split("\n"))) + "\n")

@@ -1,7 +1,6 @@
 """The commands `tierwise policy …`: which policy is in force, what another would change, and who released it why."""
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from tierwise import bootstrap, config, surroundings
 from tierwise.cli.differing import Differing, compared
 from tierwise.cli.keys import person
-from tierwise.cli.options import ConfigFile, Json, print_json, say, since_ts, table
+from tierwise.cli.options import ConfigFile, Json, print_json, say, since_ts, table, utc
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import ConfigError, InvalidCall, StoreError, TierwiseError
 from tierwise.ledger.releases import Release, checked
@@ -115,7 +114,7 @@ def list_(file: ConfigFile = None, as_json: Json = False) -> None:
         )
     else:
         rows = [
-            (str(r.number), _utc(r.ts), r.who, (r.digest or "(the file's own)")[:19], _health(r) + r.why)
+            (str(r.number), utc(r.ts), r.who, (r.digest or "(the file's own)")[:19], _health(r) + r.why)
             for r in state.releases
         ]
         print(table(("release", "when (UTC)", "by", "digest", "why"), rows))
@@ -308,8 +307,4 @@ def _row(release: Release) -> dict[str, Any]:
 
 
 def _told(release: Release) -> str:
-    return f"{_utc(release.ts)} UTC by {release.who}: {release.why}; digest {release.digest or 'none, the file counts'}"
-
-
-def _utc(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{utc(release.ts)} UTC by {release.who}: {release.why}; digest {release.digest or 'none, the file counts'}"

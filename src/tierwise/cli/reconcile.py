@@ -9,7 +9,6 @@ import hashlib
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +17,7 @@ import msgspec
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import ConfigFile, Json, moment_ts, print_json, say, table
+from tierwise.cli.options import ConfigFile, Json, moment_ts, print_json, say, table, utc
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.economics.invoice import MAX_BYTES, Counts, Format, Invoice, read
 from tierwise.economics.reconcile import UNDER_WAY, Asked, Difference, Entry, Reconciliation, entries, reconcile
@@ -191,7 +190,7 @@ def _called(given: Sequence[str] | None, export: Invoice) -> dict[str, str]:
 def _told(export: Invoice, found: Reconciliation) -> Iterator[str]:
     yield f"{export.format.title}, compared by {found.by}"
     for start, end in found.spans:
-        yield f"  covers    {', '.join(found.endpoints)} from {_utc(start)} to {_utc(end)} UTC"
+        yield f"  covers    {', '.join(found.endpoints)} from {utc(start)} to {utc(end)} UTC"
     if not found.embeddings:
         yield "            without embeddings, which it does not bill"
     if not found.complete:
@@ -216,13 +215,9 @@ def _row(one: Difference) -> tuple[str, ...]:
     more = f"${one.more_usd:+f}" if one.more_usd is not None else _counts(one.more, sign="+")
     named = one.request_ids if one.kind == "bypassed" and one.request_ids else one.decisions
     said = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
-    return (WORDS[one.kind], _utc(one.start), _utc(one.end), one.model, more, said or "–")
+    return (WORDS[one.kind], utc(one.start), utc(one.end), one.model, more, said or "–")
 
 
 def _counts(counts: Counts, sign: str = "") -> str:
     words = {"read": "in", "cache_read": "of them cached", "written": "out", "requests": "requests"}
     return ", ".join(f"{value:{sign},} {words[name]}" for name, value in counts.items())
-
-
-def _utc(ts: float) -> str:
-    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
