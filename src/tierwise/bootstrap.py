@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -176,7 +176,8 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
         accounts = await _accounts(rules, ledger, clock())
-        seen = await stack.enter_async_context(
+        observing = await stack.enter_async_context(AsyncExitStack())
+        seen = await observing.enter_async_context(
             observed(settings.document.telemetry, collector(settings), rules, lambda: gateway.rules.labels)
         )
         metrics = seen.metrics
@@ -204,9 +205,8 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observe=observe,
         )
         notary = _notary(settings, ledger, transport, lambda: watch.saw("unverified", LEDGER))
-        stack.push_async_callback(notary.close)
         notary.begin()
-        stack.push_async_callback(desk.aclose)
+        stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
         releases = Releases(gateway, ledger, written, release)
         for work in (releases.follow(), desk.follow()):
@@ -223,6 +223,13 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             notary=notary,
             watch=watch,
         )
+
+
+async def _together(*ends: Callable[[], Awaitable[object]]) -> None:
+    """End at the same time what waits for somebody outside, each for so long: the waits are not to add up."""
+    for found in await asyncio.gather(*(end() for end in ends), return_exceptions=True):
+        if isinstance(found, BaseException):
+            raise found
 
 
 def collector(settings: Settings) -> Address | None:
