@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Installed
+from tierwise.economics.reconcile import covers
 from tierwise.testing import Script, ScriptedUpstream
 
 FILE = """
@@ -230,6 +231,6 @@ def test_the_result_is_kept_for_a_proof_to_cite(bill: Bill, tmp_path: Path) -> N
     assert found.agrees
     assert found.files[0].sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert "They agree, to the token." in told.stdout
-    assert found.result.covers("outside", *found.result.spans[0])
+    assert covers([found.result], "outside", *found.result.spans[0])
     refused = bill.installed.run("reconcile", str(file), code=2)
     assert "--endpoint" in refused.stderr

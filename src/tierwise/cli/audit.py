@@ -28,6 +28,7 @@ Witnesses = Annotated[
 Bills = Annotated[
     list[Path] | None, typer.Option("--reconciled", metavar="FILE", help="What `tierwise reconcile --keep` wrote.")
 ]
+Until = Annotated[str | None, typer.Option(help="Before then: a span ago, or a date; now if not given.")]
 
 
 @app.command()
@@ -97,7 +98,7 @@ def prove_absence(
     endpoint: Annotated[list[str] | None, typer.Option(help="…or to this endpoint.")] = None,
     workflow: Annotated[str | None, typer.Option(help="Only calls of this workflow.")] = None,
     since: Annotated[str, typer.Option(help="From then on: 90d, or a date such as 2026-07-01.")] = "90d",
-    until: Annotated[str | None, typer.Option(help="Before then: a span ago, or a date; now if not given.")] = None,
+    until: Until = None,
     keys: Keys = None,
     witness: Witnesses = None,
     reconciled: Bills = None,
@@ -112,19 +113,17 @@ def prove_absence(
 
     Examples:
       tierwise audit prove-absence --label restricted --tier frontier --since 2026-07-01
-      tierwise audit prove-absence --label confidential --since 90d --reconciled july.json --json
+      tierwise audit prove-absence --label confidential --since 2026-07-01 --until 2026-08-01 --reconciled july.json
     """
-    settings = config.load(file)
+    settings, span = config.load(file), _span(since, until)
     asked = Question(
         label=label,
         tiers=tuple(tier or ([] if endpoint else [Tier.FRONTIER])),
         endpoints=tuple(endpoint or ()),
         workflow=workflow,
-        since=since_ts(since),
-        until=time.time() if until is None else moment_ts(until, "--until", ago=True),
+        since=span[0],
+        until=span[1],
     )
-    if asked.until <= asked.since:
-        raise InvalidCall("--until: it lies before --since", param="--until")
     (proof,) = asyncio.run(absences(settings, [asked], verifier_of(settings, keys, witness), reconciled or []))
     if as_json:
         print_json(proof)
@@ -138,6 +137,7 @@ def prove_absence(
 def pack(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where it is written; made if it is not there.")],
     since: Annotated[str, typer.Option(help="What time it is about: 90d, or a date such as 2026-07-01.")] = "90d",
+    until: Until = None,
     witness: Witnesses = None,
     reconciled: Bills = None,
     file: ConfigFile = None,
@@ -151,14 +151,12 @@ def pack(
 
     Examples:
       tierwise audit pack audit-2026-q3 --since 2026-07-01
-      tierwise audit pack audit --reconciled july.json
+      tierwise audit pack audit --since 2026-07-01 --until 2026-08-01 --reconciled july.json
     """
     from tierwise.cli.pack import written
 
-    settings = config.load(file)
-    made = asyncio.run(
-        written(settings, folder, since_ts(since), verifier_of(settings, None, witness), reconciled or [])
-    )
+    settings, span = config.load(file), _span(since, until)
+    made = asyncio.run(written(settings, folder, span, verifier_of(settings, None, witness), reconciled or []))
     if as_json:
         print_json(made)
     else:
@@ -166,6 +164,13 @@ def pack(
         print("every ceiling was kept" if made["shown"] else "NOT every ceiling is shown to be kept: see pack.md")
     if not made["shown"]:
         raise typer.Exit(1)
+
+
+def _span(since: str, until: str | None) -> tuple[float, float]:
+    begin, end = since_ts(since), time.time() if until is None else moment_ts(until, "--until", ago=True)
+    if end <= begin:
+        raise InvalidCall("--until: it lies before --since", param="--until")
+    return begin, end
 
 
 async def _prove(settings: config.Settings, ident: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import platform
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,21 +24,27 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 async def written(
-    settings: config.Settings, folder: Path, since: float, reading: verifier.Verifier, reconciled: Sequence[Path]
+    settings: config.Settings,
+    folder: Path,
+    span: tuple[float, float],
+    reading: verifier.Verifier,
+    reconciled: Sequence[Path],
 ) -> dict[str, Any]:
     """Write the pack, and return what its machine twin says."""
+    since, until = span
     settings = await in_force(settings)
     limits = ceilings(settings.document.labels)
-    questions = [one for label, farthest in limits.items() if (one := _beyond(label, farthest, since)) is not None]
+    questions = [one for label, farthest in limits.items() if (one := _beyond(label, farthest, span)) is not None]
     proofs = await absences(settings, questions, reading, reconciled)
     rules = bootstrap.rules_from(settings)
     ledger = settings.document.ledger
     async with bootstrap.reading(settings) as history:
-        trace = await _trace(history, since)
+        trace = await _trace(history, span)
     made: dict[str, Any] = {
         "shown": all(proof["shown"] for proof in proofs),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "since": since,
+        "until": until,
         "versions": {"tierwise": version("tierwise"), "python": platform.python_version()},
         "digests": {
             "policy": rules.policy.digest,
@@ -62,21 +67,21 @@ async def written(
     return made
 
 
-def _beyond(label: Label, farthest: Tier, since: float) -> Question | None:
+def _beyond(label: Label, farthest: Tier, span: tuple[float, float]) -> Question | None:
     tiers = tuple(tier for tier in Tier if tier.rank > farthest.rank)
-    return Question(label=label, tiers=tiers, since=since, until=time.time()) if tiers else None
+    return Question(label=label, tiers=tiers, since=span[0], until=span[1]) if tiers else None
 
 
-async def _trace(history: Reader | None, since: float) -> dict[str, Any]:
+async def _trace(history: Reader | None, span: tuple[float, float]) -> dict[str, Any]:
     if history is None:
         return {"releases": [], "erasures": [], "key_changes": 0}
     releases = [
         {"number": one.number, "digest": one.digest, "who": one.who, "why": one.why, "ts": one.ts}
         for one in await history.releases()
-        if one.ts >= since
+        if span[0] <= one.ts < span[1]
     ]
-    erasures = [one for one in await history.erasures() if one.ts >= since]
-    changes = [one for one in await history.key_changes() if one.ts >= since]
+    erasures = [one for one in await history.erasures() if span[0] <= one.ts < span[1]]
+    changes = [one for one in await history.key_changes() if span[0] <= one.ts < span[1]]
     return {"releases": releases, "erasures": erasures, "key_changes": len(changes)}
 
 
@@ -91,7 +96,7 @@ def _write(folder: Path, made: dict[str, Any], pages: str) -> None:
 
 
 def _pages(made: dict[str, Any], settings: config.Settings) -> Iterator[str]:
-    yield f"# Where data went: {utc(made['since'])} to {made['made'][:16].replace('T', ' ')} UTC\n"
+    yield f"# Where data went: {utc(made['since'])} to {utc(made['until'])} UTC\n"
     yield "**Every ceiling was kept.**\n" if made["shown"] else "**NOT every ceiling is shown to have been kept.**\n"
     yield "Made by `tierwise audit pack`; `pack.json` says the same for machines. What each word means, and what is not"
     yield "protected, stands in docs/reference/audit.md and SECURITY.md of Tierwise.\n"

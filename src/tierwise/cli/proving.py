@@ -11,6 +11,7 @@ from tierwise.audit.notes import VerifierKey
 from tierwise.cli.reading import Several, bar
 from tierwise.cli.reconcile import Kept, kept
 from tierwise.core.errors import ConfigError, StoreError
+from tierwise.economics.reconcile import covers
 from tierwise.ledger.notary import SEPARATOR
 from tierwise.verifier import Verifier
 
@@ -25,6 +26,7 @@ async def absences(
     checkpoints = await read(settings, verifier, *counting)
     told = report(verifier)
     bills = [(path.name, *kept(path)) for path in reconciled]
+    agreeing = [bill.result for _, bill, _ in bills if bill.agrees]
     rests_on = {"witnesses": verifier.witnessed, "reconciled": [_statement(*bill) for bill in bills]}
     endpoints = bootstrap.rules_from(settings).catalog.endpoints.values()
     shared = {"log": told, "checkpoint": checkpoints[-1] if checkpoints else None, "keys": list(verifier.keys)}
@@ -32,14 +34,10 @@ async def absences(
     proofs = []
     for asked, one in zip(questions, counting, strict=True):
         there = [e.name for e in endpoints if e.tier in asked.tiers or e.name in asked.endpoints]
-        covered = [name for name in there if any(_covers(bill[1], name, asked) for bill in bills)]
+        covered = [name for name in there if covers(agreeing, name, asked.since, asked.until)]
         doors = {"billed_whole": covered, "not_billed": [name for name in there if name not in covered]}
         proofs.append(_answer(asked, one.found, verifier) | shared | {"rests_on": rests_on | doors, "made": made})
     return proofs
-
-
-def _covers(bill: Kept, endpoint: str, asked: Question) -> bool:
-    return bill.agrees and bill.result.covers(endpoint, asked.since, asked.until)
 
 
 def _answer(asked: Question, found: Counted, verifier: Verifier) -> dict[str, Any]:

@@ -115,10 +115,14 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
         """True if it agrees and no attempt's share is unknown."""
         return self.agrees and not self.open
 
-    def covers(self, endpoint: str, since: float, until: float, *, embeddings: bool = True) -> bool:
-        """Say whether the export speaks of all that this endpoint did in this time."""
-        within = any(start <= since and until <= end for start, end in self.spans)
-        return self.complete and endpoint in self.endpoints and within and (self.embeddings or not embeddings)
+
+def covers(results: Iterable[Reconciliation], endpoint: str, since: float, until: float) -> bool:
+    """Say whether these exports, one after the other, speak of all that an endpoint did in this time."""
+    whole = (one for one in results if one.complete and one.embeddings and endpoint in one.endpoints)
+    for start, end in sorted(span for one in whole for span in one.spans):
+        if start <= since:
+            since = max(since, end)
+    return since >= until
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from tierwise.core.decision import AttemptRecord
 from tierwise.core.label import Tier
 from tierwise.core.usage import Usage
 from tierwise.economics.invoice import NOTHING, Counts, Invoice, read
-from tierwise.economics.reconcile import Asked, Entry, Reconciliation, entries, plain, reconcile
+from tierwise.economics.reconcile import Asked, Entry, Reconciliation, covers, entries, plain, reconcile
 
 DAY = 1_793_491_200.0  # 2026-11-01T00:00:00Z
 FORMATS = formats()
@@ -248,13 +248,25 @@ def test_an_export_without_embeddings_says_nothing_of_them() -> None:
 
 def test_it_covers_what_it_speaks_of_and_no_more() -> None:
     found = held(by_day([Made(number=1)]), [Made(number=1).entry()])
-    assert found.covers("outside", DAY, DAY + 86_400)
-    assert not found.covers("another", DAY, DAY + 86_400)
-    assert not found.covers("outside", DAY - 1, DAY + 86_400)
-    assert not found.covers("outside", DAY, DAY + 4 * 86_400)
+    assert covers([found], "outside", DAY, DAY + 86_400)
+    assert not covers([found], "another", DAY, DAY + 86_400)
+    assert not covers([found], "outside", DAY - 1, DAY + 86_400)
+    assert not covers([found], "outside", DAY, DAY + 4 * 86_400)
     part = msgspec.structs.replace(found, complete=False)
-    assert not part.covers("outside", DAY, DAY + 1)
+    assert not covers([part], "outside", DAY, DAY + 1)
     assert not part.agrees
     chats = msgspec.structs.replace(found, embeddings=False)
-    assert not chats.covers("outside", DAY, DAY + 1)
-    assert chats.covers("outside", DAY, DAY + 1, embeddings=False)
+    assert not covers([chats], "outside", DAY, DAY + 1), "what was embedded went there too"
+    assert not covers([], "outside", DAY, DAY + 1)
+
+
+def test_exports_of_one_month_after_the_other_cover_the_time_of_both_but_no_gap() -> None:
+    found = held(by_day([Made(number=1)]), [Made(number=1).entry()])
+    first, second, late = (
+        msgspec.structs.replace(found, spans=((DAY + begin, DAY + end),))
+        for begin, end in ((0, 31), (31, 62), (32, 62))
+    )
+    assert covers([second, first], "outside", DAY + 3, DAY + 60)
+    assert not covers([first, late], "outside", DAY + 3, DAY + 60)
+    assert not covers([first, second], "outside", DAY + 3, DAY + 63)
+    assert not covers([first, msgspec.structs.replace(second, complete=False)], "outside", DAY + 3, DAY + 60)
