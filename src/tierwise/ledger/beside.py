@@ -12,7 +12,7 @@ from pathlib import Path
 from tierwise.core.errors import StoreError
 from tierwise.ledger import tables
 from tierwise.ledger.lock import WriterLock
-from tierwise.sqlite.connect import connect_writer, explained
+from tierwise.sqlite.connect import connect_writer, explained, transaction
 from tierwise.sqlite.migrate import check, migrate
 
 MIGRATION_WAIT_S = 5.0
@@ -25,13 +25,8 @@ def changing(path: Path) -> Iterator[sqlite3.Connection]:
         db = connect_writer(path)
         try:
             _up_to_date(db, path)
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(db):
                 yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
         finally:
             db.close()
 
