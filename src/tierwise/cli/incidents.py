@@ -1,6 +1,7 @@
 """The commands `tierwise incidents …`: which promises were broken, what led to it, who was told, how it ended."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
@@ -11,12 +12,12 @@ import typer
 from tierwise import bootstrap, config
 from tierwise.cli.keys import person
 from tierwise.cli.options import ConfigFile, Json, Since, plain, print_json, since_ts, table, utc
-from tierwise.cli.raising import new_id
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import InvalidCall
 from tierwise.incidents.conditions import CONDITIONS, look, sentence
 from tierwise.incidents.notices import notice
 from tierwise.incidents.senders import Sent
+from tierwise.ledger.ids import IdSource
 from tierwise.ledger.incidents import MAX_NOTE_CHARS, Event, Incident, Severity, opened, rank
 from tierwise.providers.transport import Transport
 
@@ -158,7 +159,11 @@ async def _tested(settings: config.Settings) -> list[tuple[str, str, Sent]]:
     transport = Transport()
     try:
         senders = bootstrap.senders(settings, transport)
-        trial = opened(CONDITIONS["test"].sighting(new_id(), "a test: nothing happened", time.time()))
+        trial = opened(
+            CONDITIONS["test"].sighting(
+                IdSource(time.time_ns, os.urandom).next(), "a test: nothing happened", time.time()
+            )
+        )
         body = notice(trial, "test", recorded=False)
         done = await asyncio.gather(*(sender.send(body) for sender in senders))
         return [(one.row.name, one.row.kind, sent) for one, sent in zip(senders, done, strict=True)]
