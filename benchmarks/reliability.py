@@ -53,6 +53,7 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
         yield _module("admissions", store, "crowd", "--processes", processes, *asked, "--seed", seed)
         step = {"TIERWISE_NTH_STEP": options.nth_step}
         yield _tests("nth_socket", store, NTH + "test_sockets.py", step | {"TIERWISE_STORE": store})
+    yield _script("audit", "sqlite", "audit", "--records", options.logged, "--seed", seed)
     yield _tests("nth_disk", "sqlite", NTH + "test_disk.py", step)
     yield _tests("nth_migration", "sqlite", NTH + "test_migration.py", step)
     yield _tests("machine", "sqlite", NTH + "test_machine.py", {})
@@ -64,7 +65,11 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
 
 
 def _program(proof: str, store: str, name: str, *arguments: object) -> Run:
-    words = [*map(str, arguments), "--store", store]
+    return _script(proof, store, name, *arguments, "--store", store)
+
+
+def _script(proof: str, store: str, name: str, *arguments: object) -> Run:
+    words = [*map(str, arguments)]
     return Run(proof, store, [PYTHON, f"benchmarks/{name}.py", *words], {}, f"scripts/bench {name} {' '.join(words)}")
 
 
@@ -134,6 +139,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--worlds", type=int, default=400)
     parser.add_argument("--judged", type=int, default=1_000_000)
+    parser.add_argument("--logged", type=int, default=1_000_000, help="records of the log that is tampered with")
     parser.add_argument("--nth-step", type=int, default=1)
     parser.add_argument("--store", choices=["sqlite", "postgres", "both"], default="sqlite" if missing() else "both")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))

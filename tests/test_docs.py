@@ -18,16 +18,18 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands, kinds, reliability
+from tests.documents import commands, governance, kinds, licences, reliability
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
 from tierwise.core.errors import ConfigError
+from tierwise.installation import packages
 
 SHELL = ("sh", "bash", "shell", "console")
 RUN_LIMIT_S = 60
 # Paths of one person's machine and hosts of registries: neither belongs here. Written so as not to match.
 PRIVATE = re.compile(r"/[w]ork/|/[r]oot/|/[h]ome/\w|/[U]sers/\w|[p]ypi\.o|[p]ythonhosted|[n]pmjs")
+NAMED_TEST = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
 TEXT = (".py", ".md", ".toml", ".txt", ".json", ".html", ".css", ".js", ".c", "")
 
 
@@ -53,6 +55,30 @@ def test_the_documents_are_there(documents: list[Document]) -> None:
 
 def test_the_kinds_of_endpoint_are_those_of_the_rows() -> None:
     assert kinds.PAGE.read_text(encoding="utf-8") == kinds.page(), "scripts/docs writes it anew"
+
+
+def test_the_map_of_clauses_is_that_of_the_rows() -> None:
+    assert governance.PAGE.read_text(encoding="utf-8") == governance.page(), "scripts/docs writes it anew"
+
+
+def test_the_licences_are_those_of_the_packages() -> None:
+    assert licences.PAGE.read_text(encoding="utf-8") == licences.page(), "scripts/docs writes it anew"
+
+
+def test_nothing_that_is_needed_is_under_a_licence_that_would_bind_its_users() -> None:
+    found = packages(licences.roots())
+    assert {"msgspec", "cryptography", "python-stdnum"} <= found.keys()
+    assert not [one.name for one in found.values() if licences.VIRAL.search(one.licence)]
+    assert not [one.name for one in found.values() if one.licence == "not named"]
+
+
+@pytest.mark.parametrize(
+    "licence",
+    ["GPL-3.0-only", "GNU Affero General Public License v3", "MIT OR AGPL-3.0", "GNU General Public License v2"],
+)
+def test_such_a_licence_would_be_noticed(licence: str) -> None:
+    assert licences.VIRAL.search(licence)
+    assert not licences.VIRAL.search("GNU Lesser General Public License v2 or later (LGPLv2+)")
 
 
 def test_the_page_of_proofs_tells_what_was_measured() -> None:
@@ -121,8 +147,7 @@ def variables() -> set[str]:
 
 
 def test_every_setting_stands_in_a_page() -> None:
-    pages = ("configuration", "policy", "keys-and-budgets", "ledger")
-    text = "".join((ROOT / f"docs/reference/{page}.md").read_text("utf-8") for page in pages)
+    text = "".join(page.read_text("utf-8") for page in sorted((ROOT / "docs/reference").glob("*.md")))
     names = set(settings_of(config.Document))
     assert {"max_body_bytes", "usd_per_mtok", "retention_over_days"} <= {name.removeprefix("input_") for name in names}
     assert not [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)]
@@ -137,6 +162,25 @@ def settings_of(kind: Any) -> Iterator[str]:
     for field in msgspec.structs.fields(kind):
         yield field.encode_name
         yield from settings_of(field.type)
+
+
+def test_every_test_that_a_document_names_exists(documents: list[Document]) -> None:
+    named = [(document.file, *one) for document in documents for one in NAMED_TEST.findall(document.text)]
+    assert sum(file == "SECURITY.md" for file, _, _ in named) > 50
+    assert not [one for one in named if not is_test(*one[1:])]
+
+
+def is_test(file: str, name: str) -> bool:
+    """Say whether this file has a test of this name."""
+    path = ROOT / file
+    return path.is_file() and re.search(rf"^ *(async )?def {name}\(", path.read_text("utf-8"), re.MULTILINE) is not None
+
+
+def test_a_test_that_is_gone_would_be_noticed() -> None:
+    assert is_test("tests/test_docs.py", "test_a_test_that_is_gone_would_be_noticed")
+    assert not is_test("tests/test_docs.py", "test_a_test_that_is")
+    assert not is_test("tests/test_nothing.py", "test_every_json_block_parses")
+    assert NAMED_TEST.findall("`tests/a/test_b.py::test_c`") == [("tests/a/test_b.py", "test_c")]
 
 
 def test_every_json_block_parses(documents: list[Document]) -> None:

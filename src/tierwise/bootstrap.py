@@ -10,10 +10,12 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from tierwise.audit.notes import Signer
 from tierwise.config import Document, Settings
 from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
@@ -32,6 +34,7 @@ from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.ledger import holds
+from tierwise.ledger.audit_key import make_signer, read_signer
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.eraser import Eraser
@@ -40,6 +43,7 @@ from tierwise.ledger.ids import IdSource
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.metrics import Metrics
+from tierwise.ledger.notary import Notary, WitnessFile
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_contents import PostgresEraser
@@ -55,6 +59,7 @@ from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.providers.address import Address, address_of
+from tierwise.providers.deposit import Deposit
 from tierwise.providers.discover import inspect
 from tierwise.providers.engine import Engine
 from tierwise.providers.engine import version as engine_version
@@ -83,6 +88,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     engines: Mapping[str, Engine]
     metrics: Metrics
     releases: Releases
+    notary: Notary
 
 
 def rules_from(settings: Settings) -> Rules:
@@ -156,6 +162,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
+        notary = _notary(settings, ledger, transport)
+        stack.push_async_callback(notary.close)
+        notary.begin()
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
         metrics = Metrics(lambda: ledger.pending_rows)
@@ -183,7 +192,43 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             engines=engines,
             metrics=metrics,
             releases=releases,
+            notary=notary,
         )
+
+
+def _notary(settings: Settings, ledger: Store, transport: Transport) -> Notary:
+    """Return who signs the ledger's log, and tells the witnesses."""
+    row, files = settings.document.audit, witness_files(settings)
+    places = [
+        Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
+        for one in row.witness
+        if one.url is not None
+    ]
+    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places])
+
+
+def witness_files(settings: Settings) -> list[WitnessFile]:
+    """Return the witnesses that can be read here."""
+    rows = settings.document.audit.witness
+    return [WitnessFile(Path(one.path).expanduser(), one.every_s) for one in rows if one.path is not None]
+
+
+def _token(settings: Settings, reference: str | None) -> Secret | None:
+    token = None if reference is None else settings.secret(reference)
+    if reference is not None and token is None:
+        raise ConfigError(f"audit.witness: key {reference} is not set", key="audit.witness.key")
+    return token
+
+
+def signer(settings: Settings, *, make: bool) -> Signer:
+    """Return who signs the ledger's log; `make` the key if there is none. Raises ConfigError."""
+    reference = settings.document.audit.key
+    if reference is None:
+        return (make_signer if make else read_signer)(settings.audit_key_path)
+    text = settings.secret(reference)
+    if text is None:
+        raise ConfigError(f"audit.key: {reference} is not set", key="audit.key")
+    return Signer.parse(text)
 
 
 def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:
@@ -270,7 +315,7 @@ def application(wired: Wired) -> App:
         settings=document.server,
         metrics=wired.metrics.render,
         ready=ready,
-        warning=lambda: wired.releases.warning,
+        warning=lambda: wired.releases.warning or wired.notary.warning,
     )
 
 
@@ -278,7 +323,12 @@ async def store(settings: Settings, clock: Clock) -> Store:
     """Open the ledger where the settings say: a file, or a database that several processes share."""
     row, place = settings.document.ledger, settings.ledger_place
     options = Options(
-        durability=row.durability, keep_s=row.keep_s, content_keep_s=row.content_keep_s, clock=clock, believed=Clock
+        durability=row.durability,
+        keep_s=row.keep_s,
+        content_keep_s=row.content_keep_s,
+        signer=signer(settings, make=True),
+        clock=clock,
+        believed=Clock,
     )
     if place is not None:
         return await PostgresLedger.open(place, options)

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from tierwise.audit.settings import AuditSettings
 from tierwise.core.errors import ConfigError
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Budget
@@ -51,6 +52,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limit: tuple[Limit, ...] = ()
     key: tuple[KeyRow, ...] = ()
     ledger: LedgerSettings = LedgerSettings()
+    audit: AuditSettings = AuditSettings()
     fallback: FallbackSettings = FallbackSettings()
     breaker: BreakerSettings = BreakerSettings()
 
@@ -132,6 +134,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def pepper_path(self) -> Path:
         """Return the file with the secret that keys are hashed with."""
         return self.ledger_path.with_name("key.pepper")
+
+    @property
+    def audit_key_path(self) -> Path:
+        """Return the file with the key that the ledger's log is signed with."""
+        return self.ledger_path.with_name("audit.key")
 
     @property
     def declassified_path(self) -> Path:
@@ -246,6 +253,9 @@ def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
     for one in document.key:
         yield f"key {one.name!r}: secret", "key.secret", one.secret
     yield "ledger.password", "ledger.password", document.ledger.password
+    yield "audit.key", "audit.key", document.audit.key
+    for witness in document.audit.witness:
+        yield "audit.witness: key", "audit.witness.key", witness.key
     yield "server.key_pepper", "server.key_pepper", document.server.key_pepper
 
 

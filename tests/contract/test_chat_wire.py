@@ -69,7 +69,7 @@ class TestStreams:
 @pytest.mark.parametrize("recording", WHOLES, ids=named)
 def test_whole_answers(recording: Recording) -> None:
     answer = chat.decode_answer(recording.body)
-    assert msgspec.structs.replace(answer, raw=b"") == recording.answer
+    assert msgspec.structs.replace(answer, raw=b"", ident=None) == recording.answer
     assert chat.encode_answer(answer, call(), ident="1", strip_logprobs=False) == recording.body
     stripped = json.loads(chat.encode_answer(answer, call(), ident="1", strip_logprobs=True))
     original = json.loads(recording.body)
@@ -182,4 +182,4 @@ REQUESTS: list[dict[str, Any]] = [
 def test_streamed_and_whole_are_the_same_answer(more: dict[str, Any], fault: str) -> None:
     whole = read(scripted(fault, stream=False, **more), stream=False)
     streamed = read(scripted(fault, stream=True, **more), stream=True)
-    assert streamed == msgspec.structs.replace(whole, raw=b"")
+    assert streamed == msgspec.structs.replace(whole, raw=b"", ident=None)

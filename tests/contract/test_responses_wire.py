@@ -83,7 +83,7 @@ def renumbered(answer: Answer) -> Answer:
         )
         for choice in answer.choices
     )
-    return msgspec.structs.replace(answer, choices=choices, raw=b"", ordered=(), foreign=())
+    return msgspec.structs.replace(answer, choices=choices, raw=b"", ordered=(), foreign=(), ident=None)
 
 
 @pytest.mark.parametrize("recording", STREAMS, ids=named)

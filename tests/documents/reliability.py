@@ -102,6 +102,18 @@ PROOFS: dict[str, Proof] = {
         told={"passed": "tests passed"},
         never={"failed": "tests failed"},
     ),
+    "audit": Proof(
+        claim="No record of a signed log is changed, taken out, moved or cut off unseen.",
+        how="Records are written while they are signed; then one thing after the other is done to a copy of the file, at random "
+        "places, and the verifier, one file that shares no code with the writer, reads all of it. Several kinds of "
+        "tampering, on both stores and with witnesses, are in `tests/contract/test_audit.py`.",
+        told={
+            "records": "records", "bytes_per_record": "bytes of the file a record", "tamperings": "tamperings",
+            "verified_s": "seconds to verify all of it", "longest_s": "seconds at the longest",
+            "cpu_of_writing_with_signing": "CPU of writing, with signing : without",
+        },
+        never={"missed": "not found", "not_whole_untouched": "found where nothing was changed"},
+    ),
 }  # fmt: skip
 
 HEAD = """\

@@ -35,11 +35,14 @@ COMMANDS = {
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
+    "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
     "endpoints": ("models", "endpoints", "Endpoints: tier, address, whether they answer."),
     "keys": ("keys", "app", "Keys for callers: make, list, replace, revoke."),
     "budget": ("budget", "budget", "What may still be spent, by whom, until when."),
+    "audit": ("audit", "app", "Proof that the log is whole, and what follows from it."),
+    "sbom": ("sbom", "sbom_", "What is installed here: packages, licences, digests."),
     "config": ("config", "app", "What is configured, and where each value comes from."),
 }
 DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4

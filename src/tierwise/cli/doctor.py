@@ -12,7 +12,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tierwise import bootstrap, config, surroundings
+from tierwise import bootstrap, config, installation, surroundings
+from tierwise.audit.checkpoint import opened
 from tierwise.cli import telling
 from tierwise.cli.content import kept as kept_content
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
@@ -23,6 +24,7 @@ from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.soundness import doubts, idle
 from tierwise.hardware.detect import machine
+from tierwise.ledger.notary import compare
 from tierwise.providers.engine import installed
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
@@ -108,6 +110,8 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
         return [Finding(what="configuration", well=False, detail=str(error), mend="correct the file, then run again")]
     where = str(settings.file) if settings.file else "no file; what listens on this machine is used"
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
+    found.append(await _audit(settings))
+    found.append(_at_start(settings))
     found += [await _policy(settings), Finding(what="content", well=True, detail=kept_content(settings))]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
@@ -120,6 +124,16 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+def _at_start(settings: config.Settings) -> Finding:
+    """Name what runs at every start of this Python without a package that is needed; it keeps serve from starting
+    only where that is asked for."""
+    found = installation.strays(known=settings.document.server.known_pth)
+    told = "; ".join(map(str, found)) or "only what needed packages installed"
+    well = not found or not settings.document.server.refuse_unknown_pth
+    mend = "look at it, then delete it, or name its package or its sha256:… in server.known_pth"
+    return Finding(what="code at start", well=well, detail=told, mend=mend)
 
 
 async def _policy(settings: config.Settings) -> Finding:
@@ -268,6 +282,25 @@ def _home(settings: config.Settings) -> Finding:
         mend = "make the folder writable, or set TIERWISE_HOME to another"
         return Finding(what="home", well=False, detail=f"{settings.home}: {error.strerror}", mend=mend)
     return Finding(what="home", well=True, detail=str(settings.home))
+
+
+async def _audit(settings: config.Settings) -> Finding:
+    """Say how far the log is signed, and whether its witnesses that can be read here agree."""
+    try:
+        async with bootstrap.reading(settings) as history:
+            notes = [] if history is None else await history.checkpoints()
+        if not notes:
+            return Finding(what="audit", well=True, detail="nothing is signed yet")
+        signer, files = bootstrap.signer(settings, make=False), bootstrap.witness_files(settings)
+        size = opened(notes[-1], signer.keys).size
+        for one in files:
+            compare(await one.last(), notes, signer, one.name)
+    except TierwiseError as error:
+        mend = "`tierwise audit verify` says more; docs/reference/audit.md says what to do"
+        return Finding(what="audit", well=False, detail=str(error), mend=mend)
+    seen = len(settings.document.audit.witness)
+    alone = "; no witness: an end that is cut off could not be seen ([[audit.witness]])"
+    return Finding(what="audit", well=True, detail=f"signed up to record {size}" + ("" if seen else alone))
 
 
 async def _ledger(settings: config.Settings) -> Finding:

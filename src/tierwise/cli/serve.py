@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise import bootstrap, config, surroundings
+from tierwise import bootstrap, config, installation, surroundings
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
 from tierwise.cli.released import overruled
 from tierwise.core.label import Tier
@@ -30,6 +30,8 @@ def serve(
       tierwise serve --port 7474 --config tierwise.toml
     """
     settings = config.load(file, flags={"server.host": host, "server.port": port, "frontier": frontier})
+    if settings.document.server.refuse_unknown_pth:
+        installation.refuse_strays(settings.document.server.known_pth)
     bootstrap.run(_serve(settings, as_json=as_json))
 
 

@@ -62,7 +62,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     """One event of an answer.
 
     `raw` is the upstream's own payload and `event` its name, passed on unchanged to a caller of the same wire.
-    `foreign` names what only that wire can express and a caller of another does not get.
+    `foreign` names what only that wire can express and a caller of another does not get. `ident` is the endpoint's own
+    name for the answer.
     """
 
     raw: bytes = b""
@@ -71,6 +72,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     foreign: tuple[str, ...] = ()
     usage: Usage | None = None
     served_model: str | None = None
+    ident: str | None = None
 
     @property
     def content(self) -> bool:
@@ -91,7 +93,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete answer. `raw` is the upstream's body where it was not streamed; `foreign` as in `Delta`.
+    """A complete answer. `raw` is the upstream's body where it was not streamed; `foreign` and `ident` as in `Delta`.
 
     `ordered` keeps the pieces of an answer whose order says more than the choices (text between tool calls, seals).
     """
@@ -99,6 +101,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[Choice, ...] = ()
     usage: Usage | None = None
     served_model: str | None = None
+    ident: str | None = None
     raw: bytes = b""
     ordered: tuple[Piece, ...] = ()
     foreign: tuple[str, ...] = ()
@@ -130,7 +133,7 @@ def _spelled_out(choices: Iterable[Choice]) -> Iterator[Piece]:
 
 
 def assemble(deltas: Iterable[Delta]) -> Answer:
-    """Add the deltas up to the answer they spell."""
+    """Add the deltas up to the answer they spell; what the endpoint calls it is no part of what it says."""
     building: dict[int, _Building] = {}
     usage: Usage | None = None
     served: str | None = None

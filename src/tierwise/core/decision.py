@@ -76,6 +76,8 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `unknown_usd` is what it may have cost at most, where the endpoint was asked and never said: budgets count it.
 
+    `upstream_id` is the endpoint's own name for its answer or for the request, where it gave one: bills name it too.
+
     `suspicion` says where the answer's own numbers do not add up: a prompt that was cut without a word.
     """
 
@@ -85,6 +87,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     wire: str | None = None
     served_model: str | None = None
+    upstream_id: str | None = None
     first_byte_ms: float | None = None
     duration_ms: float | None = None
     usage: Usage | None = None

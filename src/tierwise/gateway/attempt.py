@@ -6,6 +6,7 @@ Invariant: nothing is handed on before the gates have passed what they can see; 
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from decimal import Decimal
 from http import HTTPStatus
@@ -44,6 +45,8 @@ Reach = Callable[[Endpoint], Awaitable[Address]]
 MAX_HELD_BYTES = 8 * 1024 * 1024
 ROUGH_CHARS_PER_TOKEN = 4
 MAX_NAME_CHARS = 200
+UPSTREAM_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
+ID_HEADERS = (b"request-id", b"x-request-id")
 REPAIR_TOKENS = 64
 """Of the two messages that ask for a mended answer, beside what they repeat; from above."""
 # Of the upper estimate, ordinary text is read as two to five tenths; less than this is cut, or not counted.
@@ -60,10 +63,10 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_gathering", "_mark", "_restoring", "_sent", "_spoken", "_work",
+        "_decoder", "_done", "_exchange", "_gathering", "_key", "_mark", "_restoring", "_sent", "_spoken", "_work",
         "admitted", "answer", "asked", "asking", "call", "confidence", "dropped", "duration_ms", "error",
-        "first_byte_ms", "gate", "held", "hop", "output_chars", "released", "repair", "served_model", "started",
-        "tool_ids", "unseal", "usage", "verdict",
+        "first_byte_ms", "gate", "held", "hop", "ident", "output_chars", "released", "repair", "served_model",
+        "started", "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +81,8 @@ class Attempt:
         self.dropped: dict[str, None] = {}
         self.usage: Usage | None = None
         self.served_model: str | None = None
+        self.ident: str | None = None
+        self._key: Secret | None = None
         self.first_byte_ms: float | None = None
         self.duration_ms: float | None = None
         self.gate: GateRecord | None = None
@@ -148,7 +153,7 @@ class Attempt:
         exchange.lingers = self.outlasts
         if spoken.instructed:  # nothing but the check stands between the model's words and a promise of JSON
             gates = msgspec.structs.replace(gates, schema=True, json=True)
-        key = address.key or hop.endpoint.key
+        key = self._key = address.key or hop.endpoint.key
         try:
             if exchange.status != 200:
                 body = await exchange.read_all()
@@ -189,6 +194,7 @@ class Attempt:
             answer = _without_prose(answer)
         self.answer = answer = answer if self._restoring is None else self._restoring.whole(answer)
         self.usage, self.served_model = answer.usage, (answer.served_model or "")[:MAX_NAME_CHARS] or None
+        self.ident = answer.ident
         for choice in answer.choices:
             self.output_chars += len(choice.text) + len(choice.reasoning) + len(choice.refusal)
             self.output_chars += sum(len(tool.arguments) + len(tool.name) for tool in choice.tool_calls)
@@ -263,6 +269,7 @@ class Attempt:
                 self.usage = delta.usage
             if self.served_model is None:
                 self.served_model = (delta.served_model or "")[:MAX_NAME_CHARS] or None
+            self.ident = self.ident or delta.ident
             for piece in delta.pieces:
                 self._gathering.add(piece)
                 self.output_chars += len(piece.text) + len(piece.reasoning) + len(piece.refusal)
@@ -359,6 +366,7 @@ class Attempt:
             wire=None if self._spoken is None else self._spoken.wire,
             started=self.started,
             served_model=self.served_model,
+            upstream_id=upstream_id(self.ident, self._exchange, self._key),
             first_byte_ms=self.first_byte_ms,
             duration_ms=self.duration_ms,
             usage=usage,
@@ -383,6 +391,14 @@ def _looked_at(work: "asyncio.Task[GateResult]") -> None:
     """Take note of how work ended that nobody waits for any more."""
     if not work.cancelled():
         work.exception()
+
+
+def upstream_id(ident: str | None, exchange: Exchange | None, key: Secret | None) -> str | None:
+    """Return the endpoint's name for its answer, else for the request; None where that is no name, or holds our key."""
+    headers = {} if exchange is None else exchange.headers
+    given = (ident or "", *(headers.get(name, b"").decode("latin-1") for name in ID_HEADERS))
+    hidden = key.reveal() if key is not None else ""
+    return next((one for one in given if UPSTREAM_ID.fullmatch(one) and not (hidden and hidden in one)), None)
 
 
 def told(error: TierwiseError) -> str:

@@ -16,7 +16,8 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import contents, key_book, queries, releases, tables
+from tierwise.ledger import audit_tables, contents, key_book, queries, releases, tables
+from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
@@ -104,6 +105,14 @@ class History:
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
         return await self._read(contents.erasures)
+
+    async def checkpoints(self) -> list[str]:
+        """Return the signed checkpoints that are kept, oldest first."""
+        return await self._read(audit_tables.checkpoints)
+
+    async def read_log(self, reading: LogReading) -> None:
+        """Have the whole audited log read as it is at one moment, also beside a writer."""
+        await self._read(lambda db: audit_tables.read(db, reading))
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

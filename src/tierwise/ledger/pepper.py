@@ -4,12 +4,11 @@ A copy of the ledger alone therefore proves nobody's key. Knows no keys.
 Invariant: the file is made once, whole or not at all, readable by its owner only; it is never replaced.
 """
 
-import os
 import secrets
 from pathlib import Path
 
 from tierwise.core.errors import ConfigError
-from tierwise.sqlite.connect import explained
+from tierwise.ledger.once import written_once
 
 PEPPER_BYTES = 32
 
@@ -44,18 +43,5 @@ def given_pepper(digits: str | None, reference: str) -> bytes:
 def make_pepper(path: Path) -> bytes:
     """Return the secret, made now if there is none yet."""
     if not path.exists():
-        with explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(fd, "w") as file:
-                file.write(secrets.token_hex(PEPPER_BYTES) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, path)  # fails where somebody was faster, whose secret then counts
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
+        written_once(path, secrets.token_hex(PEPPER_BYTES) + "\n")
     return read_pepper(path)

@@ -11,6 +11,7 @@ from typing import Self
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
+from tierwise.ledger import postgres_audit
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.holds import ZERO, Account
@@ -30,7 +31,7 @@ class PostgresLedger(PostgresHistory):
 
     def __init__(self, where: Place, options: Options, lease_s: float) -> None:
         super().__init__(where)
-        self._writer = PostgresWriter(where, options, lease_s)
+        self._writer, self._options = PostgresWriter(where, options, lease_s), options
         self._closed = False
         self.interrupted = 0
 
@@ -82,8 +83,18 @@ class PostgresLedger(PostgresHistory):
         """Delete the records from before this Unix time; return how many there were. Writes go on meanwhile."""
         self._check_open()
         total = 0
-        while deleted := await self._writer.ask(lambda db: tables.prune(db, before_ts)):
+        while deleted := await self._writer.ask(lambda db: tables.prune(db, before_ts, self._options.signer)):
             total += deleted
+        return total
+
+    async def notarise(self) -> int:
+        """Take what was recorded since the last time into the audited log, and sign it; return how much that was."""
+        self._check_open()
+        signer, total = self._options.signer, 0
+        if signer is None:
+            raise StoreError(f"{self._where}: no key signs this ledger")
+        while done := await self._writer.ask(lambda db: postgres_audit.notarised(db, signer)):
+            total += done
         return total
 
     async def close(self) -> None:

@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label, highest
+from tierwise.ledger import postgres_audit
 from tierwise.ledger import postgres_contents as contents
 from tierwise.ledger import postgres_keys as key_book
 from tierwise.ledger import postgres_releases as releases
 from tierwise.ledger import postgres_tables as tables
+from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
@@ -131,6 +133,14 @@ class PostgresHistory:
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
         return await self._read(contents.erasures)
+
+    async def checkpoints(self) -> list[str]:
+        """Return the signed checkpoints that are kept, oldest first."""
+        return await self._read(postgres_audit.checkpoints)
+
+    async def read_log(self, reading: LogReading) -> None:
+        """Have the whole audited log read as it is at one moment, also beside a writer."""
+        await self._read(lambda db: postgres_audit.read(db, reading))
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

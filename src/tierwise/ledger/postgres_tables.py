@@ -13,7 +13,9 @@ from typing import Any
 
 import msgspec
 
+from tierwise.audit.notes import Signer
 from tierwise.core.errors import StoreError
+from tierwise.ledger import postgres_audit
 from tierwise.ledger.contents import COLUMNS, Contents
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.holds import ZERO, Account
@@ -83,6 +85,14 @@ MIGRATIONS = (
     CREATE FUNCTION stays() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'kept for the audit'; END $$;
     CREATE TRIGGER erasures_stay BEFORE UPDATE OR DELETE ON erasures FOR EACH ROW EXECUTE FUNCTION stays();
+    """,
+    # What proves that no record was changed (`postgres_audit`): a leaf for each, and signed notes.
+    """
+    CREATE TABLE leaves (seq BIGINT PRIMARY KEY, hash BYTEA NOT NULL);
+    CREATE TABLE checkpoints (
+        size BIGINT PRIMARY KEY, ts DOUBLE PRECISION NOT NULL, note TEXT NOT NULL, frontier BYTEA NOT NULL
+    );
+    CREATE TABLE removals (one BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (one), note TEXT NOT NULL);
     """,
 )
 
@@ -459,14 +469,14 @@ async def interrupt(db: Any, lease_s: float, believed: Believed, lost: Sequence[
     return len(numbered)
 
 
-async def prune(db: Any, before_ts: float) -> int:
+async def prune(db: Any, before_ts: float, signer: Signer | None = None) -> int:
     """Delete some of the records from before this Unix time and return how many; 0 when none is left."""
     last, _ = await lock(db, float)
-    sql = (
-        "WITH gone AS (DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE ts < $1 LIMIT $2) RETURNING 1) "
-        "SELECT count(*) FROM gone"
-    )
-    deleted: int = await db.fetchval(sql, before_ts, _PRUNE_ROWS)
-    if deleted:
-        await db.execute("INSERT INTO pruned VALUES ($1, $2, $3)", last, before_ts, deleted)
-    return deleted
+    found = await db.fetch("SELECT seq FROM records WHERE ts < $1 LIMIT $2", before_ts, _PRUNE_ROWS)
+    seqs = [seq for (seq,) in found]
+    if seqs:
+        if signer is not None:
+            await postgres_audit.remove(db, signer, seqs)
+        await db.execute("DELETE FROM records WHERE seq = ANY($1)", seqs)
+        await db.execute("INSERT INTO pruned VALUES ($1, $2, $3)", last, before_ts, len(seqs))
+    return len(seqs)

@@ -211,7 +211,8 @@ class PostgresWriter:
     def _old(self) -> list[Work]:
         """Return what deletes some of what is too old, where the age is limited."""
         options = self._options
-        limited = ((options.keep_s, tables.prune), (options.content_keep_s, contents.forget))
+        prune = partial(tables.prune, signer=options.signer)
+        limited = ((options.keep_s, prune), (options.content_keep_s, contents.forget))
         now = options.clock()
         return [partial(some, before_ts=now - age_s) for age_s, some in limited if age_s is not None]
 

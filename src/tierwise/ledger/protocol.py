@@ -13,6 +13,7 @@ from tierwise.core.decision import Decision
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label
 from tierwise.core.secret import Secret
+from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.history import EVERYTHING
 from tierwise.ledger.holds import Account
@@ -71,6 +72,12 @@ class Reader(Protocol):
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
 
+    async def checkpoints(self) -> list[str]:
+        """Return the signed checkpoints of the audited log that are kept, oldest first."""
+
+    async def read_log(self, reading: LogReading) -> None:
+        """Have the whole audited log read as it is at one moment, also beside a writer."""
+
     async def count(self) -> int:
         """Return how many decisions are recorded."""
 
@@ -117,7 +124,16 @@ class Store(Reader, Protocol):
         """
 
     async def prune(self, before_ts: float) -> int:
-        """Delete the records from before this Unix time, and their content; return how many there were."""
+        """Delete the records from before this Unix time, and their content; return how many there were.
+
+        Their numbers and leaves stay in the audited log, with a signed statement that they went.
+        """
+
+    async def notarise(self) -> int:
+        """Take what was recorded since the last time into the audited log, and sign it; return how much that was.
+
+        StoreError where nobody signs, or where the log is not the one that was signed last: it was tampered with.
+        """
 
 
 class Book(Protocol):

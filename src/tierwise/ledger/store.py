@@ -6,18 +6,20 @@ need the store in PostgreSQL. Invariants: those of `protocol.Store`.
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
+from tierwise.ledger import audit_tables, tables
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.history import History
 from tierwise.ledger.holds import ZERO, Account, Holds
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.settings import LedgerSettings
 from tierwise.ledger.tables import hold_row, intent_row, record_row
-from tierwise.ledger.writer import Options, Prune, Stop, Writer
+from tierwise.ledger.writer import Chore, Options, Stop, Writer
 
 
 class Ledger(History):
@@ -28,7 +30,7 @@ class Ledger(History):
     def __init__(self, path: Path, options: Options) -> None:
         super().__init__(path)
         self._writer = Writer(path, options)
-        self._holds, self._clock = Holds(), options.clock
+        self._holds, self._clock, self._signer = Holds(), options.clock, options.signer
         self._closed = False
         self.interrupted = 0
 
@@ -97,7 +99,14 @@ class Ledger(History):
     async def prune(self, before_ts: float) -> int:
         """Delete the records from before this Unix time; return how many there were. Writes go on meanwhile."""
         self._check_open()
-        return await self._writer.ask(Prune(before_ts))
+        return await self._writer.ask(Chore(partial(tables.prune, before_ts=before_ts, signer=self._signer)))
+
+    async def notarise(self) -> int:
+        """Take what was recorded since the last time into the audited log, and sign it; return how much that was."""
+        self._check_open()
+        if self._signer is None:
+            raise StoreError(f"{self._path}: no key signs this ledger")
+        return await self._writer.ask(Chore(partial(audit_tables.notarised, signer=self._signer, clock=self._clock)))
 
     async def close(self) -> None:
         """Commit what is queued and close the file; intents that are still open stay so."""

@@ -4,7 +4,8 @@
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
 Keys have two tables of their own, which `ledger.key_book` writes, policies one (`ledger.releases`), and the content of
-calls one, with the trace of what was erased (`ledger.contents`).
+calls one, with the trace of what was erased (`ledger.contents`). What proves that records are whole has three
+(`ledger.audit_tables`).
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -12,12 +13,14 @@ import sqlite3
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 
+from tierwise.audit.notes import Signer
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
-from tierwise.ledger import contents
+from tierwise.ledger import audit_tables, contents
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import decode_intent, encode_decision, encode_intent
 from tierwise.ledger.intent import Intent
+from tierwise.sqlite.connect import transaction
 
 APPLICATION_ID = 0x5477_6C67  # "Twlg"
 
@@ -99,6 +102,12 @@ MIGRATIONS = (
     );
     CREATE TRIGGER erasures_stay BEFORE DELETE ON erasures BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
     CREATE TRIGGER erasures_same BEFORE UPDATE ON erasures BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
+    """,
+    # What proves that no record was changed (`ledger.audit_tables`): a leaf for each, and signed notes.
+    """
+    CREATE TABLE leaves (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL);
+    CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, ts REAL NOT NULL, note TEXT NOT NULL, frontier BLOB NOT NULL);
+    CREATE TABLE removals (one INTEGER PRIMARY KEY CHECK (one = 1), note TEXT NOT NULL);
     """,
 )
 
@@ -207,7 +216,7 @@ def insert(db: sqlite3.Connection, rows: Sequence[Row], seq: int) -> list[int]:
     if len(rows) <= STATEMENT_ROWS and not kept:
         db.execute(_INSERT[len(rows)], flat)
         return seqs
-    with _transaction(db):
+    with transaction(db):
         for start in range(0, len(rows), STATEMENT_ROWS):
             count = min(STATEMENT_ROWS, len(rows) - start)
             db.execute(_INSERT[count], flat[start * _COLUMNS : (start + count) * _COLUMNS])
@@ -247,28 +256,14 @@ def interrupted_row(intent: Intent, held_picousd: int | None) -> Row:
     return record_row(intent.decision("interrupted", "the process ended before the outcome was known"), held)
 
 
-def prune(db: sqlite3.Connection, before_ts: float) -> int:
+def prune(db: sqlite3.Connection, before_ts: float, signer: Signer | None = None) -> int:
     """Delete some of the records from before this Unix time and return how many; 0 when none is left."""
-    with contents.overwriting(db), _transaction(db):
+    with contents.overwriting(db), transaction(db):
         last = last_seq(db)
-        sql = "DELETE FROM records WHERE seq IN (SELECT seq FROM records WHERE ts < ? LIMIT ?)"
-        deleted = db.execute(sql, (before_ts, _PRUNE_ROWS)).rowcount
-        if deleted:
-            db.execute("INSERT INTO pruned VALUES (?, ?, ?)", (last, before_ts, deleted))
-    return deleted
-
-
-class _transaction:  # noqa: N801  # reads as a statement
-    """`BEGIN IMMEDIATE` … `COMMIT`, rolled back on any exception."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._db.execute("COMMIT")
-        elif self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+        seqs = [seq for (seq,) in db.execute("SELECT seq FROM records WHERE ts < ? LIMIT ?", (before_ts, _PRUNE_ROWS))]
+        if seqs:
+            if signer is not None:
+                audit_tables.remove(db, signer, seqs)
+            db.executemany("DELETE FROM records WHERE seq = ?", [(seq,) for seq in seqs])
+            db.execute("INSERT INTO pruned VALUES (?, ?, ?)", (last, before_ts, len(seqs)))
+    return len(seqs)

@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from tierwise.audit.notes import Signer
 from tierwise.core.errors import StoreBusy, StoreError
 from tierwise.ledger import contents, tables
 from tierwise.ledger.lock import WriterLock
@@ -38,14 +40,14 @@ Result = int | StoreError
 T = TypeVar("T")
 
 
-class Prune:
-    """A request to delete what is from before a time; it goes back into the queue until none is left.
+class Chore:
+    """Something long, done in short steps; it goes back into the queue until a step finds nothing left to do.
 
-    `some` deletes some of it and says how many: records, unless it is something else.
+    `some` does some of it and says how much.
     """
 
-    def __init__(self, before_ts: float, some: Callable[[sqlite3.Connection, float], int] = tables.prune) -> None:
-        self.before_ts, self.some, self.deleted = before_ts, some, 0
+    def __init__(self, some: Callable[[sqlite3.Connection], int]) -> None:
+        self.some, self.done = some, 0
 
 
 class Stop:
@@ -56,20 +58,22 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How the writer treats the file, what time it is, and how much may wait for it before a call is refused.
 
     `clock` gives Unix seconds, in any thread: what is older than `keep_s` goes by it, content older than
-    `content_keep_s`, and the windows of budgets in a file. `believed` makes of a clock that may be set one that is
+    `content_keep_s`, and the windows of budgets in a file. `signer` vouches for what is recorded, and for what goes by
+    its age; without one the ledger is not audited. `believed` makes of a clock that may be set one that is
     believed: a server's, where that is the clock.
     """
 
     durability: Durability = "full"
     keep_s: float | None = None
     content_keep_s: float | None = None
+    signer: Signer | None = None
     clock: Callable[[], float] = time.time
     believed: Callable[[Callable[[], float]], Callable[[], float]] = lambda clock: clock
     max_pending_rows: int = 10_000
     max_pending_bytes: int = 64 * 1024 * 1024
 
 
-Request = Row | Prune | Stop
+Request = Row | Chore | Stop
 Item = tuple[Request, Future | None]
 
 
@@ -105,7 +109,7 @@ class Writer(threading.Thread):
         return self.ask(row)
 
     def ask(self, request: Request) -> Future:
-        """Queue the request; for a `Prune` the future gives the number of records that were deleted."""
+        """Queue the request; for a `Chore` the future gives how much was done."""
         future = self._loop.create_future()
         self._queue.put((request, future))
         return future
@@ -150,8 +154,8 @@ class Writer(threading.Thread):
                 self._tidy()
             case [(Stop(), future)]:
                 return future
-            case [(Prune() as request, future)]:
-                self._prune(request, future)
+            case [(Chore() as request, future)]:
+                self._do(request, future)
             case _:
                 rows = [item[0] for item in items]
                 results = self._guarded(lambda: self._insert(rows))  # type: ignore[arg-type]  # only rows are left
@@ -183,11 +187,13 @@ class Writer(threading.Thread):
             self._set_aside = items.pop()
         return items
 
-    def _old(self) -> list[Prune]:
+    def _old(self) -> list[Chore]:
         """Return what has to be deleted by its age, where that is limited."""
         options = self._options
-        limited = ((options.keep_s, tables.prune), (options.content_keep_s, contents.forget))
-        return [Prune(options.clock() - age_s, some) for age_s, some in limited if age_s is not None]
+        prune = partial(tables.prune, signer=options.signer)
+        limited = ((options.keep_s, prune), (options.content_keep_s, contents.forget))
+        now = options.clock()
+        return [Chore(partial(some, before_ts=now - age_s)) for age_s, some in limited if age_s is not None]
 
     def _insert(self, rows: Sequence[Row]) -> list[Result]:
         db = self._connected()
@@ -201,15 +207,15 @@ class Writer(threading.Thread):
         self._seq += sum(1 for seq in seqs if seq)
         return seqs
 
-    def _prune(self, request: Prune, future: Future | None) -> None:
-        deleted = self._guarded(lambda: request.some(self._connected(), request.before_ts))
-        if isinstance(deleted, StoreError):
-            self._tell(_resolve, future, deleted)
-        elif deleted:
-            request.deleted += deleted
-            self._queue.put((request, future))
+    def _do(self, chore: Chore, future: Future | None) -> None:
+        done = self._guarded(lambda: chore.some(self._connected()))
+        if isinstance(done, StoreError):
+            self._tell(_resolve, future, done)
+        elif done:
+            chore.done += done
+            self._queue.put((chore, future))
         else:
-            self._tell(_resolve, future, request.deleted)
+            self._tell(_resolve, future, chore.done)
 
     def _tidy(self) -> None:
         """Fold the log into the file after work, so that nobody has to wait for it later."""

@@ -52,10 +52,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     fields: str
 
     def head(self, method: str, path: str, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
-        """Write the request head for `path` (starts with `/`); a POST's ends where its content length follows."""
+        """Write the request head for `path` (starts with `/`); one with a body ends before its content length."""
         if not _PATH.fullmatch(path):
             raise ConfigError(f"request path {path!r} must start with '/' and hold only visible ASCII")
-        tail = "content-type: application/json\r\ncontent-length: " if method == "POST" else "\r\n"
+        kind = {"POST": "application/json", "PUT": "text/plain; charset=utf-8"}.get(method)
+        tail = "\r\n" if kind is None else f"content-type: {kind}\r\ncontent-length: "
         more = "".join(map(_field, headers))
         return f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.fields}{more}{tail}".encode("latin-1")
 

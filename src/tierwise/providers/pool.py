@@ -57,10 +57,9 @@ class Pool:
         try:
             await self._open(connection, min(deadline, self._loop.time() + limits.connect_timeout_s))
         except BaseException:
-            if connection.made:
-                connection.abort()  # counted when asyncio reports it lost
-            else:
-                self.gone(connection)
+            # One that was given up while it was made is not always reported lost: uvloop then closes it without a word.
+            connection.abort()
+            self.gone(connection)
             raise
         return connection
 
@@ -87,8 +86,10 @@ class Pool:
         self._idle.append(connection)
 
     def gone(self, connection: Connection) -> None:
-        """Count it as closed and let the next one open its own."""
-        self._members.discard(connection)
+        """Count it as closed, once, and let the next one open its own."""
+        if connection not in self._members:
+            return
+        self._members.remove(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self.open -= 1

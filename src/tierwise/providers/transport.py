@@ -66,6 +66,13 @@ class Transport:
         head = peer.posts.get(wanted) or _write_head(peer.target, "POST", wanted, peer.posts)
         return self._send(peer, b"%b%d\r\n\r\n%b" % (head, len(body), body), deadline, stream)
 
+    def put(self, address: Address, path: str, text: str, *, deadline: float) -> Coroutine[Any, Any, Exchange]:
+        """Put a text there as an object of its own; raises as `post` does."""
+        peer = self._peers.get(address) or self._peer(address)
+        body = text.encode()
+        head = b"%b%d\r\n\r\n%b" % (peer.target.head("PUT", path), len(body), body)
+        return self._send(peer, head, deadline, False)
+
     def get(self, address: Address, path: str, *, deadline: float) -> Coroutine[Any, Any, Exchange]:
         """Fetch `path` whole; raises as `post` does."""
         peer = self._peers.get(address) or self._peer(address)

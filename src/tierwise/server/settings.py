@@ -20,7 +20,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Where the gateway listens and what it bears. Port 0 takes a free one.
 
     `key_pepper` is a reference such as `env:NAME` to 64 hexadecimal digits, the secret that keys are hashed with; None
-    is a file beside the ledger.
+    is a file beside the ledger. `refuse_unknown_pth` refuses to start where a file runs code at every start of this
+    Python that no needed package installed; `known_pth` names further packages that may,
+    or one such file by `sha256:HEX`.
     """
 
     host: str = "127.0.0.1"
@@ -34,6 +36,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     write_timeout_s: Seconds = 60.0
     drain_s: Seconds = 30.0
     key_pepper: str | None = None
+    refuse_unknown_pth: bool = False
+    known_pth: tuple[str, ...] = ()
 
 
 class KeyRow(Rate, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -123,3 +123,19 @@ def _primary(error: sqlite3.Error) -> int:
 
 def _wal(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
+
+
+class transaction:  # noqa: N801  # reads as a statement
+    """`BEGIN` … `COMMIT`, rolled back on any exception. `DEFERRED` is for reading only."""
+
+    def __init__(self, db: sqlite3.Connection, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE") -> None:
+        self._db, self._kind = db, kind
+
+    def __enter__(self) -> None:
+        self._db.execute(f"BEGIN {self._kind}")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")

@@ -13,6 +13,7 @@ from tierwise.core.secret import Secret
 from tierwise.core.usage import Usage
 from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
+from tierwise.wires.loose import a_text
 from tierwise.wires.sse import MAX_EVENT_BYTES
 from tierwise.wires.stream import EventReader, count
 
@@ -61,6 +62,7 @@ class _Chunk(msgspec.Struct):
     choices: list[_StreamedChoice] | None = None
     usage: Any = None
     model: str | None = None
+    id: Any = None
     error: Any = None
 
 
@@ -75,6 +77,7 @@ class _Whole(msgspec.Struct):
     choices: list[_WholeChoice] | None = None
     usage: Any = None
     model: str | None = None
+    id: Any = None
     error: Any = None
 
 
@@ -124,7 +127,13 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
             )
         )
     raw = _repaired(body, "message", {choice.index: choice.tool_calls for choice in choices}) if odd else body
-    return Answer(choices=tuple(choices), usage=read_usage(whole.usage), served_model=whole.model, raw=raw)
+    return Answer(
+        choices=tuple(choices),
+        usage=read_usage(whole.usage),
+        served_model=whole.model,
+        ident=a_text(whole.id) or None,
+        raw=raw,
+    )
 
 
 def answer_decoder(*, key: Secret | None = None, mark: str = "") -> "AnswerDecoder":
@@ -172,6 +181,7 @@ class AnswerDecoder(EventReader):
             pieces=tuple(pieces),
             usage=None if chunk.usage is None else read_usage(chunk.usage),
             served_model=chunk.model,
+            ident=a_text(chunk.id) or None,
         )
 
     def _piece(self, choice: _StreamedChoice) -> tuple[Piece, bool]:

@@ -50,7 +50,14 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     delta = reader.read(body)
     if not reader.complete:
         raise not_an_answer(body, key)
-    return whole(delta.pieces, usage=delta.usage, served_model=delta.served_model, raw=body, foreign=delta.foreign)
+    return whole(
+        delta.pieces,
+        usage=delta.usage,
+        served_model=delta.served_model,
+        ident=delta.ident,
+        raw=body,
+        foreign=delta.foreign,
+    )
 
 
 class AnswerDecoder(EventReader):
@@ -106,6 +113,7 @@ class _Reader:
             foreign=tuple(dict.fromkeys(foreign)),
             usage=read_usage(said.get("usageMetadata")),
             served_model=a_text(said.get("modelVersion")) or None,
+            ident=a_text(said.get("responseId")) or None,
         )
 
     def _candidate(self, candidate: dict[str, Any], foreign: list[str]) -> list[Piece]:

@@ -56,7 +56,12 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     usage = _Usage()
     usage.take(message.get("usage"))
     return whole(
-        pieces, usage=usage.value, served_model=a_text(message.get("model")) or None, raw=body, foreign=tuple(foreign)
+        pieces,
+        usage=usage.value,
+        served_model=a_text(message.get("model")) or None,
+        ident=a_text(message.get("id")) or None,
+        raw=body,
+        foreign=tuple(foreign),
     )
 
 
@@ -81,13 +86,14 @@ class AnswerDecoder(EventReader):
             raise error_in_band(event.get("error") or event, self._key)
         pieces: tuple[Piece, ...] = ()
         foreign: tuple[str, ...] = ()
-        usage = served = None
+        usage = served = ident = None
         match kind:
             case "message_start":
                 message = an_object(event.get("message"))
                 # The output count of this event is a placeholder: nothing has been written yet.
                 self._usage.take(message.get("usage"), output=False)
                 served = a_text(message.get("model")) or None
+                ident = a_text(message.get("id")) or None
             case "content_block_start":
                 pieces, foreign = self._opened(_index(event), an_object(event.get("content_block")))
             case "content_block_delta":
@@ -106,7 +112,13 @@ class AnswerDecoder(EventReader):
                 if not self._stopped:
                     raise incomplete()
         return Delta(
-            raw=payload, event=event_name(kind), pieces=pieces, foreign=foreign, usage=usage, served_model=served
+            raw=payload,
+            event=event_name(kind),
+            pieces=pieces,
+            foreign=foreign,
+            usage=usage,
+            served_model=served,
+            ident=ident,
         )
 
     def _opened(self, index: int, block: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:

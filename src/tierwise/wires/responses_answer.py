@@ -48,6 +48,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
         pieces,
         usage=read_usage(response.get("usage")),
         served_model=a_text(response.get("model")) or None,
+        ident=a_text(response.get("id")) or None,
         raw=body,
         foreign=tuple(foreign),
     )
@@ -74,14 +75,15 @@ class AnswerDecoder(EventReader):
         kind = a_text(event.get("type")) or name.decode("latin-1")
         pieces: tuple[Piece, ...] = ()
         foreign: tuple[str, ...] = ()
-        usage = served = None
+        usage = served = ident = None
         match kind:
             case "error" | "" if kind or event.get("error"):
                 raise error_in_band(event.get("error") or event, self._key)
             case "response.failed":
                 _refuse_failed(an_object(event.get("response")) | {"status": "failed"}, self._key)
             case "response.created":
-                served = a_text(an_object(event.get("response")).get("model")) or None
+                response = an_object(event.get("response"))
+                served, ident = a_text(response.get("model")) or None, a_text(response.get("id")) or None
             case "response.output_item.added":
                 pieces, foreign = self._added(_index(event), an_object(event.get("item")))
             case "response.output_item.done":
@@ -96,11 +98,17 @@ class AnswerDecoder(EventReader):
                 told = () if self._begun or self._spelled else _whole_output(response, untold)
                 pieces, foreign = (*told, _finish(response, *self._begun.values())), tuple(untold)
                 usage = read_usage(response.get("usage"))
-                served = a_text(response.get("model")) or None
+                served, ident = a_text(response.get("model")) or None, a_text(response.get("id")) or None
             case _:
                 pieces, foreign = self._delta(kind, event)
         return Delta(
-            raw=payload, event=event_name(kind), pieces=pieces, foreign=foreign, usage=usage, served_model=served
+            raw=payload,
+            event=event_name(kind),
+            pieces=pieces,
+            foreign=foreign,
+            usage=usage,
+            served_model=served,
+            ident=ident,
         )
 
     def _delta(self, kind: str, event: dict[str, Any]) -> tuple[tuple[Piece, ...], tuple[str, ...]]:

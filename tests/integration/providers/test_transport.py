@@ -511,6 +511,25 @@ def test_waiting_for_a_connection_ends_with_the_deadline(run, loopback, until):
     scenario(run, loopback, handler, work, limits=Limits(max_connections=1))
 
 
+def test_giving_up_while_connecting_leaves_no_place_taken_whenever_it_happens(run, loopback):
+    async def scenario():
+        async with loopback.listen(echo):
+            for steps in range(40):
+                transport = Transport()
+                address = Address(url=loopback.url, limits=Limits(max_connections=1))
+                asking = asyncio.create_task(transport.post(address, "/x", b"{}", deadline=soon(), stream=False))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.wait([asking])
+                async with asyncio.timeout(5):
+                    found = await transport.post(address, "/x", b"{}", deadline=soon(), stream=False)
+                    assert found.status == 200, "the one place is free again"
+                    await transport.aclose()
+
+    run(scenario())
+
+
 def test_a_waiter_cancelled_at_its_turn_passes_it_on(run, loopback, until):
     """Cancel at the very moment when the connection is handed over, for every position in the queue."""
 

@@ -440,6 +440,7 @@ def test_a_whole_answer() -> None:
         ),
         usage=Usage(input=3, output=2),
         served_model="served",
+        ident=WHOLE["id"],
         raw=body,
     )
 

@@ -1,0 +1,1 @@
+"""AUDIT: a log whose records cannot be changed, taken away or put in unseen. Pure: bytes in, hashes and notes out."""

@@ -1,0 +1,137 @@
+"""Did anything with this label ever go there? Reads the records of a log and counts what would contradict "no".
+
+The answer is only as good as the log is whole (`verifier`) and complete (witnesses, the provider's bill): whoever asks
+adds that. Pure. Invariant: a call of which it is not known where it went never counts as absent.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tierwise.core.errors import StoreError
+from tierwise.core.label import Label, Tier
+
+MOST_NAMED = 50
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls that carried `label` or a higher one, and attempts that went to one of these tiers or endpoints.
+
+    `since` and `until` are Unix seconds; `until` is not counted.
+    """
+
+    label: Label
+    tiers: tuple[Tier, ...] = (Tier.FRONTIER,)
+    endpoints: tuple[str, ...] = ()
+    workflow: str | None = None
+    since: float = 0.0
+    until: float
+
+
+class _Attempt(msgspec.Struct, frozen=True):
+    endpoint: str
+    tier: Tier
+
+
+class _Labelled(msgspec.Struct, frozen=True):
+    value: Label
+    sources: list[dict[str, str]] = []
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """What of a record is asked about."""
+
+    id: str
+    ts: float
+    label: _Labelled
+    outcome: str
+    workflow: str | None = None
+    attempts: list[_Attempt] = []
+
+
+class Counted(msgspec.Struct, kw_only=True):
+    """What was found. Numbers are of calls; `went` lists those that contradict, `unknown` those that were cut short.
+
+    `declassified` carried a lowered label; `removed` records are gone by their age, and `oldest` is the time of the
+    first that is still there: what lies before it cannot be answered.
+    """
+
+    looked_at: int = 0
+    labelled: int = 0
+    attempts: dict[Tier, int] = msgspec.field(default_factory=dict)
+    went: list[str] = msgspec.field(default_factory=list)
+    went_calls: int = 0
+    unknown: list[str] = msgspec.field(default_factory=list)
+    unknown_calls: int = 0
+    declassified: int = 0
+    removed: int = 0
+    oldest: float | None = None
+    first_seq: int | None = None
+    last_seq: int | None = None
+
+
+_records = msgspec.json.Decoder(_Record)
+
+
+class Absence:
+    """Reads a log's rows and counts (`found`)."""
+
+    def __init__(self, question: Question) -> None:
+        self.found = Counted()
+        self._asked = question
+
+    def begin(self, _checkpoints: Sequence[str], _removal: str | None) -> None:
+        """Signatures are looked at by the verifier."""
+
+    def take(self, rows: Sequence[tuple[int, bytes | None, bytes | None]]) -> None:
+        """Count the next rows."""
+        for seq, record, _ in rows:
+            if record is None:
+                self.found.removed += 1
+                continue
+            try:
+                self._count(seq, _records.decode(record))
+            except (msgspec.MsgspecError, UnicodeError) as error:
+                raise StoreError(f"record {seq} cannot be read: {error}") from None
+
+    def _count(self, seq: int, record: _Record) -> None:
+        found, asked = self.found, self._asked
+        found.oldest = record.ts if found.oldest is None else min(found.oldest, record.ts)
+        if not asked.since <= record.ts < asked.until or asked.workflow not in (None, record.workflow):
+            return
+        found.looked_at += 1
+        found.first_seq = seq if found.first_seq is None else found.first_seq
+        found.last_seq = seq
+        found.declassified += any(one.get("source", "").startswith("declassified:") for one in record.label.sources)
+        if record.label.value.rank < asked.label.rank:
+            return
+        found.labelled += 1
+        for attempt in record.attempts:
+            found.attempts[attempt.tier] = found.attempts.get(attempt.tier, 0) + 1
+        if any(one.tier in asked.tiers or one.endpoint in asked.endpoints for one in record.attempts):
+            found.went_calls += 1
+            _name(found.went, record.id)
+        elif record.outcome == "interrupted":
+            found.unknown_calls += 1
+            _name(found.unknown, record.id)
+
+
+def doubts(asked: Question, found: Counted) -> list[str]:
+    """Return why "no" is not shown by these records, nothing where it is."""
+    said: list[str] = []
+    if found.went_calls:
+        said.append(f"{_calls(found.went_calls)} with this label went there")
+    if found.unknown_calls:
+        said.append(f"of {_calls(found.unknown_calls)} it is not known where they went: the gateway was killed")
+    if found.removed and (found.oldest is None or asked.since < found.oldest):
+        said.append("records from the beginning of this time are not there any more")
+    return said
+
+
+def _name(named: list[str], ident: str) -> None:
+    if len(named) < MOST_NAMED:
+        named.append(ident)
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count:,} calls"
