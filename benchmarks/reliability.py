@@ -62,6 +62,8 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
     )
     judged = {"TIERWISE_JUDGED": options.judged, "TIERWISE_SEED": seed}
     yield _tests("judge", "sqlite", "tests/unit/policy/test_judge_reference.py", judged)
+    planting = [PYTHON, "-m", "tests.mutants", "--all", "--json"]
+    yield Run("mutants", "sqlite", planting, {}, "scripts/mutants --all --json")
 
 
 def _program(proof: str, store: str, name: str, *arguments: object) -> Run:

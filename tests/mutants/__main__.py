@@ -6,6 +6,7 @@ Exit 0: every one was noticed by a test that fails; 1: one was not, or a test fa
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -48,11 +49,12 @@ def run(wanted: list[Defect]) -> dict[str, Any]:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tierwise-mutants-") as place:
         folder = Path(place)
-        failing = _failing(wanted, folder / "whole")
+        whole = copied(folder / "whole")  # what is changed meanwhile is planted nowhere
+        failing = _failing(wanted, whole)
         fit = [row for row in wanted if not _among(row, failing)]
         results = {row.name: Trial(state="untried", seconds=0.0, said="fails without it") for row in wanted}
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            trials = pool.map(lambda row: _tried(row, folder / row.name), fit)
+            trials = pool.map(lambda row: _tried(row, folder / row.name, whole), fit)
             for number, (row, trial) in enumerate(zip(fit, trials, strict=True), 1):
                 results[row.name] = trial
                 print(f"[{number}/{len(fit)}] {row.name}: {_told(trial)}", flush=True)
@@ -68,9 +70,8 @@ def run(wanted: list[Defect]) -> dict[str, Any]:
     }
 
 
-def _failing(wanted: list[Defect], folder: Path) -> list[str]:
+def _failing(wanted: list[Defect], sources: Path) -> list[str]:
     """Return which tests fail without any defect: what they say of one would prove nothing."""
-    sources = copied(folder)
     if not imported_from(sources):
         raise SystemExit("the tests would not run on the copy: PYTHONPATH does not come first here")
     tests = sorted({test for row in wanted for test in row.tests})
@@ -85,8 +86,9 @@ def _among(row: Defect, failing: list[str]) -> bool:
     return any(one.startswith(test) for test in row.tests for one in failing)
 
 
-def _tried(row: Defect, folder: Path) -> Trial:
-    trial, _ = tried(row.tests, planted(row, folder))
+def _tried(row: Defect, folder: Path, sources: Path) -> Trial:
+    trial, _ = tried(row.tests, planted(row, folder, sources))
+    shutil.rmtree(folder, ignore_errors=True)
     return trial
 
 
