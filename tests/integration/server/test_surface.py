@@ -1,12 +1,14 @@
 """Raw bytes at the door: what is wrong gets its status, and nothing of it reaches the endpoint."""
 
 import json
+import re
+import socket
 import time
 
 import msgspec
 import pytest
 
-from tests.integration.server.conftest import HEAD, Door, asking, everything, post
+from tests.integration.server.conftest import HEAD, Door, asking, everything, post, until
 from tierwise.server.connection import LINGER_S
 
 BODY = asking("m")
@@ -112,6 +114,23 @@ def test_a_body_that_comes_too_slowly_is_answered(door: Door) -> None:
     assert b"request_timeout" in answer
 
 
+@pytest.mark.parametrize(
+    "begun", [b"POST /v1/chat/completions HTTP/1.1\r\n" + HEAD + b"Content-Length: 500\r\n\r\n{", b"GET /"]
+)
+def test_a_request_that_drips_has_no_more_time_than_one_that_stalls(door: Door, begun: bytes) -> None:
+    deadline = time.monotonic() + 5
+    with door.line() as line:
+        line.sendall(begun)
+        line.settimeout(0.05)
+        answer = b""
+        while not answer and time.monotonic() < deadline:
+            try:
+                answer = line.recv(4096)
+            except TimeoutError:
+                line.sendall(b"a")
+    assert answer[9:12] == b"408"
+
+
 HUGE = b'{"model":"m","messages":[{"role":"user","content":"' + b"a" * 50_000_000 + b'"}]}'
 
 
@@ -131,6 +150,35 @@ def test_a_head_of_a_megabyte_is_refused_and_the_answer_arrives(door: Door) -> N
     answer = door.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nx: " + b"a" * 1_000_000 + b"\r\n\r\n")
     assert answer[9:12] == b"431"
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "headers_too_large"
+
+
+def test_a_head_that_never_ends_is_refused_before_its_time_is_up(door: Door) -> None:
+    assert door.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nx: " + b"a" * 1_000_000)[9:12] == b"431"
+
+
+def test_a_caller_who_stops_reading_is_left(door: Door) -> None:
+    """His answer, of some 8 MB, fits into no buffer between."""
+
+    def left() -> int:
+        told = door.send(b"GET /metrics HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HEAD)
+        return sum(map(int, re.findall(rb'outcome="cancelled",tier="local"} (\d+)', told)))
+
+    before = left()
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(("127.0.0.1", door.port))
+        line.sendall(post(asking("m", "a " * 40_000, stream=True)))
+        assert until(lambda: left() == before + 1, 15)
+
+
+@pytest.mark.parametrize(("model", "stream"), [("slow", True), ("wait", False)])
+def test_when_the_caller_leaves_the_endpoint_is_left(door: Door, model: str, stream: bool) -> None:
+    """Long before its answer would have come to its end."""
+    asked, cancelled = len(door.upstream.asked), door.upstream.cancelled
+    with door.line() as line:
+        line.sendall(post(asking(model, "one " * 40, stream=stream)))
+        assert until(lambda: len(door.upstream.asked) == asked + 1)
+    assert until(lambda: door.upstream.cancelled == cancelled + 1, 2)
 
 
 DAWDLED = [
