@@ -55,7 +55,7 @@ def tried(
     failed = _FAILED.findall(ended.stdout)
     if ended.returncode == 1 and failed:
         node, why = failed[0]
-        late = "Timeout" in why
+        late = "from pytest-timeout" in why
         said = _end(ended.stdout) if not first else why
         trial = Trial(state="timeout" if late else "caught", seconds=_since(began), by=node, said=said)
         return trial, [node for node, _ in failed]
