@@ -35,7 +35,8 @@ def reference() -> str:
     for name in COMMANDS:
         command = group.get_command(None, name)
         inner = getattr(command, "commands", None)
-        for full, one in [(f"{name} {n}", c) for n, c in inner.items()] if inner else [(name, command)]:
+        own = [(name, command)] if inner is None or command.invoke_without_command else []
+        for full, one in own + [(f"{name} {n}", c) for n, c in (inner or {}).items()]:
             parts.append("\n".join(_command(full, one)))
     return "\n".join(parts)
 

@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -17,44 +17,51 @@ import msgspec
 
 from tierwise.audit.notes import Signer
 from tierwise.config import Document, Settings
-from tierwise.core.decision import Decision
-from tierwise.core.errors import ConfigError, StoreError
-from tierwise.core.label import Label
+from tierwise.core.errors import ConfigError
 from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
+from tierwise.gateway.decide import of_policy
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
+from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
 from tierwise.gateway.releases import Releases
 from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
-from tierwise.ledger import holds
+from tierwise.incidents.desk import Desk
+from tierwise.incidents.notices import Notices
+from tierwise.incidents.senders import Sender, sender_of
+from tierwise.incidents.settings import rows_of
+from tierwise.incidents.watch import Watch
+from tierwise.incidents.watched import Watched
 from tierwise.ledger.audit_key import make_signer, read_signer
-from tierwise.ledger.contents import Contents
 from tierwise.ledger.declassified import Declassifications
 from tierwise.ledger.eraser import Eraser
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
-from tierwise.ledger.intent import Intent
+from tierwise.ledger.incident_book import IncidentBook
 from tierwise.ledger.key_book import KeyBook
-from tierwise.ledger.metrics import Metrics
 from tierwise.ledger.notary import Notary, WitnessFile
+from tierwise.ledger.nothing import Nothing
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_contents import PostgresEraser
 from tierwise.ledger.postgres_history import PostgresHistory
+from tierwise.ledger.postgres_incidents import PostgresIncidentBook
 from tierwise.ledger.postgres_keys import PostgresKeyBook
 from tierwise.ledger.postgres_releases import PostgresReleaseBook
 from tierwise.ledger.postgres_scan import PostgresScan
-from tierwise.ledger.protocol import Book, Erasing, Reader, Records, Releasing, Store
+from tierwise.ledger.protocol import Book, Erasing, Noting, Reader, Records, Releasing, Store
+from tierwise.ledger.randomness import Randomness
 from tierwise.ledger.releases import ReleaseBook
 from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
+from tierwise.ledger.timed import Timed
 from tierwise.ledger.writer import Options
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
@@ -72,6 +79,7 @@ from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
 from tierwise.server.app import App
 from tierwise.server.ring import Configured, Ring
+from tierwise.telemetry.families import gauge
 
 VERSION_TIMEOUT_S = 2.0
 T = TypeVar("T")
@@ -86,9 +94,10 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Store
     transport: Transport
     engines: Mapping[str, Engine]
-    metrics: Metrics
+    observed: Observed
     releases: Releases
     notary: Notary
+    watch: Watch
 
 
 def rules_from(settings: Settings) -> Rules:
@@ -113,6 +122,7 @@ def rules_from(settings: Settings) -> Rules:
         default_strategy=usual_strategy(document.labels),
         ledger=document.ledger,
         secrets=tuple(_secrets(settings, catalog)),
+        trace_to=document.telemetry.pass_on_to,
     )
     refuse(rules, document.rule)
     return rules
@@ -122,8 +132,9 @@ def _secrets(settings: Settings, catalog: Catalog) -> Iterator[Secret]:
     """Give the keys that this gateway shows and takes, as far as they are set."""
     yield from (endpoint.key for endpoint in catalog.endpoints.values() if endpoint.key is not None)
     document = settings.document
-    named = (*(row.secret for row in document.key), document.ledger.password, document.server.key_pepper)
-    yield from (secret for name in named if name is not None and (secret := settings.secret(name)) is not None)
+    named = [row.secret for row in document.key] + list(document.telemetry.headers.values())
+    named += [one for one in (document.ledger.password, document.server.key_pepper) if one is not None]
+    yield from (secret for name in named if (secret := settings.secret(name)) is not None)
 
 
 def _workflows(document: Document, catalog: Catalog) -> dict[str, Workflow]:
@@ -162,27 +173,39 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
-        notary = _notary(settings, ledger, transport)
-        stack.push_async_callback(notary.close)
-        notary.begin()
         rules = await rechecked(settings, rules, transport)
         engines = _engines(rules.catalog, transport, stack)
-        metrics = Metrics(lambda: ledger.pending_rows)
         accounts = await _accounts(rules, ledger, clock())
+        seen = await stack.enter_async_context(
+            observed(settings.document.telemetry, collector(settings), rules, lambda: gateway.rules.labels)
+        )
+        metrics = seen.metrics
+        metrics.watch(
+            lambda: gauge("tierwise.ledger.pending_rows", "Rows that wait for the disk.", ledger.pending_rows)
+        )
+        metrics.watch(lambda: budgets_left(accounts, clock()))
         active = Declassifications(settings.declassified_path).active
+        facts = Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active)
+        new_id = IdSource(time.time_ns, Randomness()).next
+        watch = Watch(settings.document.incidents, facts, lambda: gateway.rules, new_id, clock, of_policy)
+        desk = _desk(settings, watch, ledger, transport, clock)
         gateway = Gateway(
             rules,
-            Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active),
-            ledger=ledger,
+            facts,
+            ledger=Timed(Watched(ledger, watch), metrics.wrote),
             transport=transport,
             reach=_Reach(engines),
-            new_id=IdSource(time.time_ns, _Randomness()).next,
-            observe=metrics.count,
+            new_id=new_id,
+            observe=seen.observe,
         )
+        notary = _notary(settings, ledger, transport, lambda: watch.saw("unverified", "the ledger"))
+        stack.push_async_callback(notary.close)
+        notary.begin()
+        stack.push_async_callback(desk.aclose)
         stack.push_async_callback(gateway.aclose)
         releases = Releases(gateway, ledger, written, release)
-        following = asyncio.create_task(releases.follow())
-        stack.callback(following.cancel)
+        for work in (releases.follow(), desk.follow()):
+            stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,
             rules=rules,
@@ -190,21 +213,27 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             ledger=ledger,
             transport=transport,
             engines=engines,
-            metrics=metrics,
+            observed=seen,
             releases=releases,
             notary=notary,
+            watch=watch,
         )
 
 
-def _notary(settings: Settings, ledger: Store, transport: Transport) -> Notary:
-    """Return who signs the ledger's log, and tells the witnesses."""
+def collector(settings: Settings) -> Address | None:
+    """Return where spans and metrics go, None for nowhere; `ConfigError` for a header that is not set."""
+    return collector_at(settings.document.telemetry, settings.secret)
+
+
+def _notary(settings: Settings, ledger: Store, transport: Transport, ill: Callable[[], None]) -> Notary:
+    """Return who signs the ledger's log, and tells the witnesses; `ill` is called where it cannot be signed."""
     row, files = settings.document.audit, witness_files(settings)
     places = [
         Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
         for one in row.witness
         if one.url is not None
     ]
-    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places])
+    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places], ill)
 
 
 def witness_files(settings: Settings) -> list[WitnessFile]:
@@ -229,6 +258,12 @@ def signer(settings: Settings, *, make: bool) -> Signer:
     if text is None:
         raise ConfigError(f"audit.key: {reference} is not set", key="audit.key")
     return Signer.parse(text)
+
+
+def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock) -> Desk:
+    """Make what follows incidents. Raises ConfigError for a notifier that cannot be told."""
+    told = Notices(incident_book(settings, clock), senders(settings, transport), os.urandom(8).hex())
+    return Desk(watch, incident_book(settings, clock), ledger, told, settings.document.incidents.quiet_s, clock)
 
 
 def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:
@@ -288,9 +323,9 @@ async def rechecked(settings: Settings, rules: Rules, transport: Transport) -> R
 def dry_gateway(settings: Settings) -> Gateway:
     """Return a gateway that can only decide: it has no ledger and reaches nobody."""
     rules = rules_from(settings)
-    new_id = IdSource(time.time_ns, _Randomness()).next
+    new_id = IdSource(time.time_ns, Randomness()).next
     facts = Facts(rules.breaker, (), declassified=Declassifications(settings.declassified_path).active)
-    return Gateway(rules, facts, ledger=_NoLedger(), transport=Transport(), reach=_Reach({}), new_id=new_id)
+    return Gateway(rules, facts, ledger=Nothing(), transport=Transport(), reach=_Reach({}), new_id=new_id)
 
 
 def application(wired: Wired) -> App:
@@ -308,15 +343,19 @@ def application(wired: Wired) -> App:
         usable = any(m.endpoint not in catalog.unusable for m in catalog.models.values())
         return None if usable else "no endpoint can be asked"
 
-    return App(
+    app = App(
         wired.gateway,
         decisions=wired.ledger,
         ring=Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False)),
         settings=document.server,
-        metrics=wired.metrics.render,
+        metrics=wired.observed.metrics.render,
         ready=ready,
         warning=lambda: wired.releases.warning or wired.notary.warning,
     )
+    wired.observed.metrics.watch(
+        lambda: gauge("tierwise.connections.open", "Connections of callers.", app.connections())
+    )
+    return app
 
 
 async def store(settings: Settings, clock: Clock) -> Store:
@@ -351,6 +390,18 @@ def release_book(settings: Settings, who: str) -> Releasing:
     """Return who adds releases of the policy to the ledger; `who` stands in each."""
     place = settings.ledger_place
     return ReleaseBook(settings.ledger_path, who) if place is None else PostgresReleaseBook(place, who)
+
+
+def incident_book(settings: Settings, clock: Callable[[], float] = time.time) -> Noting:
+    """Return who writes incidents into the ledger."""
+    place = settings.ledger_place
+    return IncidentBook(settings.ledger_path, clock) if place is None else PostgresIncidentBook(place)
+
+
+def senders(settings: Settings, transport: Transport) -> list[Sender]:
+    """Return who is told of incidents. Raises ConfigError for a secret that is not set, or a wrong address."""
+    rows = rows_of(settings.document.notify)
+    return [sender_of(row, settings.secret, settings.environ, transport) for row in rows]
 
 
 def records(settings: Settings, since_ts: float) -> Records:
@@ -391,42 +442,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
-
-
-class _Randomness:
-    """Random bytes from the system, fetched in larger pieces: a system call for each id was measured at 50 µs."""
-
-    def __init__(self) -> None:
-        self._left = b""
-
-    def __call__(self, count: int) -> bytes:
-        """Return so many bytes, each given out once."""
-        if len(self._left) < count:
-            self._left = os.urandom(4096)
-        taken, self._left = self._left[:count], self._left[count:]
-        return taken
-
-
-class _NoLedger:
-    """Refuses: a dry run that would record something is a mistake."""
-
-    alone = True
-
-    async def intent(self, intent: Intent, accounts: Sequence[holds.Account] = ()) -> holds.Account | None:
-        """Refuse."""
-        raise StoreError("a dry run records nothing")
-
-    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[holds.Account]) -> holds.Account | None:
-        """Refuse."""
-        raise StoreError("a dry run records nothing")
-
-    async def outcome(self, decision: Decision, content: Contents | None = None) -> object:
-        """Refuse."""
-        raise StoreError("a dry run records nothing")
-
-    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
-        """Know no sessions."""
-        return None
 
 
 class _Reach:

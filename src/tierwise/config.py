@@ -24,6 +24,7 @@ from tierwise.economics.limits import Limit
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.workflow import Workflow
+from tierwise.incidents.settings import IncidentSettings, NotifyRow
 from tierwise.ledger.releases import Release
 from tierwise.ledger.settings import LedgerSettings
 from tierwise.policy.released import Written
@@ -33,10 +34,14 @@ from tierwise.postgres.connect import Place, place
 from tierwise.registry.load import nearest
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.server.settings import KeyRow, ServerSettings
+from tierwise.telemetry.names import OPT_IN
+from tierwise.telemetry.settings import TelemetrySettings
 
 FILE = "tierwise.toml"
 PREFIX = "TIERWISE_"
 OWN_KEY = "TIERWISE_API_KEY"
+CONVENTIONS = "OTEL_SEMCONV_STABILITY_OPT_IN"
+"""The one variable that is not ours: who sets it means every program on the machine."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +60,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audit: AuditSettings = AuditSettings()
     fallback: FallbackSettings = FallbackSettings()
     breaker: BreakerSettings = BreakerSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    incidents: IncidentSettings = IncidentSettings()
+    notify: tuple[NotifyRow, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,11 +260,15 @@ def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
         yield f"endpoint {row.name!r}: key", "endpoint.key", row.key
     for one in document.key:
         yield f"key {one.name!r}: secret", "key.secret", one.secret
+    for notifier in document.notify:
+        yield f"notify {notifier.name!r}: secret", "notify.secret", notifier.secret
     yield "ledger.password", "ledger.password", document.ledger.password
     yield "audit.key", "audit.key", document.audit.key
     for witness in document.audit.witness:
         yield "audit.witness: key", "audit.witness.key", witness.key
     yield "server.key_pepper", "server.key_pepper", document.server.key_pepper
+    for name, reference in document.telemetry.headers.items():
+        yield f"telemetry.headers: {name}", "telemetry.headers", reference
 
 
 def _anchored(row: EndpointRow, base: Path) -> EndpointRow:
@@ -322,6 +334,8 @@ def _inner(declared: Any) -> list[Any]:
 def _from_environ(environ: Mapping[str, str]) -> list[tuple[str, object, str]]:
     """Read `TIERWISE_SERVER_PORT` and the like: one variable for each plain value of a plain section."""
     found: list[tuple[str, object, str]] = []
+    if OPT_IN in (word.strip() for word in environ.get(CONVENTIONS, "").split(",")):
+        found.append(("telemetry.names", "latest", f"env {CONVENTIONS}"))
     for section in msgspec.structs.fields(Document):
         declared = typing.get_type_hints(Document)[section.name]
         if not (isinstance(declared, type) and issubclass(declared, msgspec.Struct)):

@@ -107,8 +107,8 @@ def asked(installed: Installed, *more: str) -> str:
 
 def called(address: str) -> None:
     """Ask the gateway that runs there."""
-    client = openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
-    assert client.chat.completions.create(model="near", messages=[{"role": "user", "content": "one"}]).choices
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client:
+        assert client.chat.completions.create(model="near", messages=[{"role": "user", "content": "one"}]).choices
 
 
 def tampered(installed: Installed, statement: str) -> None:

@@ -224,7 +224,7 @@ WHOLES = [
     ),
     Recording(
         name="the least that is an answer",
-        body=b'{"choices":[{"message":{"content":"x"}}]}',
-        answer=Answer(choices=(Choice(text="x"),)),
+        body=b'{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}',
+        answer=Answer(choices=(Choice(text="x", finish="stop"),)),
     ),
 ]

@@ -32,7 +32,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def problems(self) -> list[str]:
         """Say why it cannot be planted; empty where it fits the sources."""
         told = []
-        text = (SOURCES / "tierwise" / self.file).read_text(encoding="utf-8")
+        file = SOURCES / "tierwise" / self.file
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
         if (places := text.count(self.find)) != 1:
             told.append(f"its text stands {places} times in {self.file}, not once")
         elif problem := _broken(text.replace(self.find, self.put)):

@@ -43,6 +43,7 @@ COMMANDS = {
     "budget": ("budget", "budget", "What may still be spent, by whom, until when."),
     "audit": ("audit", "app", "Proof that the log is whole, and what follows from it."),
     "sbom": ("sbom", "sbom_", "What is installed here: packages, licences, digests."),
+    "incidents": ("incidents", "app", "Broken promises: what led to them, who was told, how they ended."),
     "config": ("config", "app", "What is configured, and where each value comes from."),
 }
 DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4

@@ -16,6 +16,7 @@ from tierwise import bootstrap, config, installation, surroundings
 from tierwise.audit.checkpoint import opened
 from tierwise.cli import telling
 from tierwise.cli.content import kept as kept_content
+from tierwise.cli.incidents import open_now
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.cli.released import in_force, overruled
 from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
@@ -24,13 +25,16 @@ from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.soundness import doubts, idle
 from tierwise.hardware.detect import machine
+from tierwise.incidents.conditions import sentence
 from tierwise.ledger.notary import compare
 from tierwise.providers.engine import installed
+from tierwise.providers.outlet import outlet
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog, unpriced
 from tierwise.registry.probed import FILTERS, Probed, renamed
 from tierwise.registry.probed import Finding as Check
+from tierwise.telemetry.export import TRACES
 
 LEAST_FREE_BYTES = 1024**3
 # Earlier than this project: a clock that says so was never set.
@@ -39,6 +43,8 @@ LEAST_TIME = 1_760_000_000
 MOST_TOKENS = 16_384
 # How many of the last decisions are searched for a model that answers under another name by now.
 LOOKED_BACK = 500
+OK = 200
+MOST_INCIDENTS = 5
 _UNSET = re.compile(r"its key env:(\S+) is not set")
 
 
@@ -112,18 +118,41 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     found = [Finding(what="configuration", well=True, detail=where), *_machine(settings), await _ledger(settings)]
     found.append(await _audit(settings))
     found.append(_at_start(settings))
-    found += [await _policy(settings), Finding(what="content", well=True, detail=kept_content(settings))]
+    found += [
+        await _policy(settings),
+        await _incidents(settings),
+        Finding(what="content", well=True, detail=kept_content(settings)),
+    ]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
     grants, document = await _grants(settings), settings.document
     scopes = [("limit", one.scope) for one in document.limit] + [("budget", one.scope) for one in document.budget]
     doubted = [*doubts(rules, document.rule, [grant.name for grant in grants]), *idle(rules, scopes, grants)]
     found += [Finding(what=doubt.what, well=doubt.well, detail=doubt.detail, mend=doubt.mend) for doubt in doubted]
+    if settings.document.telemetry.url is not None:
+        found.append(await _collector(settings))
     for row in settings.document.key:
         there = settings.secret(row.secret) is not None
         state = "set" if there else "not set"
         found.append(Finding(what=f"key {row.name}", well=there, detail=f"{row.secret} is {state}", mend="set it"))
     return found
+
+
+async def _collector(settings: config.Settings) -> Finding:
+    """Say whether the collector takes telemetry; it is sent a request without any."""
+    row = settings.document.telemetry
+    where = f"{row.url} ({row.lies_on}, {row.names}{', openinference' if row.openinference else ''})"
+    mend = "start it, correct telemetry.url, or what telemetry.headers name; calls do not wait for it"
+    try:
+        address = bootstrap.collector(settings)
+        if address is None:
+            raise TypeError("a collector without an address")
+        async with outlet(address) as collector:
+            status = await collector.post(TRACES, b"", row.timeout_s)
+    except TierwiseError as error:
+        return Finding(what="telemetry", well=False, detail=f"{where}: {error}", mend=mend)
+    detail = where if status == OK else f"{where} answers {status}"
+    return Finding(what="telemetry", well=status == OK, detail=detail, mend=mend)
 
 
 def _at_start(settings: config.Settings) -> Finding:
@@ -146,6 +175,18 @@ async def _policy(settings: config.Settings) -> Finding:
         return Finding(what="policy", well=False, detail=str(error), mend=mend)
     where = f"release {found.release}" if found.release is not None else "as the configuration has it"
     return Finding(what="policy", well=True, detail=overruled(found) or f"{where}, {digest}")
+
+
+async def _incidents(settings: config.Settings) -> Finding:
+    """Name the incidents that are open."""
+    try:
+        found = await open_now(settings)
+    except TierwiseError:  # that the ledger cannot be read is a finding of its own
+        return Finding(what="incidents", well=True, detail="not known: the ledger cannot be read")
+    told = "; ".join(f"{one.id} {one.severity}: {sentence(one)}" for one in found[:MOST_INCIDENTS])
+    more = f"; and {len(found) - MOST_INCIDENTS} more" if len(found) > MOST_INCIDENTS else ""
+    mend = "look: tierwise incidents show ID; then close it: tierwise incidents close ID --note TEXT"
+    return Finding(what="incidents", well=not found, detail=f"{told}{more}" or "none is open", mend=mend)
 
 
 async def _grants(settings: config.Settings) -> list[Grant]:

@@ -1,5 +1,6 @@
 """What do the commands have in common? Their shared options, and how JSON and times are written and read."""
 
+import json
 import re
 import sys
 import time
@@ -23,8 +24,19 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def print_json(value: Any) -> None:
-    """Write a value as indented JSON; amounts are numbers."""
-    sys.stdout.write(msgspec.json.format(_encoder.encode(value), indent=2).decode() + "\n")
+    """Write a value as indented JSON; amounts are numbers, and what a terminal would obey or hide is escaped."""
+    text = msgspec.json.format(_encoder.encode(value), indent=2).decode()
+    sys.stdout.write("".join(map(_escaped, text)) + "\n")
+
+
+def _escaped(char: str) -> str:
+    """Escape what can only stand inside of a string."""
+    return char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1]
+
+
+def plain(text: str) -> str:
+    """Return text that does nothing to a terminal and stays one line: callers and endpoints have chosen parts of it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def span_s(text: str, option: str) -> float:
@@ -53,12 +65,13 @@ def since_ts(text: str | None) -> float:
 
 
 def say(text: str) -> None:
-    """Write one line for people, on stderr."""
-    sys.stderr.write(text + "\n")
+    """Write lines for people, on stderr."""
+    sys.stderr.write("\n".join(map(plain, text.split("\n"))) + "\n")
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Lay out columns as plain text; the last one may be of any length."""
+    rows = [tuple(map(plain, row)) for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
     lines = (
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()

@@ -13,6 +13,7 @@ import msgspec
 
 from tierwise import bootstrap, config, verifier
 from tierwise.audit.absence import Question
+from tierwise.cli.clauses import CAVEAT, FRAMEWORKS, clauses
 from tierwise.cli.proving import absence_told, absences, rests_told, utc
 from tierwise.cli.released import in_force
 from tierwise.core.label import Label, Tier
@@ -55,6 +56,7 @@ async def written(
             "content_kept_s": ledger.content_keep_s,
         },
         **trace,
+        "clauses": {"caveat": CAVEAT, "map": clauses()},
     }
     _write(folder, made, "\n".join(_pages(made, settings)) + "\n")
     return made
@@ -115,6 +117,10 @@ def _pages(made: dict[str, Any], settings: config.Settings) -> Iterator[str]:
     yield "## Versions and digests\n"
     yield "| | |\n|---|---|"
     yield from (f"| {name} | {value} |" for name, value in (made["versions"] | made["digests"]).items())
+    yield f"\n## Which clauses the records speak to\n\n{CAVEAT}\n"
+    yield f"| fields | {' | '.join(FRAMEWORKS.values())} |\n|---|{'---|' * len(FRAMEWORKS)}"
+    for one in made["clauses"]["map"]:
+        yield f"| {one.group} | {' | '.join(', '.join(one.of(name)) for name in FRAMEWORKS)} |"
     yield "\n## How to check this without trusting the machine that made it\n"
     yield "Get a copy of the ledger, and the checkpoints that a witness kept; compare `log.keys` with the key that"
     yield "you were given at the beginning of the time. Then, with Python and the package `cryptography` alone:\n"

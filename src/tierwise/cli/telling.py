@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from tierwise.cli.options import plain
 from tierwise.core.decision import AttemptRecord, CandidateRecord, ContentRecord, Decision, GateRecord, RuleRecord
 
 WIDTH = 80
@@ -156,8 +157,7 @@ def wrapped(lines: Iterator[str], width: int = WIDTH) -> str:
     """Fit lines to the width, continuing each under its own beginning."""
     found = []
     for raw in lines:
-        # Errors quote what upstreams say: nothing in it may steer a terminal.
-        line = "".join(c if c.isprintable() else "�" for c in raw)
+        line = plain(raw)
         indent = " " * (len(line) - len(line.lstrip()) + 4)
         # A path or a name stays in one piece, to be copied.
         found.append(

@@ -10,8 +10,11 @@ import msgspec
 
 from tierwise.core.call import Features
 from tierwise.core.label import Label, Tier
+from tierwise.core.trace import Trace
 from tierwise.core.usage import Usage
 
+STOPPED = "stopped"
+"""The verdict on an attempt that the last check before sending stopped (`errors.LeakStopped`)."""
 Outcome = Literal[
     "pending", "answered", "flagged", "review", "refused", "failed", "broken", "cancelled", "interrupted", "dry_run"
 ]
@@ -126,7 +129,7 @@ class ContentRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds.
 
-    `content` is not written where no content of the call was to be kept.
+    `content` is not written where no content of the call was to be kept, `trace` where the caller named none.
     """
 
     id: str
@@ -157,6 +160,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     review: dict[str, Any] | None = None
     feedback: dict[str, Any] | None = None
     content: ContentRecord | msgspec.UnsetType = msgspec.UNSET
+    trace: Trace | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def charged_usd(self) -> Decimal | None:

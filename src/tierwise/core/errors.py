@@ -2,6 +2,7 @@
 
 TierwiseError
 ├─ CallRejected        the caller can mend it: InvalidCall, PolicyDenied, BudgetExceeded, LimitExceeded, NoCandidate
+│                      LeakStopped, a PolicyDenied that should have come earlier, is ours
 ├─ ProviderError       an endpoint failed; `verdict` says what follows: Unreachable, TimedOut, RateLimited,
 │                      Overloaded, Unauthorized, ContextTooLong, Refused, BadReply
 ├─ StreamBroken        content had already been delivered
@@ -54,6 +55,10 @@ class PolicyDenied(CallRejected):
     def __init__(self, message: str, *, rule: str, reasons: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.rule, self.reasons = rule, tuple(reasons)
+
+
+class LeakStopped(PolicyDenied):
+    """The last check before sending stopped what every earlier one had let pass: a defect, though nothing left."""
 
 
 class BudgetExceeded(CallRejected):

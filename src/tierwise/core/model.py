@@ -50,6 +50,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     `wires` are the wire formats that it speaks, the one to prefer first: a caller's own wire is taken before any other.
     `context_wire` is the one that alone sets the context length. `grammar` is true where a schema binds the decoder
     and is not read as part of the prompt. `key_header` carries the key, as a bearer token where it is `authorization`.
+    `networks` are those that its address must lie in, whatever its name resolves to; none means any.
     `counts` is true where the server counts the tokens of a Messages request exactly when asked.
     """
 
@@ -61,6 +62,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     key: Secret | None = None
     key_ref: str | None = None
     ca_file: str | None = None
+    networks: tuple[str, ...] = ()
     region: str | None = None
     retention_days: int | None = None
     trains_on_data: bool | None = None

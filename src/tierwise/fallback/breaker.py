@@ -28,6 +28,11 @@ class Breaker:
         self._open_until = 0.0
         self._probing_until = 0.0
 
+    @property
+    def down(self) -> bool:
+        """Say whether it failed repeatedly and has not answered since."""
+        return self._open_s > 0
+
     def closed_in_s(self, now: float) -> float:
         """Return 0 when a call may pass now, else the seconds until the next probe may."""
         if not self._open_s:

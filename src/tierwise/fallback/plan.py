@@ -59,11 +59,13 @@ def backoff_s(retry: int, draw: float) -> float:
     return ceiling * (0.5 + 0.5 * draw)
 
 
-def next_step(settings: FallbackSettings, laps: Sequence[Lap], candidates: int, *, draw: float, left_s: float) -> Step:
+def next_step(
+    settings: FallbackSettings, laps: Sequence[Lap], candidates: int, *, draw: float, left_s: float, spare: bool = True
+) -> Step:
     """Decide after the last of `laps`. A retry on the same endpoint waits; a change of endpoint does not.
 
     An endpoint's own Retry-After is a floor for the wait; one above `RETRY_AFTER_MAX_S`, or past the deadline, means
-    the next endpoint instead.
+    the next endpoint instead. So does `spare` false: the endpoint has no retry left.
     """
     last = laps[-1]
     asked = sum(lap.asked for lap in laps)
@@ -76,7 +78,7 @@ def next_step(settings: FallbackSettings, laps: Sequence[Lap], candidates: int, 
         tried = sum(lap.place == last.place for lap in laps) - 1
         pause = last.error.retry_after_s if isinstance(last.error, ProviderError) else None
         wait = max(backoff_s(tried, draw), pause or 0.0)
-        if tried < settings.retries_same and (pause or 0.0) <= RETRY_AFTER_MAX_S and wait < left_s:
+        if spare and tried < settings.retries_same and (pause or 0.0) <= RETRY_AFTER_MAX_S and wait < left_s:
             return Step(action="try", place=last.place, wait_s=wait)
     following = max(lap.place for lap in laps) + 1
     if following < candidates:

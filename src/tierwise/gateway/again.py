@@ -8,7 +8,7 @@ Invariant: a hop for which this returns was allowed under both, with no duty tha
 
 from tierwise.core.call import Call
 from tierwise.core.decision import Labelled
-from tierwise.core.errors import PolicyDenied
+from tierwise.core.errors import LeakStopped, PolicyDenied
 from tierwise.core.label import Label, highest
 from tierwise.gateway.decide import Hop
 from tierwise.gateway.forgiven import Forgiven
@@ -42,7 +42,10 @@ def labelled(
 
 
 def judge_again(run: Run, hop: Hop, rules: Rules) -> None:
-    """Raise PolicyDenied unless the hop is allowed under the call's own rules and under `rules`, now in force."""
+    """Raise PolicyDenied unless the hop is allowed under the call's own rules and under `rules`, now in force.
+
+    LeakStopped where the call's own rules deny what was decided by them: then the decision was wrong.
+    """
     label = run.ruling.decision.label.value
     _judge(run, hop, run.rules, label)
     if rules is not run.rules:
@@ -52,13 +55,14 @@ def judge_again(run: Run, hop: Hop, rules: Rules) -> None:
 
 def _judge(run: Run, hop: Hop, rules: Rules, label: Label) -> None:
     decision, target = run.ruling.decision, Target(hop.endpoint, hop.model)
+    denied = LeakStopped if rules is run.rules else PolicyDenied
     (verdict,) = rules.policy.judge(label, decision.workflow, decision.key_id, [target])
     verdict = granted(verdict, run.call.grant, label, target)
     if not verdict.allowed:
-        raise PolicyDenied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
+        raise denied(f"{hop.model.id}: {verdict.reason}", rule=verdict.rule or "policy")
     added = set(verdict.obligations) - set(hop.obligations)
     if added:  # by a release since the order of trial was made: the hop was not prepared for it
-        raise PolicyDenied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
+        raise denied(f"{hop.model.id}: now under {', '.join(sorted(added))}", rule="obligations")
     if rules is run.rules:
         return
     if DUTY in verdict.obligations and rules.labels != run.rules.labels:

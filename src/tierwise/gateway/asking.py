@@ -13,7 +13,7 @@ import msgspec
 
 from tierwise.core.call import Call
 from tierwise.core.conversation import Block, Conversation, Text, Thinking, Turn
-from tierwise.core.errors import PolicyDenied
+from tierwise.core.errors import LeakStopped, PolicyDenied
 from tierwise.core.model import Endpoint, Model
 from tierwise.gateway.masking import DUTY, Masked
 from tierwise.gateway.thoughts import Kept
@@ -100,7 +100,7 @@ class Asking:
             repair = Repair(answer=masked.text(repair.answer), problem=masked.text(repair.problem))
         spoken = asking.to(endpoint, model, logprobs=logprobs, unseal=unseal, no_store=no_store, repair=repair)
         if masked.leaks(spoken.request):
-            raise PolicyDenied(f"{model.id}: cannot be masked: a value would have left", rule=DUTY)
+            raise LeakStopped(f"{model.id}: cannot be masked: a value would have left", rule=DUTY)
         return spoken
 
     @property

@@ -53,7 +53,7 @@ REPAIR_TOKENS = 64
 LEAST_READ, LEAST_SUSPICIOUS_TOKENS = 0.08, 2_000
 UNSENT = frozenset((
     "closed", "pool_timeout", "connect_timeout", "tls_untrusted", "tls_failed", "connection_refused", "no_such_host",
-    "connect_failed",
+    "connect_failed", "address_elsewhere",
 ))  # fmt: skip
 """How a request fails that never went out."""
 UNCHECKED = GateResult(record=GateRecord(name="none", verdict="pass", detail="numbers are not judged"))
@@ -63,17 +63,26 @@ class Attempt:
     """One lap and its measurements. `answer`, or `held` with more to come from `rest`, is what it got."""
 
     __slots__ = (
-        "_decoder", "_done", "_exchange", "_gathering", "_key", "_mark", "_restoring", "_sent", "_spoken", "_work",
+        "_beside", "_decoder", "_done", "_exchange", "_gathering", "_key", "_mark", "_restoring", "_sent", "_spoken",
+        "_work",
         "admitted", "answer", "asked", "asking", "call", "confidence", "dropped", "duration_ms", "error",
         "first_byte_ms", "gate", "held", "hop", "ident", "output_chars", "released", "repair", "served_model",
         "started", "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
 
     def __init__(
-        self, hop: Hop, asking: Asking, *, mark: str = "", unseal: bool = False, repair: Repair | None = None
+        self,
+        hop: Hop,
+        asking: Asking,
+        *,
+        mark: str = "",
+        unseal: bool = False,
+        repair: Repair | None = None,
+        beside: tuple[tuple[str, str], ...] = (),
     ) -> None:
+        """Take what to ask whom; `beside` are headers that go with the request."""
         self.hop, self.asking, self.call = hop, asking, asking.call
-        self.unseal, self.repair, self._mark = unseal, repair, mark
+        self.unseal, self.repair, self._mark, self._beside = unseal, repair, mark, beside
         self.started, self._sent = time(), perf_counter()
         self.answer: Answer | None = None
         self.held: list[Delta] = []
@@ -147,7 +156,12 @@ class Attempt:
         if request.root:
             address = msgspec.structs.replace(address, url=address.url.removesuffix("/v1"))
         exchange = await transport.post(
-            address, request.path, request.body, deadline=deadline, stream=call.stream, headers=request.headers
+            address,
+            request.path,
+            request.body,
+            deadline=deadline,
+            stream=call.stream,
+            headers=request.headers + self._beside,
         )
         self._exchange = exchange
         exchange.lingers = self.outlasts

@@ -14,6 +14,7 @@ from tierwise.core.label import Label, highest
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
 from tierwise.fallback.breaker import Breaker, BreakerSettings
+from tierwise.fallback.retries import Retries
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.forgiven import Active, nothing
 from tierwise.gateway.sessions import Sessions
@@ -29,8 +30,8 @@ MAX_ID_CHARS = 256
 
 
 class Facts:
-    """Breakers, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by key and
-    session, makers of tool calls, placeholders of sessions, the time; what is declassified."""
+    """Breakers, retries, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by
+    key and session, makers of tool calls, placeholders of sessions, the time; what is declassified."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Facts:
         self._breaker = breaker
         self.clock = clock or Clock()
         self._breakers: dict[str, Breaker] = {}
+        self._retries: dict[str, Retries] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
         self.sessions = Sessions()
         self.thoughts = Kept()
@@ -61,10 +63,18 @@ class Facts:
             found = self._breakers[model] = Breaker(self._breaker)
         return found
 
+    def retries(self, model: str) -> Retries:
+        """Return how often the model may be asked again."""
+        return self._retries.setdefault(model, Retries())
+
     def resting_s(self, model: str, now: float) -> float:
         """Return for how long the model's breaker still rejects calls; 0 when it admits them."""
         found = self._breakers.get(model)
         return found.closed_in_s(now) if found else 0.0
+
+    def down(self) -> list[str]:
+        """Return the models that failed repeatedly and have not answered since."""
+        return [model for model, breaker in self._breakers.items() if breaker.down]
 
     def measured(self, model: str, duration_ms: float) -> None:
         """Fold the duration of one complete answer into the running mean."""

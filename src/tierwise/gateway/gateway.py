@@ -18,12 +18,13 @@ import msgspec
 
 from tierwise.core.answer import Answer, Delta
 from tierwise.core.call import Call
-from tierwise.core.decision import Decision, Outcome
+from tierwise.core.decision import STOPPED, Decision, Outcome
 from tierwise.core.errors import (
     AllAttemptsFailed,
     BudgetExceeded,
     ConfigError,
     GateFailed,
+    LeakStopped,
     LimitExceeded,
     Overloaded,
     PolicyDenied,
@@ -166,6 +167,8 @@ class Gateway:
         laps: list[Lap] = []
         step = Step(action="try")
         while step.action == "try":
+            retries = self.facts.retries(hops[step.place].model.id)
+            retries.asked(again=step.wait_s > 0)
             if step.wait_s:
                 await asyncio.sleep(step.wait_s)
             attempt, error = await self._attempt(run, hops[step.place], deadline)
@@ -176,7 +179,7 @@ class Gateway:
                 return await self._commit(run, attempt)
             laps.append(Lap(place=step.place, error=error, asked=attempt.admitted))
             left_s = deadline - asyncio.get_running_loop().time()
-            step = next_step(rules, laps, len(hops), draw=self._random.random(), left_s=left_s)
+            step = next_step(rules, laps, len(hops), draw=self._random.random(), left_s=left_s, spare=retries.left)
         return await self._exhausted(run, laps)
 
     async def _attempt(
@@ -184,7 +187,7 @@ class Gateway:
     ) -> tuple[Attempt, TierwiseError | None]:
         """Make one lap: policy again, breaker, budget, endpoint, gates. Every way out reports back."""
         mark = f"{run.ruling.decision.id[-12:]}{len(run.attempts)}_"
-        attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair)
+        attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair, beside=run.handed_on(hop))
         run.attempts.append(attempt)
         breaker = self.facts.breaker(hop.model.id)
         live = False  # true while there is more to come, and somebody else lets go of the attempt
@@ -208,8 +211,8 @@ class Gateway:
         except (ProviderError, GateFailed, ConfigError, PolicyDenied, BudgetExceeded) as error:
             attempt.error = error
             attempt.verdict = error.verdict if isinstance(error, ProviderError) else Verdict.NEXT
-            if isinstance(error, GateFailed):
-                attempt.verdict = "escalate"
+            if isinstance(error, GateFailed | LeakStopped):
+                attempt.verdict = "escalate" if isinstance(error, GateFailed) else STOPPED
         except asyncio.CancelledError:
             live = attempt.outlasts
             raise
@@ -431,7 +434,11 @@ class Gateway:
         run.settling = True
         self._leave(run)
         decision, content = run.closed(outcome, self.rules, error=error, baseline=self._baseline(run))
-        await self._ledger.outcome(decision, content)
+        try:
+            await self._ledger.outcome(decision, content)
+        except asyncio.CancelledError:  # what was handed over is written all the same, so it counts
+            self._observe(decision, perf_counter() - run.started)
+            raise
         self._observe(decision, perf_counter() - run.started)
         return decision
 

@@ -8,6 +8,7 @@ from typing import Self
 
 import msgspec
 
+from tierwise.core.label import Tier
 from tierwise.core.model import Environment, Model
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Budget
@@ -26,7 +27,8 @@ from tierwise.router.choose import Strategy
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Catalog, policy, workflows and limits, wired together by `bootstrap`.
 
-    `secrets` are the keys that this gateway shows and takes: they get into no content that is kept.
+    `secrets` are the keys that this gateway shows and takes: they get into no content that is kept. `trace_to` is the
+    farthest tier whose endpoints are told which trace a request belongs to.
     """
 
     catalog: Catalog
@@ -40,6 +42,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     default_strategy: Strategy = "cheapest_sufficient"
     ledger: LedgerSettings = LedgerSettings()
     secrets: tuple[Secret, ...] = ()
+    trace_to: Tier | None = None
 
     def workflow_of(self, model: Model) -> Workflow | None:
         """Return the one workflow that a scoped model belongs to, or None when it is general or belongs to several."""

@@ -10,10 +10,11 @@ import msgspec
 
 from tierwise.core.decision import Decision, Outcome
 from tierwise.core.errors import Refused
+from tierwise.core.trace import handed_on
 from tierwise.economics.limits import Admission
 from tierwise.gateway.asking import Asking, without_content
 from tierwise.gateway.attempt import Attempt
-from tierwise.gateway.decide import ZERO, Ruling
+from tierwise.gateway.decide import ZERO, Hop, Ruling
 from tierwise.gateway.forgiven import Forgiven
 from tierwise.gateway.kept_content import KeptContent
 from tierwise.gateway.rules import Rules
@@ -63,6 +64,13 @@ class Run:
             return False
         self.unseal = True
         return True
+
+    def handed_on(self, hop: Hop) -> tuple[tuple[str, str], ...]:
+        """Return the headers that let the next hop continue the trace; none for one farther than was allowed."""
+        farthest = self.rules.trace_to
+        if farthest is None or hop.endpoint.tier.rank > farthest.rank:
+            return ()
+        return handed_on(self.ruling.decision.id, len(self.attempts), self.call.trace)
 
     @property
     def obligations(self) -> tuple[str, ...]:
@@ -134,6 +142,7 @@ class Run:
             total_cost_usd=sum(costs, ZERO) if costs else None,
             baseline_cost_usd=baseline,
             review={"state": "waiting"} if outcome == "review" else None,
+            trace=self.call.trace or msgspec.UNSET,
         )
 
     def closed(

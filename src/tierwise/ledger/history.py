@@ -16,9 +16,11 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import audit_tables, contents, key_book, queries, releases, tables
+from tierwise.ledger import audit_tables, contents, incident_book, key_book, queries, releases, tables
 from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
+from tierwise.ledger.incidents import Event, Incident
+from tierwise.ledger.incidents import Which as Incidents
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
@@ -113,6 +115,14 @@ class History:
     async def read_log(self, reading: LogReading) -> None:
         """Have the whole audited log read as it is at one moment, also beside a writer."""
         await self._read(lambda db: audit_tables.read(db, reading))
+
+    async def incidents(self, which: Incidents = "open", since_ts: float = 0.0) -> list[Incident]:
+        """Return incidents, the newest first: those that were seen since then."""
+        return await self._read(lambda db: incident_book.select(db, which, since_ts))
+
+    async def incident_events(self, ident: str) -> list[Event]:
+        """Return the history of the incident with exactly this id, oldest line first."""
+        return await self._read(lambda db: incident_book.events(db, ident))
 
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""

@@ -22,6 +22,7 @@ SEPARATOR = "\n\n"
 NOTE_BYTES = 4096
 RETRY_S = 60.0
 CLOSE_S = 3.0
+LOG = "log"
 UNSIGNED = "the ledger's log is not signed, or a witness does not agree; `tierwise doctor` says why"
 _log = logging.getLogger("tierwise.audit")
 
@@ -73,7 +74,10 @@ class WitnessFile:
 
 
 class Notary:
-    """Signs one store's log. `problem` says why it cannot, or which witness does not keep what it is told."""
+    """Signs one store's log. `problem` says why it cannot, or which witness does not keep what it is told.
+
+    `ill` is called each time that the log cannot be signed on.
+    """
 
     def __init__(
         self,
@@ -81,9 +85,11 @@ class Notary:
         signer: Signer,
         every_s: float,
         witnesses: Sequence[Witness] = (),
+        ill: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log, self._signer, self._every_s, self._clock = log, signer, every_s, clock
+        self._told_of = ill
         self._due = dict.fromkeys(witnesses, 0.0)
         self._told: dict[Witness, int] = {}
         self._agreed = False
@@ -119,12 +125,12 @@ class Notary:
             await self._agree()
             await self._log.notarise()
             notes = await self._log.checkpoints()
-            self._well("log")
+            self._well(LOG)
         except StoreError as error:
-            return self._ill("log", f"the ledger's log is not signed on: {error}")
+            return self._ill(LOG, f"the ledger's log is not signed on: {error}")
         except Exception as error:  # a defect of ours must not end the signing in silence
             _log.exception("the ledger's log could not be signed")
-            return self._ill("log", f"the ledger's log could not be signed: {type(error).__name__}")
+            return self._ill(LOG, f"the ledger's log could not be signed: {type(error).__name__}")
         if notes:
             await asyncio.gather(*(self._tell(one, notes[-1], last=last) for one in self._due))
         return None
@@ -159,6 +165,8 @@ class Notary:
         if self._problems.get(what) != problem:
             _log.error("%s", problem)
         self._problems[what] = problem
+        if what == LOG:
+            self._told_of()
 
     def _well(self, what: str) -> None:
         self._problems.pop(what, None)

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from tierwise.ledger.postgres_tables import CLOCK, MIGRATIONS
+from tierwise.ledger.postgres_migrations import MIGRATIONS
+from tierwise.ledger.postgres_tables import CLOCK
 from tierwise.postgres.connect import Place, connect, disconnect, explained
 from tierwise.postgres.migrate import migrate
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tierwise.ledger.contents import COLUMNS, TRACE, Contents, Erasure, Which, contents_of, erasure_of
-from tierwise.ledger.postgres_tables import CLOCK, MIGRATIONS, text
+from tierwise.ledger.postgres_migrations import MIGRATIONS
+from tierwise.ledger.postgres_tables import CLOCK, text
 from tierwise.postgres.connect import Place, connect, disconnect, explained
 from tierwise.postgres.migrate import migrate
 

@@ -15,6 +15,7 @@ from tierwise.core.errors import StoreError
 from tierwise.core.label import Label, highest
 from tierwise.ledger import postgres_audit
 from tierwise.ledger import postgres_contents as contents
+from tierwise.ledger import postgres_incidents as incident_book
 from tierwise.ledger import postgres_keys as key_book
 from tierwise.ledger import postgres_releases as releases
 from tierwise.ledger import postgres_tables as tables
@@ -22,8 +23,11 @@ from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.encode import decode_intent
 from tierwise.ledger.history import EVERYTHING
+from tierwise.ledger.incidents import Event, Incident
+from tierwise.ledger.incidents import Which as Incidents
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
+from tierwise.ledger.postgres_migrations import MIGRATIONS
 from tierwise.ledger.postgres_tables import text
 from tierwise.ledger.queries import BEHIND, HOLDS, PAGE_ROWS, Filter, alone, held, numbered, prefix_of
 from tierwise.ledger.releases import Release
@@ -142,6 +146,14 @@ class PostgresHistory:
         """Have the whole audited log read as it is at one moment, also beside a writer."""
         await self._read(lambda db: postgres_audit.read(db, reading))
 
+    async def incidents(self, which: Incidents = "open", since_ts: float = 0.0) -> list[Incident]:
+        """Return incidents, the newest first: those that were seen since then."""
+        return await self._read(lambda db: incident_book.select(db, which, since_ts))
+
+    async def incident_events(self, ident: str) -> list[Event]:
+        """Return the history of the incident with exactly this id, oldest line first."""
+        return await self._read(lambda db: incident_book.events(db, ident))
+
     async def count(self) -> int:
         """Return how many decisions are recorded; open ones are not counted."""
         number: int = await self._read(lambda db: db.fetchval("SELECT count(*) FROM records"))
@@ -174,7 +186,7 @@ class PostgresHistory:
         if self._reading is None or self._reading.is_closed():
             await self._disconnect()
             self._reading = await connect(self._where, read_only=True)
-            await check(self._reading, self._where, tables.MIGRATIONS)
+            await check(self._reading, self._where, MIGRATIONS)
         return self._reading
 
     async def _disconnect(self) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from tierwise.ledger.postgres_tables import MIGRATIONS
+from tierwise.ledger.postgres_migrations import MIGRATIONS
 from tierwise.ledger.scan import PAGE_ROWS, Range
 from tierwise.postgres.connect import Place, connect, disconnect, explained
 from tierwise.postgres.migrate import check

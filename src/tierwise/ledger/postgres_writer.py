@@ -20,6 +20,7 @@ from tierwise.core.errors import StoreBusy, StoreError
 from tierwise.ledger import postgres_contents as contents
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.holds import Account
+from tierwise.ledger.postgres_migrations import MIGRATIONS
 from tierwise.ledger.postgres_tables import Answer, Entry
 from tierwise.ledger.tables import weight_bytes
 from tierwise.ledger.writer import MAX_BATCH_ROWS, PRUNE_EVERY_S, Options
@@ -178,7 +179,7 @@ class PostgresWriter:
         if self._db is None or self._db.is_closed():
             await self._drop()
             self._db = await connect(self._where)
-            await migrate(self._db, self._where, tables.MIGRATIONS)
+            await migrate(self._db, self._where, MIGRATIONS)
             await self._register(self._db)
         return self._db
 

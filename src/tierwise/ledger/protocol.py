@@ -17,6 +17,8 @@ from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.history import EVERYTHING
 from tierwise.ledger.holds import Account
+from tierwise.ledger.incidents import Event, Incident, Owed, Sighting
+from tierwise.ledger.incidents import Which as Incidents
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
@@ -78,11 +80,37 @@ class Reader(Protocol):
     async def read_log(self, reading: LogReading) -> None:
         """Have the whole audited log read as it is at one moment, also beside a writer."""
 
+    async def incidents(self, which: Incidents = "open", since_ts: float = 0.0) -> list[Incident]:
+        """Return incidents, the newest first: those that were seen since then."""
+
+    async def incident_events(self, ident: str) -> list[Event]:
+        """Return the history of the incident with exactly this id, oldest line first."""
+
     async def count(self) -> int:
         """Return how many decisions are recorded."""
 
     async def close(self) -> None:
         """Make durable what is on its way, then let go of the ledger."""
+
+
+class Calls(Protocol):
+    """What a call needs of the ledger. Every method raises `StoreError` where the store cannot do it now."""
+
+    @property
+    def alone(self) -> bool:
+        """Say whether no other process writes calls there."""
+
+    async def intent(self, intent: Intent, accounts: Sequence[Account] = ()) -> Account | None:
+        """Return when the intent is durable (`Store`)."""
+
+    async def hold(self, ident: str, amount_usd: Decimal, accounts: Sequence[Account]) -> Account | None:
+        """Set the amount aside for the open call (`Store`)."""
+
+    async def outcome(self, decision: Decision, content: Contents | None = None) -> object:
+        """Return when the record is durable (`Store`)."""
+
+    async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
+        """Return the highest label that the key's session has carried since then (`Reader`)."""
 
 
 class Store(Reader, Protocol):
@@ -165,6 +193,31 @@ class Erasing(Protocol):
 
     def erase(self, which: Which, why: str) -> int:
         """Destroy the content of these calls, and leave a trace; return of how many there was any."""
+
+
+class Noting(Protocol):
+    """Who writes incidents, beside running gateways. Each change is durable, with its line in the history.
+
+    Blocks: from an event loop, use it in a thread. `StoreError` where the ledger cannot be written now.
+    """
+
+    def note(self, sightings: Sequence[Sighting]) -> None:
+        """Open an incident for each sighting, or gather it in the open one of its kind and subject."""
+
+    def close(self, ident: str, who: str, note: str) -> Incident:
+        """Close the incident of exactly this id, for a person. ConfigError where there is none, or it is closed."""
+
+    def quieten(self, quiet_s: float) -> list[Incident]:
+        """Close what lasts and was not seen for so long; return it."""
+
+    def claim(self, claimant: str, lease_s: float) -> list[Owed]:
+        """Take, for so long, what is to be told and nobody else has taken."""
+
+    def told(self, about: Owed, who: str, detail: str, *, well: bool) -> None:
+        """Add to the history that a notifier was told of an event, or could not be."""
+
+    def settle(self, about: Owed) -> None:
+        """Say that nobody is left to be told of this event."""
 
 
 class Records(Protocol):

@@ -4,8 +4,8 @@
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
 Keys have two tables of their own, which `ledger.key_book` writes, policies one (`ledger.releases`), and the content of
-calls one, with the trace of what was erased (`ledger.contents`). What proves that records are whole has three
-(`ledger.audit_tables`).
+calls one, with the trace of what was erased (`ledger.contents`); incidents have two (`ledger.incident_book`), what
+proves that records are whole three (`ledger.audit_tables`).
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -108,6 +108,25 @@ MIGRATIONS = (
     CREATE TABLE leaves (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL);
     CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, ts REAL NOT NULL, note TEXT NOT NULL, frontier BLOB NOT NULL);
     CREATE TABLE removals (one INTEGER PRIMARY KEY CHECK (one = 1), note TEXT NOT NULL);
+    """,
+    # Incidents (`ledger.incident_book`): how each stands, and what happened to it, line by line.
+    """
+    CREATE TABLE incidents (
+        id TEXT PRIMARY KEY, name BLOB NOT NULL, opened REAL NOT NULL, closed REAL, owed INTEGER NOT NULL,
+        incident BLOB NOT NULL, claimant TEXT NOT NULL DEFAULT '', claimed_until REAL NOT NULL DEFAULT 0
+    );
+    CREATE UNIQUE INDEX incidents_open ON incidents (name) WHERE closed IS NULL;
+    CREATE INDEX incidents_name ON incidents (name, closed);
+    CREATE INDEX incidents_unsettled ON incidents (id) WHERE closed IS NULL OR owed > 0;
+    CREATE TABLE incident_events (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, incident TEXT NOT NULL, ts REAL NOT NULL, what TEXT NOT NULL,
+        who TEXT NOT NULL, detail TEXT NOT NULL, about INTEGER NOT NULL
+    );
+    CREATE INDEX incident_events_of ON incident_events (incident, seq);
+    CREATE TRIGGER incident_events_stay BEFORE DELETE ON incident_events
+        BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
+    CREATE TRIGGER incident_events_same BEFORE UPDATE ON incident_events
+        BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
     """,
 )
 

@@ -10,8 +10,10 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from tierwise.core.errors import ConfigError
+from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, Limits
 from tierwise.core.secret import Secret
+from tierwise.providers.egress import LOOPBACK
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -24,14 +26,17 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """One server: base URL with the version path, credentials, limits.
 
     `ca_file` (PEM) replaces the system's trust for a private server; verification is never turned off.
-    `key` is sent as a bearer token; a key that goes elsewhere is a `Secret` among `headers`.
+    `key` is sent as a bearer token; a key that goes elsewhere is a `Secret` among `headers`. `media_type` is that of
+    what is posted, `networks` are those that its host may lie in; none given means any.
     """
 
     url: str
     key: Secret | None = None
     headers: tuple[tuple[str, str | Secret], ...] = ()
     ca_file: str | None = None
+    networks: tuple[str, ...] = ()
     limits: Limits = Limits()
+    media_type: str = "application/json"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +47,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     key: Secret | None = None
     ca_file: str | None = None
+    networks: tuple[str, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +56,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
     prefix: str
     fields: str
+    media_type: str = "application/json"
 
     def head(self, method: str, path: str, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
         """Write the request head for `path` (starts with `/`); one with a body ends before its content length."""
         if not _PATH.fullmatch(path):
             raise ConfigError(f"request path {path!r} must start with '/' and hold only visible ASCII")
-        kind = {"POST": "application/json", "PUT": "text/plain; charset=utf-8"}.get(method)
+        kind = {"POST": self.media_type, "PUT": "text/plain; charset=utf-8"}.get(method)
         tail = "\r\n" if kind is None else f"content-type: {kind}\r\ncontent-length: "
         more = "".join(map(_field, headers))
         return f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.fields}{more}{tail}".encode("latin-1")
@@ -73,8 +80,10 @@ def parse(address: Address) -> Target:
     name = f"[{host}]" if ":" in host else host
     shown = name if port == _PORTS[parts.scheme] else f"{name}:{port}"
     fields = f"host: {shown}\r\nuser-agent: tierwise\r\naccept-encoding: identity\r\n" + _credentials(address)
-    origin = Origin(secure=secure, host=host, port=port, key=address.key, ca_file=address.ca_file)
-    return Target(origin=origin, prefix=parts.path.rstrip("/"), fields=fields)
+    origin = Origin(
+        secure=secure, host=host, port=port, key=address.key, ca_file=address.ca_file, networks=address.networks
+    )
+    return Target(origin=origin, prefix=parts.path.rstrip("/"), fields=fields, media_type=address.media_type)
 
 
 def _split(url: str) -> tuple[SplitResult, int]:
@@ -120,5 +129,6 @@ def address_of(endpoint: Endpoint) -> Address:
         key=endpoint.key if bearer else None,
         headers=() if bearer or endpoint.key is None else ((endpoint.key_header, endpoint.key),),
         ca_file=endpoint.ca_file,
+        networks=LOOPBACK if endpoint.tier is Tier.LOCAL else endpoint.networks,
         limits=endpoint.limits,
     )

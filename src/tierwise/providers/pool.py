@@ -13,6 +13,7 @@ from tierwise.core.errors import ProviderError, TimedOut, Unreachable
 from tierwise.core.model import Limits
 from tierwise.providers.address import Origin
 from tierwise.providers.connection import KEEP_IDLE_S, Connection
+from tierwise.providers.egress import lies_in
 
 
 class Pool:
@@ -43,7 +44,7 @@ class Pool:
 
         Raises:
             TimedOut: `pool_timeout` while waiting, `connect_timeout` while connecting.
-            Unreachable: refused, no such host, certificate not trusted.
+            Unreachable: refused, no such host, certificate not trusted, an address where it may not lie.
         """
         while self.open >= self.cap and not self._closed:
             given = await self._queue(deadline)
@@ -131,11 +132,14 @@ class Pool:
         name = origin.host if self._tls is not None else None
         try:
             async with asyncio.timeout_at(until):
-                await self._loop.create_connection(
+                transport, _ = await self._loop.create_connection(
                     lambda: connection, origin.host, origin.port, ssl=self._tls, server_hostname=name
                 )
         except OSError as error:
             raise _meaning(error) from error
+        if not lies_in(transport.get_extra_info("peername"), origin.networks):
+            text = f"{origin.host} leads to an address outside of {', '.join(origin.networks)}"
+            raise Unreachable(f"{text}: nothing was sent", code="address_elsewhere")
 
 
 def _meaning(error: OSError) -> ProviderError:

@@ -25,7 +25,8 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     the tokens of a Messages request exactly when asked. `embedded` marks the engine that this process starts itself,
     `engine_server` the kind that it is when it runs as a server of its own; `grammar` says that a schema binds the
     decoder and costs no prompt tokens. `domains` are its maker's, where an outside API answers; `forwards` are
-    patterns of the models that such a server passes on to its maker.
+    patterns of the models that such a server passes on to its maker. `genai_provider` is what the GenAI conventions of
+    OpenTelemetry call it, where that is not its kind.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     capabilities: tuple[Capability, ...] = ()
     domains: tuple[str, ...] = ()
     forwards: tuple[str, ...] = ()
+    genai_provider: str = ""
     source: str = ""
     as_of: str = ""
 

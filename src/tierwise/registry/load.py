@@ -85,6 +85,7 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
             key=key,
             key_ref=row.key,
             ca_file=row.ca_file,
+            networks=_networks(row),
             region=row.region,
             retention_days=row.retention_days,
             trains_on_data=row.trains_on_data,
@@ -183,6 +184,18 @@ def _url(row: EndpointRow, kind: KindRow) -> str:
             key="endpoint.url",
         )
     return url.rstrip("/")
+
+
+def _networks(row: EndpointRow) -> tuple[str, ...]:
+    for network in row.networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ConfigError(
+                f"endpoint {row.name!r}: networks: {error}; write one as 10.0.0.0/8 or fd00::/8",
+                key="endpoint.networks",
+            ) from None
+    return row.networks
 
 
 def _engine(row: EndpointRow, kind: KindRow) -> EngineOptions | None:

@@ -17,7 +17,8 @@ Agreement = Literal["none", "dpa", "baa"]
 class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[endpoint]]`. `key` is a reference such as `env:NAME`, never the secret; `file` and the three after it
     are for the embedded engine only. One that is not `enabled` exists, is shown, and is never asked. `wires` are the
-    wire formats that this server speaks, where they are not those of its kind; the one to prefer first."""
+    wire formats that this server speaks, where they are not those of its kind; the one to prefer first. `networks`
+    (CIDR) are those that the address of its host must lie in."""
 
     name: str
     kind: str
@@ -27,6 +28,7 @@ class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     tier: Tier | None = None
     key: str | None = None
     ca_file: str | None = None
+    networks: tuple[str, ...] = ()
     region: str | None = None
     retention_days: int | None = None
     trains_on_data: bool | None = None

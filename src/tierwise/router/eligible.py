@@ -11,6 +11,8 @@ import msgspec
 
 from tierwise.router.candidate import Candidate, Need
 
+SPENT_OUT, LEAVES = "a budget that rejects at its limit is spent", "the budget has $"
+
 
 class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
     """Which filter excluded a candidate, and why."""
@@ -56,15 +58,20 @@ def _price(candidate: Candidate, _need: Need) -> str | None:
 
 def _budget(candidate: Candidate, need: Need) -> str | None:
     if need.spent_out:
-        return "a budget that rejects at its limit is spent"
+        return SPENT_OUT
     worst = candidate.worst_cost_usd
     if worst is None or not candidate.metered:
         return None
     if need.max_cost_usd is not None and worst > need.max_cost_usd:
         return f"could cost {_worst(candidate)}, the call allows ${need.max_cost_usd.normalize():f}"
     if need.money_left_usd is not None and worst > need.money_left_usd:
-        return f"could cost {_worst(candidate)}, the budget has ${max(need.money_left_usd, 0):f} left"
+        return f"could cost {_worst(candidate)}, {LEAVES}{max(need.money_left_usd, 0):f} left"
     return None
+
+
+def of_budget(excluded_by: str | None, reason: str) -> bool:
+    """Say whether a recorded exclusion is a budget's, rather than that of what the call itself may cost."""
+    return excluded_by == "budget" and (reason == SPENT_OUT or LEAVES in reason)
 
 
 def _worst(candidate: Candidate) -> str:

@@ -18,8 +18,8 @@ from tierwise.core.errors import InvalidCall, TierwiseError
 from tierwise.gateway.gateway import Gateway
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import encode_decision, encode_with_content
-from tierwise.ledger.metrics import CONTENT_TYPE
 from tierwise.server import models
+from tierwise.server.addresses import HEALTH, PATHS, SAYS_MESSAGES, WIRES, meant, named, spoken_at
 from tierwise.server.calls import hints_of, identified, serve
 from tierwise.server.counting import count
 from tierwise.server.errors import INVALID, PERMISSION, Failure, failure
@@ -39,8 +39,9 @@ from tierwise.server.keys import both_loopback
 from tierwise.server.responses import Responses
 from tierwise.server.ring import Ring
 from tierwise.server.settings import ServerSettings
+from tierwise.telemetry.families import CONTENT_TYPE
 from tierwise.wires import chat
-from tierwise.wires.known import CALLERS, HEADERS
+from tierwise.wires.known import CALLERS
 from tierwise.wires.wire import CallerWire
 
 Route = Callable[[Request], Awaitable[None]]
@@ -49,17 +50,7 @@ HEALTHY = b'{"status":"ok"}'
 CALL = frozenset({"call"})
 SCOPES = ((b"/metrics", frozenset({"metrics", "admin"})), (b"/v1/decisions/", frozenset({"call", "admin"})))
 """Which keys an address is for, where it is not for those that may call."""
-OPEN = frozenset({b"/healthz", b"/readyz"})
-PATHS = {
-    "chat": b"/v1/chat/completions",
-    "responses": b"/v1/responses",
-    "messages": b"/v1/messages",
-    "embeddings": b"/v1/embeddings",
-    "count_tokens": b"/v1/messages/count_tokens",
-}
-WIRES: dict[bytes, CallerWire] = {path: CALLERS[name] for name, path in PATHS.items() if name in CALLERS}
 PLAIN_TEXT = (b"content-type", CONTENT_TYPE.encode())
-_SAYS_MESSAGES = HEADERS["messages"][0].encode()
 _log = logging.getLogger("tierwise.server")
 
 
@@ -89,6 +80,7 @@ class App:
     ) -> None:
         self._gateway, self._decisions, self._ring = gateway, decisions, ring
         self._settings, self._metrics, self._ready, self._warning = settings, metrics, ready, warning
+        self.connections: Callable[[], int] = lambda: 0  # set by who puts this on a socket
         self._responses = Responses(gateway, settings.max_body_bytes)
         self._routes: dict[bytes, dict[str, Route]] = {
             b"/healthz": {"GET": self._alive},
@@ -114,9 +106,9 @@ class App:
         for name, value in scope["headers"]:
             headers[name] = value if name not in headers else headers[name] + b", " + value
         request = Request(scope["raw_path"], headers, receive, send, scope["query_string"])
-        wire = _spoken_at(request)
+        wire = spoken_at(request.path, says_messages=SAYS_MESSAGES in headers)
         try:
-            if request.path not in OPEN:
+            if request.path not in HEALTH:
                 await self._let_in(request, scope)
             with self._ring.watched(request):
                 await self._serve(scope["method"], request)
@@ -149,9 +141,9 @@ class App:
 
     async def _serve(self, method: str, request: Request) -> None:
         path = request.path
-        methods = self._routes.get(path) or self._families.get(path[: path.rfind(b"/") + 1] if _named(path) else b"")
+        methods = self._routes.get(path) or self._families.get(path[: path.rfind(b"/") + 1] if named(path) else b"")
         if methods is None:
-            raise missing(f"there is nothing at this address{_meant(path)}", "unknown_url")
+            raise missing(f"there is nothing at this address{meant(path)}", "unknown_url")
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
             allowed = ", ".join(methods)
@@ -187,7 +179,7 @@ class App:
 
     async def _models(self, request: Request) -> None:
         await request.answer(
-            models.listed(self._gateway.rules, request.grant, messages=_SAYS_MESSAGES in request.headers)
+            models.listed(self._gateway.rules, request.grant, messages=SAYS_MESSAGES in request.headers)
         )
 
     async def _model(self, request: Request) -> None:
@@ -198,7 +190,7 @@ class App:
         if facts and request.grant is not None and not request.grant.allows_model(name):
             text = f"the key {request.key_id!r} may not use {name[:64]!a}"
             raise Rejected(Failure(status=403, type=PERMISSION, code="model_not_allowed", message=text))
-        row = models.row(name, facts, messages=_SAYS_MESSAGES in request.headers)
+        row = models.row(name, facts, messages=SAYS_MESSAGES in request.headers)
         await request.answer(msgspec.json.encode(row))
 
     async def _decision(self, request: Request) -> None:
@@ -234,26 +226,5 @@ class App:
         return identified(wire.decode_request(body, hints_of(request)), request)
 
 
-def _meant(path: bytes) -> str:
-    """Say which address was meant by one whose `/v1` is missing or doubled; else which there are."""
-    near = next((one.decode() for one in PATHS.values() if path.rstrip(b"/").endswith(one.removeprefix(b"/v1"))), None)
-    if near is not None:
-        return f"; did you mean {near}? An OpenAI client's base URL ends in /v1, an Anthropic client's does not"
-    return f"; calls go to {', '.join(one.decode() for one in PATHS.values())}; GET /v1/models lists the models"
-
-
-def _named(path: bytes) -> bool:
-    """Say whether an address is that of one thing in a family."""
-    return path.count(b"/") == 3 and not path.endswith(b"/")
-
-
 def _name(request: Request) -> str:
     return unquote_to_bytes(request.path.rpartition(b"/")[2]).decode("utf-8", "replace")
-
-
-def _spoken_at(request: Request) -> CallerWire:
-    """Return the wire that the callers of an address speak; its errors are written in it."""
-    path = request.path
-    if path.startswith(PATHS["messages"]) or (path.startswith(b"/v1/models") and _SAYS_MESSAGES in request.headers):
-        return CALLERS["messages"]
-    return WIRES.get(path, chat)

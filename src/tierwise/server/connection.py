@@ -9,16 +9,20 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, Literal
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from tierwise.server.addresses import HEALTH, spoken_at
+from tierwise.server.descriptors import bearable
 from tierwise.server.errors import INVALID, SERVER
 from tierwise.server.settings import ServerSettings
-from tierwise.wires import chat
 
 MAX_FIELDS = 100
 MAX_TARGET_BYTES = 8 * 1024
 # How long what is still sent after a refusal is read and thrown away: a reset would destroy the answer on its way.
 LINGER_S = 1.0
+SPARE = 16
+"""So many connections above the limit are heard, if only about health: who watches has to learn of the trouble."""
 
 Part = Literal["between", "head", "body"]
 
@@ -30,7 +34,7 @@ class Bounded(HttpToolsProtocol):
     _part: Part = "between"
     _head_bytes = 0
     _body_bytes = 0
-    _refused = False
+    _refused = _spare = False
     _running: RequestResponseCycle | None = None
     _timer: asyncio.TimerHandle | None = None
     _timer_part: Part = "between"
@@ -40,8 +44,10 @@ class Bounded(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > self.limits.max_connections:
-            self._refuse(503, "overloaded", "too many connections are open; try again")
+        over = len(self.connections) - self.limits.max_connections
+        self._spare = over > 0
+        if over > SPARE:
+            self._refuse_connection()
         else:
             self._arm()
 
@@ -93,6 +99,9 @@ class Bounded(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if self._refused or self._refuse_message():
+            return
+        if self._spare and self.url.partition(b"?")[0] not in HEALTH:
+            self._refuse_connection()
             return
         before = self.cycle
         super().on_headers_complete()
@@ -154,6 +163,9 @@ class Bounded(HttpToolsProtocol):
             self._refuse(400, "upgrade_not_supported", text)
         return self._refused
 
+    def _refuse_connection(self) -> None:
+        self._refuse(503, "overloaded", "too many connections are open; try again")
+
     def _refuse_head(self) -> None:
         text = f"the headers are more than {MAX_FIELDS} fields or {self.limits.max_header_bytes} bytes"
         self._refuse(431, "headers_too_large", text)
@@ -200,7 +212,9 @@ class Bounded(HttpToolsProtocol):
         elif own:  # answered before its body was read
             self._close()
             return
-        body = chat.error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
+        # The address may not have come whole, or not at all.
+        wire = spoken_at(getattr(self, "url", b"").partition(b"?")[0])
+        body = wire.error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
             status, HTTPStatus(status).phrase.encode(), len(body),
         )  # fmt: skip
@@ -226,4 +240,5 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
 
 def bounded(settings: ServerSettings) -> type[Bounded]:
     """Return the protocol for these limits."""
-    return type("Bounded", (Bounded,), {"limits": settings})
+    most = bearable(settings.max_connections)
+    return type("Bounded", (Bounded,), {"limits": msgspec.structs.replace(settings, max_connections=most)})

@@ -63,6 +63,7 @@ _NO_CANDIDATE = {
 }
 
 
+_BROKEN = ("upstream_invalid", "upstream_too_large")
 _DENIED = {MODELS: "model_not_allowed", LABEL: "label_not_allowed"}
 
 
@@ -84,7 +85,8 @@ def failure(error: BaseException) -> Failure:
             text = "the ledger cannot be written, and nothing is answered unrecorded: see `tierwise doctor`"
             return Failure(status=503, type=SERVER, code="audit_unavailable", message=text, retry=True)
         case StreamBroken():
-            return Failure(status=502, type=SERVER, code=error.code, message=str(error))
+            code = error.code if error.code in _BROKEN else "upstream_incomplete"
+            return Failure(status=502, type=SERVER, code=code, message=str(error))
         case ProviderError():
             return _upstream(error)
         case ConfigError():

@@ -81,6 +81,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: App, settings: ServerSettings, ready: Callable[[], None] = lambda: None) -> None:
         super().__init__(_config(app, settings))
         self._ready = ready
+        app.connections = lambda: len(self.server_state.connections)
 
     def stop(self) -> None:
         """Drain; asked a second time, end at once."""

@@ -8,7 +8,7 @@ Invariant: no `sqlite3.Error` or `OSError` leaves here; each becomes a `StoreErr
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -43,7 +43,7 @@ def connect_writer(path: Path, durability: Durability = "full") -> sqlite3.Conne
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _create(path)
         db = _connect(path, "rw")
         with _closed_on_error(db):
             mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -53,6 +53,16 @@ def connect_writer(path: Path, durability: Durability = "full") -> sqlite3.Conne
             db.execute("PRAGMA foreign_keys = ON")
             db.execute("PRAGMA wal_autocheckpoint = 0")
         return db
+
+
+def _create(path: Path) -> None:
+    """Make the file where it is missing, for its owner only; one that is there is not even opened.
+
+    Closing a file takes away every lock that this process has on it (POSIX): another process would then fold the log
+    into the file and delete it, as if no connection of ours were there.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

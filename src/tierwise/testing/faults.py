@@ -24,22 +24,41 @@ Fault = Literal[
     "bad_json",
     "wrong_type",
     "in_band_error",
+    "bodyless",
+    "gzip",
+    "bomb",
     # an answer that comes badly
     "slow_first",
     "slow_chunks",
     "cut",
+    "cut_utf8",
+    "cut_chunk",
     "drop",
     "reset",
+    "stall",
     "wrong_length",
     "close_kept",
     "huge_line",
     "no_done",
     "no_finish",
+    "bad_utf8",
+    # an answer that is well and looks odd
+    "cr",
+    "bom",
+    "multiline",
+    "no_space",
+    "dribble",
+    "interim",
+    "after_end",
+    "double_finish",
     # an answer that is bad
     "empty_content",
     "loop",
     "truncation",
     "no_usage",
+    "usage_text",
+    "usage_negative",
+    "usage_huge",
     "only_floats",
     "refusal",
     "bad_tool_arguments",
@@ -53,8 +72,10 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How one request is answered.
 
     `times` limits a fault in a model's name to the first requests with that name, 0 means always. `after` is the
-    number of content chunks before a fault in the middle of a stream. `status` goes with `error`; `retry_after` is sent
-    as it stands (seconds, a date or anything). `delay_ms` goes with the slow faults, `size` (bytes) with `huge_line`.
+    number of content chunks before a fault in the middle of a stream. `status` goes with `error` and `bodyless`;
+    `retry_after` is sent as it stands (seconds, a date or anything). With `leaks`, every error, header and address that
+    is written holds the key that came. `delay_ms` goes with the slow faults, `size` (bytes) with `huge_line`; an
+    `error` says `text`, a `redirect` leads there.
     `text` is the answer itself, in place of the echo. `thinking` comes before it, sealed; `cached` tokens of the prompt
     are reported as read from a cache. `tool` is the only tool that is called, whenever it is offered and the request
     does not end with a tool's result, with `arguments` (JSON text) in place of the computed ones. `ping` puts pings and
@@ -76,6 +97,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tool: str | None = None
     arguments: str | None = None
     ping: bool = False
+    leaks: bool = False
     crlf: bool = False
     index: Literal["", "zero", "none"] = ""
     reads: int | None = None

@@ -15,7 +15,7 @@ from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text
 from tierwise.wires.sse import MAX_EVENT_BYTES
-from tierwise.wires.stream import EventReader, count
+from tierwise.wires.stream import EventReader, count, incomplete
 
 
 class _Function(msgspec.Struct):
@@ -111,6 +111,8 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
         said, calls_odd = made.read(message, streamed=False)
         odd = odd or calls_odd
         finish = _reason(choice.finish_reason, made)
+        if finish is None:
+            raise incomplete()
         empty = {call.index: call.arguments for call in made.without_arguments(finish)}
         calls = tuple(
             msgspec.structs.replace(call, arguments=call.arguments or empty.get(call.index, "")) for call in said

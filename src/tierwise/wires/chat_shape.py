@@ -135,6 +135,10 @@ class Request(msgspec.Struct):
     metadata: dict[str, Any] | None = None
 
 
+_NEEDED = frozenset(("text", "refusal", "image_url", "input_audio", "file"))
+"""Types of blocks whose content stands in a field of the same name."""
+
+
 def read_shape(tree: dict[str, Any]) -> Request:
     """Convert a parsed body. Raises `InvalidCall` whose `param` is the path of the first field that is wrong."""
     request = shaped(tree, Request)
@@ -154,11 +158,19 @@ def _check_order(messages: list[Message]) -> None:
         if not message.content and message.content != "" and not _may_be_empty(message):
             what = "is required" if message.content is None else "must not be empty"
             raise wrong(f"messages[{index}].content", what)
+        if isinstance(message.content, list):
+            _check_blocks(message.content, index)
         if message.tool_calls:
             called.update(call.id for call in message.tool_calls)
         if message.role == "tool" and message.tool_call_id not in called:
             what = "must answer a tool call of an earlier message" if message.tool_call_id else "is required"
             raise wrong(f"messages[{index}].tool_call_id", what)
+
+
+def _check_blocks(blocks: list[Block], index: int) -> None:
+    for place, block in enumerate(blocks):
+        if block.type in _NEEDED and getattr(block, block.type) is None:
+            raise wrong(f"messages[{index}].content[{place}].{block.type}", "is required")
 
 
 def _may_be_empty(message: Message) -> bool:

@@ -118,10 +118,11 @@ class _Reader:
 
     def _candidate(self, candidate: dict[str, Any], foreign: list[str]) -> list[Piece]:
         index = count(candidate.get("index")) or 0
-        self._open.setdefault(index, True)
+        going_on = self._open.setdefault(index, True)
         pieces: list[Piece] = []
-        for part in objects(an_object(candidate.get("content")).get("parts")):
-            pieces += self._part(part, index, foreign)
+        if going_on:  # what comes behind the reason to stop is none of its words
+            for part in objects(an_object(candidate.get("content")).get("parts")):
+                pieces += self._part(part, index, foreign)
         foreign += [name for name in _ASIDE if candidate.get(name)]
         reason = a_text(candidate.get("finishReason"))
         if reason in _BROKEN:

@@ -52,7 +52,10 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
             calls += len(piece.tool_calls)
         if block.get("citations"):
             foreign.append("citations")
-    pieces.append(_finish(message))
+    finish = _finish(message)
+    if finish.finish is None:
+        raise incomplete()
+    pieces.append(finish)
     usage = _Usage()
     usage.take(message.get("usage"))
     return whole(

@@ -56,7 +56,9 @@ class Loopback:
         self.port = 0
 
     @contextlib.asynccontextmanager
-    async def listen(self, handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator["Loopback"]:
+    async def listen(
+        self, handler: Handler, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> AsyncIterator["Loopback"]:
         tasks: set[asyncio.Task[Any]] = set()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,7 +76,7 @@ class Loopback:
                 writer.transport.abort()
                 tasks.discard(task)
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(serve, host, 0, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/v1"
         try:

@@ -4,12 +4,17 @@ import asyncio
 import gc
 import socket
 import ssl
+from collections import deque
 
+import msgspec
 import pytest
 
 from tierwise.core.errors import BadReply, ConfigError, TimedOut, Unreachable
-from tierwise.core.model import Limits
+from tierwise.core.label import Tier
+from tierwise.core.model import Endpoint, Limits
 from tierwise.core.secret import Secret
+from tierwise.providers.address import address_of
+from tierwise.providers.egress import LOOPBACK
 from tierwise.providers.transport import Address, Transport
 
 KEY = "sk-canary-0123456789"
@@ -611,6 +616,43 @@ def test_an_early_refusal_of_a_large_body_is_read_and_the_connection_dropped(run
 
     scenario(run, loopback, handler, work)
     assert loopback.accepted == 2
+
+
+def test_a_name_that_leads_elsewhere_is_sent_nothing(loopback):
+    """The look-up is the loop's, so this one's is asked first to lead home and then, for the next connection, away."""
+
+    homes = deque(("127.0.0.1", "127.0.0.2"))
+
+    class Rebinding(asyncio.SelectorEventLoop):
+        async def getaddrinfo(self, host, port, **more):
+            return await super().getaddrinfo(homes.popleft() if host == "models.invalid" else host, port, **more)
+
+    async def handler(peer):
+        await peer.request()
+        await peer.answer(b"{}", extra="connection: close\r\n")
+
+    async def work():
+        async with loopback.listen(handler, host="0.0.0.0"):
+            transport = Transport()
+            url = f"http://models.invalid:{loopback.port}/v1"
+            address = Address(url=url, key=Secret(KEY), networks=("127.0.0.1/32", "10.0.0.0/8"))
+            exchange = await transport.post(address, "/x", b"{}", deadline=soon(), stream=False)
+            assert exchange.status == 200
+            with pytest.raises(Unreachable, match="nothing was sent") as caught:
+                await transport.post(address, "/x", b"{}", deadline=soon(), stream=False)
+            assert caught.value.code == "address_elsewhere"
+            assert len(loopback.requests) == 1
+            await transport.aclose()
+
+    with asyncio.Runner(loop_factory=Rebinding) as runner:
+        runner.run(asyncio.wait_for(work(), 30))
+
+
+def test_an_endpoint_of_this_machine_is_asked_at_this_machine_alone():
+    near = Endpoint(name="near", kind="scripted", wires=("chat",), tier=Tier.LOCAL, url="http://localhost:1/v1")
+    assert address_of(near).networks == LOOPBACK
+    own = msgspec.structs.replace(near, tier=Tier.SELF_HOSTED, networks=("10.0.0.0/8",))
+    assert address_of(own).networks == ("10.0.0.0/8",)
 
 
 def test_tls_is_verified(run, loopback, authority, tmp_path):

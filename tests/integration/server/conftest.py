@@ -128,7 +128,7 @@ def opened_door(settings: Settings, upstream: ScriptedUpstream) -> Iterator[Door
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream.in_thread(models=("m",), context_tokens=100_000) as upstream:
+    with ScriptedUpstream.in_thread(models=("m",)) as upstream:
         yield upstream
 
 

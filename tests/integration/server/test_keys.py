@@ -193,15 +193,6 @@ def test_a_label_above_the_keys_is_refused_wherever_it_comes_from(kept: Kept) ->
     assert kept.ask("", "chat", body("chat", "small"), head)[0] == 403
 
 
-def test_a_stored_response_is_continued_only_by_its_own_key(kept: Kept) -> None:
-    one, other = kept.key(name="one"), kept.key(name="other", models=("small",))
-    made = kept.ask(one, "responses", body("responses", "small"))[1]["id"]
-    again = body("responses", "small", previous_response_id=made)
-    assert kept.ask(one, "responses", again)[0] == 200
-    assert kept.ask(other, "responses", again)[0] == 400
-    assert kept.get(other, f"/v1/responses/{made}")[0] == kept.get(other, "/v1/responses/resp_none")[0] == 404
-
-
 def test_scopes_say_what_else_a_key_is_for(kept: Kept) -> None:
     caller, admin, watcher = (kept.key(scopes=(scope,)) for scope in ("call", "admin", "metrics"))
     head = kept.ask(caller, "chat", body("chat", "small"))[2]
@@ -222,16 +213,6 @@ def test_a_key_sees_the_models_that_it_may_use(kept: Kept) -> None:
     listed = {row["id"] for row in json.loads(kept.get(key, "/v1/models")[1])["data"]}
     assert listed == {"auto", "auto:flow", "small", "vec-1"}
     assert [kept.get(key, f"/v1/models/{name}")[0] for name in ("small", "large", "none")] == [200, 403, 404]
-
-
-@pytest.mark.parametrize("wire", ["chat", "responses", "messages"])
-def test_a_rate_that_is_passed_is_told_in_the_callers_wire(kept: Kept, wire: str) -> None:
-    key = kept.key(rate=Rate(requests_per_minute=2))
-    assert [kept.ask(key, wire, body(wire, "small"))[0] for _ in "ab"] == [200, 200]
-    status, answer, head = kept.ask(key, wire, body(wire, "small"))
-    assert (status, answer["error"]["type"]) == (429, "rate_limit_error")
-    assert "x-should-retry: true" in head
-    assert 1 <= int(head.partition("retry-after: ")[2].split()[0]) <= 60
 
 
 def test_what_no_wait_makes_smaller_is_not_to_be_tried_again(kept: Kept) -> None:

@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,20 @@ def test_a_reader_works_in_a_read_only_folder(tmp_path: Path) -> None:
     assert reader.execute("SELECT count(*) FROM t").fetchone() == (0,)
     reader.close()
     folder.chmod(0o755)
+
+
+def test_another_connection_that_comes_and_goes_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    first = connect_writer(path)
+    first.execute("CREATE TABLE t (x)")
+    connect_writer(path).close()
+    look = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM t').fetchall(); db.close()"
+    )
+    subprocess.run([sys.executable, "-c", look, str(path)], check=True, timeout=30)
+    assert path.with_name("x.db-wal").exists(), "a command beside us took our log away"
+    first.execute("INSERT INTO t VALUES (7)")
+    reader = connect_reader(path)
+    assert reader.execute("SELECT x FROM t").fetchall() == [(7,)]
+    reader.close()
+    first.close()

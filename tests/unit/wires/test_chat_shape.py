@@ -57,6 +57,8 @@ def test_what_passes(members: dict[str, Any]) -> None:
         ({"model": "m\u0000"}, "model"),
         ({"model": "m\u200b"}, "model"),
         ({"messages": None}, "messages"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
+        ({"messages": [{"role": "user", "content": [{"type": "file"}]}]}, "messages[0].content[0].file"),
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
         ({"messages": [USER] * 10_001}, "messages"),

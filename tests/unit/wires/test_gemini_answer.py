@@ -75,9 +75,12 @@ def test_no_reason_is_none(reason: Any) -> None:
 def test_what_comes_behind_the_reason_to_stop_opens_nothing_again() -> None:
     ended = {"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP", "index": 0}
     decoder = answer_decoder()
-    for candidate in (ended, {"index": 0, "groundingMetadata": {"webSearchQueries": ["x"]}}):
-        decoder.feed(b"data: " + json.dumps({"candidates": [candidate]}).encode() + b"\n\n")
+    behind = {"content": {"parts": [{"text": "y"}]}, "index": 0, "groundingMetadata": {"webSearchQueries": ["x"]}}
+    deltas = []
+    for candidate in (ended, behind):
+        deltas += decoder.feed(b"data: " + json.dumps({"candidates": [candidate]}).encode() + b"\n\n")
     assert decoder.finish() == []
+    assert assemble(deltas).choices[0].text == "x"
     assert decoder.finished
 
 

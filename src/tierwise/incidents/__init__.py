@@ -1,0 +1,1 @@
+"""INCIDENTS: which promise was broken, by whom it is to be told, and how it ends."""

@@ -1,0 +1,123 @@
+"""Who brings what was seen to the ledger, closes what is over, and has it told? One task, off every call's way.
+
+Invariant: nothing here is waited for by a call; what cannot be stored is kept, told, and stored later.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from tierwise.core.errors import StoreError
+from tierwise.incidents.notices import Notices
+from tierwise.incidents.watch import Watch
+from tierwise.ledger.incidents import Incident, Sighting, Which, opened, quieted, rank
+from tierwise.ledger.protocol import Noting
+
+POLL_S = 1.0
+GATHER_S = 5.0
+"""How often what is seen again is written; what is new is written at once."""
+UNRECORDED_S = 5.0
+"""How long the ledger may refuse a sighting before those who are told hear of it all the same."""
+ENDING_S = 2.0
+_log = logging.getLogger("tierwise.incidents")
+
+
+class Reader(Protocol):
+    """Where incidents are looked up."""
+
+    async def incidents(self, which: Which = "open", since_ts: float = 0.0) -> list[Incident]:
+        """Return incidents."""
+
+
+class Desk:
+    """Follows the sightings of one gateway."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        book: Noting,
+        reader: Reader,
+        notices: Notices,
+        quiet_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._watch, self._book, self._reader, self._notices = watch, book, reader, notices
+        self._quiet_s, self._clock = quiet_s, clock
+        self._gather_s = min(GATHER_S, quiet_s / 3)
+        self._open: dict[bytes, Incident] = {}
+        self._gather_at = 0.0
+        self._refused_since: float | None = None
+        self._announced: set[bytes] = set()
+
+    async def follow(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            await self._look_safely()
+
+    async def aclose(self) -> None:
+        """Store what was seen last, within a limit; what was not told yet stays owed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_S):
+                self._gather_at = 0.0
+                await self._look_safely()
+                await self._notices.finish()
+        await self._notices.aclose()
+
+    async def look(self) -> None:
+        """Store what was seen, close what is over, tell what is owed. Raises StoreError."""
+        sightings = self._watch.taken(time.monotonic())
+        if self._watch.missed:
+            missed, self._watch.missed = self._watch.missed, 0
+            _log.warning("%d calls or sightings were too many to be looked at for incidents", missed)
+        if sightings:
+            await self._store(sightings)
+        unsettled = await self._reader.incidents("unsettled")
+        self._open = {one.name: one for one in unsettled if one.closed is None}
+        if any(quieted(one, self._quiet_s, self._clock()) for one in unsettled):
+            await asyncio.to_thread(self._book.quieten, self._quiet_s)
+            unsettled = await self._reader.incidents("unsettled")
+        await self._notices.tell(unsettled)
+
+    async def _look_safely(self) -> None:
+        try:
+            await self.look()
+        except StoreError:  # the calls say it, and so does an incident of its own
+            _log.debug("incidents cannot be followed now", exc_info=True)
+        except Exception:  # a defect of ours must not end the following in silence
+            _log.exception("incidents could not be followed")
+
+    async def _store(self, sightings: Sequence[Sighting]) -> None:
+        now = time.monotonic()
+        if now < self._gather_at and not any(map(self._new, sightings)):
+            self._watch.put_back(sightings)
+            return
+        try:
+            await asyncio.to_thread(self._book.note, sightings)
+        except StoreError:
+            self._watch.put_back(await self._announce(sightings, now))
+            raise
+        self._gather_at, self._refused_since = now + self._gather_s, None
+        self._announced.clear()
+
+    def _new(self, sighting: Sighting) -> bool:
+        known = self._open.get(f"{sighting.kind} {sighting.subject}".encode())
+        return known is None or rank(sighting.severity) > rank(known.severity)
+
+    async def _announce(self, sightings: Sequence[Sighting], now: float) -> list[Sighting]:
+        """Tell of what the ledger has refused for too long, once each; return what is to be kept."""
+        self._refused_since = self._refused_since or now
+        kept = []
+        for sighting in sightings:
+            incident, told = opened(sighting), sighting.announced
+            late = now - self._refused_since >= UNRECORDED_S
+            if late and incident.name not in self._announced and incident.name not in self._open:
+                self._announced.add(incident.name)
+                told = await self._notices.announce(incident)
+            kept.append(msgspec.structs.replace(sighting, announced=told))
+        return kept
