@@ -60,10 +60,22 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
     yield _tests(
         "perimeter", "sqlite", "tests/integration/gateway/test_perimeter.py", {"TIERWISE_WORLDS": options.worlds}
     )
+    yield _fuzz(options.executions, seed)
     judged = {"TIERWISE_JUDGED": options.judged, "TIERWISE_SEED": seed}
     yield _tests("judge", "sqlite", "tests/unit/policy/test_judge_reference.py", judged)
+<<<<<<< HEAD
     planting = [PYTHON, "-m", "tests.mutants", "--all", "--json"]
     yield Run("mutants", "sqlite", planting, {}, "scripts/mutants --all --json")
+=======
+    yield _load("lies", "--step", options.lies_step, "--stalls", options.stalls, "--seed", seed)
+    yield _load("peers", "--peers", options.peers, "--rounds", options.peers_rounds)
+    yield _load("soak", "--requests", options.soak_requests, "--hours", options.soak_hours, "--seed", seed)
+
+
+def _fuzz(executions: int, seed: int) -> Run:
+    words = ["-m", "tests.fuzz", "--executions", str(executions), "--seed", str(seed)]
+    return Run("fuzz", "sqlite", [PYTHON, *words], {}, f"python {' '.join(words)}")
+>>>>>>> main
 
 
 def _program(proof: str, store: str, name: str, *arguments: object) -> Run:
@@ -73,6 +85,11 @@ def _program(proof: str, store: str, name: str, *arguments: object) -> Run:
 def _script(proof: str, store: str, name: str, *arguments: object) -> Run:
     words = [*map(str, arguments)]
     return Run(proof, store, [PYTHON, f"benchmarks/{name}.py", *words], {}, f"scripts/bench {name} {' '.join(words)}")
+
+
+def _load(name: str, *arguments: object) -> Run:
+    words = [*map(str, arguments)]
+    return Run(name, "sqlite", [PYTHON, f"benchmarks/{name}.py", *words], {}, f"scripts/bench {name} {' '.join(words)}")
 
 
 def _module(proof: str, store: str, name: str, *arguments: object) -> Run:
@@ -142,7 +159,14 @@ def main() -> int:
     parser.add_argument("--worlds", type=int, default=400)
     parser.add_argument("--judged", type=int, default=1_000_000)
     parser.add_argument("--logged", type=int, default=1_000_000, help="records of the log that is tampered with")
+    parser.add_argument("--executions", type=int, default=200_000, help="of the fuzzer, over all of its targets")
     parser.add_argument("--nth-step", type=int, default=1)
+    parser.add_argument("--lies-step", type=int, default=1)
+    parser.add_argument("--stalls", type=int, default=40, help="of each stream")
+    parser.add_argument("--peers", type=int, default=5000)
+    parser.add_argument("--peers-rounds", type=int, default=5)
+    parser.add_argument("--soak-requests", type=int, default=500_000)
+    parser.add_argument("--soak-hours", type=float, default=1.0)
     parser.add_argument("--store", choices=["sqlite", "postgres", "both"], default="sqlite" if missing() else "both")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
     parser.add_argument("--only", nargs="+", choices=list(PROOFS), help="leave the other proofs as they were measured")

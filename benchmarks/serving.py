@@ -62,6 +62,31 @@ def wait_ready(process: subprocess.Popen[bytes], port: int, path: str, log: Path
     sys.exit(f"{process.args!r} did not become ready on port {port}; it said:\n{log.read_text()[-2000:]}")
 
 
+class Standing:
+    """How a gateway's process stands, as the system sees it (Linux).
+
+    Connections that its pool keeps to the upstream for a while are counted apart from its descriptors.
+    """
+
+    def __init__(self, pid: int, port: int, upstream_port: int) -> None:
+        self._folder, self._port, self._upstream_port = Path(f"/proc/{pid}"), port, upstream_port
+
+    def now(self) -> dict[str, float]:
+        """Return processor time, memory, threads, descriptors, and connections: of callers, and to the upstream."""
+        status = (self._folder / "status").read_text()
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        kept = sum(row[2].endswith(f":{self._upstream_port:04X}") and row[3] in ("01", "08") for row in rows)
+        spent = (self._folder / "stat").read_text().rpartition(")")[2].split()[11:13]
+        return {
+            "cpu_s": sum(map(int, spent)) / os.sysconf("SC_CLK_TCK"),
+            "memory_mb": round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1),
+            "threads": int(status.partition("Threads:")[2].split()[0]),
+            "descriptors": len(list((self._folder / "fd").iterdir())) - kept,
+            "kept_upstream": kept,
+            "connections": sum(row[1].endswith(f":{self._port:04X}") and row[3] == "01" for row in rows),
+        }
+
+
 def end(process: subprocess.Popen[bytes], sign: signal.Signals = signal.SIGTERM) -> None:
     """Signal the process and wait; one that stays is killed with its group."""
     if process.poll() is None:

@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands, governance, kinds, licences, reliability
+from tests.documents import commands, governance, kinds, licences, openapi, reliability
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
@@ -84,6 +84,17 @@ def test_such_a_licence_would_be_noticed(licence: str) -> None:
 def test_the_page_of_proofs_tells_what_was_measured() -> None:
     told = reliability.page(reliability.stored())
     assert reliability.PAGE.read_text(encoding="utf-8") == told, "python -m tests.documents.reliability writes it anew"
+
+
+def test_the_openapi_document_is_that_of_the_program() -> None:
+    assert openapi.PAGE.read_text(encoding="utf-8") == openapi.page(), (
+        "python -m tests.documents.openapi writes it anew"
+    )
+    paths, answers = openapi.paths(), openapi.codes()
+    served = {f"{path.decode()}{{id}}" if path.endswith(b"/") else path.decode() for path in addresses()}
+    assert set(paths) == served
+    told = {name for rows in answers.values() for names, _ in rows for name in names}
+    assert codes() <= told and len(answers) > 12
 
 
 def test_every_block_names_its_language(documents: list[Document]) -> None:
@@ -323,14 +334,31 @@ def test_an_unknown_command_or_option_is_noticed() -> None:
 
 def test_the_page_about_http_names_every_address_header_and_code() -> None:
     page = (ROOT / "docs/reference/http.md").read_text("utf-8")
-    code = {path.name: path.read_text("utf-8") for path in (ROOT / "src/tierwise/server").glob("*.py")}
-    addresses = set(re.findall(r'b"(/(?:v1/)?[a-z_/]+?)/?"', code["app.py"]))
+    code = sources()
     headers = {name for text in code.values() for name in re.findall(r'b"(x-tierwise-[a-z-]+[a-z])"', text)}
     hints = re.findall(r'case "([a-z-]+)":', (ROOT / "src/tierwise/wires/hints.py").read_text("utf-8"))
-    errors = code["errors.py"] + code["http.py"] + code["keys.py"]
-    codes = {
-        name for pair in re.findall(r'code="(\w+)"|[A-Z], "(\w+)", (?:True|False)', errors) for name in pair if name
-    }
-    assert min(len(addresses), len(headers), len(hints), len(codes)) > 4
-    named = addresses | headers | {f"x-tierwise-{hint}" for hint in hints} | codes
+    places = {path.decode().rstrip("/") for path in addresses()}
+    assert min(len(places), len(headers), len(hints), len(codes())) > 4
+    named = places | headers | {f"x-tierwise-{hint}" for hint in hints} | codes()
     assert not [name for name in sorted(named) if name not in page]
+
+
+def sources() -> dict[str, str]:
+    """Return the modules of the server."""
+    return {path.name: path.read_text("utf-8") for path in (ROOT / "src/tierwise/server").glob("*.py")}
+
+
+def addresses() -> set[bytes]:
+    """Name what is served; an address that ends in a stroke is a family's."""
+    app, paths = sources()["app.py"], sources()["addresses.py"]
+    tables = paths[: paths.index("def ")] + app[app.index("self._routes") : app.index("async def __call__")]
+    return {path.encode() for path in re.findall(r'b"(/[a-z_0-9/]+)"', tables)}
+
+
+def codes() -> set[str]:
+    """Name the codes of our own errors."""
+    code = sources()
+    errors = code["errors.py"] + code["http.py"] + code["keys.py"] + code["ring.py"]
+    found = re.findall(r'code="(\w+)"|[A-Z], "(\w+)", (?:True|False)', errors)
+    found += [(name, "") for name in re.findall(r'_refuse\(\d+, "(\w+)"', code["connection.py"])]
+    return {name for pair in found for name in pair if name}

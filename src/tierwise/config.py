@@ -5,6 +5,7 @@ Invariant: an unknown key is an error with its path and the nearest valid name; 
 """
 
 import enum
+import functools
 import os
 import sys
 import tomllib
@@ -290,7 +291,7 @@ def _check_keys(value: Any, declared: Any, path: str, where: str, file: str | No
             for inner in _inner(declared):
                 _check_keys(item, inner, f"{path}.{key}".strip("."), where, file)
     elif isinstance(value, dict) and struct is not None:
-        fields = typing.get_type_hints(struct)
+        fields = _hints(struct)
         known = {field.encode_name: fields[field.name] for field in msgspec.structs.fields(struct)}
         for key, item in value.items():
             dotted = f"{path}.{key}".strip(".")
@@ -299,6 +300,11 @@ def _check_keys(value: Any, declared: Any, path: str, where: str, file: str | No
             _check_keys(item, known[key], dotted, where, file)
     elif isinstance(value, str) and (words := _words(declared)) and value not in words:
         raise ConfigError(f"{where}{path} = {value!r}: one of {', '.join(words)}", file=file, key=path)
+
+
+@functools.cache
+def _hints(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return typing.get_type_hints(struct)
 
 
 def _words(declared: Any) -> tuple[str, ...]:

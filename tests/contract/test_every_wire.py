@@ -24,6 +24,7 @@ from tests.contract.recording import Recording
 from tierwise.core.answer import Delta
 from tierwise.core.errors import BadReply, ProviderError
 from tierwise.wires.known import APART, ENDPOINTS
+from tierwise.wires.stream import MAX_ITEMS
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,24 @@ def test_any_split_of_a_whole_or_a_cut_stream_gives_the_same_deltas_and_the_same
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=12)))
     parts = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
     assert outcome(wire, parts) == outcome(wire, [body])
+
+
+CALLS = {
+    "chat": lambda n: {"choices": [{"finish_reason": "stop", "message": {"tool_calls": [{"function": {"name": "f"}}] * n}}]},
+    "responses": lambda n: {"status": "completed", "output": [{"type": "function_call", "name": "f"}] * n},
+    "messages": lambda n: {"stop_reason": "tool_use", "content": [{"type": "tool_use", "name": "f"}] * n},
+    "gemini": lambda n: {"candidates": [{"finishReason": "STOP", "content": {"parts": [{"functionCall": {}}] * n}}]},
+    "ollama": lambda n: {"done": True, "message": {"tool_calls": [{"function": {"name": "f"}}] * n}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wire", RECORDED)
+def test_more_calls_than_anybody_makes_are_no_answer(wire: str) -> None:
+    """Each is work on the way to another wire: 200,000 of them held everybody up for 16 s."""
+    answer = ENDPOINTS[wire].decode_answer(json.dumps(CALLS[wire](MAX_ITEMS - 1)).encode())
+    assert len(answer.choices[0].tool_calls) == MAX_ITEMS - 1
+    with pytest.raises(BadReply, match="more than 10,000 items"):
+        ENDPOINTS[wire].decode_answer(json.dumps(CALLS[wire](MAX_ITEMS + 1)).encode())
 
 
 @pytest.mark.parametrize(("wire", "recording"), STREAMS)

@@ -95,6 +95,15 @@ PROOFS: dict[str, Proof] = {
         how="Random policies, calls and targets; both say who may, by which rule, with which duties.",
         told={"cases": "cases"},
     ),
+    "fuzz": Proof(
+        claim="Whatever the bytes, everything that reads some ends with an answer or an error of ours, within 2 s of work and "
+        "100 times the input's memory.",
+        how="Good inputs made worse at random, one in 200 of them grown to 1 MB, for every decoder: requests and answers of all "
+        "wires, streams in any pieces, errors, seals, policies, configurations of ours and of others, GGUF files, records. "
+        "`scripts/fuzz` runs the same table guided by coverage, and schemathesis on [openapi.json](openapi.json).",
+        told={"targets": "targets", "executions": "inputs", "refused": "of them refused"},
+        never={"failures": "failures"},
+    ),
     "machine": Proof(
         claim="A full or read-only disk, a locked ledger, clocks that jump an hour or a year, summer time, a leap day and "
         "descriptors that run out are refused or survived as the reference of errors says, without a restart.",
@@ -113,6 +122,64 @@ PROOFS: dict[str, Proof] = {
             "cpu_of_writing_with_signing": "CPU of writing, with signing : without",
         },
         never={"missed": "not found", "not_whole_untouched": "found where nothing was changed"},
+    ),
+    "lies": Proof(
+        claim="An upstream that lies at any byte of its answer fools nobody: nothing looks finished that is not, nobody reads what "
+        "was not sent, and every call is recorded once, as it ended.",
+        how="Whole answers of the scripted upstream, for each wire of callers and each of endpoints, streamed and not, words and "
+        "tool calls. At every byte the connection ends, is reset, falls silent (a sample), one bit is turned, the bytes "
+        "come in two packets, or the body ends as if that were right. A reader of its own, with nothing of the gateway's in "
+        "it, says what was sent at most.",
+        told={
+            "pairs": "pairs of wires", "lies": "lies", "step": "every so many-th byte", "finished": "answers that were whole",
+        },
+        never={
+            "false_finishes": "finished without the upstream's end", "foreign_texts": "with text that was not sent",
+            "shortened": "finished without all that was sent", "cut_answers": "of which the caller got half an answer of HTTP",
+            "unclear_ends": "with an end and an error, or neither", "unanswered": "without any answer",
+            "own_errors": "with an error of the gateway's own", "changed_by_a_split": "changed by a split",
+            "reused": "requests on a connection that was broken", "not_recorded_once": "not recorded just once",
+            "recorded_otherwise": "recorded otherwise than it ended", "counted_otherwise": "counted otherwise than told, unmarked",
+            "left_open": "left open",
+        },
+    ),
+    "peers": Proof(
+        claim="Thousands of slow peers slow nobody else down, and take all they held with them.",
+        how="Peers drip their headers or their bodies, read slowly or not at all, or sit idle; one good client asks on, in turns "
+        "without and with them. Then the same beside raw requests that try to bring HTTP out of step, and at the default "
+        "cap on connections. Times are medians of the rounds; most of each is the disk's, before an answer is given.",
+        told={
+            "peers": "peers", "rounds": "rounds", "many_held": "of them held at once", "many_kib_per_peer": "KiB a peer",
+            "many_cut_off_408": "cut off for their slowness", "many_p50_ms_alone": "ms, median of the good client alone",
+            "many_p50_ms_beside": "ms beside them", "many_p99_ms_alone": "ms, 99th of 100, alone",
+            "many_p99_ms_beside": "ms beside them, 99th of 100", "many_p99_ratio": "ratio",
+            "many_cpu_alone": "of one core, alone", "many_cpu_beside": "of one core, beside them",
+            "probes_probes": "requests out of step", "probes_p99_ratio": "ratio beside those",
+            "cap_held": "held at the default cap", "cap_refused_503": "refused there", "cap_p99_ratio": "ratio there",
+        },
+        never={
+            "slower_than_twice": "phases with more than twice the 99th", "failed": "requests of the good client that failed",
+            "answers_out_of_step": "answers out of step", "over_the_cap": "connections over the cap",
+            "none_refused_at_the_cap": "caps that refused nobody", "connections_left": "connections left",
+            "descriptors_left": "descriptors left", "upstream_left": "upstream requests left", "memory_kept": "phases that kept memory",
+        },
+    ),
+    "soak": Proof(
+        claim="After hours of mixed load the gateway stands as it stood after minutes.",
+        how="All wires, streamed and not, with faults of the upstream, cancelled calls, refusals, sessions, keys, limits and "
+        "budgets. Memory is compared after the warm-up; at most 20 MB more may stand at the end.",
+        told={
+            "sent": "requests", "answered": "answers that clients got whole", "cancelled": "calls that clients broke off",
+            "recorded": "records", "memory_mb_warm": "MB after the warm-up", "memory_mb_last": "MB at the end",
+            "growth_mb": "MB more", "log_lines": "lines of log",
+        },
+        never={
+            "grown_too_much": "growth over 20 MB", "descriptors_left": "descriptors left", "threads_left": "threads left",
+            "answered_not_recorded": "answered and not recorded", "recorded_twice": "recorded twice",
+            "recorded_otherwise": "recorded otherwise than answered", "answered_to_nobody": "recorded as answered to nobody",
+            "left_open": "left open", "left_set_aside": "dollars left set aside", "own_errors": "errors of its own",
+            "log_too_long": "logs that grew with the load", "unanswered": "requests without any answer",
+        },
     ),
     "mutants": Proof(
         claim="The tests notice the defects that have hurt others.",

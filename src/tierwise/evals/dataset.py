@@ -8,9 +8,11 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 import msgspec
 
@@ -19,6 +21,7 @@ from tierwise.core.errors import ConfigError
 LABEL_COLUMNS = ("label", "category")
 MAX_BYTES = 256 * 1024 * 1024
 MAX_NAMED = 10
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +80,14 @@ def _rows(path: Path) -> Iterator[Row]:
                 file=str(path),
             )
         body = row["text"]
-        if not isinstance(body, str) or not body.strip() or not isinstance(label, str) or not label.strip():
+        if not _is_text(body) or not _is_text(label):
             raise ConfigError(f"{path}, line {line}: text and label must both be non-empty text", file=str(path))
         yield Row(text=" ".join(body.split()), label=label.strip())
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Say whether something can be read; JSON may hold half a character, which is none."""
+    return isinstance(value, str) and bool(value.strip()) and not _HALF.search(value)
 
 
 def _text(path: Path) -> str:

@@ -154,6 +154,8 @@ class Mask:
         return self._any(where, text, 0)
 
     def _any(self, where: Where, text: str, depth: int) -> str | None:
+        if self._finder.late():
+            raise Unplaced("there is too much to be searched")
         if where.kind == "number" and len(text) < LEAST_LITERAL:
             return None
         return self._said(text, where.name if where.direct and where.kind != "key" else "", depth)

@@ -11,14 +11,18 @@ from typing import Any
 import msgspec
 
 from tierwise.core.answer import Answer, Choice, Delta, Piece, ToolCall
+from tierwise.core.errors import BadReply
 from tierwise.policy.pseudonyms import Pseudonyms, Restorer
 from tierwise.wires.continued import Track, added, closed, tracks
 from tierwise.wires.opaque import core
 from tierwise.wires.seals import open_seal
 from tierwise.wires.splice import edit
+from tierwise.wires.stream import read_object, spans_of
 from tierwise.wires.strings import Where, escaped, respelled
 
-_decode = msgspec.json.Decoder().decode
+MAX_HOLDING = 256
+"""Texts of one answer of which something is held back at once; each piece looks at all of them."""
+Place = tuple[int, str, int]
 _encode = msgspec.json.Encoder().encode
 _ASIDE = re.compile(r"input|summary|reasoning|instructions")
 _WORDS = ("reasoning", "text", "refusal")
@@ -31,8 +35,9 @@ class Restoring:
     def __init__(self, pseudonyms: Pseudonyms, endpoint: str, wire: str, *, json: bool) -> None:
         self._pseudonyms, self._endpoint, self._wire = pseudonyms, endpoint, wire
         self._words: Spell = escaped if json else str
-        self._texts: dict[tuple[int, str, int], Restorer] = {}
+        self._texts: dict[Place, Restorer] = {}
         self._tracks: dict[Track, tuple[Restorer, dict[str, Any]]] = {}
+        self._holding: dict[Place | Track, Restorer] = {}
         self._inserted = 0
 
     def streamed(self, deltas: list[Delta]) -> list[Delta]:
@@ -68,7 +73,7 @@ class Restoring:
         said = {field: getattr(piece, field) for field in _WORDS}
         going_on = [field for field in _WORDS if said[field]]
         out = self._let_go(piece, going_on)
-        words: dict[str, Any] = {field: self._text(piece.choice, field).feed(said[field]) for field in going_on}
+        words: dict[str, Any] = {field: self._text((piece.choice, field, 0), said[field]) for field in going_on}
         calls = tuple(self._call(piece.choice, call) for call in piece.tool_calls)
         more: dict[str, Any] = {"stop_sequence": self._plain(piece.stop_sequence)} if piece.stop_sequence else {}
         if piece.finish is None and not piece.seal:
@@ -89,26 +94,39 @@ class Restoring:
 
     def _rest(self, choice: int, fields: Sequence[str], *, calls: bool) -> list[Piece]:
         out = []
-        for (of, field, index), restorer in self._texts.items():
-            if of != choice or not restorer.holds:
+        for place, restorer in list(self._holding.items()):
+            if isinstance(place, Track) or place[0] != choice:
                 continue
+            _, field, index = place
             if field in fields:
                 held: dict[str, Any] = {field: restorer.finish()}
                 out.append(Piece(choice=choice, **held))
             elif field == "call" and calls:
                 out.append(Piece(choice=choice, tool_calls=(ToolCall(index=index, arguments=restorer.finish()),)))
+            self._note(place, restorer)
         return out
 
-    def _text(self, choice: int, field: str, index: int = 0) -> Restorer:
-        place = (choice, field, index)
+    def _text(self, place: Place, text: str) -> str:
         found = self._texts.get(place)
         if found is None:
+            field = place[1]
             spell = escaped if field == "call" else self._words if field == "text" else str
             found = self._texts[place] = Restorer(self._pseudonyms, spell)
-        return found
+        said = found.feed(text)
+        self._note(place, found)
+        return said
+
+    def _note(self, place: Place | Track, restorer: Restorer) -> None:
+        """Keep in mind that a text holds something back. Raises BadReply where too many do."""
+        if not restorer.holds:
+            self._holding.pop(place, None)
+            return
+        self._holding[place] = restorer
+        if len(self._holding) > MAX_HOLDING:
+            raise BadReply("The endpoint left too many texts of its answer open at once.", code="upstream_invalid")
 
     def _call(self, choice: int, call: ToolCall) -> ToolCall:
-        arguments = self._text(choice, "call", call.index).feed(call.arguments)
+        arguments = self._text((choice, "call", call.index), call.arguments)
         return msgspec.structs.replace(call, id=self._plain(call.id), name=self._plain(call.name), arguments=arguments)
 
     def _choice(self, choice: Choice) -> Choice:
@@ -129,15 +147,17 @@ class Restoring:
 
     def _event(self, delta: Delta) -> tuple[bytes, list[Delta]]:
         """Return the event with the values in it, and those that have to come before it."""
-        event = _decode(delta.raw)
+        event = read_object(delta.raw, None)
         going_on = tracks(self._wire, event)
         named, number = set(going_on.values()), event.get("sequence_number")
         before: list[Delta] = []
-        for track, (restorer, last) in self._tracks.items():
-            if track not in named and restorer.holds and closed(self._wire, event, track):
+        for track, restorer in list(self._holding.items()):
+            if isinstance(track, Track) and track not in named and closed(self._wire, event, track):
+                last = self._tracks[track][1]
                 raw = _encode(added(self._wire, last, track, restorer.finish()))
                 before.append(Delta(raw=_numbered(raw, number, self._inserted), event=str(last.get("type") or "")))
                 self._inserted += 1
+                self._note(track, restorer)
 
         def change(where: Where, text: str) -> str | None:
             track = going_on.get(where.path) if going_on and where.kind == "text" else None
@@ -155,7 +175,10 @@ class Restoring:
             restorer = Restorer(self._pseudonyms, spell)
         self._tracks[track] = (restorer, event)
         said = restorer.feed(text)
-        return said + restorer.finish() if closed(self._wire, event, track) else said
+        if closed(self._wire, event, track):
+            said += restorer.finish()
+        self._note(track, restorer)
+        return said
 
     def _told(self, raw: bytes) -> bool:
         return self._pseudonyms.tag.encode() in raw
@@ -173,4 +196,6 @@ class Restoring:
 
 def _numbered(raw: bytes, number: object, moved: int) -> bytes:
     """Count the events that were put in between, on the wire that numbers them."""
-    return edit(raw, put={"sequence_number": b"%d" % (number + moved)}) if isinstance(number, int) else raw
+    if not isinstance(number, int):
+        return raw
+    return edit(raw, put={"sequence_number": b"%d" % (number + moved)}, spans=spans_of(raw))

@@ -12,13 +12,14 @@ import msgspec
 from tierwise.core.call import Call
 from tierwise.router.candidate import Held
 
-MAX_SESSIONS = 100_000
+MAX_SESSIONS = 50_000
+"""About 350 bytes each: 17 MB at most."""
 CACHE_S = 300.0
 """How long a prompt cache is counted on: the shortest lifetime that the big vendors promise (2026-11)."""
 _CONTINUES = ("tool_call", "tool_result")
 
 
-class _Known(msgspec.Struct):
+class _Known(msgspec.Struct, gc=False):
     model: str
     tokens: int
     bound: bool

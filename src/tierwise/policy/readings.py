@@ -24,6 +24,8 @@ _UNSEEN = (
 )
 _MANY_MARKS = re2.compile(rb"(\p{M}{8})\p{M}+")
 """More marks on one letter than any script puts there; sorting them takes time that grows with the square of them."""
+_LIGATURES = ("\ufdfa".encode(), "\ufdfb".encode())
+"""Two that stand for whole phrases: the plain forms would be eleven times as long. No detector knows a word of them."""
 _DASHES = "\u2010-\u2015\u2212"
 _INVISIBLE = re.compile(f"[{_UNSEEN}]")
 _FOREIGN = re.compile(f"[{_DASHES}]|(?![0-9])\\d")
@@ -37,6 +39,8 @@ def fold(text: str) -> bytes:
     data = text.encode("utf-8", "ignore")
     if _MANY_MARKS.search(data):
         data = _MANY_MARKS.sub(rb"\1", data)
+    for ligature in _LIGATURES:
+        data = data.replace(ligature, b" ")
     text = unicodedata.normalize("NFKC", data.decode())
     data = text.encode("utf-8", "ignore")
     if _ODD.search(data):

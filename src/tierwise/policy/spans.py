@@ -44,12 +44,12 @@ class Finder:
 
     def __init__(self, detectors: Detectors) -> None:
         self._detectors = detectors
-        self._late = detectors.timer()
+        self.late = detectors.timer()
         self._kinds = kinds_from(detectors.labels, (*(row.name for row in DETECTORS), *national.NAMES))
 
     def spans(self, text: str) -> list[Span]:
         """Return each value's place and kind. Raises Unplaced."""
-        matches = self._detectors.matches(text, self._late)
+        matches = self._detectors.matches(text, self.late)
         if matches is None:
             raise Unplaced("a detector broke off or had too much to check")
         if not matches:

@@ -90,7 +90,7 @@ class Exchange:
     async def opened(self) -> None:
         """Wait for the head of the answer, or for the whole of it where it is not streamed."""
         while True:
-            if self._error is not None and not (self._stream and self._buffer):
+            if self._error is not None and not (self._stream and self._head_done and self._buffer):
                 raise self._error
             if self.complete or (self._stream and self._head_done):
                 return
@@ -197,6 +197,8 @@ class Exchange:
         parser, headers = self._parser, self.headers
         self.status = parser.get_status_code()
         if self.status < 200:
+            if self.status < 100:
+                self._invalid(f"the endpoint answered with a status that HTTP does not have: {self.status}")
             return
         self._keep = parser.should_keep_alive()
         self._head_done = True

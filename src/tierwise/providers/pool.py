@@ -25,6 +25,7 @@ class Pool:
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._members: set[Connection] = set()
         self._lost: asyncio.Future[None] | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
         self.clock = loop.time
         self.cap = cap
@@ -67,6 +68,8 @@ class Pool:
     async def close(self) -> None:
         """Close every connection and wait until the sockets are gone."""
         self._closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         while self._waiters:
             self._wake_one()
         for connection in tuple(self._members):
@@ -85,6 +88,8 @@ class Pool:
                 waiter.set_result(connection)
                 return
         self._idle.append(connection)
+        if self._sweeping is None and not self._closed:
+            self._sweeping = self._loop.call_later(KEEP_IDLE_S, self._sweep)
 
     def gone(self, connection: Connection) -> None:
         """Count it as closed, once, and let the next one open its own."""
@@ -99,6 +104,14 @@ class Pool:
             self._lost.set_result(None)
 
     # inside
+
+    def _sweep(self) -> None:
+        """Close what has been idle too long: one timer for all, so that many at once leave nothing behind them."""
+        now = self._loop.time()
+        for connection in [one for one in self._idle if now - one.idle_since >= KEEP_IDLE_S]:
+            self._idle.remove(connection)
+            connection.abort()
+        self._sweeping = self._loop.call_later(KEEP_IDLE_S, self._sweep) if self._idle else None
 
     def _wake_one(self) -> None:
         while self._waiters:

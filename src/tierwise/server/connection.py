@@ -6,6 +6,7 @@ Invariant: a refusal is never written into another answer, and the caller can re
 """
 
 import asyncio
+import functools
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from tierwise.server.addresses import HEALTH, spoken_at
 from tierwise.server.descriptors import bearable
 from tierwise.server.errors import INVALID, SERVER
 from tierwise.server.settings import ServerSettings
+from tierwise.wires.known import CALLERS
 
 MAX_FIELDS = 100
 MAX_TARGET_BYTES = 8 * 1024
@@ -23,6 +25,8 @@ MAX_TARGET_BYTES = 8 * 1024
 LINGER_S = 1.0
 SPARE = 16
 """So many connections above the limit are heard, if only about health: who watches has to learn of the trouble."""
+# How many beyond the cap are told that they are; more are dropped unheard, so that a flood of them is bounded as well.
+MAX_TOLD = 256
 
 Part = Literal["between", "head", "body"]
 
@@ -46,7 +50,10 @@ class Bounded(HttpToolsProtocol):
         super().connection_made(transport)
         over = len(self.connections) - self.limits.max_connections
         self._spare = over > 0
-        if over > SPARE:
+        if over > MAX_TOLD:
+            self._refused = True
+            transport.abort()
+        elif over > SPARE:
             self._refuse_connection()
         else:
             self._arm()
@@ -214,12 +221,7 @@ class Bounded(HttpToolsProtocol):
             return
         # The address may not have come whole, or not at all.
         wire = spoken_at(getattr(self, "url", b"").partition(b"?")[0])
-        body = wire.error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
-        head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
-            status, HTTPStatus(status).phrase.encode(), len(body),
-        )  # fmt: skip
-        retry = b"true" if status in (408, 503) else b"false"
-        self.transport.write(head + b"x-should-retry: " + retry + b"\r\n\r\n" + body)
+        self.transport.write(_refusal(wire.WIRE, status, code, message))
         self.transport.write_eof()
         self.flow.resume_reading()
         self._timer = self.loop.call_later(LINGER_S, self.transport.abort)
@@ -230,6 +232,17 @@ class Bounded(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+
+@functools.lru_cache(maxsize=64)
+def _refusal(wire: str, status: int, code: str, message: str) -> bytes:
+    """Write a refusal in a caller's wire; those who come in floods get the same."""
+    body = CALLERS[wire].error_body(status, message, SERVER if status >= 500 else INVALID, None, code)
+    head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (
+        status, HTTPStatus(status).phrase.encode(), len(body),
+    )  # fmt: skip
+    retry = b"true" if status in (408, 503) else b"false"
+    return head + b"x-should-retry: " + retry + b"\r\n\r\n" + body
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

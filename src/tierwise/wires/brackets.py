@@ -6,8 +6,7 @@ proportional to the text, however small its pieces are.
 
 import re
 
-_TELLING = re.compile(r'["\\{}\[\]]')
-_IN_TEXT = re.compile(r'["\\]')
+_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 class Brackets:
@@ -26,19 +25,11 @@ class Brackets:
 
     def read(self, text: str) -> None:
         """Take the next piece."""
-        place = 0
-        if self._escaped and text:
-            self._escaped, place = False, 1
-        while found := (_IN_TEXT if self._in_text else _TELLING).search(text, place):
-            place = found.end()
-            match found[0]:
-                case '"':
-                    self._in_text = not self._in_text
-                case "\\":
-                    self._escaped = place == len(text)
-                    place += 1
-                case "{" | "[":
-                    self._depth += 1
-                    self._seen = True
-                case _:
-                    self._depth -= 1
+        if self._in_text:
+            text = ('"\\' if self._escaped else '"') + text
+        bare, cut, rest = _TEXT.sub("", text).partition('"')
+        self._in_text = bool(cut)
+        self._escaped = (len(rest) - len(rest.rstrip("\\"))) % 2 == 1
+        opened = bare.count("{") + bare.count("[")
+        self._depth += opened - bare.count("}") - bare.count("]")
+        self._seen = self._seen or opened > 0

@@ -15,7 +15,7 @@ from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text
 from tierwise.wires.sse import MAX_EVENT_BYTES
-from tierwise.wires.stream import EventReader, count, incomplete
+from tierwise.wires.stream import EventReader, count, few, incomplete, read_object, utf8
 
 
 class _Function(msgspec.Struct):
@@ -85,7 +85,6 @@ _NOTHING = _Message()
 _CUT = ("length", "content_filter", None)
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_whole = msgspec.json.Decoder(_Whole).decode
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -96,7 +95,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     of tool calls unique that came without one.
     """
     try:
-        whole = _decode_whole(body)
+        whole = _decode_whole(utf8(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise not_an_answer(body, key) from None
     if whole.error:
@@ -105,7 +104,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
         raise not_an_answer(body, key)
     choices = []
     odd = False
-    for choice in whole.choices:
+    for choice in few(whole.choices):
         message = choice.message
         made = _Calls(choice.index, mark)
         said, calls_odd = made.read(message, streamed=False)
@@ -165,11 +164,11 @@ class AnswerDecoder(EventReader):
             self._ended = True
             return None
         try:
-            chunk = _decode_chunk(payload)
+            chunk = _decode_chunk(utf8(payload))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise not_an_answer(payload, self._key) from None
         if chunk.error or name == b"error":
-            raise error_in_band(chunk.error or _decode(payload), self._key)
+            raise error_in_band(chunk.error or read_object(payload, self._key), self._key)
         if chunk.choices is None and chunk.usage is None:
             raise not_an_answer(payload, self._key)
         odd = False
@@ -247,12 +246,12 @@ class _Calls:
         """Return the calls or pieces of calls, and whether the endpoint's own writing of them has to be repaired."""
         calls: list[ToolCall] = []
         odd = False
-        for call in message.tool_calls or ():
+        for call in few(message.tool_calls or ()):
             arguments = call.function.arguments if call.function else None
             text = arguments if isinstance(arguments, str) else "" if arguments is None else _encode(arguments).decode()
             name = (call.function.name if call.function else None) or ""
             place, new = self._place(call, name, text) if streamed else (self._free(None), True)
-            self._note(place, name, text)
+            self._note(place, name, text, streamed=streamed)
             made_id = f"{self._stem}{place}" if new and not call.id else call.id or ""
             odd = odd or (streamed and place != call.index) or made_id != (call.id or "") or isinstance(arguments, dict)
             calls.append(ToolCall(index=place, id=made_id, name=name, arguments=text))
@@ -275,13 +274,14 @@ class _Calls:
             self._made[place].arguments.append("{}")
         return tuple(ToolCall(index=place, arguments="{}") for place in empty)
 
-    def _note(self, place: int, name: str, text: str) -> None:
+    def _note(self, place: int, name: str, text: str, *, streamed: bool = True) -> None:
         made = self._made.setdefault(place, _Made())
         self._next = max(self._next, place + 1)
         made.name = made.name or name
         if text:
             made.arguments.append(text)
-            made.brackets.read(text)
+            if streamed:
+                made.brackets.read(text)
 
     def _place(self, call: _ToolCall, name: str, text: str) -> tuple[int, bool]:
         known = self._by_id.get(call.id) if call.id else None
@@ -366,7 +366,7 @@ def _token(token: _Token) -> TokenLogprob:
 
 def _repaired(payload: bytes, member: str, calls: dict[int, tuple[ToolCall, ...]]) -> bytes:
     """Write tool calls again as the official clients need them: with index, id and arguments as a string."""
-    tree = _decode(payload)
+    tree = read_object(payload, None)
     for choice in tree["choices"]:
         raw_calls = (choice.get(member) or {}).get("tool_calls") or ()
         for raw, call in zip(raw_calls, calls[choice.get("index", 0)], strict=False):  # empty arguments may follow

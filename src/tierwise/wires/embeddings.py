@@ -25,7 +25,7 @@ from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.parts import Gathered
 from tierwise.wires.shape import check_name, shaped, wrong
 from tierwise.wires.splice import edit, members, parse, value_of
-from tierwise.wires.stream import count
+from tierwise.wires.stream import count, spans_of, utf8
 from tierwise.wires.wire import AnswerReader, AnswerWriter, EncodedRequest, Recipient
 
 WIRE = "embeddings"
@@ -128,11 +128,12 @@ def _unsearchable(place: str) -> InvalidCall:
 def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> Answer:
     """Read an answer. Raises `ProviderError`, mostly `BadReply`, for anything else."""
     try:
-        whole = _decode_whole(body)
+        whole = _decode_whole(utf8(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise not_an_answer(body, key) from None
     if whole.error:
         raise error_in_band(whole.error, key)
+    spans_of(body)
     if not whole.data or not all(_is_vector(row.embedding) for row in whole.data):
         raise not_an_answer(body, key)
     tokens = count(whole.usage.get("prompt_tokens")) if isinstance(whole.usage, dict) else None

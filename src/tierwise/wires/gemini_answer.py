@@ -4,6 +4,7 @@ Source: Google's published API reference (GenerateContentResponse) and the types
 Invariant: an answer is complete only with a finish reason for every candidate that began.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.gemini_contents import THOUGHT
 from tierwise.wires.logprobs import read_tokens
 from tierwise.wires.loose import a_text, an_object, objects
-from tierwise.wires.stream import EventReader, count, read_object
+from tierwise.wires.stream import EventReader, count, few, read_object
 
 _FINISHES = {"STOP": "stop", "MAX_TOKENS": "length"}
 _UNSAID = ("", "FINISH_REASON_UNSPECIFIED")
@@ -100,10 +101,9 @@ class _Reader:
             raise error_in_band(said["error"], self._key)
         if not {"candidates", "promptFeedback", "usageMetadata"} & said.keys():
             raise not_an_answer(payload, self._key)
-        pieces: list[Piece] = []
         foreign: list[str] = []
-        for candidate in objects(said.get("candidates")):
-            pieces += self._candidate(candidate, foreign)
+        candidates = objects(said.get("candidates"))
+        pieces = list(few(piece for candidate in candidates for piece in self._candidate(candidate, foreign)))
         if an_object(said.get("promptFeedback")).get("blockReason"):
             self._open[0] = False
             pieces.append(Piece(finish="content_filter"))
@@ -116,13 +116,11 @@ class _Reader:
             ident=a_text(said.get("responseId")) or None,
         )
 
-    def _candidate(self, candidate: dict[str, Any], foreign: list[str]) -> list[Piece]:
+    def _candidate(self, candidate: dict[str, Any], foreign: list[str]) -> Iterator[Piece]:
         index = count(candidate.get("index")) or 0
-        going_on = self._open.setdefault(index, True)
-        pieces: list[Piece] = []
-        if going_on:  # what comes behind the reason to stop is none of its words
-            for part in objects(an_object(candidate.get("content")).get("parts")):
-                pieces += self._part(part, index, foreign)
+        if self._open.setdefault(index, True):  # what comes behind the reason to stop is none of its words
+            for part in few(objects(an_object(candidate.get("content")).get("parts"))):
+                yield from self._part(part, index, foreign)
         foreign += [name for name in _ASIDE if candidate.get(name)]
         reason = a_text(candidate.get("finishReason"))
         if reason in _BROKEN:
@@ -130,8 +128,7 @@ class _Reader:
         finish = None if reason in _UNSAID else self._finish(reason, index)
         tokens = read_tokens(an_object(candidate.get("logprobsResult")).get("chosenCandidates"), "logProbability")
         if finish is not None or tokens:
-            pieces.append(Piece(choice=index, finish=finish, tokens=tokens))
-        return pieces
+            yield Piece(choice=index, finish=finish, tokens=tokens)
 
     def _finish(self, reason: str, index: int) -> str:
         self._open[index] = False

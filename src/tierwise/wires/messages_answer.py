@@ -14,7 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text, an_object
 from tierwise.wires.messages_seals import REDACTED, SIGNED
-from tierwise.wires.stream import EventReader, count, event_name, incomplete, read_object
+from tierwise.wires.stream import EventReader, count, event_name, few, incomplete, read_object
 
 FINISHES = {
     "end_turn": "stop",
@@ -41,7 +41,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     pieces: list[Piece] = []
     foreign: list[str] = []
     calls = 0
-    for block in message["content"]:
+    for block in few(message["content"]):
         if not isinstance(block, dict):
             raise not_an_answer(body, key)
         piece = _whole_block(block, calls)

@@ -136,7 +136,7 @@ def _system(system: str | list[dict[str, Any]] | None, foreign: list[str]) -> It
 
 
 def _turns(messages: list[dict[str, Any]], foreign: list[str]) -> tuple[Turn, ...]:
-    turns: list[Turn] = []
+    turns: list[tuple[Any, str, list[Block]]] = []
     names: dict[str, str] = {}
     for index, message in enumerate(messages):
         path, role = f"messages[{index}]", message["role"]
@@ -145,13 +145,15 @@ def _turns(messages: list[dict[str, Any]], foreign: list[str]) -> tuple[Turn, ..
         if not blocks:
             continue
         results = role == "user" and any(isinstance(block, ToolResult) for block in blocks)
-        if results and turns and turns[-1].role == "user":  # one turn on this wire: results stay together
-            blocks = [*turns[-1].blocks, *blocks]
-            path = turns.pop().path
-        if results:
-            blocks.sort(key=lambda block: not isinstance(block, ToolResult))
-        turns.append(Turn(role=role, blocks=tuple(blocks), path=path))
-    return tuple(turns)
+        if results and turns and turns[-1][0] == "user":  # one turn on this wire: results stay together
+            turns[-1][2].extend(blocks)
+        else:
+            turns.append((role, path, blocks))
+    return tuple(Turn(role=role, blocks=_results_first(blocks), path=path) for role, path, blocks in turns)
+
+
+def _results_first(blocks: list[Block]) -> tuple[Block, ...]:
+    return tuple(sorted(blocks, key=lambda block: not isinstance(block, ToolResult)))
 
 
 def _content(content: Any, path: str, names: dict[str, str], foreign: list[str]) -> Iterator[Block]:

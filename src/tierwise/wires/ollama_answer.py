@@ -15,7 +15,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.logprobs import read_tokens
 from tierwise.wires.loose import a_text, an_object, objects
-from tierwise.wires.stream import EventReader, LineDecoder, count, read_object
+from tierwise.wires.stream import EventReader, LineDecoder, count, few, read_object
 
 _BOM = b"\xef\xbb\xbf"
 _LOADED = ("load", "unload")
@@ -80,7 +80,7 @@ class _Reader:
             pieces.append(Piece(reasoning=thought))
         if words or tokens:
             pieces.append(Piece(text=words, tokens=tokens))
-        pieces += [Piece(tool_calls=(self._call(call),)) for call in objects(message.get("tool_calls"))]
+        pieces += [Piece(tool_calls=(self._call(call),)) for call in few(objects(message.get("tool_calls")))]
         if said.get("done") is True:
             pieces.append(Piece(finish=self._finish(a_text(said.get("done_reason")))))
         return Delta(

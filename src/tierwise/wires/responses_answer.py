@@ -15,7 +15,7 @@ from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.logprobs import read_tokens
 from tierwise.wires.loose import a_text, an_object, objects
 from tierwise.wires.responses_sealed import seal_data
-from tierwise.wires.stream import EventReader, count, event_name, incomplete, read_object
+from tierwise.wires.stream import EventReader, count, event_name, few, incomplete, read_object
 
 _encode = msgspec.json.Encoder().encode
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
@@ -188,7 +188,7 @@ def _refuse_failed(response: dict[str, Any], key: Secret | None) -> None:
 
 def _whole_output(response: dict[str, Any], foreign: list[str]) -> list[Piece]:
     pieces: list[Piece] = []
-    for index, item in enumerate(objects(response.get("output"))):
+    for index, item in enumerate(few(objects(response.get("output")))):
         kind = a_text(item.get("type"))
         if kind in _HANDLED:
             pieces += _whole_item(item, index, foreign)
@@ -201,7 +201,7 @@ def _whole_item(item: dict[str, Any], index: int, foreign: list[str]) -> list[Pi
     pieces: list[Piece] = []
     match item.get("type"):
         case "message":
-            for part in objects(item.get("content")):
+            for part in few(objects(item.get("content"))):
                 if part.get("type") == "refusal":
                     pieces.append(Piece(refusal=a_text(part.get("refusal"))))
                 else:

@@ -100,7 +100,7 @@ def read_conversation(call: Call) -> Conversation:
 
 def _turns(items: list[dict[str, Any]], foreign: list[str]) -> tuple[Turn, ...]:
     """Items that follow each other make one turn: reasoning, words and calls of the model; outputs of tools."""
-    turns: list[Turn] = []
+    turns: list[tuple[Any, str, list[Block], bool]] = []
     names: dict[str, str] = {}
     for index, item in enumerate(items):
         path = f"input[{index}]"
@@ -124,21 +124,12 @@ def _turns(items: list[dict[str, Any]], foreign: list[str]) -> tuple[Turn, ...]:
         foreign += [f"{path}.{name}" for name in item if name not in _ITEM and item[name] not in _NOTHING]
         if not blocks:
             continue
-        last = turns[-1] if turns else None
-        joins = (
-            last is not None
-            and last.role == role
-            and (role == "assistant" or (_results(last.blocks) and _results(blocks)))
-        )
-        if last is not None and joins:
-            turns[-1] = msgspec.structs.replace(last, blocks=(*last.blocks, *blocks))
+        results = all(isinstance(block, ToolResult) for block in blocks)
+        if turns and turns[-1][0] == role and (role == "assistant" or (turns[-1][3] and results)):
+            turns[-1][2].extend(blocks)
         else:
-            turns.append(Turn(role=role, blocks=tuple(blocks), path=path))  # type: ignore[arg-type]
-    return tuple(turns)
-
-
-def _results(blocks: Any) -> bool:
-    return all(isinstance(block, ToolResult) for block in blocks)
+            turns.append((role, path, blocks, results))
+    return tuple(Turn(role=role, blocks=tuple(blocks), path=path) for role, path, blocks, _ in turns)
 
 
 def _told(item: dict[str, Any]) -> str:

@@ -16,8 +16,9 @@ from tierwise.wires.interleaved import Call as MadeCall
 from tierwise.wires.interleaved import Interleaved
 from tierwise.wires.logprobs import write_tokens
 from tierwise.wires.responses_request import custom_tools
-from tierwise.wires.splice import members, value_of
+from tierwise.wires.splice import value_of
 from tierwise.wires.sse import event
+from tierwise.wires.stream import spans_of
 
 TERMINAL = frozenset(("response.completed", "response.incomplete"))
 _ECHOED = (
@@ -57,7 +58,7 @@ class AnswerWriter:
             frame = event(delta.raw, delta.event)
             if delta.event in TERMINAL:
                 self._last = frame
-                self.response = value_of(delta.raw, members(delta.raw), "response")
+                self.response = value_of(delta.raw, spans_of(delta.raw), "response")
                 return b""
             self._number += 1
             return frame

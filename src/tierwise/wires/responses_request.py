@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Call, Features, Hints, Part
+from tierwise.core.errors import BadReply
 from tierwise.wires.hints import metadata_hints, without_hints
 from tierwise.wires.responses_parts import READ_FIELDS, gather
 from tierwise.wires.responses_sealed import WIRE, readable
 from tierwise.wires.responses_shape import CALLS, OUTPUTS, Request, read_shape
 from tierwise.wires.schema import check_schemas, unread_schemas
 from tierwise.wires.splice import edit, members, mentions, parse, value_of
+from tierwise.wires.stream import spans_of
 from tierwise.wires.tokens import tokens_upper
 from tierwise.wires.wire import EncodedRequest, Recipient
 
@@ -163,11 +165,11 @@ def items_of(body: bytes) -> list[bytes]:
 def output_of(response: bytes) -> tuple[str, dict[str, bytes], bytes]:
     """Return id, output items by their own ids (in order), and status of a complete response; no id if it is none."""
     try:
-        told = _decode_response(response)
-    except msgspec.DecodeError:
+        told, spans = _decode_response(response), spans_of(response)
+    except (msgspec.DecodeError, BadReply):
         return "", {}, b"null"
     items = {item.id if isinstance(item.id, str) else str(place): place for place, item in enumerate(told.output)}
-    raws = _decode_list(value_of(response, members(response), "output"))
+    raws = _decode_list(value_of(response, spans, "output"))
     return told.id, {name: bytes(raws[place]) for name, place in items.items()}, _encode(told.status)
 
 

@@ -6,20 +6,25 @@ what precedes an error in the same bytes is returned first, the error with the n
 
 import re
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from tierwise.core.answer import Delta
-from tierwise.core.errors import BadReply, ProviderError
+from tierwise.core.errors import BadReply, InvalidCall, ProviderError
 from tierwise.core.secret import Secret
 from tierwise.wires.error import not_an_answer
+from tierwise.wires.splice import Span, members
 from tierwise.wires.sse import MAX_EVENT_BYTES, Event, SseDecoder
 
 MAX_TOKENS = 1_000_000_000
 MAX_JUNK_BYTES = 64 * 1024
+MAX_ITEMS = 10_000
+"""Choices, calls and blocks of one answer, or of one event; on the way to another wire each takes up to 0.1 ms."""
 _BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
+T = TypeVar("T")
 _NAME = re.compile(r"[\w.]+")
 
 
@@ -172,6 +177,33 @@ def read_object(payload: bytes, key: Secret | None) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise not_an_answer(payload, key)
     return value
+
+
+def few(items: Iterable[T]) -> Iterator[T]:
+    """Yield the items of an answer. Raises `BadReply` (`upstream_too_large`) where they are more than `MAX_ITEMS`."""
+    for number, item in enumerate(items):
+        if number == MAX_ITEMS:
+            raise BadReply(f"The endpoint sent more than {MAX_ITEMS:,} items in one answer.", code="upstream_too_large")
+        yield item
+
+
+def spans_of(payload: bytes) -> dict[str, Span]:
+    """Find the members of an answer; `BadReply` where one stands twice, which two readers take differently."""
+    try:
+        spans = members(payload)
+        told = [_decode(payload[key:value].rstrip(b" \t\r\n:")) for key, value, _ in spans.values()]
+    except (InvalidCall, msgspec.DecodeError, UnicodeDecodeError):
+        raise not_an_answer(payload) from None
+    if told != list(spans) or (spans and payload[max(end for _, _, end in spans.values()) :].strip() != b"}"):
+        raise not_an_answer(payload)
+    return spans
+
+
+def utf8(payload: bytes) -> bytes:
+    """Return the payload, UnicodeDecodeError if it is no text: a decoder of few members looks at no others."""
+    if not payload.isascii():
+        payload.decode()
+    return payload
 
 
 def event_name(kind: str) -> str:

@@ -6,8 +6,8 @@ import time
 import msgspec
 import pytest
 
-from tests.integration.server.conftest import HEAD, Door, asking, everything, post
-from tierwise.server.connection import LINGER_S, SPARE
+from tests.integration.server.conftest import HEAD, Door, asking, everything, post, until
+from tierwise.server.connection import LINGER_S, MAX_TOLD, SPARE
 
 BODY = asking("m")
 
@@ -98,6 +98,21 @@ def test_more_connections_than_allowed_are_told_so(door: Door) -> None:
     finally:
         for line in lines:
             line.close()
+
+
+def test_a_flood_beyond_the_cap_is_dropped_unheard(door: Door) -> None:
+    """Those who are told that there are too many hold a connection each while they are told."""
+    lines = [door.line() for _ in range(40 + SPARE)]
+    try:
+        flood = [door.line() for _ in range(MAX_TOLD + 100)]
+        answers = [everything(line)[:12] for line in flood]
+        assert set(answers) <= {b"HTTP/1.1 503", b""}
+        assert answers.count(b"HTTP/1.1 503") > 0
+        lines += flood
+    finally:
+        for line in lines:
+            line.close()
+    assert until(lambda: door.send(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n", limit_s=1)[9:12] == b"200")
 
 
 def test_alive_ready_and_counted(door: Door) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise.core.errors import BadReply, ProviderError, Unreachable
+from tierwise.core.errors import BadReply, ProviderError, TimedOut, Unreachable
 from tierwise.core.model import Limits
 from tierwise.providers.exchange import Exchange
 
@@ -98,6 +98,22 @@ def test_damaged_answers_end_in_an_answer_or_an_error(case, place, bytes_, strea
 def test_bytes_behind_an_answer_cost_the_connection(more):
     assert outcome([WHOLE[0][0] + more])[:3] == (200, b"hello", None)
     assert outcome([WHOLE[0][0] + more])[3] == "dropped"
+
+
+@pytest.mark.parametrize("status", [b"000", b"099", b"103"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_body_without_a_status_is_never_waited_for(status, stream):
+    """A bit turned in `200` makes an interim answer of it, whose body belongs to nothing."""
+
+    async def go():
+        exchange = Exchange(asyncio.get_running_loop(), Line(), Limits(), stream)
+        exchange.feed(b"HTTP/1.1 " + status + b" OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+        exchange.fail(TimedOut("silence", code="idle_timeout"))
+        async with asyncio.timeout(5):
+            with pytest.raises(ProviderError):
+                await exchange.opened()
+
+    asyncio.run(go())
 
 
 def test_what_had_come_before_an_error_stays_readable():

@@ -12,6 +12,7 @@ from tierwise.core.answer import Answer, Choice, Delta, TokenLogprob, ToolCall, 
 from tierwise.core.errors import BadReply, Overloaded, ProviderError, RateLimited
 from tierwise.core.usage import Usage
 from tierwise.wires.chat_answer import AnswerDecoder, decode_answer, read_usage
+from tierwise.wires.stream import MAX_ITEMS
 
 
 def event(payload: Any) -> bytes:
@@ -494,9 +495,20 @@ def test_junk_is_always_a_provider_error(data: bytes) -> None:
     assert error is not None
 
 
-def test_an_answer_of_a_hundred_thousand_calls_is_read_in_one_pass() -> None:
+def test_an_answer_of_ten_thousand_calls_is_read_in_one_pass() -> None:
     """The place of each was looked for among all before it: one such answer held everybody up for an hour."""
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    message = {"role": "assistant", "tool_calls": [call] * 100_000}
+    message = {"role": "assistant", "tool_calls": [call] * MAX_ITEMS}
     answer = decode_answer(json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode())
-    assert [call.index for call in answer.choices[0].tool_calls] == list(range(100_000))
+    assert [call.index for call in answer.choices[0].tool_calls] == list(range(MAX_ITEMS))
+
+
+@pytest.mark.parametrize("strange", [b'"cont\xe4nt": "x"', b'"unknown": "\xff"', b'"unknown": {"\xc3": 1}'])
+def test_what_is_no_text_is_no_answer_wherever_it_stands(strange: bytes) -> None:
+    """Also where nothing of ours looks: it would be passed on as it came, or be read again to be repaired."""
+    calls = b'"tool_calls": [{"function": {"name": "look", "arguments": {}}}]'
+    for said in (strange, strange + b", " + calls):
+        _, error, _ = run([event(b'{"choices": [{"index": 0, "delta": {%b}}]}' % said)])
+        assert isinstance(error, BadReply)
+        with pytest.raises(BadReply):
+            decode_answer(b'{"choices": [{"index": 0, "message": {%b}, "finish_reason": "stop"}]}' % said)

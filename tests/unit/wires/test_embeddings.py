@@ -188,6 +188,7 @@ def test_usage_that_is_not_told_is_not_zero(usage: Any) -> None:
         answered(packed(math.inf, -math.inf)),
         answered([0.5])[:-1],
         b'{"data":[{"embedding":[0.5]}]}\xff',
+        b'{"data":[{"inde\xf8":0,"embedding":[0.5]}]}',
     ],
 )
 def test_what_is_no_vector_is_refused(raw: bytes) -> None:

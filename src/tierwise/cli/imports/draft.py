@@ -174,9 +174,13 @@ class Draft:
 
 
 def free(wanted: str, taken: Container[str], between: str = "-") -> str:
-    """Return the name, numbered where it is taken."""
-    number, name = 1, wanted
-    while name in taken:
-        number += 1
-        name = f"{wanted}{between}{number}"
-    return name
+    """Return the name, numbered where it is taken: 2, 3 and so on; searched by halves, for there may be thousands."""
+    if wanted not in taken:
+        return wanted
+    low, high = 1, 2
+    while f"{wanted}{between}{high}" in taken:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if f"{wanted}{between}{middle}" in taken else (low, middle)
+    return f"{wanted}{between}{high}"

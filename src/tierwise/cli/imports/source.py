@@ -94,9 +94,10 @@ def _yaml(text: str, file: str) -> Source:
         import yaml
     except ImportError:
         raise ConfigError(f"{file} is YAML, and PyYAML is not installed: pip install pyyaml", file=file) from None
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one written in C takes a tenth of the time
     try:
-        _shallow(yaml.parse(text, Loader=yaml.SafeLoader), file)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _shallow(yaml.parse(text, Loader=loader), file)
+        node = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ConfigError(f"{file}: {line}this is not YAML: {error.problem}", file=file) from None

@@ -1,0 +1,50 @@
+"""Does one run keep the promises: no error that is not ours, no hang, no memory beyond what the input explains?
+
+Time is that of this thread's own work, so that a busy machine fails nothing. Knows no target.
+"""
+
+import time
+import tracemalloc
+
+from tests.fuzz.targets import Target
+
+LIMIT_S = 2.0
+TIMES = 100
+FLOOR_BYTES = 1 << 20
+"""What the smallest input may take: tables that are made at first use, and the like."""
+
+
+class TooMuch(AssertionError):
+    """A run took more time or memory than it may."""
+
+
+def run(target: Target, data: bytes) -> bool:
+    """Run it once; say whether the input was refused. What the target may not raise goes on."""
+    try:
+        target.run(data)
+    except target.refuses:
+        return True
+    return False
+
+
+def timed(target: Target, data: bytes, limit_s: float = LIMIT_S) -> float:
+    """Run it once and return the seconds of work. Raises TooMuch."""
+    began = time.thread_time()
+    run(target, data)
+    took_s = time.thread_time() - began
+    if took_s > limit_s:
+        raise TooMuch(f"{took_s:.1f} s for {len(data):,} bytes")
+    return took_s
+
+
+def weighed(target: Target, data: bytes) -> int:
+    """Run it once and return the bytes that it held at most. Raises TooMuch."""
+    tracemalloc.start()
+    try:
+        run(target, data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    if peak > max(FLOOR_BYTES, TIMES * len(data)):
+        raise TooMuch(f"{peak:,} bytes held for an input of {len(data):,}")
+    return peak
