@@ -63,10 +63,8 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
     yield _fuzz(options.executions, seed)
     judged = {"TIERWISE_JUDGED": options.judged, "TIERWISE_SEED": seed}
     yield _tests("judge", "sqlite", "tests/unit/policy/test_judge_reference.py", judged)
-<<<<<<< HEAD
     planting = [PYTHON, "-m", "tests.mutants", "--all", "--json"]
     yield Run("mutants", "sqlite", planting, {}, "scripts/mutants --all --json")
-=======
     yield _load("lies", "--step", options.lies_step, "--stalls", options.stalls, "--seed", seed)
     yield _load("peers", "--peers", options.peers, "--rounds", options.peers_rounds)
     yield _load("soak", "--requests", options.soak_requests, "--hours", options.soak_hours, "--seed", seed)
@@ -75,7 +73,6 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
 def _fuzz(executions: int, seed: int) -> Run:
     words = ["-m", "tests.fuzz", "--executions", str(executions), "--seed", str(seed)]
     return Run("fuzz", "sqlite", [PYTHON, *words], {}, f"python {' '.join(words)}")
->>>>>>> main
 
 
 def _program(proof: str, store: str, name: str, *arguments: object) -> Run:
