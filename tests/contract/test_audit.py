@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contract.stores import KINDS, Open, opener
-from tests.unit.ledger.samples import START, a_decision
+from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 from tierwise.audit.checkpoint import opened as opened_note
 from tierwise.audit.notes import Signer
 from tierwise.core.errors import StoreError
@@ -89,6 +89,18 @@ def test_what_was_recorded_is_signed_and_whole(world: World) -> None:
         assert (verifier.records, verifier.size, verifier.rows) == (34, 30, 34)
         assert verifier.witnessed == len(notes)
         assert opened_note(notes[-1], SIGNER.keys).size == 30
+
+    run(scene())
+
+
+def test_calls_without_an_outcome_can_be_asked_for(world: World) -> None:
+    async def scene() -> None:
+        store = await world.open(SIGNED)
+        await store.intent(an_intent(1))
+        await store.intent(an_intent(2))
+        await store.outcome(a_decision(2))
+        assert [call.id for call in await store.open_calls()] == [an_id(1)]
+        await store.close()
 
     run(scene())
 

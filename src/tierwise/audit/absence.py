@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label, Tier
 
@@ -50,7 +51,8 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, kw_only=True):
-    """What was found. Numbers are of calls; `went` lists those that contradict, `unknown` those that were cut short.
+    """What was found. Numbers are of calls; `went` lists those that contradict, `unknown` those that were cut short
+    or are still open.
 
     `declassified` carried a lowered label; `removed` records are gone by their age, and `oldest` is the time of the
     first that is still there: what lies before it cannot be answered.
@@ -63,6 +65,7 @@ class Counted(msgspec.Struct, kw_only=True):
     went_calls: int = 0
     unknown: list[str] = msgspec.field(default_factory=list)
     unknown_calls: int = 0
+    open_calls: int = 0
     declassified: int = 0
     removed: int = 0
     oldest: float | None = None
@@ -79,6 +82,14 @@ class Absence:
     def __init__(self, question: Question) -> None:
         self.found = Counted()
         self._asked = question
+
+    def still_open(self, call: Decision) -> None:
+        """Count a call that has no record yet: under way, or cut short by a kill after which no gateway has begun."""
+        asked = self._asked
+        inside = asked.since <= call.ts < asked.until and asked.workflow in (None, call.workflow)
+        if inside and call.label.value.rank >= asked.label.rank:
+            self.found.open_calls += 1
+            _name(self.found.unknown, call.id)
 
     def begin(self, _checkpoints: Sequence[str], _removal: str | None) -> None:
         """Signatures are looked at by the verifier."""
@@ -123,6 +134,8 @@ def doubts(asked: Question, found: Counted) -> list[str]:
         said.append(f"{_calls(found.went_calls)} with this label went there")
     if found.unknown_calls:
         said.append(f"of {_calls(found.unknown_calls)} it is not known where they went: the gateway was killed")
+    if found.open_calls:
+        said.append(f"{_calls(found.open_calls)} with this label have no outcome yet: ask about the time before them")
     if found.removed and (found.oldest is None or asked.since < found.oldest):
         said.append("records from the beginning of this time are not there any more")
     return said

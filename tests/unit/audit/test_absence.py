@@ -55,6 +55,14 @@ def test_a_call_that_was_cut_short_is_not_known_to_have_stayed() -> None:
     assert "it is not known where they went" in doubts(ASKED, counted)[0]
 
 
+def test_a_call_that_has_no_outcome_yet_is_not_known_to_have_stayed() -> None:
+    absence = Absence(ASKED)
+    for number, label in (1, Label.RESTRICTED), (2, Label.PUBLIC), (20_000, Label.RESTRICTED):
+        absence.still_open(a_decision(number, ts=START + number, label=Labelled(value=label)))
+    assert (absence.found.open_calls, absence.found.unknown) == (1, [a_decision(1).id])
+    assert "no outcome yet" in doubts(ASKED, absence.found)[0]
+
+
 def test_an_endpoint_can_be_asked_about() -> None:
     asked = Question(label=Label.PUBLIC, tiers=(), endpoints=("e-self_hosted",), until=START + 10)
     assert found(record(1, Label.PUBLIC, Tier.SELF_HOSTED), asked=asked).went_calls == 1
