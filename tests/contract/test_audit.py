@@ -124,6 +124,12 @@ TAMPERINGS: dict[str, tuple[str, list[str]]] = {
         ["UPDATE records SET seq = -7 WHERE seq = 7", "UPDATE records SET seq = 7 WHERE seq = 8",
          "UPDATE records SET seq = 8 WHERE seq = -7"],
     ),
+    "one is put in before all": (
+        "a record -7 was put in", ["UPDATE records SET seq = -7 WHERE seq = 30", "DELETE FROM leaves WHERE seq = 30"],
+    ),
+    "one is put in at 0": (
+        "a record 0 was put in", ["UPDATE records SET seq = 0 WHERE seq = 30", "DELETE FROM leaves WHERE seq = 30"],
+    ),
     "the end is cut off": (
         "the end is cut off: 30 records were signed, 25 are here",
         ["DELETE FROM records WHERE seq > 25", "DELETE FROM leaves WHERE seq > 25"],
