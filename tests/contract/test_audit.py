@@ -13,6 +13,7 @@ from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 from tierwise.audit.checkpoint import opened as opened_note
 from tierwise.audit.notes import Signer
 from tierwise.core.errors import StoreError
+from tierwise.ledger.notary import Notary
 from tierwise.ledger.protocol import Store
 from tierwise.ledger.writer import Options
 from tierwise.postgres.connect import Place
@@ -157,6 +158,28 @@ def test_every_kind_of_tampering_is_found(world: World, name: str) -> None:
         await world.tamper(*statements)
         verifier = await found(world)
         assert any(finding.startswith(said) for finding in verifier.findings), verifier.findings
+
+    run(scene())
+
+
+@pytest.mark.parametrize("statements", [
+    ["DELETE FROM checkpoints", "DELETE FROM leaves", "UPDATE records SET record = x'00' WHERE seq = 2"],
+    ["DELETE FROM checkpoints WHERE size = 3", "DELETE FROM leaves WHERE seq > 2", "DELETE FROM records WHERE seq > 2"],
+])  # fmt: skip
+def test_a_gateway_does_not_sign_anew_what_it_has_signed(world: World, statements: list[str]) -> None:
+    async def scene() -> None:
+        store = await world.open(SIGNED)
+        notary = Notary(store, SIGNER, 10.0)
+        await recorded(store, 1, 3)
+        await notary.look()
+        assert notary.problem is None
+        await world.tamper(*statements)
+        await recorded(store, 4, 9)
+        for _ in range(2):
+            await notary.look()
+            assert "this gateway has seen 3 records, and here 0 are signed" in str(notary.problem)
+        assert await store.checkpoints() == []
+        await store.close()
 
     run(scene())
 
