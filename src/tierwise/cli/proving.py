@@ -35,7 +35,9 @@ async def absences(
     shared = {"log": told, "checkpoint": checkpoints[-1] if checkpoints else None, "keys": list(verifier.keys)}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     proofs = []
+    configured = {endpoint.name for endpoint in endpoints}
     for asked, one in zip(questions, counting, strict=True):
+        one.found.strange = [name for name in one.found.strange if name not in configured]
         there = [e.name for e in endpoints if e.tier in asked.tiers or e.name in asked.endpoints]
         covered = [name for name in there if any(_covers(bill[1], name, asked) for bill in bills)]
         doors = {"billed_whole": covered, "not_billed": [name for name in there if name not in covered]}

@@ -82,6 +82,28 @@ def test_what_was_removed_by_its_age_cannot_be_answered_for() -> None:
     assert doubts(later, found(None, record(50), asked=later)) == []
 
 
+def test_a_record_with_an_early_time_does_not_answer_for_what_was_removed() -> None:
+    early = record(1, Label.PUBLIC, ts=0.0)
+    later = Question(label=Label.RESTRICTED, since=START + 60, until=START + 70)
+    for records in ([None, record(65), early], [early, None, record(65)], [record(50), None], [early, None]):
+        assert doubts(later, found(*records, asked=later)) == [
+            "records from the beginning of this time are not there any more"
+        ]
+    assert doubts(later, found(None, record(50), early, asked=later)) == []
+
+
+def test_an_attempt_counts_at_its_own_time_too() -> None:
+    later = Question(label=Label.RESTRICTED, since=START + 60, until=START + 70)
+    lap = AttemptRecord(endpoint="e", model="m", tier=Tier.FRONTIER, started=START + 65)
+    assert found(record(50, attempts=(lap,)), asked=later).went_calls == 1
+
+
+def test_an_endpoint_that_nobody_knows_is_not_shown_to_have_got_nothing() -> None:
+    asked = Question(label=Label.PUBLIC, tiers=(), endpoints=("e-frontier", "e-frontire"), until=START + 10)
+    counted = found(record(50, Label.PUBLIC, Tier.FRONTIER), asked=asked)
+    assert doubts(asked, counted)[1:] == ["no record names e-frontire: is that what the endpoint is called?"]
+
+
 def test_lowered_labels_are_counted() -> None:
     lowered = (LabelSource(source="declassified:abc", label=Label.INTERNAL),)
     assert found(record(1, Label.INTERNAL, Tier.FRONTIER, sources=lowered)).declassified == 1
