@@ -125,6 +125,8 @@ def prove_absence(
     )
     if asked.until <= asked.since:
         raise InvalidCall("--until: it lies before --since", param="--until")
+    if asked.until > time.time():
+        raise InvalidCall("--until: it lies in the future, of which nothing is recorded yet", param="--until")
     (proof,) = asyncio.run(absences(settings, [asked], verifier_of(settings, keys, witness), reconciled or []))
     if as_json:
         print_json(proof)
@@ -156,9 +158,10 @@ def pack(
     from tierwise.cli.pack import written
 
     settings = config.load(file)
-    made = asyncio.run(
-        written(settings, folder, since_ts(since), verifier_of(settings, None, witness), reconciled or [])
-    )
+    begin = since_ts(since)
+    if begin >= time.time():
+        raise InvalidCall("--since: it lies in the future, of which nothing is recorded yet", param="--since")
+    made = asyncio.run(written(settings, folder, begin, verifier_of(settings, None, witness), reconciled or []))
     if as_json:
         print_json(made)
     else:
