@@ -63,6 +63,8 @@ def runs(options: argparse.Namespace) -> Iterator[Run]:
     yield _fuzz(options.executions, seed)
     judged = {"TIERWISE_JUDGED": options.judged, "TIERWISE_SEED": seed}
     yield _tests("judge", "sqlite", "tests/unit/policy/test_judge_reference.py", judged)
+    planting = [PYTHON, "-m", "tests.mutants", "--all", "--json"]
+    yield Run("mutants", "sqlite", planting, {}, "scripts/mutants --all --json")
     yield _load("lies", "--step", options.lies_step, "--stalls", options.stalls, "--seed", seed)
     yield _load("peers", "--peers", options.peers, "--rounds", options.peers_rounds)
     yield _load("soak", "--requests", options.soak_requests, "--hours", options.soak_hours, "--seed", seed)

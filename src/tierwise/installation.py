@@ -8,6 +8,8 @@ import base64
 import hashlib
 import re
 import site
+import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
@@ -20,8 +22,9 @@ from tierwise.registry.demonstration import demonstration
 
 NAME = "tierwise"
 INSTALLERS = frozenset({"pip", "setuptools"})
-AT_START = ("*.pth", "*.start", "sitecustomize.py", "usercustomize.py")
-"""What Python's `site` runs, or may: of a `.pth` only the lines that begin with `import`."""
+CUSTOM = ("sitecustomize", "usercustomize")
+AT_START = ("*.pth", "*.start", *CUSTOM, *(f"{name}.*" for name in CUSTOM))
+"""What Python's `site` runs, or may: of a `.pth` only the lines that begin with `import`; modules of any kind."""
 MAX_PTH_BYTES = 1024 * 1024
 _REQUIRED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OF_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)")
@@ -118,6 +121,7 @@ def strays(places: Sequence[Path] | None = None, known: Iterable[str] = ()) -> l
     allowed = list(known)
     needed = {NAME, *packages(), *INSTALLERS, *map(plain, allowed)}
     found = [stray for place in (folders() if places is None else places) for stray in _strays(place, needed)]
+    found += _ran_from_elsewhere() if places is None else []
     return [stray for stray in found if f"sha256:{stray.sha256}" not in allowed]
 
 
@@ -135,6 +139,17 @@ def _strays(place: Path, needed: set[str]) -> Iterator[Stray]:
                 continue
             why = f"it is not what {owner} installed"
         yield Stray(path=file, sha256=None if digest is None else digest.hex(), why=why)
+
+
+def _ran_from_elsewhere() -> Iterator[Stray]:
+    """Give what has run in this process from a folder that is only on its path, by PYTHONPATH or a line of a `.pth`."""
+    for name in CUSTOM:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file is not None and Path(file).parent not in (*folders(), Path(sysconfig.get_path("stdlib"))):
+            digest = _digest(Path(file))
+            yield Stray(
+                path=Path(file), sha256=None if digest is None else digest.hex(), why="it was found on Python's path"
+            )
 
 
 def runs(file: Path) -> bool:

@@ -275,3 +275,27 @@ def test_an_auditor_gets_a_pack_and_can_check_it_alone(installed: Installed, tmp
     tampered(installed, "DELETE FROM records WHERE seq = 1")
     assert "NOT every ceiling" in installed.run("audit", "pack", str(folder), "--since", "1d", code=1).stdout
     assert "the log is not whole" in (folder / "pack.md").read_text()
+
+
+def test_where_no_label_has_a_ceiling_a_pack_still_needs_a_whole_log(
+    installed: Installed, rules: Path, tmp_path: Path
+) -> None:
+    more = '[labels]\nceilings = { confidential = "frontier", restricted = "frontier" }'
+    rules.write_text(rules.read_text().replace("[labels]", more))
+    asked(installed, "--model", "near")
+    folder = tmp_path / "pack"
+    assert json.loads(installed.run("audit", "pack", str(folder), "--json").stdout)["proofs"] == []
+    assert (folder / "log.keys").read_text().strip() == installed.run("audit", "key").stdout.strip()
+    tampered(installed, "UPDATE records SET record = x'00'")
+    assert "NOT every ceiling" in installed.run("audit", "pack", str(folder), code=1).stdout
+    assert "The log is not whole: record 1 is not what was signed" in (folder / "pack.md").read_text()
+
+
+@pytest.mark.usefixtures("rules")
+def test_nothing_is_shown_of_a_time_that_has_not_come(installed: Installed, tmp_path: Path) -> None:
+    asked(installed, "--model", "near")
+    question = ("audit", "prove-absence", "--label", "public", "--since", "1d", "--until", "2999-01-01")
+    assert "in the future" in installed.run(*question, code=2).stderr
+    assert (
+        "in the future" in installed.run("audit", "pack", str(tmp_path / "p"), "--since", "2999-01-01", code=2).stderr
+    )

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.contract.stores import KINDS, Open, opener
-from tests.unit.ledger.samples import START, a_decision
+from tests.unit.ledger.samples import START, a_decision, an_id, an_intent
 from tierwise.audit.checkpoint import opened as opened_note
 from tierwise.audit.notes import Signer
 from tierwise.core.errors import StoreError
+from tierwise.ledger.notary import Notary
 from tierwise.ledger.protocol import Store
 from tierwise.ledger.writer import Options
 from tierwise.postgres.connect import Place
@@ -93,6 +94,18 @@ def test_what_was_recorded_is_signed_and_whole(world: World) -> None:
     run(scene())
 
 
+def test_calls_without_an_outcome_can_be_asked_for(world: World) -> None:
+    async def scene() -> None:
+        store = await world.open(SIGNED)
+        await store.intent(an_intent(1))
+        await store.intent(an_intent(2))
+        await store.outcome(a_decision(2))
+        assert [call.id for call in await store.open_calls()] == [an_id(1)]
+        await store.close()
+
+    run(scene())
+
+
 TAMPERINGS: dict[str, tuple[str, list[str]]] = {
     "one bit of a record": ("record 7 is not what was signed", ["UPDATE records SET record = x'00' WHERE seq = 7"]),
     "a record and its leaf": (
@@ -111,6 +124,12 @@ TAMPERINGS: dict[str, tuple[str, list[str]]] = {
         "record 7 is not what was signed",
         ["UPDATE records SET seq = -7 WHERE seq = 7", "UPDATE records SET seq = 7 WHERE seq = 8",
          "UPDATE records SET seq = 8 WHERE seq = -7"],
+    ),
+    "one is put in before all": (
+        "a record -7 was put in", ["UPDATE records SET seq = -7 WHERE seq = 30", "DELETE FROM leaves WHERE seq = 30"],
+    ),
+    "one is put in at 0": (
+        "a record 0 was put in", ["UPDATE records SET seq = 0 WHERE seq = 30", "DELETE FROM leaves WHERE seq = 30"],
     ),
     "the end is cut off": (
         "the end is cut off: 30 records were signed, 25 are here",
@@ -139,6 +158,28 @@ def test_every_kind_of_tampering_is_found(world: World, name: str) -> None:
         await world.tamper(*statements)
         verifier = await found(world)
         assert any(finding.startswith(said) for finding in verifier.findings), verifier.findings
+
+    run(scene())
+
+
+@pytest.mark.parametrize("statements", [
+    ["DELETE FROM checkpoints", "DELETE FROM leaves", "UPDATE records SET record = x'00' WHERE seq = 2"],
+    ["DELETE FROM checkpoints WHERE size = 3", "DELETE FROM leaves WHERE seq > 2", "DELETE FROM records WHERE seq > 2"],
+])  # fmt: skip
+def test_a_gateway_does_not_sign_anew_what_it_has_signed(world: World, statements: list[str]) -> None:
+    async def scene() -> None:
+        store = await world.open(SIGNED)
+        notary = Notary(store, SIGNER, 10.0)
+        await recorded(store, 1, 3)
+        await notary.look()
+        assert notary.problem is None
+        await world.tamper(*statements)
+        await recorded(store, 4, 9)
+        for _ in range(2):
+            await notary.look()
+            assert "this gateway has seen 3 records, and here 0 are signed" in str(notary.problem)
+        assert await store.checkpoints() == []
+        await store.close()
 
     run(scene())
 

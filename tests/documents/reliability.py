@@ -181,6 +181,13 @@ PROOFS: dict[str, Proof] = {
             "log_too_long": "logs that grew with the load", "unanswered": "requests without any answer",
         },
     ),
+    "mutants": Proof(
+        claim="The tests notice the defects that have hurt others.",
+        how="Each is modelled on an incident of this field, planted alone in a copy of the sources, and put to the tests that "
+        "have to notice it, which pass without it (`tests/mutants/defects`).",
+        told={"planted": "defects planted", "caught": "noticed by a test that fails", "by_timeout": "of them only by a limit of time"},
+        never={"survived": "went unnoticed", "unproven": "could not be tried"},
+    ),
 }  # fmt: skip
 
 HEAD = """\

@@ -51,6 +51,7 @@ METRICS_TEXT = """
 
 `GET /metrics` shows them to Prometheus, and a collector gets the same by OTLP. A label's value is of a closed set or from the
 configuration, anything else is `other`: never a key, a session or an id. Every call is counted, whatever becomes of its spans.
+A collector that some label does not reach is told no workflow's name: neither those labels of metrics nor their sums apart.
 `tierwise_cost_usd_total` is exact to the last digit as it is shown; `cache_read`, `cache_write` and `reasoning` are parts of `input` and
 `output`, never to be added to them. `source` is `reported`, or `estimated` where an endpoint did not say.
 

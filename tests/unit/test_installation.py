@@ -158,3 +158,24 @@ def test_the_bill_of_materials_is_one_by_the_published_schema() -> None:
 def test_the_schema_would_notice() -> None:
     wrong = dict(sbom()) | {"components": [{"type": "gadget", "name": "x"}]}
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(msgspec.json.encode(wrong).decode()) is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["sitecustomize/__init__.py", "sitecustomize.pyc", "usercustomize.cpython-311-x86_64-linux-gnu.so"]
+)
+def test_a_module_of_any_kind_that_python_starts_is_seen(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"import os")
+    assert [stray.path for stray in strays([tmp_path])] == [tmp_path / name.partition("/")[0]]
+
+
+def test_what_ran_from_anywhere_on_the_path_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "sitecustomize.py"
+    file.write_text("ran = True")
+    code = "from tierwise.installation import strays; print(*strays(), sep='\\n')"
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert f"{file} (sha256:" in done.stdout
+    assert "found on Python's path" in done.stdout

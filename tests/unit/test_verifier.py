@@ -55,6 +55,14 @@ def test_no_cell_can_become_anything_else(at: int, column: int, value: Any) -> N
     assert findings(rows=rows), "found, and no error of ours"
 
 
+@pytest.mark.parametrize("number", [-1, 0, 5, "6", None])
+def test_a_row_whose_number_is_no_place_was_put_in(number: Any) -> None:
+    rows: list[Any] = sorted(
+        [*ROWS, (number, b"record", b"")], key=lambda row: row[0] if isinstance(row[0], int) else 0
+    )
+    assert findings(rows=rows) == [f"a record {number!a} was put in"]
+
+
 @given(st.integers(0, SIZE - 1), st.integers(0, 7), st.data())
 def test_no_bit_of_a_record_can_change(at: int, bit: int, data: st.DataObject) -> None:
     number, record, leaf = ROWS[at]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label, Tier
 
@@ -31,6 +32,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 class _Attempt(msgspec.Struct, frozen=True):
     endpoint: str
     tier: Tier
+    started: float
 
 
 class _Labelled(msgspec.Struct, frozen=True):
@@ -50,10 +52,12 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, kw_only=True):
-    """What was found. Numbers are of calls; `went` lists those that contradict, `unknown` those that were cut short.
+    """What was found. Numbers are of calls; `went` lists those that contradict, `unknown` those that were cut short
+    or are still open.
 
     `declassified` carried a lowered label; `removed` records are gone by their age, and `oldest` is the time of the
-    first that is still there: what lies before it cannot be answered.
+    first that is still there behind each of them: what lies before it cannot be answered. `strange` endpoints were
+    asked about and stand in no record.
     """
 
     looked_at: int = 0
@@ -63,11 +67,13 @@ class Counted(msgspec.Struct, kw_only=True):
     went_calls: int = 0
     unknown: list[str] = msgspec.field(default_factory=list)
     unknown_calls: int = 0
+    open_calls: int = 0
     declassified: int = 0
     removed: int = 0
     oldest: float | None = None
     first_seq: int | None = None
     last_seq: int | None = None
+    strange: list[str] = msgspec.field(default_factory=list)
 
 
 _records = msgspec.json.Decoder(_Record)
@@ -77,8 +83,17 @@ class Absence:
     """Reads a log's rows and counts (`found`)."""
 
     def __init__(self, question: Question) -> None:
-        self.found = Counted()
+        self.found = Counted(strange=list(question.endpoints))
         self._asked = question
+        self._gap, self._floor = False, 0.0
+
+    def still_open(self, call: Decision) -> None:
+        """Count a call that has no record yet: under way, or cut short by a kill after which no gateway has begun."""
+        asked = self._asked
+        inside = asked.since <= call.ts < asked.until and asked.workflow in (None, call.workflow)
+        if inside and call.label.value.rank >= asked.label.rank:
+            self.found.open_calls += 1
+            _name(self.found.unknown, call.id)
 
     def begin(self, _checkpoints: Sequence[str], _removal: str | None) -> None:
         """Signatures are looked at by the verifier."""
@@ -88,6 +103,7 @@ class Absence:
         for seq, record, _ in rows:
             if record is None:
                 self.found.removed += 1
+                self.found.oldest, self._gap = None, True
                 continue
             try:
                 self._count(seq, _records.decode(record))
@@ -96,8 +112,15 @@ class Absence:
 
     def _count(self, seq: int, record: _Record) -> None:
         found, asked = self.found, self._asked
-        found.oldest = record.ts if found.oldest is None else min(found.oldest, record.ts)
-        if not asked.since <= record.ts < asked.until or asked.workflow not in (None, record.workflow):
+        if self._gap:  # only what was older than this one went: any other record says nothing of it
+            found.oldest = self._floor = max(self._floor, record.ts)
+            self._gap = False
+        if found.strange:
+            known = {attempt.endpoint for attempt in record.attempts}
+            found.strange = [name for name in found.strange if name not in known]
+        times = (record.ts, *(attempt.started for attempt in record.attempts))
+        inside = any(asked.since <= ts < asked.until for ts in times)
+        if not inside or asked.workflow not in (None, record.workflow):
             return
         found.looked_at += 1
         found.first_seq = seq if found.first_seq is None else found.first_seq
@@ -123,6 +146,10 @@ def doubts(asked: Question, found: Counted) -> list[str]:
         said.append(f"{_calls(found.went_calls)} with this label went there")
     if found.unknown_calls:
         said.append(f"of {_calls(found.unknown_calls)} it is not known where they went: the gateway was killed")
+    if found.open_calls:
+        said.append(f"{_calls(found.open_calls)} with this label have no outcome yet: ask about the time before them")
+    if found.strange:
+        said.append(f"no record names {', '.join(found.strange)}: is that what the endpoint is called?")
     if found.removed and (found.oldest is None or asked.since < found.oldest):
         said.append("records from the beginning of this time are not there any more")
     return said

@@ -168,6 +168,10 @@ def pack(
 
 def _span(since: str, until: str | None) -> tuple[float, float]:
     begin, end = since_ts(since), time.time() if until is None else moment_ts(until, "--until", ago=True)
+    now = time.time()
+    for option, moment in (("--since", begin), ("--until", end)):
+        if moment > now:
+            raise InvalidCall(f"{option}: it lies in the future, of which nothing is recorded yet", param=option)
     if end <= begin:
         raise InvalidCall("--until: it lies before --since", param="--until")
     return begin, end

@@ -335,7 +335,7 @@ async def _audit(settings: config.Settings) -> Finding:
         signer, files = bootstrap.signer(settings, make=False), bootstrap.witness_files(settings)
         size = opened(notes[-1], signer.keys).size
         for one in files:
-            compare(await one.last(), notes, signer, one.name)
+            compare(await one.last(), notes, signer, f"the witness {one.name}")
     except TierwiseError as error:
         mend = "`tierwise audit verify` says more; docs/reference/audit.md says what to do"
         return Finding(what="audit", well=False, detail=str(error), mend=mend)

@@ -54,9 +54,10 @@ def moment_ts(text: str, option: str, *, ago: bool) -> float:
         return time.time() + (-span if ago else span)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        # In UTC: what a zone carries out of the years 1 to 9999 can be printed nowhere.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
         raise InvalidCall(f"{option} {text!r}: give 12h, 90d or a date such as 2027-01-31", param=option) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def since_ts(text: str | None) -> float:

@@ -41,7 +41,9 @@ async def written(
     async with bootstrap.reading(settings) as history:
         trace = await _trace(history, span)
     made: dict[str, Any] = {
-        "shown": all(proof["shown"] for proof in proofs),
+        # Where no label has a ceiling there is no proof, but there is still a log.
+        "shown": not reading.findings and all(proof["shown"] for proof in proofs),
+        "findings": reading.findings,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "since": since,
         "until": until,
@@ -53,6 +55,7 @@ async def written(
         },
         "policy": {"release": settings.release, "text": msgspec.to_builtins(settings.policy)},
         "ceilings": limits,
+        "keys": list(reading.keys),
         "proofs": proofs,
         "retention": {
             "records_kept_s": ledger.keep_s,
@@ -90,14 +93,15 @@ def _write(folder: Path, made: dict[str, Any], pages: str) -> None:
     (folder / "pack.md").write_text(pages, "utf-8")
     (folder / "pack.json").write_bytes(msgspec.json.format(_encoder.encode(made), indent=2) + b"\n")
     shutil.copyfile(verifier.__file__, folder / "verifier.py")
-    first = made["proofs"][0] if made["proofs"] else {"keys": [], "checkpoint": None}
-    (folder / "log.keys").write_text("".join(f"{key}\n" for key in first["keys"]), "utf-8")
+    first = made["proofs"][0] if made["proofs"] else {"checkpoint": None}
+    (folder / "log.keys").write_text("".join(f"{key}\n" for key in made["keys"]), "utf-8")
     (folder / "checkpoint").write_text(first["checkpoint"] or "", "utf-8")
 
 
 def _pages(made: dict[str, Any], settings: config.Settings) -> Iterator[str]:
     yield f"# Where data went: {utc(made['since'])} to {utc(made['until'])} UTC\n"
     yield "**Every ceiling was kept.**\n" if made["shown"] else "**NOT every ceiling is shown to have been kept.**\n"
+    yield from (f"The log is not whole: {one}\n" for one in made["findings"])
     yield "Made by `tierwise audit pack`; `pack.json` says the same for machines. What each word means, and what is not"
     yield "protected, stands in docs/reference/audit.md and SECURITY.md of Tierwise.\n"
     yield "## What was to be kept\n"

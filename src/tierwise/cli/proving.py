@@ -10,6 +10,7 @@ from tierwise.audit.absence import Absence, Counted, Question, doubts
 from tierwise.audit.notes import VerifierKey
 from tierwise.cli.reading import Several, bar
 from tierwise.cli.reconcile import Kept, kept
+from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.economics.reconcile import covers
 from tierwise.ledger.notary import SEPARATOR
@@ -23,6 +24,10 @@ async def absences(
 ) -> list[dict[str, Any]]:
     """Return for each question the proof, or why there is none, as it is printed as JSON; the log is read once."""
     counting = [Absence(asked) for asked in questions]
+    # Before the log is read: what ends in between is in both.
+    for call in await _open_calls(settings):
+        for one in counting:
+            one.still_open(call)
     checkpoints = await read(settings, verifier, *counting)
     told = report(verifier)
     bills = [(path.name, *kept(path)) for path in reconciled]
@@ -32,7 +37,9 @@ async def absences(
     shared = {"log": told, "checkpoint": checkpoints[-1] if checkpoints else None, "keys": list(verifier.keys)}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     proofs = []
+    configured = {endpoint.name for endpoint in endpoints}
     for asked, one in zip(questions, counting, strict=True):
+        one.found.strange = [name for name in one.found.strange if name not in configured]
         there = [e.name for e in endpoints if e.tier in asked.tiers or e.name in asked.endpoints]
         covered = [name for name in there if covers(agreeing, name, asked.since, asked.until)]
         doors = {"billed_whole": covered, "not_billed": [name for name in there if name not in covered]}
@@ -99,6 +106,11 @@ async def read(settings: config.Settings, *readings: Any) -> list[str]:
             several = Several(readings, tell)
             await history.read_log(several)
         return several.checkpoints
+
+
+async def _open_calls(settings: config.Settings) -> list[Decision]:
+    async with bootstrap.reading(settings) as history:
+        return [] if history is None else [call.decision("pending", "") for call in await history.open_calls()]
 
 
 def report(verifier: Verifier) -> dict[str, Any]:

@@ -289,7 +289,8 @@ def _moment(row: Row, column: str, cell: Any) -> float:
         return float(text)
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        # In UTC: what a zone carries out of the years 1 to 9999 can be printed nowhere.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except (ValueError, OverflowError):
         raise row.wrong(
             column, f"{text[:40]!a} is no time: write 2026-11-01, 2026-11-01T08:00:00Z or Unix seconds"

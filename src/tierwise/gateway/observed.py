@@ -22,7 +22,7 @@ from tierwise.providers.address import Address, parse
 from tierwise.providers.outlet import outlet
 from tierwise.registry.kinds import kinds
 from tierwise.telemetry.export import Exporter, Made
-from tierwise.telemetry.families import Family, Point
+from tierwise.telemetry.families import Family, Point, without_workflows
 from tierwise.telemetry.known import Known, known
 from tierwise.telemetry.metrics import Metrics
 from tierwise.telemetry.names import naming
@@ -71,7 +71,10 @@ async def observed(
 
     def offer() -> None:
         if settings.metrics:
-            exporter.offer((*metrics.families(), *metrics.conventions(made.naming)))
+            own = tuple(metrics.families())
+            if not all(map(reaches, Label)):  # of the calls of a workflow some may have labels that do not go there
+                own = tuple(map(without_workflows, own))
+            exporter.offer((*own, *metrics.conventions(made.naming)))
 
     async def repeat() -> None:
         while True:

@@ -20,6 +20,8 @@ STEP_LEAVES = 1000
 THIN_S = 3600
 PAGE_ROWS = 2000
 MOST_RECORDS = (1 << 63) - 1
+BEFORE_ALL = -MOST_RECORDS - 1
+"""Before any number that a row can have, also one that no ledger gives."""
 
 LogRow = tuple[int, bytes | None, bytes | None]
 """A record's number, its bytes (None: taken away), and its leaf (None: not hashed yet)."""
@@ -83,7 +85,7 @@ def read(db: sqlite3.Connection, reading: LogReading) -> None:
     """Have the whole log read as it is at one moment."""
     with transaction(db, "DEFERRED"):
         reading.begin(checkpoints(db), removal(db))
-        after = 0
+        after = BEFORE_ALL
         while rows := page(db, after):
             reading.take(rows)
             after = rows[-1][0]

@@ -68,6 +68,10 @@ class History:
         """Return the open calls that have money set aside, and how much, in US dollars."""
         return await self._read(queries.holds)
 
+    async def open_calls(self) -> list[Intent]:
+        """Return the calls whose outcome is open: under way, or cut short by a kill and not closed yet."""
+        return await self._read(queries.open_calls)
+
     async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Return the highest label that the key's session has carried since then, None if the session is new."""
         return await self._read(lambda db: queries.session_label(db, key_id, session, since_ts))

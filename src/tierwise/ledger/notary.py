@@ -93,6 +93,7 @@ class Notary:
         self._due = dict.fromkeys(witnesses, 0.0)
         self._told: dict[Witness, int] = {}
         self._agreed = False
+        self._seen: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._problems: dict[str, str] = {}
 
@@ -125,6 +126,7 @@ class Notary:
             await self._agree()
             await self._log.notarise()
             notes = await self._log.checkpoints()
+            self._seen = notes[-1] if notes else None
             size = opened(notes[-1], self._signer.keys).size if notes else 0
             self._well(LOG)
         except StoreError as error:
@@ -139,12 +141,16 @@ class Notary:
         return None
 
     async def _agree(self) -> None:
-        """Hold the log against what witnesses saw of it before this process began: an old copy is not signed on."""
+        """Hold the log against what this process saw of it last, and witnesses before it began.
+
+        An old copy is not signed on, nor one that was put there, or whose checkpoints were taken away, meanwhile.
+        """
+        notes = await self._log.checkpoints()
+        compare(self._seen, notes, self._signer, "this gateway")
         if self._agreed:
             return
-        notes = await self._log.checkpoints()
         for witness in self._due:
-            compare(await witness.last(), notes, self._signer, witness.name)
+            compare(await witness.last(), notes, self._signer, f"the witness {witness.name}")
         self._agreed = True
 
     async def _tell(self, witness: Witness, size: int, note: str, *, last: bool) -> None:
@@ -176,17 +182,17 @@ class Notary:
 
 
 def compare(seen: str | None, notes: Sequence[str], signer: Signer, name: str) -> None:
-    """Hold the log's checkpoints against the last that the witness of this name has seen. Raises Unverified."""
+    """Hold the log's checkpoints against the last that somebody has seen. Raises Unverified."""
     if seen is None:
         return
     here = opened(notes[-1], signer.keys) if notes else None
     try:
         found = opened(seen, signer.keys)
     except TierwiseError as error:
-        raise Unverified(f"the witness {name} has seen another log: {error}") from None
+        raise Unverified(f"{name} has seen another log: {error}") from None
     size = here.size if here else 0
     if found.size > size:
         told = "an old copy, or its end is cut off"
-        raise Unverified(f"the witness {name} has seen {found.size} records, and here {size} are signed: {told}")
+        raise Unverified(f"{name} has seen {found.size} records, and here {size} are signed: {told}")
     if here and found.size == size and found.root != here.root:
-        raise Unverified(f"the witness {name} has seen other records than are here")
+        raise Unverified(f"{name} has seen other records than are here")

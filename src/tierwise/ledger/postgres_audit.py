@@ -12,7 +12,16 @@ from tierwise.audit.log import continued, extended, missing, signed
 from tierwise.audit.notes import Signer
 from tierwise.audit.removed import added, stated, statement
 from tierwise.audit.tree import leaf_hash
-from tierwise.ledger.audit_tables import MOST_RECORDS, PAGE_ROWS, STEP_LEAVES, THIN_S, LogReading, LogRow, merged
+from tierwise.ledger.audit_tables import (
+    BEFORE_ALL,
+    MOST_RECORDS,
+    PAGE_ROWS,
+    STEP_LEAVES,
+    THIN_S,
+    LogReading,
+    LogRow,
+    merged,
+)
 
 # "Twla". Whoever also takes the lock of the records takes that one first.
 _LOCK = 0x5477_6C61
@@ -65,7 +74,7 @@ async def read(db: Any, reading: LogReading) -> None:
     """Have the whole log read as it is at one moment."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
         reading.begin(await checkpoints(db), await removal(db))
-        after = 0
+        after = BEFORE_ALL
         while rows := await page(db, after):
             await asyncio.to_thread(reading.take, rows)
             after = rows[-1][0]

@@ -29,7 +29,7 @@ from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.postgres_migrations import MIGRATIONS
 from tierwise.ledger.postgres_tables import text
-from tierwise.ledger.queries import BEHIND, HOLDS, PAGE_ROWS, Filter, alone, held, numbered, prefix_of
+from tierwise.ledger.queries import BEHIND, HOLDS, OPEN, PAGE_ROWS, Filter, alone, held, numbered, prefix_of
 from tierwise.ledger.releases import Release
 from tierwise.postgres.connect import Place, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import check
@@ -90,6 +90,10 @@ class PostgresHistory:
     async def holds(self) -> list[tuple[Intent, Decimal]]:
         """Return the open calls that have money set aside, and how much, in US dollars."""
         return held(await self._read(lambda db: db.fetch(HOLDS)))
+
+    async def open_calls(self) -> list[Intent]:
+        """Return the calls whose outcome is open: under way, or cut short by a kill and not closed yet."""
+        return [decode_intent(record) for (record,) in await self._read(lambda db: db.fetch(OPEN))]
 
     async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Return the highest label that the key's session has carried since then, None if the session is new."""

@@ -44,6 +44,9 @@ class Reader(Protocol):
     async def holds(self) -> list[tuple[Intent, Decimal]]:
         """Return the open calls that have money set aside, and how much, in US dollars."""
 
+    async def open_calls(self) -> list[Intent]:
+        """Return the calls whose outcome is open: under way, or cut short by a kill and not closed yet."""
+
     async def session_label(self, key_id: str | None, session: str, since_ts: float = 0.0) -> Label | None:
         """Return the highest label that the key's session has carried since then, None if the session is new."""
 

@@ -103,6 +103,14 @@ def holds(db: sqlite3.Connection) -> list[tuple[Intent, Decimal]]:
     return held(db.execute(HOLDS).fetchall())
 
 
+OPEN = "SELECT record FROM intents ORDER BY id"
+
+
+def open_calls(db: sqlite3.Connection) -> list[Intent]:
+    """Return the calls whose outcome is open."""
+    return [decode_intent(record) for (record,) in db.execute(OPEN)]
+
+
 HOLDS = "SELECT record, held_picousd FROM intents WHERE held_picousd > 0"
 
 

@@ -38,6 +38,7 @@ class Bounded(HttpToolsProtocol):
     _part: Part = "between"
     _head_bytes = 0
     _body_bytes = 0
+    _begun = 0
     _refused = _spare = False
     _running: RequestResponseCycle | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -70,11 +71,13 @@ class Bounded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        if self._part == "head":
-            self._head_bytes += len(data)
+        before, self._begun = self._part, 0
         super().data_received(data)
         if self._refused or self.transport.is_closing():
             return
+        # Of what was read together with the end of another message nobody knows how much is of this head.
+        if self._part == "head" and (before, self._begun) in (("head", 0), ("between", 1)):
+            self._head_bytes += len(data)
         if self._part == "head" and self._head_bytes > self.limits.max_header_bytes:
             self._refuse_head()
         elif self._part == "between" and self._busy():
@@ -98,6 +101,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._part, self._head_bytes = "head", 0
+        self._begun += 1
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)

@@ -7,7 +7,7 @@ both ways lead to the same dashboards. Amounts are written with every digit that
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -39,6 +39,21 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         """The name of its samples, without what a histogram's have beside it."""
         unit = UNITS.get(self.unit, "")
         return self.name.replace(".", "_") + unit + ("_total" if self.kind == "counter" else "")
+
+
+def without_workflows(family: Family) -> Family:
+    """Return the family with no workflow's name in it; points that are then of the same labels are added up."""
+    if family.kind == "histogram":  # none has one
+        return family
+    found: dict[tuple[tuple[str, str | int], ...], Any] = {}
+    for point in family.points:
+        labels = {name: value for name, value in point.labels.items() if name != "workflow"}
+        if str(labels.get("scope", "")).startswith("workflow:"):
+            labels["scope"] = "workflow"
+        key = tuple(labels.items())
+        found[key] = found.get(key, 0) + point.value
+    points = tuple(Point(labels=dict(key), value=value) for key, value in found.items())
+    return msgspec.structs.replace(family, points=points)
 
 
 def gauge(name: str, told: str, value: Number, unit: str = "") -> Family:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from decimal import Decimal
+from time import monotonic
 
 import pytest
 
@@ -21,6 +22,7 @@ from tierwise.core.errors import (
 from tierwise.core.label import Label
 from tierwise.core.model import Endpoint, Limits
 from tierwise.economics.budget import Budget
+from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.workflow import Workflow
@@ -372,6 +374,18 @@ async def leave(h: House, model: str, *, stream: bool) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_callers_who_leave_say_nothing_of_an_endpoint(house: Build) -> None:
+    async def scene() -> None:
+        async with house(served={"near": "scripted-near?fault=slow_chunks&delay_ms=50"}) as h:
+            for _ in range(BreakerSettings().failures + 1):
+                await leave(h, "near", stream=True)
+            await h.gateway.aclose()
+            assert [record.outcome for record in await h.wired.ledger.latest(9)] == ["cancelled"] * 6
+            assert h.gateway.facts.resting_s("near", monotonic()) == 0
+
+    run(scene())
 
 
 async def soon(holds: Callable[[], bool], limit_s: float = 5) -> bool:

@@ -1,6 +1,7 @@
 """What was admitted is given back on every way out, and a crowd passes neither a limit nor a budget."""
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
@@ -9,16 +10,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.integration.gateway.conftest import Build, House, text_of
-from tierwise.core.errors import BudgetExceeded, LimitExceeded, TierwiseError
+from tests.integration.gateway.conftest import PRICE, TIERS, Build, House, text_of
+from tierwise.core.errors import BudgetExceeded, GateFailed, LimitExceeded, TierwiseError
 from tierwise.core.grant import Grant, Rate
 from tierwise.core.label import Label
 from tierwise.core.model import Limits as EndpointLimits
 from tierwise.economics.budget import Budget
 from tierwise.economics.limits import Limit
+from tierwise.economics.price import worst_cost_usd
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.gateway import Reply
 from tierwise.gateway.workflow import Match, Workflow
+from tierwise.registry.settings import ModelRow
 
 ONCE = FallbackSettings(retries_same=0, max_attempts=1)
 ONE = (Limit(scope="all", concurrent=1, tokens_per_minute=100_000),)
@@ -154,6 +157,24 @@ async def test_an_answer_that_nobody_limits_is_set_aside_at_its_longest(house: B
         told = await asyncio.gather(*(ask(built, model="far") for _ in range(3)), return_exceptions=True)
         assert [type(one) for one in told if not isinstance(one, Reply)] == [BudgetExceeded] * 2
         assert (await ask(built, model="far", max_tokens=100)).answer is not None
+
+
+@played
+async def test_what_an_earlier_attempt_has_cost_stays_set_aside_beside_the_next(house: Build) -> None:
+    """The budget has room for either, and not for both: the first is paid, so the second is not asked."""
+    rows = [ModelRow(id=name, endpoint=f"{name}-server", served_name=f"scripted-{name}", price=PRICE) for name in TIERS]
+    rows[1] = msgspec.structs.replace(rows[1], served_name="scripted-mid?fault=truncation")
+    flow = Workflow(name="w", candidates=("mid", "far"), strategy="cascade")
+    asked = {"model": "auto:w", "messages": [{"role": "user", "content": "word " * 40}], "max_tokens": 100}
+    for more, second in ((Decimal("0.00001"), 0), (Decimal("0.01"), 1)):
+        async with house(model=tuple(rows), workflow=(flow,)) as built:
+            one = worst_cost_usd(PRICE, built.call(**asked).features.input_tokens_est, 100)
+        budget = Budget(scope="all", limit_usd=one + more, window="30d")
+        async with house(model=tuple(rows), workflow=(flow,), budget=(budget,)) as built:
+            with contextlib.suppress(GateFailed):
+                await ask(built, **asked)
+            assert (built.asked()["mid"], built.asked()["far"]) == (1, second)
+            assert built.gateway.facts.accounts[0].spent <= budget.limit_usd
 
 
 UNKNOWN = {

@@ -17,7 +17,7 @@ from tierwise.ledger.encode import decode_decision
 from tierwise.ledger.export import COLUMNS, complete, to_jsonl, to_parquet
 from tierwise.ledger.store import Ledger
 
-COSTS = [Decimal("0.000123456789"), None, Decimal("1234567.89"), Decimal(0)]
+COSTS = [Decimal("0.000123456789"), None, Decimal("1234567.890123456789"), Decimal(0)]
 
 
 async def filled(path: Path) -> None:

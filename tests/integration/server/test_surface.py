@@ -29,6 +29,41 @@ def test_a_wrong_hint_is_refused(door: Door, hint: str) -> None:
     assert door.ask(BODY, HEAD + hint.encode() + b"\r\n")[0] == 400
 
 
+@pytest.mark.parametrize(
+    "begun", [b"POST /v1/chat/completions HTTP/1.1\r\n" + HEAD + b"Content-Length: 500\r\n\r\n{", b"GET /"]
+)
+def test_a_request_that_drips_has_no_more_time_than_one_that_stalls(door: Door, begun: bytes) -> None:
+    deadline = time.monotonic() + 5
+    with door.line() as line:
+        line.sendall(begun)
+        line.settimeout(0.05)
+        answer = b""
+        while not answer and time.monotonic() < deadline:
+            try:
+                answer = line.recv(4096)
+            except TimeoutError:
+                line.sendall(b"a")
+    assert answer[9:12] == b"408"
+
+
+@pytest.mark.parametrize("size", [70_000, 1_000_000])
+def test_a_head_that_never_ends_is_refused_before_its_time_is_up(door: Door, size: int) -> None:
+    assert door.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nx: " + b"a" * size)[9:12] == b"431"
+
+
+def test_many_requests_at_once_are_no_long_head(door: Door) -> None:
+    one = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"x: " + b"a" * 30_000 + b"\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n"
+    assert door.send(one * 4 + last).count(b"HTTP/1.1 200") == 5
+
+
+def test_a_body_of_50_mb_without_a_length_is_refused_while_it_is_sent_and_the_answer_arrives(door: Door) -> None:
+    head = b"POST /v1/chat/completions HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    answer = door.send(head + b"%x\r\n%b\r\n0\r\n\r\n" % (50_000_000, b"a" * 50_000_000))
+    assert answer[9:12] == b"413"
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "request_too_large"
+
+
 DAWDLED = [
     b"POST /nowhere HTTP/1.1\r\n" + HEAD + b"Content-Length: 999999\r\n\r\n",  # answered before its body came
     b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n",

@@ -93,6 +93,27 @@ def test_metrics_arrive_under_both_sorts_of_names(house: Build) -> None:
     run(scene)
 
 
+@pytest.mark.parametrize(("tier", "told"), [(None, True), (Tier.FRONTIER, False)])
+def test_metrics_name_no_workflow_to_a_collector_that_some_label_does_not_reach(
+    house: Build, tier: Tier | None, told: bool
+) -> None:
+    async def scene(collector: Collector) -> None:
+        more = {
+            "workflow": (Workflow(name="layoffs"), Workflow(name="other")),
+            "budget": (Budget(scope="workflow:layoffs", limit_usd=Decimal(5)),),
+        }
+        async with house(telemetry=sending(collector.url, tier=tier), **more) as h:
+            for workflow in ("layoffs", "other"):
+                await h.ask(hints=Hints(workflow=workflow))
+            assert b"layoffs" in h.wired.observed.metrics.render(), "who scrapes us has it"
+        bodies = b"".join(body for path, _, body in collector.requests if path == "/v1/metrics")
+        assert (b"layoffs" in bodies) is told
+        counted = [point.as_int for point in collector.metrics["tierwise.workflow.calls"].sum.data_points]
+        assert counted == ([1, 1] if told else [2])
+
+    run(scene)
+
+
 def test_the_collectors_headers_are_secrets_of_the_environment(house: Build) -> None:
     async def scene(collector: Collector) -> None:
         telemetry = sending(collector.url, headers={"authorization": "env:COLLECTOR"})

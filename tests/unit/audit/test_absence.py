@@ -55,6 +55,14 @@ def test_a_call_that_was_cut_short_is_not_known_to_have_stayed() -> None:
     assert "it is not known where they went" in doubts(ASKED, counted)[0]
 
 
+def test_a_call_that_has_no_outcome_yet_is_not_known_to_have_stayed() -> None:
+    absence = Absence(ASKED)
+    for number, label in (1, Label.RESTRICTED), (2, Label.PUBLIC), (20_000, Label.RESTRICTED):
+        absence.still_open(a_decision(number, ts=START + number, label=Labelled(value=label)))
+    assert (absence.found.open_calls, absence.found.unknown) == (1, [a_decision(1).id])
+    assert "no outcome yet" in doubts(ASKED, absence.found)[0]
+
+
 def test_an_endpoint_can_be_asked_about() -> None:
     asked = Question(label=Label.PUBLIC, tiers=(), endpoints=("e-self_hosted",), until=START + 10)
     assert found(record(1, Label.PUBLIC, Tier.SELF_HOSTED), asked=asked).went_calls == 1
@@ -72,6 +80,28 @@ def test_what_was_removed_by_its_age_cannot_be_answered_for() -> None:
     assert doubts(ASKED, counted) == ["records from the beginning of this time are not there any more"]
     later = Question(label=Label.RESTRICTED, since=START + 60, until=START + 70)
     assert doubts(later, found(None, record(50), asked=later)) == []
+
+
+def test_a_record_with_an_early_time_does_not_answer_for_what_was_removed() -> None:
+    early = record(1, Label.PUBLIC, ts=0.0)
+    later = Question(label=Label.RESTRICTED, since=START + 60, until=START + 70)
+    for records in ([None, record(65), early], [early, None, record(65)], [record(50), None], [early, None]):
+        assert doubts(later, found(*records, asked=later)) == [
+            "records from the beginning of this time are not there any more"
+        ]
+    assert doubts(later, found(None, record(50), early, asked=later)) == []
+
+
+def test_an_attempt_counts_at_its_own_time_too() -> None:
+    later = Question(label=Label.RESTRICTED, since=START + 60, until=START + 70)
+    lap = AttemptRecord(endpoint="e", model="m", tier=Tier.FRONTIER, started=START + 65)
+    assert found(record(50, attempts=(lap,)), asked=later).went_calls == 1
+
+
+def test_an_endpoint_that_nobody_knows_is_not_shown_to_have_got_nothing() -> None:
+    asked = Question(label=Label.PUBLIC, tiers=(), endpoints=("e-frontier", "e-frontire"), until=START + 10)
+    counted = found(record(50, Label.PUBLIC, Tier.FRONTIER), asked=asked)
+    assert doubts(asked, counted)[1:] == ["no record names e-frontire: is that what the endpoint is called?"]
 
 
 def test_lowered_labels_are_counted() -> None:

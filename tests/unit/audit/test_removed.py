@@ -31,7 +31,15 @@ def test_nothing_was_removed_where_nothing_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "note", [checkpoint(SIGNER, 1, bytes(32)), SIGNER.sign("ledger.example\nremoved\nx-y\n"), "no note"]
+    "note",
+    [
+        checkpoint(SIGNER, 1, bytes(32)),
+        SIGNER.sign("ledger.example\nremoved\nx-y\n"),
+        "no note",
+        "ledger.example\nremoved\n1-2\n",
+        statement(Signer("ledger.example", bytes(32)), [(1, 2)]),
+        statement(SIGNER, [(1, 2)]).replace("1-2", "1-9"),
+    ],
 )
 def test_only_a_signed_statement_is_believed(note: str) -> None:
     with pytest.raises(StoreError):

@@ -38,7 +38,7 @@ def test_a_date_is_that_of_utc_unless_it_says_where(text: str, ts: float) -> Non
     assert moment_ts(text, "--since", ago=True) == moment_ts(text, "--expires", ago=False) == ts
 
 
-@pytest.mark.parametrize("text", ["soon", "2027-13-01", "8y", "12"])
+@pytest.mark.parametrize("text", ["soon", "2027-13-01", "8y", "12", "0001-01-01T00:00:00+14:00"])
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(InvalidCall, match="--since"):
         since_ts(text)

@@ -123,6 +123,7 @@ def test_lists_of_requests() -> None:
         ("2026-13-01,big,1,0,1,1,0", "column 'start'"),
         ("1.11.2026,big,1,0,1,1,0", "is no time"),
         (",big,1,0,1,1,0", "is no time"),
+        ("0001-01-01T00:00:00+14:00,big,1,0,1,1,0", "is no time"),
         ("2026-11-01,,1,0,1,1,0", "column 'model'"),
         ('2026-11-01,"=cmd|x!A1",1,0,1,1,0', "begin like a formula"),
         ("2026-11-01,+sum,1,0,1,1,0", "begin like a formula"),

@@ -12,7 +12,7 @@ from tierwise.core.decision import AttemptRecord, Decision, Labelled, LabelSourc
 from tierwise.core.errors import StoreError
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
-from tierwise.gateway.flips import EXAMPLES, Side, Tally, kinds
+from tierwise.gateway.flips import EXAMPLES, MOST_NAMES, OTHER, Side, Tally, kinds
 from tierwise.gateway.openings import openings
 from tierwise.gateway.replay import against_policy, against_record
 from tierwise.gateway.rules import Rules
@@ -211,3 +211,16 @@ def test_costs_and_moves_are_those_of_both_sides() -> None:
     assert (tally.cost_before_usd, tally.cost_after_usd) == (6, 8)
     assert tally.moves == {("near (local)", "far (frontier)"): 2, ("far (frontier)", "near (local)"): 1}
     assert (tally.decisions, tally.flipped) == (4, 3)
+
+
+def test_beyond_so_many_names_workflows_and_moves_are_counted_together_and_known_ones_alone() -> None:
+    tally = Tally()
+    near = Side(label=Label.PUBLIC, first="near", tier=Tier.LOCAL)
+    for number in range(MOST_NAMES + 3):
+        there = msgspec.structs.replace(near, first=f"m{number}")
+        tally.add(str(number), f"w{number}", near, there)
+        tally.add(str(number), "w0", near, msgspec.structs.replace(near, first="m0"))
+    assert len(tally.moves) == len(tally.groups) == MOST_NAMES + 1
+    assert tally.moves[OTHER, OTHER] == tally.groups[OTHER, Label.PUBLIC]["flipped"] == 3
+    assert tally.moves["near (local)", "m0 (local)"] == tally.groups["w0", Label.PUBLIC]["flipped"] == MOST_NAMES + 4
+    assert sum(tally.moves.values()) == sum(group["decisions"] for group in tally.groups.values()) == tally.decisions

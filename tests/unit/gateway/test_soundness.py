@@ -164,18 +164,20 @@ def test_a_key_may_be_made_later_so_a_rule_that_names_none_is_only_doubted() -> 
 
 
 def test_a_limit_or_budget_of_nothing_and_a_key_for_no_model_are_doubted() -> None:
-    rules = rules_from(settings(HOUSE))
+    rules = rules_from(settings(HOUSE + '[[workflow]]\nname = "tickets"\n'))
     alice = Grant(name="alice", team="red", models=("sm*", "smal"))
     scopes = [
         ("budget", "all"),
         ("budget", "key:alice"),
         ("limit", "team:red"),
         ("limit", "team:rde"),
-        ("budget", "workflow:x"),
+        ("budget", "workflow:tickets"),
+        ("budget", "workflow:tickts"),
     ]
     told = {doubt.what: doubt.detail for doubt in idle(rules, scopes, [alice])}
-    assert list(told) == ["limit on team:rde", "budget on workflow:x", "key alice"]
+    assert list(told) == ["limit on team:rde", "budget on workflow:tickts", "key alice"]
     assert "did you mean 'red'" in told["limit on team:rde"]
+    assert "there is no workflow 'tickts'; did you mean 'tickets'" in told["budget on workflow:tickts"]
     assert "'smal', which no model is called" in told["key alice"]
 
 

@@ -1,6 +1,6 @@
 """The highest label wins, the default speaks only into silence, and every source is listed."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tierwise.core.decision import LabelSource
@@ -79,6 +79,7 @@ FOUND = st.lists(
     st.sampled_from(list(Label)),
     st.sets(st.sampled_from(["card", "iban", "scan"])),
 )
+@example([Finding(detector="scan", label=Label.RESTRICTED, path="p")], Label.PUBLIC, Label.PUBLIC, {"card", "scan"})
 def test_a_declassification_lowers_only_what_its_detectors_found(
     findings: list[Finding], caller: Label, session: Label, forgiven: set[str]
 ) -> None:

@@ -84,6 +84,18 @@ def test_a_bad_key_is_not_shown():
     assert KEY not in repr(Address(url="http://h", key=Secret(KEY), headers=(("x", Secret(KEY)),)))
 
 
+def test_only_requests_with_one_key_and_one_trust_share_connections() -> None:
+    url = "https://models.example/v1"
+    ours = parse(Address(url=url, key=Secret("one"))).origin
+    assert parse(Address(url=url + "/other", key=Secret("one"))).origin == ours
+    for other in (
+        Address(url=url, key=Secret("two")),
+        Address(url=url),
+        Address(url=url, key=Secret("one"), ca_file="x"),
+    ):
+        assert parse(other).origin != ours
+
+
 def test_equal_addresses_are_one_key():
     one, two = (Address(url="http://h", key=Secret("a"), headers=(("x", Secret("b")),)) for _ in range(2))
     assert one == two

@@ -30,6 +30,12 @@ CASES = [
     (errors.StoreError("/srv/somebody/ledger.sqlite is full"), 503, "audit_unavailable", True),
     (errors.StoreBusy("/srv/somebody/ledger.sqlite is locked"), 503, "overloaded", True),
     (
+        errors.ConfigError("/srv/somebody/tierwise.toml: wrong", file="/srv/somebody/tierwise.toml"),
+        503,
+        "misconfigured",
+        False,
+    ),
+    (
         errors.AllAttemptsFailed("x", errors=[errors.TimedOut("a"), errors.RateLimited("b")]),
         429,
         "rate_limit_exceeded",

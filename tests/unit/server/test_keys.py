@@ -8,9 +8,11 @@ from tierwise.server.keys import Key, Keys, both_loopback, identify
 
 NOW = 1_800_000_000.0
 PEPPER = b"p" * 32
+LONG = b"key-" + b"l" * 44
 KEYS = Keys(
     [
         Key(digest=hashed(PEPPER, b"key-a"), grant=Grant(name="a")),
+        Key(digest=hashed(PEPPER, LONG), grant=Grant(name="long")),
         Key(digest=hashed(PEPPER, b"key-old"), grant=Grant(name="old"), until=NOW - 1),
         Key(digest=hashed(PEPPER, b"key-now"), grant=Grant(name="now"), until=NOW),
         Key(digest=hashed(b"q" * 32, b"key-other"), grant=Grant(name="other")),
@@ -30,6 +32,11 @@ GIVEN = [
     ({b"authorization": b"Bearer key-old"}, None, 401),
     ({b"authorization": b"Bearer key-now"}, None, 401),
     ({b"authorization": b"Bearer key-other"}, None, 401),
+    ({b"x-api-key": b"key-old"}, None, 401),
+    ({b"x-api-key": LONG}, "long", None),
+    ({b"x-api-key": LONG[:-1] + b"m"}, None, 401),
+    ({b"x-api-key": LONG[:-1]}, None, 401),
+    ({b"x-api-key": LONG + b"l"}, None, 401),
     ({b"x-api-key": b"key-a'; DROP TABLE keys; --"}, None, 401),
     ({b"x-api-key": b"k" * 10_000}, None, 401),
     ({}, None, 401),
@@ -41,6 +48,16 @@ def test_keys(headers: dict[bytes, bytes], name: str | None, status: int | None)
     found, failed = identify(KEYS, {b"host": b"gateway.example"} | headers, NOW, local=False)
     assert (found.grant.name if found else None, failed.status if failed else None) == (name, status)
     assert failed is None or "key-" not in failed.message.replace("x-api-key", "")
+
+
+@pytest.mark.parametrize(
+    "host", [b"", b"a/b", b"gateway.example/v1/models?", b"a#b", b"x@a", b"a\\b", b"%61", b"a b", b"a, b"]
+)
+def test_with_keys_too_a_host_is_one_name(host: bytes) -> None:
+    found, failed = identify(KEYS, {b"host": host, b"x-api-key": b"key-a"}, NOW, local=True)
+    assert found is None
+    assert failed is not None
+    assert (failed.status, failed.code) == (400, "invalid_host")
 
 
 HOSTS = [

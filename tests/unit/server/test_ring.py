@@ -92,6 +92,19 @@ def test_a_key_with_an_end_is_refused_after_it(until: str) -> None:
     asyncio.run(story())
 
 
+def test_a_key_that_was_ended_stays_so_also_where_its_end_is_still_to_come() -> None:
+    """By another machine's clock, or by this one's before it was set back."""
+
+    async def story() -> None:
+        table = Table()
+        ring = Ring([], table, lambda: PEPPER)
+        table.change(stored("tw-a", revoked=9e9, ended=True), stored("tw-b"))
+        assert await ring.required()
+        assert [await let_in(ring, "tw-a"), await let_in(ring, "tw-b")] == [401, "tw-b"]
+
+    asyncio.run(story())
+
+
 def test_where_keys_cannot_be_read_nobody_new_is_let_in_on_old_knowledge() -> None:
     async def story() -> None:
         table = Table("tw-a")
