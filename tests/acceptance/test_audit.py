@@ -138,7 +138,7 @@ def test_a_log_is_signed_beside_the_calls_and_its_witnesses_are_told(
     whole(installed, 3)
     told = installed.run("audit", "verify").stdout
     assert "the log is whole: 3 records here, 0 removed by age" in told
-    assert "checkpoints that were kept elsewhere" in told
+    assert "of witnesses" in told
     deadline = time.monotonic() + 20
     while "/bucket/log/3" not in objects.objects:
         assert time.monotonic() < deadline
@@ -223,6 +223,11 @@ def test_absence_is_shown_where_it_is_true_and_says_what_it_rests_on(installed: 
     proof = installed.json(*question)
     assert proof["shown"] is True
     assert proof["rests_on"]["witnesses"] >= 1
+    assert "the records begin at" in told
+    long_ago = installed.run(*question[:-1], "2020-01-01", "--until", "2020-04-01", code=1).stdout
+    assert "knows nothing of it" in long_ago
+    mistyped = installed.run("audit", "prove-absence", "--label", "public", "--endpoint", "nosuch", code=1).stdout
+    assert "no record names 'nosuch'" in mistyped
     lower = installed.run("audit", "prove-absence", "--label", "internal", "--since", "1d", code=1).stdout
     assert lower.startswith("NOT shown")
     assert "1 call with this label went there" in lower

@@ -4,7 +4,7 @@ The answer is only as good as the log is whole (`verifier`) and complete (witnes
 adds that. Pure. Invariant: a call of which it is not known where it went never counts as absent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -53,7 +53,8 @@ class Counted(msgspec.Struct, kw_only=True):
     """What was found. Numbers are of calls; `went` lists those that contradict, `unknown` those that were cut short.
 
     `declassified` carried a lowered label; `removed` records are gone by their age, and `oldest` is the time of the
-    first that is still there: what lies before it cannot be answered.
+    first that is still there: what lies before it cannot be answered. `strange` are endpoints and workflows that were
+    asked about and that no record names.
     """
 
     looked_at: int = 0
@@ -68,6 +69,7 @@ class Counted(msgspec.Struct, kw_only=True):
     oldest: float | None = None
     first_seq: int | None = None
     last_seq: int | None = None
+    strange: list[str] = []
 
 
 _records = msgspec.json.Decoder(_Record)
@@ -77,7 +79,8 @@ class Absence:
     """Reads a log's rows and counts (`found`)."""
 
     def __init__(self, question: Question) -> None:
-        self.found = Counted()
+        named = [*question.endpoints, *([question.workflow] if question.workflow is not None else [])]
+        self.found = Counted(strange=named)
         self._asked = question
 
     def begin(self, _checkpoints: Sequence[str], _removal: str | None) -> None:
@@ -97,6 +100,9 @@ class Absence:
     def _count(self, seq: int, record: _Record) -> None:
         found, asked = self.found, self._asked
         found.oldest = record.ts if found.oldest is None else min(found.oldest, record.ts)
+        if found.strange:
+            met = {record.workflow, *(one.endpoint for one in record.attempts)}
+            found.strange = [name for name in found.strange if name not in met]
         if not asked.since <= record.ts < asked.until or asked.workflow not in (None, record.workflow):
             return
         found.looked_at += 1
@@ -116,15 +122,17 @@ class Absence:
             _name(found.unknown, record.id)
 
 
-def doubts(asked: Question, found: Counted) -> list[str]:
-    """Return why "no" is not shown by these records, nothing where it is."""
-    said: list[str] = []
+def doubts(asked: Question, found: Counted, known: Collection[str] = ()) -> list[str]:
+    """Return why "no" is not shown by these records, nothing where it is. `known` names are no mistakes of writing."""
+    said = [f"no record names {name!r}, nor does the configuration" for name in found.strange if name not in known]
     if found.went_calls:
         said.append(f"{_calls(found.went_calls)} with this label went there")
     if found.unknown_calls:
         said.append(f"of {_calls(found.unknown_calls)} it is not known where they went: the gateway was killed")
     if found.removed and (found.oldest is None or asked.since < found.oldest):
         said.append("records from the beginning of this time are not there any more")
+    if found.oldest is None or found.oldest >= asked.until:
+        said.append("the ledger has no record of this time, nor of any before: it knows nothing of it")
     return said
 
 
