@@ -46,7 +46,7 @@ from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.incident_book import IncidentBook
 from tierwise.ledger.key_book import KeyBook
-from tierwise.ledger.notary import Notary, WitnessFile
+from tierwise.ledger.notary import Notary, Witness, WitnessFile
 from tierwise.ledger.nothing import Nothing
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
@@ -227,19 +227,23 @@ def collector(settings: Settings) -> Address | None:
 
 def _notary(settings: Settings, ledger: Store, transport: Transport, ill: Callable[[], None]) -> Notary:
     """Return who signs the ledger's log, and tells the witnesses; `ill` is called where it cannot be signed."""
-    row, files = settings.document.audit, witness_files(settings)
-    places = [
-        Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
-        for one in row.witness
-        if one.url is not None
-    ]
-    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places], ill)
+    told: list[Witness] = [*witness_files(settings), *witness_places(settings, transport)]
+    return Notary(ledger, signer(settings, make=True), settings.document.audit.every_s, told, ill)
 
 
 def witness_files(settings: Settings) -> list[WitnessFile]:
     """Return the witnesses that can be read here."""
     rows = settings.document.audit.witness
     return [WitnessFile(Path(one.path).expanduser(), one.every_s) for one in rows if one.path is not None]
+
+
+def witness_places(settings: Settings, transport: Transport) -> list[Deposit]:
+    """Return the witnesses that are only written to."""
+    return [
+        Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
+        for one in settings.document.audit.witness
+        if one.url is not None
+    ]
 
 
 def _token(settings: Settings, reference: str | None) -> Secret | None:

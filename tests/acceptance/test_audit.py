@@ -15,7 +15,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.acceptance.conftest import Installed
+from tests.acceptance.conftest import COMMAND, Installed
 from tests.acceptance.test_ledgers import RULES
 from tests.architecture.tree import ROOT
 from tierwise.testing import ScriptedUpstream
@@ -139,6 +139,7 @@ def test_a_log_is_signed_beside_the_calls_and_its_witnesses_are_told(
     told = installed.run("audit", "verify").stdout
     assert "the log is whole: 3 records here, 0 removed by age" in told
     assert "of witnesses" in told
+    assert f"{objects.url}/bucket/log is only written to" in told
     deadline = time.monotonic() + 20
     while "/bucket/log/3" not in objects.objects:
         assert time.monotonic() < deadline
@@ -209,6 +210,31 @@ def test_a_gateway_on_an_old_copy_of_its_ledger_says_so_and_goes_on_serving(
     with urllib.request.urlopen(f"{address}/readyz") as answer:
         assert "does not agree" in json.loads(answer.read())["warning"]
     assert installed.json("audit", "verify", code=1)["unsigned"] == 1, "what is a fork is not signed on"
+
+
+def test_a_witness_that_is_away_is_no_tampering(
+    installed: Installed, rules: Path, objects: ObjectStore, serve: Callable[..., str], tmp_path: Path
+) -> None:
+    mount = tmp_path / "mount"
+    rules.write_text(rules.read_text().replace(f"{tmp_path}/checkpoints", f"{mount}/checkpoints"))
+    asked(installed, "--model", "near")
+    assert not mount.exists(), "the folder of a disk that is not mounted is not made on this one"
+    assert "its folder is not there" in installed.run("doctor", code=1).stdout
+    called(serve())
+    assert installed.json("incidents") == []
+    mount.mkdir()
+    whole(installed, 2)
+    told = ""
+    deadline = time.monotonic() + 20
+    while f"{mount}/checkpoints knows up to 2" not in told.replace("\n    ", " "):
+        told = subprocess.run(
+            [str(COMMAND), "doctor"], capture_output=True, text=True, env=installed.environment, check=False
+        ).stdout
+        assert time.monotonic() < deadline, told
+    rules.write_text(rules.read_text().replace(objects.url, "http://127.0.0.1:9"))
+    assert "does not keep checkpoints" in installed.run("doctor", code=1).stdout.replace("\n    ", " ")
+    rules.write_text(rules.read_text().replace(f"{mount}/checkpoints", "/dev/zero"))
+    assert "/dev/zero is no file" in installed.run("audit", "verify", code=2).stderr
 
 
 @pytest.mark.usefixtures("rules")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from tierwise.audit.checkpoint import checkpoint, opened
 from tierwise.audit.notes import Signer
 from tierwise.audit.tree import EMPTY, HASH_BYTES, Frontier
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import LogChanged, StoreError
 
 Kept = tuple[str, bytes]
 """A checkpoint as a store keeps it: the signed note, and the frontier of its tree (`packed`)."""
@@ -27,13 +27,13 @@ def continued(kept: Kept | None, signer: Signer) -> Frontier:
     try:
         last = opened(note, signer.keys)
     except StoreError as error:
-        raise StoreError(
+        raise LogChanged(
             f"the ledger's last checkpoint was {error}: give this gateway the key of the log (`tierwise audit key`)"
         ) from None
     roots = tuple(blob[at : at + HASH_BYTES] for at in range(0, len(blob), HASH_BYTES))
     frontier = Frontier(last.size, roots)
     if len(roots) != last.size.bit_count() or (frontier.root if roots else EMPTY) != last.root:
-        raise StoreError("the ledger's last checkpoint is not what was signed: somebody changed it")
+        raise LogChanged("the ledger's last checkpoint is not what was signed: somebody changed it")
     return frontier
 
 
@@ -41,7 +41,7 @@ def extended(frontier: Frontier, leaves: Sequence[tuple[int, bytes]]) -> Frontie
     """Return the tree with the leaves of these numbers behind it. Raises StoreError where one is missing."""
     for place, (number, _) in enumerate(leaves, frontier.size + 1):
         if number != place:
-            raise StoreError(f"record {place} is gone, and nothing says why: somebody took it out of the ledger")
+            raise LogChanged(f"record {place} is gone, and nothing says why: somebody took it out of the ledger")
     return frontier.grown(leaf for _, leaf in leaves)
 
 

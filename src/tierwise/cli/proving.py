@@ -99,11 +99,25 @@ def verifier_of(settings: config.Settings, keys: list[str] | None, witness: list
     known = [str(VerifierKey.parse(one)) for one in keys or ()]
     known = known or [str(one) for one in bootstrap.signer(settings, make=False).keys]
     files = witness or [path for one in bootstrap.witness_files(settings) if (path := one.path).exists()]
+    if odd := next((path for path in files if path.exists() and not path.is_file()), None):
+        raise ConfigError(f"a witness cannot be read: {odd} is no file", key="--witness")
     try:
         texts = [path.read_text("utf-8") for path in files]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"a witness cannot be read: {error}", key="--witness") from None
     return Verifier(known, [f"{note}\n" for text in texts for note in text.split("\n" + SEPARATOR) if note.strip()])
+
+
+def unread(settings: config.Settings, given: list[Path] | None) -> list[str]:
+    """Say which configured witnesses were not read: what they have seen is not in the answer."""
+    if given:
+        return []
+    rows = settings.document.audit.witness
+    said = [f"{one.path} is not there" for one in bootstrap.witness_files(settings) if not one.path.exists()]
+    said += [
+        f"{row.url} is only written to: fetch its newest object, give it with --witness" for row in rows if row.url
+    ]
+    return [f"a witness was not read: {one}" for one in said]
 
 
 async def read(settings: config.Settings, *readings: Any) -> list[str]:

@@ -186,5 +186,9 @@ class StoreError(TierwiseError):
     """The ledger cannot be written or read; calls are refused rather than answered unrecorded."""
 
 
+class LogChanged(StoreError):
+    """The ledger's log is not the one that was signed last, or that a witness has seen: somebody changed it."""
+
+
 class StoreBusy(StoreError):
     """The ledger cannot be written now because others are before: it is locked, or too much waits. It can be later."""

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tierwise.audit.checkpoint import opened
 from tierwise.audit.notes import Signer
-from tierwise.core.errors import ProviderError, StoreError, TierwiseError
+from tierwise.core.errors import LogChanged, ProviderError, StoreError, TierwiseError
 from tierwise.ledger.once import appended, last_bytes
 
 SEPARATOR = "\n\n"
@@ -76,7 +76,7 @@ class WitnessFile:
 class Notary:
     """Signs one store's log. `problem` says why it cannot, or which witness does not keep what it is told.
 
-    `ill` is called each time that the log cannot be signed on.
+    `ill` is called each time that the log is not the one that it was; not where a store or a witness is merely away.
     """
 
     def __init__(
@@ -127,8 +127,11 @@ class Notary:
             notes = await self._log.checkpoints()
             self._well(LOG)
         except StoreError as error:
+            if isinstance(error, LogChanged):
+                self._told_of()
             return self._ill(LOG, f"the ledger's log is not signed on: {error}")
         except Exception as error:  # a defect of ours must not end the signing in silence
+            self._told_of()
             _log.exception("the ledger's log could not be signed")
             return self._ill(LOG, f"the ledger's log could not be signed: {type(error).__name__}")
         if notes:
@@ -141,7 +144,7 @@ class Notary:
             return
         notes = await self._log.checkpoints()
         for witness in self._due:
-            compare(await witness.last(), notes, self._signer, witness.name)
+            compare(await seen_by(witness), notes, self._signer, witness.name)
         self._agreed = True
 
     async def _tell(self, witness: Witness, note: str, *, last: bool) -> None:
@@ -165,25 +168,31 @@ class Notary:
         if self._problems.get(what) != problem:
             _log.error("%s", problem)
         self._problems[what] = problem
-        if what == LOG:
-            self._told_of()
 
     def _well(self, what: str) -> None:
         self._problems.pop(what, None)
 
 
+async def seen_by(witness: Witness) -> str | None:
+    """Return the newest checkpoint that the witness keeps. Raises StoreError that names it."""
+    try:
+        return await witness.last()
+    except StoreError as error:
+        raise StoreError(f"the witness {witness.name} cannot be read: {error}") from error
+
+
 def compare(seen: str | None, notes: Sequence[str], signer: Signer, name: str) -> None:
-    """Hold the log's checkpoints against the last that the witness of this name has seen. Raises StoreError."""
+    """Hold the log's checkpoints against the last that the witness of this name has seen. Raises LogChanged."""
     if seen is None:
         return
     here = opened(notes[-1], signer.keys) if notes else None
     try:
         found = opened(seen, signer.keys)
     except TierwiseError as error:
-        raise StoreError(f"the witness {name} has seen another log: {error}") from None
+        raise LogChanged(f"the witness {name} has seen another log: {error}") from None
     size = here.size if here else 0
     if found.size > size:
         told = "an old copy, or its end is cut off"
-        raise StoreError(f"the witness {name} has seen {found.size} records, and here {size} are signed: {told}")
+        raise LogChanged(f"the witness {name} has seen {found.size} records, and here {size} are signed: {told}")
     if here and found.size == size and found.root != here.root:
-        raise StoreError(f"the witness {name} has seen other records than are here")
+        raise LogChanged(f"the witness {name} has seen other records than are here")
