@@ -299,6 +299,8 @@ def test_an_auditor_gets_a_pack_and_can_check_it_alone(installed: Installed, tmp
     assert "every ceiling was kept" in told
     pages, twin = (folder / "pack.md").read_text(), json.loads((folder / "pack.json").read_text())
     assert pages.count("\n") < 110, "two pages"
+    assert "Promises that were broken: none" in pages
+    assert twin["incidents"] == []
     for said in ("restricted | local", "shown: no call labelled restricted or higher", twin["digests"]["policy"]):
         assert said in pages
     assert [proof["question"]["label"] for proof in twin["proofs"]] == ["confidential", "restricted"]
@@ -306,6 +308,10 @@ def test_an_auditor_gets_a_pack_and_can_check_it_alone(installed: Installed, tmp
     assert key == installed.run("audit", "key").stdout.strip()
     command = [sys.executable, "-I", str(folder / "verifier.py"), str(installed.home / "ledger.sqlite"), "--key", key]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    command[3] += ".gone"
+    lost = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (lost.returncode, "Traceback" in lost.stderr) == (2, False)
+    assert "there is no file" in lost.stderr
     tampered(installed, "DELETE FROM records WHERE seq = 1")
     assert "NOT every ceiling" in installed.run("audit", "pack", str(folder), "--since", "1d", code=1).stdout
     assert "the log is not whole" in (folder / "pack.md").read_text()
