@@ -44,6 +44,8 @@ MOST_TOKENS = 16_384
 # How many of the last decisions are searched for a model that answers under another name by now.
 LOOKED_BACK = 500
 OK = 200
+# What a ledger that an earlier version made is told apart by; the message itself says the mend.
+OLDER = "start `tierwise serve` once to bring it up to date"
 # What a store answers that lets nobody put an object in the place of one that it has.
 HAS_IT = (409, 412)
 MOST_INCIDENTS = 5
@@ -173,6 +175,8 @@ async def _policy(settings: config.Settings) -> Finding:
         found = await in_force(settings)
         digest = bootstrap.rules_from(found).policy.digest
     except TierwiseError as error:
+        if OLDER in str(error):  # a finding of its own
+            return Finding(what="policy", well=True, detail="not known: the ledger cannot be read")
         mend = "put another in force: tierwise policy apply FILE, or tierwise policy rollback N"
         return Finding(what="policy", well=False, detail=str(error), mend=mend)
     where = f"release {found.release}" if found.release is not None else "as the configuration has it"
@@ -382,7 +386,7 @@ async def _ledger(settings: config.Settings) -> Finding:
             what="ledger",
             well=False,
             detail=str(error),
-            mend="move the file away or restore a copy",
+            mend="move the file away or restore a copy" if OLDER not in str(error) else "its records are kept",
         )
     return Finding(what="ledger", well=True, detail=f"{settings.ledger_name}, {count} decisions")
 
