@@ -46,7 +46,7 @@ from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.ledger.incident_book import IncidentBook
 from tierwise.ledger.key_book import KeyBook
-from tierwise.ledger.notary import Notary, WitnessFile
+from tierwise.ledger.notary import Notary, Witness, WitnessFile
 from tierwise.ledger.nothing import Nothing
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
@@ -189,7 +189,10 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         facts = Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active)
         new_id = IdSource(time.time_ns, Randomness()).next
         watch = Watch(settings.document.incidents, facts, lambda: gateway.rules, new_id, clock, of_policy)
-        desk = _desk(settings, watch, ledger, transport, clock)
+        # Apart from what goes to models: a limit on connections holds for all who share them.
+        aside = Transport()
+        stack.push_async_callback(aside.aclose)
+        desk = _desk(settings, watch, ledger, aside, clock)
 
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
@@ -204,7 +207,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             new_id=new_id,
             observe=observe,
         )
-        notary = _notary(settings, ledger, transport, lambda: watch.saw("unverified", LEDGER))
+        notary = _notary(settings, ledger, aside, lambda: watch.saw("unverified", LEDGER))
         notary.begin()
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
@@ -239,19 +242,23 @@ def collector(settings: Settings) -> Address | None:
 
 def _notary(settings: Settings, ledger: Store, transport: Transport, unverified: Callable[[], None]) -> Notary:
     """Return who signs the ledger's log, and tells the witnesses; `unverified` as in `Notary`. Raises ConfigError."""
-    row, files = settings.document.audit, witness_files(settings)
-    places = [
-        Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
-        for one in row.witness
-        if one.url is not None
-    ]
-    return Notary(ledger, signer(settings, make=True), row.every_s, [*files, *places], unverified)
+    told: list[Witness] = [*witness_files(settings), *witness_places(settings, transport)]
+    return Notary(ledger, signer(settings, make=True), settings.document.audit.every_s, told, unverified)
 
 
 def witness_files(settings: Settings) -> list[WitnessFile]:
     """Return the witnesses that can be read here."""
     rows = settings.document.audit.witness
     return [WitnessFile(Path(one.path).expanduser(), one.every_s) for one in rows if one.path is not None]
+
+
+def witness_places(settings: Settings, transport: Transport) -> list[Deposit]:
+    """Return the witnesses that are only written to."""
+    return [
+        Deposit(transport, Address(url=one.url, key=_token(settings, one.key), ca_file=one.ca_file), one.every_s)
+        for one in settings.document.audit.witness
+        if one.url is not None
+    ]
 
 
 def _token(settings: Settings, reference: str | None) -> Secret | None:

@@ -48,7 +48,7 @@ async def ask_server(settings: Settings, body: bytes, hints: Hints) -> tuple[Ans
         if exchange.status != 200 or decision is None:
             failed = error_from(exchange.status, exchange.headers, answer, time.time())
             text = str(failed).replace("The endpoint", "The running gateway", 1)
-            if isinstance(failed, Unauthorized) and secret is None:
+            if exchange.status == 401 and secret is None:  # a 403 is policy, which no key of the environment mends
                 text += f"; set {OWN_KEY} to yours"
             unasked = decision is None and isinstance(failed, Refused | Unauthorized)
             error = InvalidCall(text) if unasked else type(failed)(text)

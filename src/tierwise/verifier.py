@@ -149,6 +149,9 @@ def main(arguments: list[str] | None = None) -> int:
     asked.add_argument("--key", required=True, action="append", help="NAME+ID+KEY, as `tierwise audit key` prints it")
     asked.add_argument("--witness", type=Path, action="append", default=[], help="checkpoints that were kept elsewhere")
     given = asked.parse_args(arguments)
+    for file in (given.ledger, *given.witness):
+        if not file.is_file():
+            asked.error(f"there is no file {file}")
     witnessed = [
         f"{note}\n" for file in given.witness for note in file.read_text("utf-8").split("\n\n\n") if note.strip()
     ]

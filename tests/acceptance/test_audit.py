@@ -15,7 +15,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.acceptance.conftest import Installed
+from tests.acceptance.conftest import COMMAND, Installed
 from tests.acceptance.test_ledgers import RULES
 from tests.architecture.tree import ROOT
 from tierwise.testing import ScriptedUpstream
@@ -135,7 +135,8 @@ def test_a_log_is_signed_beside_the_calls_and_its_witnesses_are_told(
     whole(installed, 3)
     told = installed.run("audit", "verify").stdout
     assert "the log is whole: 3 records here, 0 removed by age" in told
-    assert "checkpoints that were kept elsewhere" in told
+    assert "of witnesses" in told
+    assert f"{objects.url}/bucket/log is only written to" in told
     deadline = time.monotonic() + 20
     while "/bucket/log/3" not in objects.objects:
         assert time.monotonic() < deadline
@@ -208,6 +209,31 @@ def test_a_gateway_on_an_old_copy_of_its_ledger_says_so_and_goes_on_serving(
     assert installed.json("audit", "verify", code=1)["unsigned"] == 1, "what is a fork is not signed on"
 
 
+def test_a_witness_that_is_away_is_no_tampering(
+    installed: Installed, rules: Path, objects: ObjectStore, serve: Callable[..., str], tmp_path: Path
+) -> None:
+    mount = tmp_path / "mount"
+    rules.write_text(rules.read_text().replace(f"{tmp_path}/checkpoints", f"{mount}/checkpoints"))
+    asked(installed, "--model", "near")
+    assert not mount.exists(), "the folder of a disk that is not mounted is not made on this one"
+    assert "its folder is not there" in installed.run("doctor", code=1).stdout
+    called(serve())
+    assert installed.json("incidents") == []
+    mount.mkdir()
+    whole(installed, 2)
+    told = ""
+    deadline = time.monotonic() + 20
+    while f"{mount}/checkpoints knows up to 2" not in told.replace("\n    ", " "):
+        told = subprocess.run(
+            [str(COMMAND), "doctor"], capture_output=True, text=True, env=installed.environment, check=False
+        ).stdout
+        assert time.monotonic() < deadline, told
+    rules.write_text(rules.read_text().replace(objects.url, "http://127.0.0.1:9"))
+    assert "does not keep checkpoints" in installed.run("doctor", code=1).stdout.replace("\n    ", " ")
+    rules.write_text(rules.read_text().replace(f"{mount}/checkpoints", "/dev/zero"))
+    assert "/dev/zero is no file" in installed.run("audit", "verify", code=2).stderr
+
+
 @pytest.mark.usefixtures("rules")
 def test_absence_is_shown_where_it_is_true_and_says_what_it_rests_on(installed: Installed, tmp_path: Path) -> None:
     asked(installed, "--model", "near", "--label", "restricted")
@@ -220,6 +246,11 @@ def test_absence_is_shown_where_it_is_true_and_says_what_it_rests_on(installed: 
     proof = installed.json(*question)
     assert proof["shown"] is True
     assert proof["rests_on"]["witnesses"] >= 1
+    assert "the records begin at" in told
+    long_ago = installed.run(*question[:-1], "2020-01-01", "--until", "2020-04-01", code=1).stdout
+    assert "knows nothing of it" in long_ago
+    mistyped = installed.run("audit", "prove-absence", "--label", "public", "--endpoint", "nosuch", code=1).stdout
+    assert "no record names 'nosuch'" in mistyped
     lower = installed.run("audit", "prove-absence", "--label", "internal", "--since", "1d", code=1).stdout
     assert lower.startswith("NOT shown")
     assert "1 call with this label went there" in lower
@@ -265,6 +296,8 @@ def test_an_auditor_gets_a_pack_and_can_check_it_alone(installed: Installed, tmp
     assert "every ceiling was kept" in told
     pages, twin = (folder / "pack.md").read_text(), json.loads((folder / "pack.json").read_text())
     assert pages.count("\n") < 110, "two pages"
+    assert "Promises that were broken: none" in pages
+    assert twin["incidents"] == []
     for said in ("restricted | local", "shown: no call labelled restricted or higher", twin["digests"]["policy"]):
         assert said in pages
     assert [proof["question"]["label"] for proof in twin["proofs"]] == ["confidential", "restricted"]
@@ -272,6 +305,10 @@ def test_an_auditor_gets_a_pack_and_can_check_it_alone(installed: Installed, tmp
     assert key == installed.run("audit", "key").stdout.strip()
     command = [sys.executable, "-I", str(folder / "verifier.py"), str(installed.home / "ledger.sqlite"), "--key", key]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    command[3] += ".gone"
+    lost = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (lost.returncode, "Traceback" in lost.stderr) == (2, False)
+    assert "there is no file" in lost.stderr
     tampered(installed, "DELETE FROM records WHERE seq = 1")
     assert "NOT every ceiling" in installed.run("audit", "pack", str(folder), "--since", "1d", code=1).stdout
     assert "the log is not whole" in (folder / "pack.md").read_text()

@@ -218,6 +218,13 @@ def test_a_call_past_the_gateway_and_one_that_is_not_billed_are_named(bill: Bill
         assert (difference["kind"], difference["more"]["read"]) == ("missing", -honest[0]["read"]), export.__name__
 
 
+def test_an_endpoint_that_nobody_knows_is_refused(bill: Bill, tmp_path: Path) -> None:
+    file = tmp_path / "export"
+    file.write_text(by_day(bill, bill.rows))
+    told = bill.installed.run("reconcile", str(file), "--endpoint", "outsied", code=2).stderr
+    assert "neither the configuration nor a record names it" in told
+
+
 def test_the_result_is_kept_for_a_proof_to_cite(bill: Bill, tmp_path: Path) -> None:
     import hashlib
 

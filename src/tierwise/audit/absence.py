@@ -4,7 +4,7 @@ The answer is only as good as the log is whole (`verifier`) and complete (witnes
 adds that. Pure. Invariant: a call of which it is not known where it went never counts as absent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -55,9 +55,9 @@ class Counted(msgspec.Struct, kw_only=True):
     """What was found. Numbers are of calls; `went` lists those that contradict, `unknown` those that were cut short
     or are still open.
 
-    `declassified` carried a lowered label; `removed` records are gone by their age, and `oldest` is the time of the
-    first that is still there behind each of them: what lies before it cannot be answered. `strange` endpoints were
-    asked about and stand in no record.
+    `declassified` carried a lowered label; `removed` records are gone by their age, and what lies before `whole_from`
+    cannot be answered for that. `oldest` is the earliest time of any record that is there. `strange` are endpoints and
+    workflows that were asked about and that no record names.
     """
 
     looked_at: int = 0
@@ -70,6 +70,7 @@ class Counted(msgspec.Struct, kw_only=True):
     open_calls: int = 0
     declassified: int = 0
     removed: int = 0
+    whole_from: float | None = None
     oldest: float | None = None
     first_seq: int | None = None
     last_seq: int | None = None
@@ -83,7 +84,8 @@ class Absence:
     """Reads a log's rows and counts (`found`)."""
 
     def __init__(self, question: Question) -> None:
-        self.found = Counted(strange=list(question.endpoints))
+        named = [*question.endpoints, *([question.workflow] if question.workflow is not None else [])]
+        self.found = Counted(strange=named)
         self._asked = question
         self._gap, self._floor = False, 0.0
 
@@ -103,7 +105,7 @@ class Absence:
         for seq, record, _ in rows:
             if record is None:
                 self.found.removed += 1
-                self.found.oldest, self._gap = None, True
+                self.found.whole_from, self._gap = None, True
                 continue
             try:
                 self._count(seq, _records.decode(record))
@@ -112,12 +114,13 @@ class Absence:
 
     def _count(self, seq: int, record: _Record) -> None:
         found, asked = self.found, self._asked
+        found.oldest = record.ts if found.oldest is None else min(found.oldest, record.ts)
         if self._gap:  # only what was older than this one went: any other record says nothing of it
-            found.oldest = self._floor = max(self._floor, record.ts)
+            found.whole_from = self._floor = max(self._floor, record.ts)
             self._gap = False
         if found.strange:
-            known = {attempt.endpoint for attempt in record.attempts}
-            found.strange = [name for name in found.strange if name not in known]
+            met = {record.workflow, *(one.endpoint for one in record.attempts)}
+            found.strange = [name for name in found.strange if name not in met]
         times = (record.ts, *(attempt.started for attempt in record.attempts))
         inside = any(asked.since <= ts < asked.until for ts in times)
         if not inside or asked.workflow not in (None, record.workflow):
@@ -139,19 +142,19 @@ class Absence:
             _name(found.unknown, record.id)
 
 
-def doubts(asked: Question, found: Counted) -> list[str]:
-    """Return why "no" is not shown by these records, nothing where it is."""
-    said: list[str] = []
+def doubts(asked: Question, found: Counted, known: Collection[str] = ()) -> list[str]:
+    """Return why "no" is not shown by these records, nothing where it is. `known` names are no mistakes of writing."""
+    said = [f"no record names {name!r}, nor does the configuration" for name in found.strange if name not in known]
     if found.went_calls:
         said.append(f"{_calls(found.went_calls)} with this label went there")
     if found.unknown_calls:
         said.append(f"of {_calls(found.unknown_calls)} it is not known where they went: the gateway was killed")
     if found.open_calls:
         said.append(f"{_calls(found.open_calls)} with this label have no outcome yet: ask about the time before them")
-    if found.strange:
-        said.append(f"no record names {', '.join(found.strange)}: is that what the endpoint is called?")
-    if found.removed and (found.oldest is None or asked.since < found.oldest):
+    if found.removed and (found.whole_from is None or asked.since < found.whole_from):
         said.append("records from the beginning of this time are not there any more")
+    if found.oldest is None or found.oldest >= asked.until:
+        said.append("the ledger has no record of this time, nor of any before: it knows nothing of it")
     return said
 
 

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from tierwise.core.errors import CallRejected, ConfigError, InvalidCall, ProviderError, StoreError, TierwiseError
@@ -50,7 +50,17 @@ DONE, NEGATIVE, WRONG, NOBODY, FAILED = 0, 1, 2, 3, 4
 
 
 class Commands(TyperGroup):
-    """A group that imports a command when it is asked for."""
+    """A group that imports a command when it is asked for, and none for its own help."""
+
+    _listing = False
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the list of commands from the table."""
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
 
     def list_commands(self, _ctx: Any) -> list[str]:
         """Return the names in the order of the table."""
@@ -61,6 +71,8 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, name, told = COMMANDS[cmd_name]
+        if self._listing:
+            return TyperCommand(cmd_name, short_help=told)
         found: Any = getattr(importlib.import_module(f"tierwise.cli.{module}"), name)
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False)

@@ -13,7 +13,7 @@ from tierwise.audit.checkpoint import opened
 from tierwise.audit.inclusion import Inclusion
 from tierwise.cli.finding import found_in
 from tierwise.cli.options import ConfigFile, Json, moment_ts, print_json, since_ts
-from tierwise.cli.proving import absence_told, absences, read, report, report_told, rests_told, verifier_of
+from tierwise.cli.proving import absence_told, absences, read, report, report_told, rests_told, unread, verifier_of
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.label import Label, Tier
 from tierwise.ledger.audit_key import rotated
@@ -50,7 +50,7 @@ def verify(keys: Keys = None, witness: Witnesses = None, file: ConfigFile = None
     if as_json:
         print_json(told)
     else:
-        print("\n".join(report_told(told)))
+        print("\n".join(report_told(told) + unread(settings, witness)))
     if told["findings"]:
         raise typer.Exit(1)
 
@@ -128,7 +128,7 @@ def prove_absence(
     if as_json:
         print_json(proof)
     else:
-        print("\n".join(absence_told(proof) + rests_told(proof)))
+        print("\n".join(absence_told(proof) + rests_told(proof) + unread(settings, witness)))
     if not proof["shown"]:
         raise typer.Exit(1)
 

@@ -19,14 +19,14 @@ from tierwise.cli.content import kept as kept_content
 from tierwise.cli.incidents import open_now
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.cli.released import in_force, overruled
-from tierwise.core.errors import ConfigError, InvalidCall, TierwiseError
+from tierwise.core.errors import ConfigError, InvalidCall, ProviderError, StoreError, TierwiseError
 from tierwise.core.grant import Grant
 from tierwise.core.model import Model
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.soundness import doubts, idle
 from tierwise.hardware.detect import machine
 from tierwise.incidents.conditions import sentence
-from tierwise.ledger.notary import compare
+from tierwise.ledger.notary import compare, seen_by
 from tierwise.providers.engine import installed
 from tierwise.providers.outlet import outlet
 from tierwise.providers.transport import Transport
@@ -44,6 +44,10 @@ MOST_TOKENS = 16_384
 # How many of the last decisions are searched for a model that answers under another name by now.
 LOOKED_BACK = 500
 OK = 200
+# What a ledger that an earlier version made is told apart by; the message itself says the mend.
+OLDER = "start `tierwise serve` once to bring it up to date"
+# What a store answers that lets nobody put an object in the place of one that it has.
+HAS_IT = (409, 412)
 MOST_INCIDENTS = 5
 _UNSET = re.compile(r"its key env:(\S+) is not set")
 
@@ -171,6 +175,8 @@ async def _policy(settings: config.Settings) -> Finding:
         found = await in_force(settings)
         digest = bootstrap.rules_from(found).policy.digest
     except TierwiseError as error:
+        if OLDER in str(error):  # a finding of its own
+            return Finding(what="policy", well=True, detail="not known: the ledger cannot be read")
         mend = "put another in force: tierwise policy apply FILE, or tierwise policy rollback N"
         return Finding(what="policy", well=False, detail=str(error), mend=mend)
     where = f"release {found.release}" if found.release is not None else "as the configuration has it"
@@ -326,22 +332,47 @@ def _home(settings: config.Settings) -> Finding:
 
 
 async def _audit(settings: config.Settings) -> Finding:
-    """Say how far the log is signed, and whether its witnesses that can be read here agree."""
+    """Say how far the log is signed, and whether its witnesses agree, as far as they can be read, or answer."""
     try:
         async with bootstrap.reading(settings) as history:
             notes = [] if history is None else await history.checkpoints()
-        if not notes:
+        files = bootstrap.witness_files(settings)
+        seen = {one.name: await seen_by(one) for one in files}
+        if not notes and not any(seen.values()):
             return Finding(what="audit", well=True, detail="nothing is signed yet")
-        signer, files = bootstrap.signer(settings, make=False), bootstrap.witness_files(settings)
+        signer = bootstrap.signer(settings, make=False)
+        for name, last in seen.items():
+            compare(last, notes, signer, name)
+            if last is None:
+                mend = "start the gateway, or start it anew if it runs: it tells its witnesses, or says why it cannot"
+                return Finding(what="audit", well=False, detail=f"the witness {name} keeps nothing", mend=mend)
+        told = [
+            f"the witness {name} knows up to {opened(last, signer.keys).size}" for name, last in seen.items() if last
+        ]
         size = opened(notes[-1], signer.keys).size
-        for one in files:
-            compare(await one.last(), notes, signer, f"the witness {one.name}")
+        told += await _deposits(settings, notes[-1], size)
     except TierwiseError as error:
         mend = "`tierwise audit verify` says more; docs/reference/audit.md says what to do"
         return Finding(what="audit", well=False, detail=str(error), mend=mend)
-    seen = len(settings.document.audit.witness)
-    alone = "; no witness: an end that is cut off could not be seen ([[audit.witness]])"
-    return Finding(what="audit", well=True, detail=f"signed up to record {size}" + ("" if seen else alone))
+    told = told or ["no witness: an end that is cut off could not be seen ([[audit.witness]])"]
+    return Finding(what="audit", well=True, detail="; ".join([f"signed up to record {size}", *told]))
+
+
+async def _deposits(settings: config.Settings, note: str, size: int) -> list[str]:
+    """Have the witnesses that are only written to keep the newest checkpoint. Raises StoreError where one does not."""
+    transport = Transport()
+    told = []
+    try:
+        for one in bootstrap.witness_places(settings, transport):
+            try:
+                await one.keep(size, note)
+            except (ProviderError, TimeoutError) as error:
+                if not isinstance(error, ProviderError) or error.status not in HAS_IT:
+                    raise StoreError(f"the witness {one.name} does not keep checkpoints: {error}") from error
+            told.append(f"the witness {one.name} answers")
+    finally:
+        await transport.aclose()
+    return told
 
 
 async def _ledger(settings: config.Settings) -> Finding:
@@ -355,7 +386,7 @@ async def _ledger(settings: config.Settings) -> Finding:
             what="ledger",
             well=False,
             detail=str(error),
-            mend="move the file away or restore a copy",
+            mend="move the file away or restore a copy" if OLDER not in str(error) else "its records are kept",
         )
     return Finding(what="ledger", well=True, detail=f"{settings.ledger_name}, {count} decisions")
 

@@ -20,6 +20,7 @@ from tierwise.ledger.protocol import Reader
 from tierwise.policy.compare import whole
 from tierwise.policy.settings import ceilings
 
+MOST_INCIDENTS = 20
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -77,7 +78,7 @@ def _beyond(label: Label, farthest: Tier, span: tuple[float, float]) -> Question
 
 async def _trace(history: Reader | None, span: tuple[float, float]) -> dict[str, Any]:
     if history is None:
-        return {"releases": [], "erasures": [], "key_changes": 0}
+        return {"releases": [], "erasures": [], "key_changes": 0, "incidents": []}
     releases = [
         {"number": one.number, "digest": one.digest, "who": one.who, "why": one.why, "ts": one.ts}
         for one in await history.releases()
@@ -85,7 +86,8 @@ async def _trace(history: Reader | None, span: tuple[float, float]) -> dict[str,
     ]
     erasures = [one for one in await history.erasures() if span[0] <= one.ts < span[1]]
     changes = [one for one in await history.key_changes() if span[0] <= one.ts < span[1]]
-    return {"releases": releases, "erasures": erasures, "key_changes": len(changes)}
+    incidents = [msgspec.to_builtins(one) for one in await history.incidents("all", span[0]) if one.opened < span[1]]
+    return {"releases": releases, "erasures": erasures, "key_changes": len(changes), "incidents": incidents}
 
 
 def _write(folder: Path, made: dict[str, Any], pages: str) -> None:
@@ -119,6 +121,10 @@ def _pages(made: dict[str, Any], settings: config.Settings) -> Iterator[str]:
     yield f"{made['key_changes']} changes of keys, {len(made['erasures'])} erasures of content."
     yield f"{len(made['releases'])} releases of the policy.\n"
     yield from (f"- {one['number']}: {utc(one['ts'])} by {one['who']}: {one['why']}" for one in made["releases"])
+    yield f"\n## Promises that were broken: {len(made['incidents']) or 'none'}\n"
+    yield from (_incident(one) for one in made["incidents"][:MOST_INCIDENTS])
+    if len(made["incidents"]) > MOST_INCIDENTS:
+        yield f"- and {len(made['incidents']) - MOST_INCIDENTS} more, in `pack.json`"
     yield "\n## What is kept, and for how long\n"
     keeps = made["retention"]
     yield f"Records: {_span(keeps['records_kept_s'])}."
@@ -134,6 +140,11 @@ def _pages(made: dict[str, Any], settings: config.Settings) -> Iterator[str]:
     yield "Get a copy of the ledger, and the checkpoints that a witness kept; compare `log.keys` with the key that"
     yield "you were given at the beginning of the time. Then, with Python and the package `cryptography` alone:\n"
     yield "```sh\npython verifier.py ledger.sqlite --key NAME+ID+KEY --witness CHECKPOINTS\n```"
+
+
+def _incident(one: dict[str, Any]) -> str:
+    end = "open" if one["closed"] is None else f"closed {utc(one['closed'])}: {one['note']}"
+    return f"- {utc(one['opened'])} {one['severity']} {one['kind']}, {one['subject']}, {end}"
 
 
 def _span(seconds: int | None) -> str:

@@ -1,6 +1,6 @@
 """What do the commands of the audit have in common? A log read once by whoever wants it, and what it shows in words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,21 +34,22 @@ async def absences(
     agreeing = [bill.result for _, bill, _ in bills if bill.agrees]
     rests_on = {"witnesses": verifier.witnessed, "reconciled": [_statement(*bill) for bill in bills]}
     endpoints = bootstrap.rules_from(settings).catalog.endpoints.values()
+    known = {*(one.name for one in endpoints), *(row.name for row in settings.document.workflow)}
     shared = {"log": told, "checkpoint": checkpoints[-1] if checkpoints else None, "keys": list(verifier.keys)}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     proofs = []
-    configured = {endpoint.name for endpoint in endpoints}
     for asked, one in zip(questions, counting, strict=True):
-        one.found.strange = [name for name in one.found.strange if name not in configured]
         there = [e.name for e in endpoints if e.tier in asked.tiers or e.name in asked.endpoints]
         covered = [name for name in there if covers(agreeing, name, asked.since, asked.until)]
         doors = {"billed_whole": covered, "not_billed": [name for name in there if name not in covered]}
-        proofs.append(_answer(asked, one.found, verifier) | shared | {"rests_on": rests_on | doors, "made": made})
+        proofs.append(
+            _answer(asked, one.found, verifier, known) | shared | {"rests_on": rests_on | doors, "made": made}
+        )
     return proofs
 
 
-def _answer(asked: Question, found: Counted, verifier: Verifier) -> dict[str, Any]:
-    why_not = [f"the log is not whole: {one}" for one in verifier.findings] + doubts(asked, found)
+def _answer(asked: Question, found: Counted, verifier: Verifier, known: Collection[str]) -> dict[str, Any]:
+    why_not = [f"the log is not whole: {one}" for one in verifier.findings] + doubts(asked, found, known)
     if found.last_seq is not None and found.last_seq > verifier.signed:
         why_not.append(f"records {verifier.signed + 1} to {found.last_seq} are not signed yet")
     return {"shown": not why_not, "question": asked, "because": why_not, "found": found}
@@ -68,7 +69,15 @@ def absence_told(proof: dict[str, Any]) -> list[str]:
         *(f"    {ident}" for ident in (*found.went, *found.unknown)),
         f"  {_calls(found.looked_at)} in that time, {found.labelled:,} with such a label; attempts: {went}",
         f"  {_calls(found.declassified)} carried a label that a person had lowered",
+        *_begins(asked, found),
     ]
+
+
+def _begins(asked: Question, found: Counted) -> list[str]:
+    """Say where a part of the time lies before all records; whoever asked for a whole quarter must know."""
+    if found.oldest is None or found.oldest <= asked.since or found.oldest >= asked.until:
+        return []
+    return [f"  the records begin at {utc(found.oldest)}: of the time before they say nothing"]
 
 
 def rests_told(proof: dict[str, Any]) -> list[str]:
@@ -81,7 +90,10 @@ def rests_told(proof: dict[str, Any]) -> list[str]:
         said.append(f"the bill for {', '.join(one['endpoints'])}, {spans}, {holds} ({one['file']})")
     rest = proof["rests_on"]["not_billed"]
     if rest:
-        said.append(f"that no call went to {', '.join(rest)} past the gateway is not shown: reconcile their bills")
+        part = " for the whole time" if any(set(rest) & set(one["endpoints"]) for one in bills) else ""
+        said.append(
+            f"that no call went to {', '.join(rest)} past the gateway is not shown{part}: reconcile their bills"
+        )
     return said
 
 
@@ -90,11 +102,25 @@ def verifier_of(settings: config.Settings, keys: list[str] | None, witness: list
     known = [str(VerifierKey.parse(one)) for one in keys or ()]
     known = known or [str(one) for one in bootstrap.signer(settings, make=False).keys]
     files = witness or [path for one in bootstrap.witness_files(settings) if (path := one.path).exists()]
+    if odd := next((path for path in files if path.exists() and not path.is_file()), None):
+        raise ConfigError(f"a witness cannot be read: {odd} is no file", key="--witness")
     try:
         texts = [path.read_text("utf-8") for path in files]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"a witness cannot be read: {error}", key="--witness") from None
     return Verifier(known, [f"{note}\n" for text in texts for note in text.split("\n" + SEPARATOR) if note.strip()])
+
+
+def unread(settings: config.Settings, given: list[Path] | None) -> list[str]:
+    """Say which configured witnesses were not read: what they have seen is not in the answer."""
+    if given:
+        return []
+    rows = settings.document.audit.witness
+    said = [f"{one.path} is not there" for one in bootstrap.witness_files(settings) if not one.path.exists()]
+    said += [
+        f"{row.url} is only written to: fetch its newest object, give it with --witness" for row in rows if row.url
+    ]
+    return [f"a witness was not read: {one}" for one in said]
 
 
 async def read(settings: config.Settings, *readings: Any) -> list[str]:
@@ -133,15 +159,14 @@ def report_told(report: dict[str, Any]) -> list[str]:
     whole = "whole" if report["whole"] else "NOT whole"
     said = [
         *report["findings"],
-        f"the log is {whole}: {report['records']:,} records here, {report['removed']:,} removed by age",
+        f"the log is {whole}: {_many(report['records'], 'record')} here, {report['removed']:,} removed by age",
     ]
-    said.append(
-        f"{report['signed']:,} are signed, in {report['checkpoints']:,} checkpoints; {report['unsigned']:,} not yet"
-    )
+    signed = f"{report['signed']:,}, in {_many(report['checkpoints'], 'checkpoint')}"
+    said.append(f"signed: {signed}; not yet: {report['unsigned']:,}")
     if not report["witnessed"]:
         said.append(ALONE)
     elif report["whole"]:
-        said.append(f"it agrees with {report['witnessed']:,} checkpoints that were kept elsewhere")
+        said.append(f"it agrees with {_many(report['witnessed'], 'checkpoint')} of witnesses")
     return said
 
 
@@ -153,7 +178,11 @@ def _statement(name: str, bill: Kept, digest: str) -> dict[str, Any]:
 
 
 def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count:,} calls"
+    return _many(count, "call")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def utc(ts: float) -> str:

@@ -100,6 +100,7 @@ def reconcile_(
         attempts=settings.document.fallback.max_attempts,
         embeddings=export.format.embeddings,
     )
+    _known(settings, endpoint or ())
     recorded = asyncio.run(_entries(settings, min(start for start, _ in spans) - LONGEST_CALL_S, asked))
     found = reconcile(export, recorded, billed, spans=spans, called=_called(model, export))
     whole = Kept(
@@ -159,6 +160,25 @@ def _endpoints(settings: config.Settings, export: Invoice, given: Sequence[str] 
             f"{export.format.title}: say with --endpoint which endpoints it bills ({known})", param="--endpoint"
         )
     return found
+
+
+def _known(settings: config.Settings, given: Sequence[str]) -> None:
+    """Refuse an endpoint that neither the configuration nor a record names: all that it bills would seem to by-pass."""
+    names = {row.name for row in settings.document.endpoint}
+    strange = [name for name in given if name not in names]
+    met = asyncio.run(_met(settings)) if strange else set()
+    for name in strange:
+        if name not in met:
+            raise InvalidCall(
+                f"--endpoint {name!r}: neither the configuration nor a record names it", param="--endpoint"
+            )
+
+
+async def _met(settings: config.Settings) -> set[str]:
+    async with bootstrap.reading(settings) as history:
+        if history is None:
+            return set()
+        return {one.endpoint async for decision in history.iterate(Filter()) for one in decision.attempts}
 
 
 def _spans(export: Invoice, since: str | None, until: str | None) -> tuple[tuple[float, float], ...]:

@@ -134,6 +134,7 @@ class Notary:
                 self._unverified()
             return self._ill(LOG, f"the ledger's log is not signed on: {error}")
         except Exception as error:  # a defect of ours must not end the signing in silence
+            self._unverified()
             _log.exception("the ledger's log could not be signed")
             return self._ill(LOG, f"the ledger's log could not be signed: {type(error).__name__}")
         if notes:
@@ -150,7 +151,7 @@ class Notary:
         if self._agreed:
             return
         for witness in self._due:
-            compare(await witness.last(), notes, self._signer, f"the witness {witness.name}")
+            compare(await seen_by(witness), notes, self._signer, f"the witness {witness.name}")
         self._agreed = True
 
     async def _tell(self, witness: Witness, size: int, note: str, *, last: bool) -> None:
@@ -179,6 +180,14 @@ class Notary:
 
     def _well(self, what: str) -> None:
         self._problems.pop(what, None)
+
+
+async def seen_by(witness: Witness) -> str | None:
+    """Return the newest checkpoint that the witness keeps. Raises StoreError that names it."""
+    try:
+        return await witness.last()
+    except StoreError as error:
+        raise StoreError(f"the witness {witness.name} cannot be read: {error}") from error
 
 
 def compare(seen: str | None, notes: Sequence[str], signer: Signer, name: str) -> None:

@@ -98,10 +98,23 @@ def test_an_attempt_counts_at_its_own_time_too() -> None:
     assert found(record(50, attempts=(lap,)), asked=later).went_calls == 1
 
 
-def test_an_endpoint_that_nobody_knows_is_not_shown_to_have_got_nothing() -> None:
-    asked = Question(label=Label.PUBLIC, tiers=(), endpoints=("e-frontier", "e-frontire"), until=START + 10)
-    counted = found(record(50, Label.PUBLIC, Tier.FRONTIER), asked=asked)
-    assert doubts(asked, counted)[1:] == ["no record names e-frontire: is that what the endpoint is called?"]
+def test_a_time_before_all_records_is_not_answered_for() -> None:
+    last_quarter = Question(label=Label.RESTRICTED, since=START - 90, until=START - 10)
+    assert "knows nothing of it" in doubts(last_quarter, found(record(1), asked=last_quarter))[0]
+    assert "knows nothing of it" in doubts(ASKED, found())[0]
+    quiet = Question(label=Label.RESTRICTED, since=START + 60, until=START + 70)
+    assert doubts(quiet, found(record(1), asked=quiet)) == [], "a time without calls, of which the ledger would know"
+
+
+def test_a_name_that_nobody_knows_shows_nothing() -> None:
+    asked = Question(label=Label.RESTRICTED, tiers=(), endpoints=("outsied",), workflow="mial", until=START + 10)
+    counted = found(record(1, workflow="mail"), asked=asked)
+    assert len(doubts(asked, counted)) == 2
+    assert "'outsied'" in doubts(asked, counted)[0]
+    assert doubts(asked, counted, {"outsied", "mial"}) == [], "configured, and not used yet"
+    gone = Question(label=Label.RESTRICTED, tiers=(), endpoints=("e-frontier",), until=START + 10)
+    before = record(1, Label.PUBLIC, Tier.FRONTIER)
+    assert doubts(gone, found(before, asked=gone)) == [], "no longer configured, but on record"
 
 
 def test_lowered_labels_are_counted() -> None:
@@ -122,4 +135,4 @@ def test_it_counts_as_a_plain_loop_does(calls: list[tuple[Label, list[Tier]]]) -
     went = [label for label, tiers in calls if label is Label.RESTRICTED and Tier.FRONTIER in tiers]
     assert counted.went_calls == len(went)
     assert len(counted.went) == min(len(went), MOST_NAMED)
-    assert bool(doubts(ASKED, counted)) == bool(went)
+    assert bool(doubts(ASKED, counted)) == bool(went or not calls)
