@@ -3,6 +3,7 @@
 Every process that is started here is ended here, by its id. All traffic stays on loopback.
 """
 
+import contextlib
 import http.client
 import os
 import signal
@@ -70,6 +71,14 @@ class Standing:
 
     def __init__(self, pid: int, port: int, upstream_port: int) -> None:
         self._folder, self._port, self._upstream_port = Path(f"/proc/{pid}"), port, upstream_port
+
+    def descriptors(self) -> list[str]:
+        """Return what each descriptor leads to."""
+        found = []
+        for one in (self._folder / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(str(one.readlink()))
+        return sorted(found)
 
     def now(self) -> dict[str, float]:
         """Return processor time, memory, threads, descriptors, and connections: of callers, and to the upstream."""

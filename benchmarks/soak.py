@@ -44,6 +44,9 @@ FAULTS = {
     "slow": "fault=slow_chunks&delay_ms=60",
 }  # fmt: skip
 KEYS = {"anyone": "tw-soak-anyone-000000000000", "hurried": "tw-soak-hurried-00000000000"}
+FIRST_REQUESTS, SETTLED_S = 1000, 10.0
+"""What the gateway has served, and for how long it has rested, when it is first looked at: what it opens when it is
+first needed is no leak."""
 GROWTH_MB, LOG_LINES, WARM_PART = 20.0, 200, 0.2
 NEVER = (
     "grown_too_much", "descriptors_left", "threads_left", "answered_not_recorded", "recorded_twice",
@@ -199,6 +202,9 @@ class Gauge:
         lines = self._log.read_bytes().count(b"\n")
         return {**self._standing.now(), "pending_rows": self._pending(), "log_lines": lines}
 
+    def descriptors(self) -> list[str]:
+        return self._standing.descriptors()
+
     def _pending(self) -> int:
         head = {"authorization": f"Bearer {KEYS['anyone']}"}
         with urllib.request.urlopen(
@@ -230,19 +236,11 @@ def soak(options: argparse.Namespace, home: Path) -> dict[str, Any]:
     samples: list[dict[str, float]] = []
     with ScriptedUpstream.in_thread(models=("m",)) as upstream:
         with gateway(home, upstream) as (port, gauge, file, environ):
+            before = home / "before.txt"
+            begun, _ = callers_of(options, port, FIRST_REQUESTS, 0.0, before).communicate()
+            time.sleep(SETTLED_S)
             first, began = gauge.sample(), time.monotonic()
-            command = [
-                sys.executable,
-                __file__,
-                "--ask",
-                port,
-                "--requests",
-                options.requests,
-                "--hours",
-                options.hours,
-            ]
-            command += ["--lines", options.lines, "--seed", options.seed, "--answered", answered]
-            callers = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
+            callers = callers_of(options, port, options.requests, options.hours, answered)
             while callers.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     callers.wait(options.sample_s)
@@ -250,13 +248,24 @@ def soak(options: argparse.Namespace, home: Path) -> dict[str, Any]:
                 samples.append({"at_s": round(time.monotonic() - began, 1), **gauge.sample()})
                 print(json.dumps(samples[-1]), file=sys.stderr, flush=True)
             assert callers.stdout is not None
-            seen = json.loads(callers.stdout.read() or "{}")
+            seen = collections.Counter(json.loads(callers.stdout.read() or "{}")) + collections.Counter(
+                json.loads(begun)
+            )
             last = settled(gauge, first)
         records = asyncio.run(recorded(file, environ))
     log = (home / "log.txt").read_text(errors="replace")
     if options.samples:
         Path(options.samples).write_text(json.dumps({"first": first, "samples": samples, "last": last}) + "\n")
-    return told_of(seen, samples, (first, last), records, answered.read_text().split(), log)
+    return told_of(seen, samples, (first, last), records, (before.read_text() + answered.read_text()).split(), log)
+
+
+def callers_of(
+    options: argparse.Namespace, port: int, requests: int, hours: float, answered: Path
+) -> "subprocess.Popen[str]":
+    """Start the callers, in a process of their own."""
+    words = ["--ask", port, "--requests", requests, "--hours", hours, "--lines", options.lines]
+    words += ["--seed", options.seed, "--answered", answered]
+    return subprocess.Popen([sys.executable, __file__, *map(str, words)], stdout=subprocess.PIPE, text=True)
 
 
 def forget(upstream: ScriptedUpstream) -> None:
@@ -271,6 +280,8 @@ def settled(gauge: Gauge, first: dict[str, float]) -> dict[str, float]:
         now = gauge.sample()
         calm = now["descriptors"] <= first["descriptors"] and not now["pending_rows"]
         if calm or time.monotonic() > deadline:
+            if not calm:
+                print("left open:", *gauge.descriptors(), sep="\n  ", file=sys.stderr)
             return now
         time.sleep(0.2)
 

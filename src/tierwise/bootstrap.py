@@ -34,6 +34,7 @@ from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
+from tierwise.incidents.clerk import Clerk
 from tierwise.incidents.desk import Desk
 from tierwise.incidents.notices import Notices
 from tierwise.incidents.senders import Sender, sender_of
@@ -281,8 +282,9 @@ def signer(settings: Settings, *, make: bool) -> Signer:
 
 def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock) -> Desk:
     """Make what follows incidents. Raises ConfigError for a notifier that cannot be told."""
-    told = Notices(incident_book(settings, clock), senders(settings, transport), os.urandom(8).hex())
-    return Desk(watch, incident_book(settings, clock), ledger, told, settings.document.incidents.quiet_s, clock)
+    clerk = Clerk(incident_book(settings, clock))
+    told = Notices(clerk, senders(settings, transport), os.urandom(8).hex())
+    return Desk(watch, clerk, ledger, told, settings.document.incidents.quiet_s, clock)
 
 
 def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:

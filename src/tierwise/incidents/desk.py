@@ -13,10 +13,10 @@ from typing import Protocol
 import msgspec
 
 from tierwise.core.errors import StoreError
+from tierwise.incidents.clerk import Clerk
 from tierwise.incidents.notices import Notices
 from tierwise.incidents.watch import Watch
 from tierwise.ledger.incidents import Incident, Sighting, Which, opened, quieted, rank
-from tierwise.ledger.protocol import Noting
 
 POLL_S = 1.0
 GATHER_S = 5.0
@@ -40,13 +40,13 @@ class Desk:
     def __init__(
         self,
         watch: Watch,
-        book: Noting,
+        clerk: Clerk,
         reader: Reader,
         notices: Notices,
         quiet_s: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._watch, self._book, self._reader, self._notices = watch, book, reader, notices
+        self._watch, self._clerk, self._reader, self._notices = watch, clerk, reader, notices
         self._quiet_s, self._clock = quiet_s, clock
         self._gather_s = min(GATHER_S, quiet_s / 3)
         self._open: dict[bytes, Incident] = {}
@@ -68,6 +68,7 @@ class Desk:
                 await self._look_safely()
                 await self._notices.finish()
         await self._notices.aclose()
+        self._clerk.close()
 
     async def look(self) -> None:
         """Store what was seen, close what is over, tell what is owed. Raises StoreError."""
@@ -80,7 +81,7 @@ class Desk:
         unsettled = await self._reader.incidents("unsettled")
         self._open = {one.name: one for one in unsettled if one.closed is None}
         if any(quieted(one, self._quiet_s, self._clock()) for one in unsettled):
-            await asyncio.to_thread(self._book.quieten, self._quiet_s)
+            await self._clerk.do(lambda book: book.quieten(self._quiet_s))
             unsettled = await self._reader.incidents("unsettled")
         await self._notices.tell(unsettled)
 
@@ -98,7 +99,7 @@ class Desk:
             self._watch.put_back(sightings)
             return
         try:
-            await asyncio.to_thread(self._book.note, sightings)
+            await self._clerk.do(lambda book: book.note(sightings))
         except StoreError:
             self._watch.put_back(await self._announce(sightings, now))
             raise

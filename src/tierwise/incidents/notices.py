@@ -10,11 +10,13 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from tierwise.core.errors import StoreError
+from tierwise.incidents.clerk import Clerk
 from tierwise.incidents.conditions import look, sentence
 from tierwise.incidents.senders import Sender, Sent
 from tierwise.ledger.incidents import Incident, Owed
@@ -51,8 +53,8 @@ def notice(incident: Incident, event: str, *, recorded: bool = True) -> bytes:
 class Notices:
     """Tells what is owed. `claimant` names this process."""
 
-    def __init__(self, book: Noting, senders: Sequence[Sender], claimant: str) -> None:
-        self._book, self._senders, self._claimant = book, senders, claimant
+    def __init__(self, clerk: Clerk, senders: Sequence[Sender], claimant: str) -> None:
+        self._clerk, self._senders, self._claimant = clerk, senders, claimant
         self._under_way: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._asked: set[tuple[str, int]] = set()
         self._renew_at = 0.0
@@ -68,7 +70,7 @@ class Notices:
         if due <= self._asked and (not due or time.monotonic() < self._renew_at):
             return
         self._asked, self._renew_at = due, time.monotonic() + RENEW_S
-        for owed in await asyncio.to_thread(self._book.claim, self._claimant, LEASE_S):
+        for owed in await self._clerk.do(lambda book: book.claim(self._claimant, LEASE_S)):
             name = (owed.incident.id, owed.incident.owed)
             if name not in self._under_way:
                 self._under_way[name] = asyncio.create_task(self._all(owed))
@@ -100,7 +102,7 @@ class Notices:
                 for sender in wanted:
                     if sender.row.name not in owed.told:
                         group.create_task(self._one(owed, sender))
-            await asyncio.to_thread(self._book.settle, owed)
+            await self._clerk.do(lambda book: book.settle(owed))
         except* StoreError:  # it stays owed, and is told again once the ledger can be written
             _log.info("what was told of incident %s could not be recorded", incident.id)
 
@@ -110,7 +112,7 @@ class Notices:
             await asyncio.sleep(pause_s)
             sent = await self._once(sender, body)
             detail = sent.detail if sent.well else f"{sent.detail} (try {number} of {len(PAUSES_S)})"
-            await asyncio.to_thread(self._book.told, owed, sender.row.name, detail, well=sent.well)
+            await self._clerk.do(partial(_note, owed, sender.row.name, detail, well=sent.well))
             if sent.well:
                 return
 
@@ -121,3 +123,7 @@ class Notices:
             except Exception as error:  # a defect of ours must not keep the others from being told
                 _log.exception("a notifier failed unexpectedly")
                 return Sent(well=False, detail=type(error).__name__)
+
+
+def _note(owed: Owed, who: str, detail: str, book: Noting, *, well: bool) -> None:
+    book.told(owed, who, detail, well=well)
