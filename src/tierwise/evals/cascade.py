@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from tierwise.evals.interval import wilson
+from tierwise.statistics.interval import wilson
 
 KeptBy = Literal["small", "larger", "left"]
 

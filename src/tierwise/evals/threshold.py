@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tierwise.core.threshold import Threshold
-from tierwise.evals.interval import wilson
+from tierwise.statistics.interval import wilson
 
 # Scanning every threshold for the one that keeps most picks lucky rows, so the scan believes only the low end of an
 # interval. 0.7 was chosen on the recipe's validation part (fitted on one half, measured on the other, many times):

@@ -4,10 +4,11 @@ Invariant: a workflow only narrows what a call may use and sets what counts as g
 """
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from tierwise.core.criteria import Criteria
 from tierwise.core.label import Label
 from tierwise.core.model import Environment
 from tierwise.quality.settings import Gates
@@ -27,6 +28,9 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `trusted` names the models that you declare sufficient without a certificate; `min_quality` is the measured quality
     (relative to the baseline) below which evidence does not suffice, which a caller can only raise. `task` is what
     scoped models match in their `tasks`; it defaults to the name, so that two workflows can share one task.
+
+    An evaluation asks the items of the file `data` with the prompt of the file `prompt`; `scorer` says what calls an
+    answer right, `judge` is the model that compares answers. `certificate` is the digest of the one in force.
     """
 
     name: str
@@ -46,7 +50,9 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     environment: Environment | None = None
     data: str | None = None
     scorer: str | None = None
-    criteria: dict[str, Any] | None = None
+    prompt: str | None = None
+    judge: str | None = None
+    criteria: Criteria | None = None
     certificate: str | None = None
 
     @property

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.core.threshold import Threshold
-from tierwise.evals.interval import wilson
 from tierwise.evals.threshold import (
     MARGIN_CONFIDENCE,
     CascadeRow,
@@ -17,6 +16,7 @@ from tierwise.evals.threshold import (
     fit_thresholds,
     keeps,
 )
+from tierwise.statistics.interval import wilson
 
 LOGPROBS = st.sampled_from([-0.01, -0.1, -0.3, -0.7, -1.5, -3.0])
 ROWS = st.builds(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise.evals.interval import wilson
+from tierwise.statistics.interval import wilson
 
 
 @pytest.mark.parametrize(
