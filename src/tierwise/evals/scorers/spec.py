@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tierwise.core.errors import ConfigError
-from tierwise.evals.scorers import text
+from tierwise.evals.scorers import apart, citation, fields, number, overlap, pattern, text
 from tierwise.evals.scorers.score import Function, Scorer, Simple
 
 DEFAULT = "exact"
@@ -13,8 +13,21 @@ PLAIN: dict[str, tuple[str, Function]] = {
     "normalised": ("accuracy", text.normalised),
     "set_f1": ("F1 of entries", text.set_f1),
     "token_f1": ("F1 of words", text.token_f1),
+    "rouge_1": ("ROUGE-1", overlap.rouge_1),
+    "rouge_2": ("ROUGE-2", overlap.rouge_2),
+    "rouge_l": ("ROUGE-L", overlap.rouge_longest),
 }
-WITH: dict[str, Callable[[str, str, Path], Scorer]] = {}
+WITH: dict[str, Callable[[str, str, Path], Scorer]] = {
+    "numeric": number.numeric,
+    "regex": pattern.regex,
+    "json": fields.one_field,
+    "fields": fields.each_field,
+    "schema": fields.fits,
+    "chrf": overlap.chrf,
+    "citations": citation.citations,
+    "command": apart.command,
+    "python": apart.function,
+}
 
 
 def scorer(spec: str, base: Path = Path()) -> Scorer:
