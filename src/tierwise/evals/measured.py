@@ -156,7 +156,11 @@ class _Reading:
         for row in self.rows:
             if row.cost_usd is not None:
                 found.append(float(row.cost_usd) * 1e6)
-            elif self.subject.tier in (Tier.LOCAL, Tier.SELF_HOSTED) or row.reached in inside or row.outcome not in BILLED:
+            elif (
+                self.subject.tier in (Tier.LOCAL, Tier.SELF_HOSTED)
+                or row.reached in inside
+                or row.outcome not in BILLED
+            ):
                 found.append(0.0)
             else:
                 return None

@@ -46,7 +46,9 @@ def rule(case: Case, criteria: Criteria, prices: Prices) -> Ruling:
     passing = [way for way in case.ways if _all(found[way.name])]
     front = _front(passing, prices)
     kind, choice, why = _verdict(case, criteria, prices, _Sorted(passing, front, found, own))
-    return Ruling(kind, choice, why, found, own, tuple(way.name for way in front), level_of(case.ways, proven, criteria))
+    return Ruling(
+        kind, choice, why, found, own, tuple(way.name for way in front), level_of(case.ways, proven, criteria)
+    )
 
 
 class _Sorted(NamedTuple):
@@ -65,8 +67,10 @@ def _verdict(case: Case, criteria: Criteria, prices: Prices, seen: _Sorted) -> t
         return "not_enough_evidence", None, "baseline"
     if seen.passing:
         return _gain(case, prices, seen, alive)
-    if criteria.stop_after_items is not None and case.base.items >= criteria.stop_after_items and not any(
-        _state(seen.found[way.name], "quality") == "passed" for way in case.ways
+    if (
+        criteria.stop_after_items is not None
+        and case.base.items >= criteria.stop_after_items
+        and not any(_state(seen.found[way.name], "quality") == "passed" for way in case.ways)
     ):
         return "stop", None, "items"
     if alive:

@@ -66,7 +66,15 @@ def alone(seen: Seen, baseline: Seen) -> Way:
         share=accepted,
         known_cost=seen.cost is not None,
         costs=np.stack(
-            [zero if seen.cost is None else seen.cost, zero, seen.judge, 1 - accepted, accepted, seen.wrong, _time(seen)]
+            [
+                zero if seen.cost is None else seen.cost,
+                zero,
+                seen.judge,
+                1 - accepted,
+                accepted,
+                seen.wrong,
+                _time(seen),
+            ]
         ),
         gated=any(row.accepted is False for row in seen.rows),
         latencies=np.array([row.duration_ms for row in timed], dtype=float),
@@ -144,5 +152,9 @@ def all_ways(measured: Measured, thresholds: dict[str, float]) -> tuple[Way, ...
     whole = [alone(seen, base) for seen in measured.candidates]
     return (
         *whole,
-        *(cascade(one, base, thresholds[one.subject.name]) for one in measured.candidates if one.subject.name in thresholds),
+        *(
+            cascade(one, base, thresholds[one.subject.name])
+            for one in measured.candidates
+            if one.subject.name in thresholds
+        ),
     )
