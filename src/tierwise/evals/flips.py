@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from tierwise.core.criteria import Criteria
+from tierwise.evals.amounts import amount
 from tierwise.evals.card import Flip, rounded
 from tierwise.evals.reckon import Prices
 from tierwise.evals.rule import Case, Ruling, rule
@@ -152,22 +153,3 @@ def _told(knob: Knob, at: float, beyond: Ruling) -> str:
     choice = f" ({beyond.choice})" if beyond.choice and beyond.kind == "expand" else ""
     named = knob.name.replace("_", " ")
     return f"becomes {beyond.kind.replace('_', ' ')}{choice} with {named} {side} {amount(at, knob.unit)}"
-
-
-def amount(value: float, unit: str) -> str:
-    """Write a knob's value for people."""
-    match unit:
-        case "USD":
-            return f"${value:.4g}"
-        case "times":
-            return f"{value:.3g} times what it is"
-        case "share":
-            return f"{value:.3%}"
-        case "score":
-            return f"{value:.4f}"
-        case "items":
-            return f"{value:.0f}"
-        case "ms":
-            return f"{value:,.0f} ms" if value >= 10 else f"{value:.3g} ms"
-        case _:
-            return f"{value:.3g} {unit}"

@@ -113,8 +113,9 @@ class _Reading:
 
     def mean(self, values: Sequence[float]) -> Column:
         """Return the means over what was to be asked of an item: what was not asked counts 0."""
-        summed: Column = np.bincount(self.place, weights=np.array(values, dtype=float), minlength=len(self.items))
-        return summed / self.repeats
+        summed = np.bincount(self.place, weights=np.array(values, dtype=float), minlength=len(self.items))
+        found: Column = summed / self.repeats
+        return found
 
     def seen(self, inside: set[str], judge: Column | None) -> Seen:
         rows, subject = self.rows, self.subject

@@ -183,7 +183,7 @@ class Reckoned:
             "wrong_and_accepted": self._exact(bad, sizes),
         }
 
-    def _exact(self, bad: Matrix, of: Matrix) -> Bounded | None:
+    def _exact(self, bad: Any, of: Any) -> Bounded | None:
         # A cluster is one trial: it is wrong by the share of its answers that are.
         trials = len(of)
         if not trials or not of.sum():
@@ -255,8 +255,11 @@ class Reckoned:
         value, gradient = found
         minutes, error, _ = self.way.seen.minutes
         timed = (gradient[3] * float(self.means[3]) * error / minutes) ** 2 if minutes else 0.0
-        reach = self._z * float(np.sqrt(max(0.0, gradient @ self.covariance @ gradient) + timed))
+        reach = self._z * float(np.sqrt(max(0.0, self._variance(gradient)) + timed))
         return Bounded(value, max(0.0, value - reach), value + reach)
+
+    def _variance(self, gradient: Matrix) -> float:
+        return float(gradient @ self.covariance @ gradient)
 
     def saving(self, prices: Prices) -> Bounded | None:
         """Bound by how much an accepted task is cheaper than at the baseline, in microdollars; paired by item."""
@@ -264,7 +267,7 @@ class Reckoned:
         if mine is None or other is None:
             return None
         value, gradient = other[0] - mine[0], other[1] - mine[1]
-        reach = self._z * float(np.sqrt(max(0.0, gradient @ self.covariance @ gradient)))
+        reach = self._z * float(np.sqrt(max(0.0, self._variance(gradient))))
         return Bounded(value, value - reach, value + reach)
 
     @cached_property

@@ -6,24 +6,10 @@ Pure: takes what was found, gives words. Invariant: no number is in them that is
 from collections.abc import Sequence
 
 from tierwise.core.criteria import Criteria
+from tierwise.evals.amounts import points, share, usd
 from tierwise.evals.card import Gate, Option
 from tierwise.evals.gates import Finding
-from tierwise.evals.reckon import Bounded, Reckoned
-
-
-def usd(value: float) -> str:
-    """Write an amount with the digits that count."""
-    return f"${value:,.2f}" if value >= 100 else f"${value:.3g}"
-
-
-def points(value: float, *, sign: bool = True) -> str:
-    """Write a difference of scores in points of a hundred."""
-    return f"{value * 100:+.1f}" if sign else f"{value * 100:.1f}"
-
-
-def share(value: float) -> str:
-    """Write a share."""
-    return f"{value:.1%}"
+from tierwise.evals.reckon import Reckoned
 
 
 def gate(found: Finding, criteria: Criteria, way: Reckoned) -> str:
@@ -103,11 +89,6 @@ def _unmeasured(found: Finding, criteria: Criteria, way: Reckoned) -> str:
             return "nothing was accepted"
         case _:
             return "not measured"
-
-
-def bounded(measured: Bounded | None) -> str:
-    """Write a value with its interval."""
-    return "not measured" if measured is None else f"{measured.value:.4g} ({measured.low:.4g} to {measured.high:.4g})"
 
 
 def adjustments(option: Option) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def _thresholds(evidence: Evidence, criteria: Criteria) -> dict[str, float]:
             continue
         given = (criteria.max_wrong, criteria.confidence, criteria.guarantee)
         steps = thresholds_from(
-            rows["tune"], max_wrong=given[0], confidence=given[1], guarantee=given[2],
+            rows["tune"], confidence=given[1], guarantee=given[2],
             proving=len({row.cluster for row in rows["prove"]}) or None,
         )  # fmt: skip
         certified = certify(rows["prove"], steps, *given)
