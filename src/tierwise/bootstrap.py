@@ -23,6 +23,7 @@ from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
+from tierwise.evals import certificates
 from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import of_policy
@@ -126,7 +127,7 @@ def rules_from(settings: Settings) -> Rules:
         trace_to=document.telemetry.pass_on_to,
     )
     refuse(rules, document.rule)
-    return rules
+    return msgspec.structs.replace(rules, certified=certificates.certified(rules, settings))
 
 
 def _secrets(settings: Settings, catalog: Catalog) -> Iterator[Secret]:
@@ -175,6 +176,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         rules = await rechecked(settings, rules, transport)
+        rules = await certificates.asked(rules, settings, transport)
         engines = _engines(rules.catalog, transport, stack)
         accounts = await _accounts(rules, ledger, clock())
         observing = await stack.enter_async_context(AsyncExitStack())
@@ -194,6 +196,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         aside = Transport()
         stack.push_async_callback(aside.aclose)
         desk = _desk(settings, watch, ledger, aside, clock)
+        metrics.watch(desk.open_now)
 
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
@@ -209,11 +212,13 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observe=observe,
         )
         notary = _notary(settings, ledger, aside, lambda: watch.saw("unverified", LEDGER))
+        metrics.watch(lambda: gauge("tierwise.audit.failing", "Signers and witnesses that fail.", notary.failing))
         notary.begin()
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
         releases = Releases(gateway, ledger, written, release)
-        for work in (releases.follow(), desk.follow()):
+        proven = certificates.Followed(gateway, settings, transport)
+        for work in (releases.follow(), desk.follow(), proven.follow()):
             stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,

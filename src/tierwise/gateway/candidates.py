@@ -6,11 +6,14 @@ Pure but for reading `Facts`. The router and the policy see only what this modul
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from tierwise.core.call import Features
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, Endpoint, Model
 from tierwise.core.usage import Price
 from tierwise.economics.price import MTOK, expected_cost_usd, most_output_tokens, worst_cost_usd
+from tierwise.gateway.certified import Standing
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
@@ -52,9 +55,17 @@ def candidates(
     workflow: Workflow | None,
     now: float,
     held: Held | None = None,
+    standing: Standing | None = None,
 ) -> tuple[Candidate, ...]:
     """Join the facts of each model into what the router decides by."""
-    return tuple(_candidate(rules, facts, model, features, workflow, now, held) for model in models)
+    found = (_candidate(rules, facts, model, features, workflow, now, held) for model in models)
+    return tuple(found) if standing is None else tuple(_proven(one, standing) for one in found)
+
+
+def _proven(candidate: Candidate, standing: Standing) -> Candidate:
+    """Return the candidate with what the workflow's certificate says of it."""
+    quality, step = standing.quality(candidate.model), standing.step(candidate.model)
+    return msgspec.structs.replace(candidate, quality=quality, step=step)
 
 
 def _candidate(
