@@ -19,11 +19,13 @@ SAME = 1e-9
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """What is ruled on: the ways, the baseline, and whether anybody looked before the end."""
+    """What is ruled on: the ways and the baseline. `planned` is the number of items meant to be seen, where somebody
+    looked before the end, else None.
+    """
 
     ways: tuple[Reckoned, ...]
     base: Reckoned
-    always: bool
+    planned: int | None
 
 
 class Ruling(NamedTuple):
@@ -40,7 +42,7 @@ class Ruling(NamedTuple):
 
 def rule(case: Case, criteria: Criteria, prices: Prices) -> Ruling:
     """Apply the rule."""
-    proven = proofs(case.ways, criteria, always=case.always)
+    proven = proofs(case.ways, criteria, case.planned)
     found = {way.name: findings(way, criteria, prices, way.name in proven) for way in case.ways}
     own = own_findings(case.base, criteria, prices)
     passing = [way for way in case.ways if _all(found[way.name])]
@@ -144,5 +146,5 @@ def _open_count(found: Sequence[Finding]) -> int:
 
 
 def _mends(found: Sequence[Finding]) -> tuple[bool, int]:
-    """Order ways by what stands between them and a yes: those of proven quality first, then the fewest limits broken."""
+    """Order ways by what stands between them and a yes: proven quality first, then the fewest limits broken."""
     return _state(found, "quality") != "passed", sum(one.state == "failed" for one in found)

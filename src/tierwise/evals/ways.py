@@ -1,7 +1,7 @@
 """Which ways are there to do the task, and what does each give, item by item?
 
-A subject alone, or one that answers where it is sure and hands the rest to the baseline. A way of the second kind exists
-only with a threshold that was certified on rows which no threshold was tuned on.
+A subject alone, or one that answers where it is sure and hands the rest to the baseline: that kind of way exists only
+with a threshold that was certified on rows which no threshold was tuned on.
 Invariant: where both ways give the same answer their difference is 0, whatever else is missing.
 """
 
