@@ -199,6 +199,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         drift = Drifting(lambda: gateway.rules, facts)
         drift.open_now(drifting(await ledger.incidents()))
         desk = _desk(settings, watch, ledger, aside, clock, drift)
+        metrics.watch(desk.open_now)
 
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
@@ -215,6 +216,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observe=observe,
         )
         notary = _notary(settings, ledger, aside, lambda: watch.saw("unverified", LEDGER))
+        metrics.watch(lambda: gauge("tierwise.audit.failing", "Signers and witnesses that fail.", notary.failing))
         notary.begin()
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
