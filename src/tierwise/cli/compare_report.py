@@ -122,7 +122,7 @@ def in_words(found: Evidence, folder: Path) -> str:
     told.append(table(columns, [_line(row) for row in seen]))
     told += [line for row in seen if (line := _judged(found, row)) is not None]
     told.append(
-        f"{head.criteria.confidence:.0%} intervals, by clusters; latency at up to {head.criteria.concurrency} calls at once."
+        f"{head.criteria.confidence:.0%} intervals, by clusters; latency at {head.criteria.concurrency} calls at once."
     )
     if any(row["quality"] is not None and row["quality"]["low"] is None for row in seen):
         told.append(WITHOUT)
