@@ -89,7 +89,9 @@ def _gates(card: Card) -> Iterator[RenderableType]:
         telling = [gate for gate in option.gates if _worth_a_line(gate)]
         for at, gate in enumerate(telling):
             mark, colour = MARKS[gate.state]
-            records = f" [{', '.join(gate.measured.records[:2])}]" if gate.state == "failed" and gate.measured.records else ""
+            records = (
+                f" [{', '.join(gate.measured.records[:2])}]" if gate.state == "failed" and gate.measured.records else ""
+            )
             line = Text.assemble((f"{mark} ", colour), (f"{gate.name}: ", "bold"), plain(gate.told + records))
             if not at:
                 yield Text(plain(option.name))
