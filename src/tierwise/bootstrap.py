@@ -23,9 +23,11 @@ from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
+from tierwise.evals import certificates
 from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import of_policy
+from tierwise.gateway.drifting import Drifting
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
@@ -35,7 +37,7 @@ from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.incidents.clerk import Clerk
-from tierwise.incidents.desk import Desk
+from tierwise.incidents.desk import Desk, drifting
 from tierwise.incidents.notices import Notices
 from tierwise.incidents.senders import Sender, sender_of
 from tierwise.incidents.settings import rows_of
@@ -126,7 +128,7 @@ def rules_from(settings: Settings) -> Rules:
         trace_to=document.telemetry.pass_on_to,
     )
     refuse(rules, document.rule)
-    return rules
+    return msgspec.structs.replace(rules, certified=certificates.certified(rules, settings))
 
 
 def _secrets(settings: Settings, catalog: Catalog) -> Iterator[Secret]:
@@ -175,6 +177,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         transport = Transport()
         stack.push_async_callback(transport.aclose)
         rules = await rechecked(settings, rules, transport)
+        rules = await certificates.asked(rules, settings, transport)
         engines = _engines(rules.catalog, transport, stack)
         accounts = await _accounts(rules, ledger, clock())
         observing = await stack.enter_async_context(AsyncExitStack())
@@ -193,11 +196,14 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         # Apart from what goes to models: a limit on connections holds for all who share them.
         aside = Transport()
         stack.push_async_callback(aside.aclose)
-        desk = _desk(settings, watch, ledger, aside, clock)
+        drift = Drifting(lambda: gateway.rules, facts)
+        drift.open_now(drifting(await ledger.incidents()))
+        desk = _desk(settings, watch, ledger, aside, clock, drift)
         metrics.watch(desk.open_now)
 
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
+            drift.finished(decision)
             seen.observe(decision, duration_s)
 
         gateway = Gateway(
@@ -215,7 +221,8 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
         releases = Releases(gateway, ledger, written, release)
-        for work in (releases.follow(), desk.follow()):
+        proven = certificates.Followed(gateway, settings, transport)
+        for work in (releases.follow(), desk.follow(), proven.follow()):
             stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,
@@ -282,11 +289,11 @@ def signer(settings: Settings, *, make: bool) -> Signer:
     return Signer.parse(text)
 
 
-def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock) -> Desk:
+def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock, drift: Drifting) -> Desk:
     """Make what follows incidents. Raises ConfigError for a notifier that cannot be told."""
     clerk = Clerk(incident_book(settings, clock))
     told = Notices(clerk, senders(settings, transport), os.urandom(8).hex())
-    return Desk(watch, clerk, ledger, told, settings.document.incidents.quiet_s, clock)
+    return Desk(watch, clerk, ledger, told, settings.document.incidents.quiet_s, clock, drift)
 
 
 def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:

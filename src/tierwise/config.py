@@ -155,6 +155,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.ledger_path.with_name("declassified.sqlite")
 
     @property
+    def base(self) -> Path:
+        """Return the folder where relative paths of the file start."""
+        return self.file.parent if self.file else Path.cwd()
+
+    @property
     def probes_path(self) -> Path:
         """Return the file in which the results of probes are kept."""
         return self.home / "probes.json"

@@ -66,6 +66,14 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[RuleRecord, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
+class CertificateRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The certificate that the workflow names. Where it is not valid it gave nothing, and `void` says why."""
+
+    digest: str
+    valid: bool
+    void: tuple[str, ...] = ()
+
+
 class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the quality gates said of one answer; `name` is the failed gate, or the list of those passed."""
 
@@ -129,7 +137,8 @@ class ContentRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds.
 
-    `content` is not written where no content of the call was to be kept, `trace` where the caller named none.
+    `content` is not written where no content of the call was to be kept, `trace` where the caller named none,
+    `certificate` where the workflow names none.
     """
 
     id: str
@@ -161,6 +170,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     feedback: dict[str, Any] | None = None
     content: ContentRecord | msgspec.UnsetType = msgspec.UNSET
     trace: Trace | msgspec.UnsetType = msgspec.UNSET
+    certificate: CertificateRecord | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def charged_usd(self) -> Decimal | None:

@@ -17,7 +17,8 @@ from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account
-from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
+from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed, proven
+from tierwise.gateway.certified import Standing, standing
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import DUTY
 from tierwise.gateway.rules import Rules
@@ -85,13 +86,15 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Weighed(msgspec.Struct, frozen=True, kw_only=True):
-    """The candidates and their order, before they are told."""
+    """The candidates and their order, before they are told; `workflow` as its certificate has it, if it names one."""
 
     looked_at: tuple[Candidate, ...]
     choice: Choice
     need: Need
     accounts: tuple[Account, ...]
     strategy: Strategy
+    workflow: Workflow | None
+    standing: Standing | None
 
 
 def resolve(rules: Rules, ask: Ask) -> Pool:
@@ -145,8 +148,8 @@ def _workflow(rules: Rules, ask: Ask) -> Workflow | None:
 
 def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) -> Ruling:
     """Judge and order the pool. An empty order comes back as a refusal, not as an exception."""
-    workflow, targets = pool.workflow, _targets(rules, pool)
-    name, judged = workflow.name if workflow else None, judged_all(rules, ask, pool, label.value)
+    targets = _targets(rules, pool)
+    name, judged = pool.workflow.name if pool.workflow else None, judged_all(rules, ask, pool, label.value)
     weighed = weigh(rules, facts, ask, pool, judged)
     looked_at, choice = weighed.looked_at, weighed.choice
     hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
@@ -169,9 +172,10 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         chosen=hops[0].model.id if hops else None,
         reason=choice.order.reason,
         obligations=hops[0].obligations if hops else (),
+        certificate=weighed.standing.record if weighed.standing else msgspec.UNSET,
     )
     refusal = None if hops else _refusal(decision, weighed.need, weighed.accounts)
-    return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=weighed.accounts, refusal=refusal)
+    return Ruling(hops=hops, decision=decision, workflow=weighed.workflow, accounts=weighed.accounts, refusal=refusal)
 
 
 def judged_all(rules: Rules, ask: Ask, pool: Pool, label: Label) -> dict[str, Judgement]:
@@ -190,18 +194,23 @@ def _targets(rules: Rules, pool: Pool) -> list[Target]:
 
 def weigh(rules: Rules, facts: Facts, ask: Ask, pool: Pool, judged: dict[str, Judgement]) -> Weighed:
     """Order what policy permits."""
-    workflow = pool.workflow
+    known = rules.certified.get(pool.workflow.name) if pool.workflow else None
+    stands = standing(pool.workflow, known, ask.ts, facts.drifted)
+    workflow = pool.workflow if stands is None or pool.workflow is None else stands.applied(pool.workflow)
     team = ask.grant.team if ask.grant else None
     accounts = facts.accounts_for(workflow.name if workflow else None, ask.key_id, team)
     holder = _holder(rules, ask, pool)
     left = facts.money_left(accounts, ask.ts) if accounts else None
     need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
-    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
+    looked_at = proven(candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held), stands)
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
     choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
     choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
-    return Weighed(looked_at=looked_at, choice=choice, need=need, accounts=accounts, strategy=strategy)
+    return Weighed(
+        looked_at=looked_at, choice=choice, need=need, accounts=accounts, strategy=strategy, workflow=workflow,
+        standing=stands,
+    )  # fmt: skip
 
 
 def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:

@@ -14,6 +14,7 @@ from tierwise.core.secret import Secret
 from tierwise.economics.budget import Budget
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
+from tierwise.gateway.certified import Certified
 from tierwise.gateway.workflow import Workflow
 from tierwise.ledger.settings import LedgerSettings
 from tierwise.policy.detect import Detectors
@@ -28,7 +29,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Catalog, policy, workflows and limits, wired together by `bootstrap`.
 
     `secrets` are the keys that this gateway shows and takes: they get into no content that is kept. `trace_to` is the
-    farthest tier whose endpoints are told which trace a request belongs to.
+    farthest tier whose endpoints are told which trace a request belongs to. `certified` are the certificates that
+    workflows name, by workflow, as they were found.
     """
 
     catalog: Catalog
@@ -43,6 +45,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     ledger: LedgerSettings = LedgerSettings()
     secrets: tuple[Secret, ...] = ()
     trace_to: Tier | None = None
+    certified: dict[str, Certified] = {}
 
     def workflow_of(self, model: Model) -> Workflow | None:
         """Return the one workflow that a scoped model belongs to, or None when it is general or belongs to several."""
@@ -51,9 +54,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     def under(self, policy: Written) -> Self:
         """Return the same with this policy in force. Raises ConfigError where it cannot be compiled."""
+        found = Policy(policy.labels, policy.rule, environments(self.workflows.values()))
         return msgspec.structs.replace(
             self,
-            policy=Policy(policy.labels, policy.rule, environments(self.workflows.values())),
+            policy=found,
+            certified={name: one.under(found.digest) for name, one in self.certified.items()},
             labels=policy.labels,
             detectors=self.detectors.under(policy.labels),
             default_strategy=usual_strategy(policy.labels),

@@ -46,6 +46,14 @@ def installed() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
+def program() -> str:
+    """Return the engine's name and version; the name alone where the extra is not there."""
+    try:
+        return f"xllamacpp {importlib.metadata.version('xllamacpp')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "xllamacpp"
+
+
 def version(options: EngineOptions) -> str | None:
     """Return what answers would come from: engine and file as they are now; None where one is missing."""
     try:
