@@ -6,7 +6,7 @@ Invariant: an item has an id that no other has, something to ask, one cluster an
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 
 from tierwise.core.label import Label
 from tierwise.evals.data.clusters import clusters, told
-from tierwise.evals.data.rows import rows, wrong
+from tierwise.evals.data.rows import Row, rows, wrong
 from tierwise.evals.data.splits import NAMES, Shares, least, split_of
 from tierwise.evals.item import Item, Split
 
@@ -67,9 +67,14 @@ class _Raw(msgspec.Struct, kw_only=True):
 
 def read(path: Path, shares: Shares | None = None) -> Dataset:
     """Read a file; rows that name no split are put into one by SHARES."""
+    return dataset(path, rows(path), shares)
+
+
+def dataset(path: Path, given: Iterable[Row], shares: Shares | None = None) -> Dataset:
+    """Read the rows of a file, or rows that became of one."""
     found: list[_Raw] = []
     columns: set[str] = set()
-    for place, row in rows(path):
+    for place, row in given:
         raw, reference = _raw(path, place, row)
         found.append(raw)
         columns |= {reference} if reference else set()
