@@ -31,9 +31,9 @@ def report(
 ) -> int:
     """Say what a data set holds and what it would cost, before it is asked. Exit 1 where it would prove nothing.
 
-    Counts and kinds only, never a word of the content: duplicates and near twins, leaks
-    between splits, clusters, references, classes, kinds of personal data, lengths, tokens
-    and money for each model of the workflow, and the sizes that its criteria need.
+    Counts and kinds only; of the content nothing but the names of classes: duplicates and
+    near twins, leaks between splits, clusters, references, classes, kinds of personal data,
+    lengths, tokens and money for each model of the workflow, and the sizes its criteria need.
 
     Examples:
       tierwise dataset report messages.csv

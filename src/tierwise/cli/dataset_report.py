@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tierwise import config
-from tierwise.cli.options import table
+from tierwise.cli.options import plain, table
 from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.core.model import Model
@@ -91,11 +91,13 @@ def in_words(found: Report) -> str:
 
 
 def _data(data: Findings) -> Iterator[str]:
-    yield f"{data.name}: {data.rows:,} items, {data.digest}"
+    yield f"{plain(data.name)}: {data.rows:,} items, {data.digest}"
     told = f"column {data.reference}" if data.reference else "no column says what is right"
     yield f"  references    {told}; {data.missing_references:,} missing"
     if data.classes:
-        first = ", ".join(f"{name} {count:,}" for name, count in list(data.classes.largest.items())[:MAX_CLASSES])
+        first = ", ".join(
+            f"{plain(name)} {count:,}" for name, count in list(data.classes.largest.items())[:MAX_CLASSES]
+        )
         more = ", …" if data.classes.count > MAX_CLASSES else ""
         yield f"  classes       {data.classes.count}: {first}{more}"
     by = "columns of the file" if data.clusters_by == "columns" else "texts that say nearly the same"
@@ -115,11 +117,15 @@ def _asked(found: Report) -> Iterator[str]:
         yield f"Not reckoned what it costs: {found.asking}"
     if found.context:
         shares = ", ".join(f"{one.part} {one.share:.0%}" for one in found.context.parts)
-        yield f"A request     {', '.join(f'{name} {n:,}' for name, n in found.context.tokens.items())} tokens: {shares}"
-        yield (
-            f"  waste         {found.context.repeated_share:.1%} is repeated within a request, "
-            f"{found.context.stale:,} requests hold no date of the last year but an older one"
-        )
+        lengths = ", ".join(f"{name} {n:,}" for name, n in found.context.tokens.items())
+        yield f"  a request     tokens at most: {lengths}; {shares}"
+        if found.context.repeating:
+            told = f"{found.context.repeating:,} requests say a passage twice"
+            yield f"  repeated      {found.context.repeated_share:.1%} of all that is read; {told}"
+        if found.context.stale:
+            yield f"  stale         the newest date in {found.context.stale:,} requests is more than a year old"
+        if found.context.unused_fields:
+            yield f"  unused        fields that the prompt does not ask for: {', '.join(found.context.unused_fields)}"
     if found.models:
         head = ("model", "tier", "calls", "tokens in", "about $", "at most $", "may not", "too long")
         rows = [
