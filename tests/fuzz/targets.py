@@ -30,13 +30,15 @@ from tests.unit.ledger.samples import a_decision, an_intent
 from tests.unit.wires.callers import BODIES
 from tierwise import bootstrap, config
 from tierwise.cli.importing import translated
+from tierwise.cli.imports import results
 from tierwise.cli.imports.written import written
 from tierwise.core.answer import Answer, Delta, assemble
 from tierwise.core.call import Call, Part
 from tierwise.core.errors import CallRejected, ConfigError, ProviderError, StoreError, TierwiseError
 from tierwise.core.model import Capability
 from tierwise.core.secret import Secret
-from tierwise.evals import dataset
+from tierwise.evals import dataset, prompt
+from tierwise.evals.data import read as items
 from tierwise.gateway import masking, replay
 from tierwise.gateway.restoring import Restoring
 from tierwise.hardware.gguf import Unreadable, read_header
@@ -461,6 +463,22 @@ OLLAMA = [
     b'{"models":[{"name":"a:1","model":"a:1","size":1,"details":{"family":"llama","context_length":4096},"capabilities":["completion","tools"]}]}',
 ]
 PROBES = b'{"format":1,"probes":[]}'
+ITEMS = [
+    b'{"id":"a","text":"hello","label":"x"}\n{"text":"hi","expected":null,"document":3}',
+    b'{"id":"a","fields":{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]},"split":"tune","label":"public"}',
+    b'[{"text":"hello","category":{"a":[1,true]}},{"text":"hi","sensitivity":"internal","customer":"c"}]',
+]
+PROMPTS = [
+    b'system = "s"\nuser = "{{text}}"\nstop = ["x"]\n[[example]]\nuser = "u"\nassistant = "a"\n[schema]\ntype = "object"'
+]
+RESULTS = [
+    b'{"results":{"results":[{"vars":{"t":"x"},"provider":{"id":"p"},"response":{"output":"y","tokenUsage":{"prompt":1}},'
+    b'"score":1,"latencyMs":3,"testCase":{"assert":[{"type":"equals","value":"y"}]}}]}}',
+    b'{"status":"success","eval":{"model":"m"},"samples":[{"id":1,"epoch":1,"input":[{"role":"user","content":"x"}],'
+    b'"target":"y","scores":{"s":{"value":"C"}},"output":{"choices":[{"stop_reason":"stop"}]}}]}',
+    b'{"doc_id":0,"doc":{},"target":"1","arguments":{"gen_args_0":{"arg_0":"x","arg_1":"y"}},"filter":"none",'
+    b'"metrics":["acc"],"acc":1.0}',
+]
 LABELLED = (b'text,label\n"a, b",x\nc,y\n', b'{"text":"a","label":"x"}\n{"text":"b","category":"y"}\n')
 ADDRESSES = [b"http://127.0.0.1:8080/v1", b"https://[::1]:443/a/b", b"https://u:p@h.example/v1?x#y"]
 
@@ -505,6 +523,12 @@ def _rows() -> dict[str, Target]:
         "probes": Target(run=functools.partial(_from_file, ".json", kept.read), seeds=lambda: [PROBES], refuses=(ConfigError,)),
         "labelled-csv": Target(run=functools.partial(_from_file, ".csv", _labelled), seeds=lambda: LABELLED, refuses=(ConfigError,)),
         "labelled-lines": Target(run=functools.partial(_from_file, ".jsonl", _labelled), seeds=lambda: LABELLED[::-1], refuses=(ConfigError,)),
+        "items-csv": Target(run=functools.partial(_from_file, ".csv", items.read), seeds=lambda: LABELLED, refuses=(ConfigError,)),
+        "items-lines": Target(run=functools.partial(_from_file, ".jsonl", items.read), seeds=lambda: ITEMS, refuses=(ConfigError,)),
+        "items-array": Target(run=functools.partial(_from_file, ".json", items.read), seeds=lambda: ITEMS, refuses=(ConfigError,)),
+        "prompt": Target(run=lambda data: prompt.parse(data, "p"), seeds=lambda: PROMPTS, refuses=(ConfigError,)),
+        "results": Target(run=functools.partial(_from_file, ".json", _results), seeds=lambda: RESULTS, refuses=(ConfigError,)),
+        "results-lines": Target(run=functools.partial(_from_file, ".jsonl", _results), seeds=lambda: RESULTS[::-1], refuses=(ConfigError,)),
         "address": Target(run=_addresses, seeds=lambda: ADDRESSES, refuses=(ConfigError,)),
         "script": Target(
             run=lambda data: read_script(data.decode("latin-1")), seeds=lambda: [b"m?fault=error&status=503&times=2&delay_ms=1"],
@@ -521,6 +545,11 @@ def _rows() -> dict[str, Target]:
             run=functools.partial(_imports, gateway), seeds=functools.partial(list, seeds), refuses=(ConfigError,)
         )
     return rows
+
+
+def _results(path: Path) -> object:
+    found = results.gathered([path])
+    return results.items_of(found, path)
 
 
 def _labelled(path: Path) -> object:

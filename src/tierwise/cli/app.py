@@ -36,6 +36,8 @@ COMMANDS = {
     "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),
+    "dataset": ("dataset", "app", "Data sets: what they hold, made of traffic or of others' results."),
+    "prompt": ("prompt", "app", "Prompts by name and digest, and how they differ."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
     "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),

@@ -126,6 +126,11 @@ def parts(prompt: Prompt | None, item: Item) -> dict[PartName, str]:
     return {name: text for name, text in found.items() if text}
 
 
+def written(value: Any) -> str:
+    """Return a value as people compare it: JSON, a line for each member."""
+    return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=2).decode()
+
+
 def filled(text: str, item: Item) -> str:
     """Return a text with the item's fields in their places."""
     return _PLACE.sub(lambda place: _word(item, place[1]), text)

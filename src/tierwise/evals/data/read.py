@@ -6,7 +6,7 @@ Invariant: an item has an id that no other has, something to ask, one cluster an
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 
 from tierwise.core.label import Label
 from tierwise.evals.data.clusters import clusters, told
-from tierwise.evals.data.rows import rows, wrong
+from tierwise.evals.data.rows import Row, rows, wrong
 from tierwise.evals.data.splits import NAMES, Shares, least, split_of
 from tierwise.evals.item import Item, Split
 
@@ -30,6 +30,7 @@ CLUSTERS = {
     "conversation": "conversation", "conversation_id": "conversation",
 }  # fmt: skip
 MAX_ID_CHARS = 200
+_SPECIAL = frozenset(("id", "split", "sensitivity", *CLUSTERS))
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +68,14 @@ class _Raw(msgspec.Struct, kw_only=True):
 
 def read(path: Path, shares: Shares | None = None) -> Dataset:
     """Read a file; rows that name no split are put into one by SHARES."""
+    return dataset(path, rows(path), shares)
+
+
+def dataset(path: Path, given: Iterable[Row], shares: Shares | None = None) -> Dataset:
+    """Read the rows of a file, or rows that became of one."""
     found: list[_Raw] = []
     columns: set[str] = set()
-    for place, row in rows(path):
+    for place, row in given:
         raw, reference = _raw(path, place, row)
         found.append(raw)
         columns |= {reference} if reference else set()
@@ -106,12 +112,19 @@ def _raw(path: Path, place: int, row: Mapping[str, Any]) -> tuple[_Raw, str | No
     """Read one row, and say which column was the reference."""
     if isinstance(row.get("fields"), dict):
         return _own(path, place, row), "reference" if row.get("reference") is not None else None
-    by_name = {name.strip().lower(): name for name in row}
-    special = {name: by_name[name] for name in ("id", "split", "sensitivity", *CLUSTERS) if name in by_name}
-    reference = next((by_name[name] for name in REFERENCES if name in by_name), None)
-    fields = {name: value for name, value in row.items() if name not in special.values() and name != reference}
-    raw = _made(path, place, {name: row[column] for name, column in special.items()}, fields)
-    raw.reference = _filled(row[reference]) if reference is not None else None
+    special, fields, references = dict[str, Any](), dict[str, Any](), dict[str, str]()
+    for column, value in row.items():
+        name = column.strip().lower()
+        if name in _SPECIAL:
+            special[name] = value
+        else:
+            fields[column] = value
+            if name in REFERENCES:
+                references[name] = column
+    reference = references[min(references, key=REFERENCES.index)] if references else None
+    right = None if reference is None else _filled(fields.pop(reference))
+    raw = _made(path, place, special, fields)
+    raw.reference = right
     return raw, reference
 
 
@@ -133,7 +146,10 @@ def _own(path: Path, place: int, row: Mapping[str, Any]) -> _Raw:
 def _made(path: Path, place: int, special: Mapping[str, Any], fields: dict[str, Any]) -> _Raw:
     if not any(_filled(value) is not None for value in fields.values()):
         raise wrong(path, "there is nothing to ask: every field is empty", place)
-    raw = _Raw(place=place, id=_word(path, place, "id", special.get("id")), fields=fields)
+    raw = _Raw(place=place, id="", fields=fields)
+    if not special:
+        return raw
+    raw.id = _word(path, place, "id", special.get("id"))
     raw.named = {
         CLUSTERS[name]: text
         for name, value in special.items()
@@ -152,7 +168,9 @@ def _made(path: Path, place: int, special: Mapping[str, Any], fields: dict[str, 
 
 def _filled(value: Any) -> Any:
     """Return a value, None for an empty one."""
-    return None if value is None or (isinstance(value, str) and not value.strip()) or value in ([], {}) else value
+    if isinstance(value, str):
+        return value if value.strip() else None
+    return None if value in (None, [], {}) else value
 
 
 def _word(path: Path, place: int, name: str, value: Any) -> str:

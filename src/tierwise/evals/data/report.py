@@ -1,4 +1,4 @@
-"""What is there to know of a data set before money is spent on it? Counts and kinds; never a word of its content.
+"""What is there to know of a data set before money is spent on it? Counts and kinds; of its content, names of classes.
 
 Knows no model and no price. Invariant: what makes a comparison worthless is an error, what makes it weaker a warning,
 and each says what to do.

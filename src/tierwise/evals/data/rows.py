@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +25,7 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 1_000_000
 MAX_DEPTH = 64
 _BATCH_ROWS = 4096
+_PIECE_BYTES = 64 * 1024
 
 Row = tuple[int, dict[str, Any]]
 """A line (of Parquet and JSON arrays: the row), counted from 1, and its columns."""
@@ -58,7 +61,8 @@ def content(path: Path) -> bytes:
     """Return the bytes of a file that is not too large."""
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            pieces = iter(partial(file.read, _PIECE_BYTES), b"")
+            data = b"".join(islice(pieces, MAX_BYTES // _PIECE_BYTES + 1))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
     if len(data) > MAX_BYTES:
