@@ -6,7 +6,7 @@ Invariant: a bound's chance of ever being crossed is at most 1 - confidence, who
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from statistics import NormalDist
 
 import msgspec
@@ -14,8 +14,8 @@ import msgspec
 PLANNED = 1000
 PLANNED_SHARE = 0.95
 """Of the error that is allowed, spent on the looks that were planned; the rest keeps all later ones valid."""
-UNSEEN = 4.0
-"""So many items that differ by the whole scale are added to every variance: about the square of the wall."""
+UNSEEN = 2.0
+"""So many items that differ by the whole scale are added to every variance, for what few items do not show yet."""
 _STEPS = 60
 
 
@@ -66,40 +66,54 @@ def apart(one: Mean, other: Mean, confidence: float = 0.95) -> tuple[float, floa
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """The mean after `n` values, and its error by cluster; None while there is one cluster only."""
+    """The mean after `n` values, its error by cluster, and by how much clusters lean to one side, as a mean.
+
+    `se` is None while there is one cluster only.
+    """
 
     n: int
     clusters: int
     mean: float
     se: float | None
+    lean: float
 
-    def reach(self, tail: float, planned: int, common_se: float = 0.0) -> float:
-        """Return how far a bound lies from the mean, if it may be crossed on that side with the chance TAIL."""
+    def low(self, tail: float, planned: int, common_se: float = 0.0) -> float:
+        """Return the bound below the mean that is ever crossed with the chance TAIL."""
+        return max(-1.0, self.mean - self._reach(tail, planned, common_se, -self.lean))
+
+    def high(self, tail: float, planned: int, common_se: float = 0.0) -> float:
+        """Return the bound above it."""
+        return min(1.0, self.mean + self._reach(tail, planned, common_se, self.lean))
+
+    def _reach(self, tail: float, planned: int, common_se: float, lean: float) -> float:
+        """Where all that differs is loss, the worst is rare and still to come: Johnson's term (1978) allows for it."""
         if self.se is None:
             return math.inf
-        return _multiple(self.n, tail, planned, self.clusters - 1) * math.hypot(self.se, common_se)
+        z = _multiple(self.n, tail, planned, self.clusters - 1)
+        return z * math.hypot(self.se, common_se) + max(0.0, lean) * (1 + 2 * z * z) / 6
 
 
-def looks(values: Sequence[float], clusters: Sequence[Hashable], scale: float = 1.0) -> list[Look]:
-    """Return what is seen after each value. Sums by cluster are kept up to date, so a look costs the same at any n."""
+def looks(values: Sequence[float], clusters: Sequence[Hashable]) -> Iterator[Look]:
+    """Return what is seen after each value, from -1 to 1. A look costs the same at any n."""
     if len(values) != len(clusters):
         raise ValueError("one cluster for each value")
     sums: dict[Hashable, tuple[float, int]] = {}
-    found, total, squares, products, sizes = [], 0.0, 0.0, 0.0, 0
+    total = ss = sk = kk = sss = ssk = skk = kkk = 0.0  # over clusters: products of a cluster's sum s and its size k
     for n, (value, cluster) in enumerate(zip(values, clusters, strict=True), 1):
-        if not abs(value) <= scale:
-            raise ValueError(f"{value} is not within {-scale:g} and {scale:g}")
-        before, size = sums.get(cluster, (0.0, 0))
-        sums[cluster] = (before + value, size + 1)
+        if not abs(value) <= 1:
+            raise ValueError(f"{value} is not between -1 and 1")
+        old, size = sums.get(cluster, (0.0, 0))
+        new, k = old + value, size + 1
+        sums[cluster] = (new, k)
         total += value
-        squares += value * (2 * before + value)
-        products += before + value * (size + 1)
-        sizes += 2 * size + 1
-        mean, count = total / n, len(sums)
-        spread = squares - 2 * mean * products + mean * mean * sizes + UNSEEN * scale * scale
-        se = math.sqrt(max(spread, 0.0) * count / (count - 1)) / n if count > 1 else None
-        found.append(Look(n=n, clusters=count, mean=mean, se=se))
-    return found
+        ss, sk, kk = ss + new * new - old * old, sk + new * k - old * size, kk + k * k - size * size
+        sss, kkk = sss + new**3 - old**3, kkk + k**3 - size**3
+        ssk, skk = ssk + new * new * k - old * old * size, skk + new * k * k - old * size * size
+        count, mean = len(sums), total / n
+        square = max(0.0, ss - mean * (2 * sk - mean * kk)) + UNSEEN
+        cube = sss - mean * (3 * ssk - mean * (3 * skk - mean * kkk))
+        se = math.sqrt(square * count / (count - 1)) / n if count > 1 else None
+        yield Look(n=n, clusters=count, mean=mean, se=se, lean=cube / square / n)
 
 
 def path(
@@ -116,11 +130,10 @@ def path(
     `common_se` is the error of something that all looks share, such as a judge's calibration.
     """
     tail = (1 - confidence) / 2
-    found = []
-    for look in looks(values, clusters):
-        reach = look.reach(tail, planned, common_se)
-        found.append((look.n, look.mean, max(-1.0, look.mean - reach), min(1.0, look.mean + reach)))
-    return found
+    return [
+        (look.n, look.mean, look.low(tail, planned, common_se), look.high(tail, planned, common_se))
+        for look in looks(values, clusters)
+    ]
 
 
 def proven(
@@ -133,7 +146,7 @@ def proven(
 ) -> int | None:
     """Return after how many values it is shown, one-sided, that the mean lies above ABOVE; None where never."""
     for look in looks(values, clusters):
-        if look.mean - look.reach(1 - confidence, planned, common_se) > above:
+        if look.low(1 - confidence, planned, common_se) > above:
             return look.n
     return None
 
@@ -155,12 +168,10 @@ def _multiple(n: int, tail: float, planned: int, freedom: int) -> float:
 def _student(tail: float, freedom: int) -> float:
     """Return Student's quantile from the normal one (Cornish and Fisher): within 1 % from 5 degrees of freedom on."""
     z = -NormalDist().inv_cdf(tail)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, 1))
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + (first + (second + third / freedom) / freedom) / freedom
 
 
 def _log_beta(a: float, b: float) -> float:
