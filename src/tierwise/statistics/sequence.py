@@ -12,7 +12,7 @@ from statistics import NormalDist
 import msgspec
 
 PLANNED = 1000
-PLANNED_SHARE = 0.95
+PLANNED_SHARE = 0.98
 """Of the error that is allowed, spent on the looks that were planned; the rest keeps all later ones valid."""
 SLOPE = 0.75
 """How much the wall before the sum rises: of those that let an equal candidate through with a chance of 80 %, the one

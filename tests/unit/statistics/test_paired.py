@@ -124,7 +124,13 @@ def test_mcnemar_is_the_exact_binomial_test(b: int, c: int) -> None:
     assert mcnemar(b, c) == pytest.approx(binomtest(b, b + c).pvalue if b + c else 1.0, rel=1e-9)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+@pytest.mark.parametrize("ps", [[0.01], [0.04, 0.01, 0.03], [0.5, 0.02, 0.02, 0.9, 0.001], [1.0, 0.0]])
 def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
     assert holm(ps) == pytest.approx(multipletests(ps, method="holm")[1])
-    assert holm([]) == ()
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_makes_no_claim_easier_and_keeps_their_order(ps: list[float]) -> None:
+    adjusted = holm(ps)
+    assert all(p <= after <= 1 for p, after in zip(ps, adjusted, strict=True))
+    assert [after for _, after in sorted(zip(ps, adjusted, strict=True))] == sorted(adjusted)
