@@ -10,6 +10,7 @@ Invariant: thresholds come from other clusters than rows; equal confidences are 
 import hashlib
 import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 
@@ -64,12 +65,13 @@ def thresholds_from(
     as here where unknown.
     """
     counted = one_of_each(rows)
-    values = sorted((row.confidence for row in counted if row.confidence is not None), reverse=True)
+    seen = _Seen(counted, guarantee)
+    values = [-turned for turned in seen.turned]
     times = (proving or len(counted)) / max(1, len(counted))
 
     def doubt(threshold: float) -> float:
         """Return the bound that is to be expected, with half a wrong answer more than was seen."""
-        n, wrong = _seen(counted, threshold, guarantee)
+        n, wrong = seen.of(threshold)
         return upper_bound(math.ceil((wrong + 0.5) * times), math.ceil((n + 0.5) * times), confidence)
 
     steps = sorted({values[(len(values) - 1) * at // max(1, count - 1)] for at in range(count) if values}, reverse=True)
@@ -91,20 +93,21 @@ def certify(
     counted = one_of_each(given)
     found: tuple[float, float] | None = None
     first: tuple[int, int, float] | None = None
+    seen = _Seen(counted, guarantee)
     for threshold in thresholds:
-        n, wrong = _seen(counted, threshold, guarantee)
+        n, wrong = seen.of(threshold)
         bound = upper_bound(wrong, n, confidence)
         first = first or (n, wrong, bound)
         if bound > max_wrong:
             break
         found = (threshold, bound)
-    accepted = [row.wrong for row in counted if found and _accepted(row, found[0])]
+    accepted, wrong = seen.accepted(found[0]) if found else (0, 0)
     return Certified(
         guarantee=guarantee,
         threshold=found[0] if found else None,
         n=len(counted),
-        accepted=len(accepted),
-        wrong=sum(accepted),
+        accepted=accepted,
+        wrong=wrong,
         bound=found[1] if found else first[2] if first else 1.0,
         clusters=len(counted),
         rows=len(given),
@@ -114,22 +117,35 @@ def certify(
 
 def one_of_each(rows: Iterable[Labelled]) -> list[Labelled]:
     """Return one row of each cluster, chosen by a hash of its names and never by what it holds."""
-    chosen: dict[str, tuple[bytes, Labelled]] = {}
+    clusters: dict[str, list[tuple[int, Labelled]]] = {}
     for at, row in enumerate(rows):
-        name = hashlib.sha256(f"{row.cluster}\0{row.item or at}".encode()).digest()
-        if row.cluster not in chosen or name < chosen[row.cluster][0]:
-            chosen[row.cluster] = (name, row)
-    return [row for _, row in chosen.values()]
+        clusters.setdefault(row.cluster, []).append((at, row))
+    return [found[0][1] if len(found) == 1 else min(found, key=_lot)[1] for found in clusters.values()]
 
 
-def _accepted(row: Labelled, threshold: float) -> bool:
-    return row.confidence is not None and row.confidence >= threshold
+def _lot(placed: tuple[int, Labelled]) -> bytes:
+    at, row = placed
+    return hashlib.sha256(f"{row.cluster}\0{row.item or at}".encode()).digest()
 
 
-def _seen(rows: Sequence[Labelled], threshold: float, guarantee: Guarantee) -> tuple[int, int]:
-    """Return of how many rows the guarantee speaks, and how many of them are wrong."""
-    accepted = [row.wrong for row in rows if _accepted(row, threshold)]
-    return len(accepted) if guarantee == "wrong_given_accepted" else len(rows), sum(accepted)
+class _Seen:
+    """Rows in the order in which a threshold lets them go, surest first, and the wrong ones among so many."""
+
+    def __init__(self, rows: Sequence[Labelled], guarantee: Guarantee) -> None:
+        sure = sorted((-row.confidence, row.wrong) for row in rows if row.confidence is not None)
+        self.turned = [turned for turned, _ in sure]
+        self._wrong = [0, *itertools.accumulate(wrong for _, wrong in sure)]
+        self._all = None if guarantee == "wrong_given_accepted" else len(rows)
+
+    def accepted(self, threshold: float) -> tuple[int, int]:
+        """Return how many are accepted, equal ones together, and how many of them are wrong."""
+        n = bisect_right(self.turned, -threshold)
+        return n, self._wrong[n]
+
+    def of(self, threshold: float) -> tuple[int, int]:
+        """Return of how many rows the guarantee speaks, and how many of them are wrong and accepted."""
+        n, wrong = self.accepted(threshold)
+        return (n if self._all is None else self._all), wrong
 
 
 def _needed(n: int, wrong: int, clusters: int, max_wrong: float, confidence: float) -> int | None:
