@@ -278,7 +278,7 @@ def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
 
 
 Setting = TypeVar("Setting")
-PATHS = frozenset(("file", "ca_file", "path", "data", "prompt"))
+PATHS = frozenset(("file", "ca_file", "path", "data"))
 """Settings that name a file."""
 
 
