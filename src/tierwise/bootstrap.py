@@ -194,6 +194,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         aside = Transport()
         stack.push_async_callback(aside.aclose)
         desk = _desk(settings, watch, ledger, aside, clock)
+        metrics.watch(desk.open_now)
 
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
@@ -209,6 +210,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             observe=observe,
         )
         notary = _notary(settings, ledger, aside, lambda: watch.saw("unverified", LEDGER))
+        metrics.watch(lambda: gauge("tierwise.audit.failing", "Signers and witnesses that fail.", notary.failing))
         notary.begin()
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)

@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -252,7 +252,7 @@ def _document(raw: dict[str, Any], file: str | None, *, base: Path) -> Document:
         if reference is not None and not reference.startswith("env:"):
             told = f'{said} must be a reference such as "env:MY_KEY", not the key itself'
             raise ConfigError(where + told, file=file, key=key)
-    return msgspec.structs.replace(document, endpoint=tuple(_anchored(row, base) for row in document.endpoint))
+    return _anchored(document, base)
 
 
 def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
@@ -272,11 +272,25 @@ def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
         yield f"telemetry.headers: {name}", "telemetry.headers", reference
 
 
-def _anchored(row: EndpointRow, base: Path) -> EndpointRow:
-    """Read a relative path as relative to the file that says it."""
-    if row.file is None:
-        return row
-    return msgspec.structs.replace(row, file=str((base / Path(row.file).expanduser()).absolute()))
+Setting = TypeVar("Setting")
+PATHS = frozenset(("file", "ca_file", "path", "data", "prompt"))
+"""Settings that name a file."""
+
+
+def _anchored(value: Setting, base: Path) -> Setting:
+    """Read a relative path, wherever it is set, as relative to the file that says it."""
+    if isinstance(value, tuple):
+        return type(value)(_anchored(one, base) for one in value)
+    if not isinstance(value, msgspec.Struct):
+        return value
+    changed = {}
+    for name in value.__struct_fields__:
+        before = getattr(value, name)
+        is_path = name in PATHS and isinstance(before, str)
+        after = str((base / Path(before).expanduser()).absolute()) if is_path else _anchored(before, base)
+        if after is not before:
+            changed[name] = after
+    return msgspec.structs.replace(value, **changed) if changed else value
 
 
 def _check_keys(value: Any, declared: Any, path: str, where: str, file: str | None) -> None:

@@ -105,6 +105,10 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             (rate("tierwise_telemetry_dropped_total", "why"), "telemetry dropped: {{why}}"),
             ("rate(tierwise_telemetry_exported_total[$__rate_interval])", "telemetry sent"),
         )),
+        ("Open incidents, and who does not sign or keep the log", "short", (
+            ("sum by (kind, severity) (tierwise_incidents_open)", "{{kind}} {{severity}}"),
+            ("tierwise_audit_failing", "signers and witnesses that fail"),
+        )),
     ),
 }  # fmt: skip
 

@@ -114,10 +114,11 @@ def _asks(wire: str, body: bytes) -> None:
         parse(SHARED[wire].splice_request(call, to).body)
     if wire in APART:
         return
+    conversation = CALLERS[wire].read_conversation(call)
     for to in RECIPIENTS:
         for spoken, endpoint in ENDPOINTS.items():
             if spoken not in APART:
-                _written(endpoint.encode_request, CALLERS[wire].read_conversation(call), to)
+                _written(endpoint.encode_request, conversation, to)
 
 
 def _written(encode: Callable[[Any, Recipient], EncodedRequest], conversation: Any, to: Recipient) -> None:

@@ -21,7 +21,7 @@ def test_a_variable_overrides_the_file_and_says_so(tmp_path: Path) -> None:
 
 
 def test_text_that_looks_like_a_number_is_text_where_text_is_wanted(tmp_path: Path) -> None:
-    assert loaded(tmp_path, TIERWISE_LEDGER_PATH="2026").document.ledger.path == "2026"
+    assert loaded(tmp_path, TIERWISE_LEDGER_PATH="2026").document.ledger.path == str(tmp_path / "2026")
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,16 @@ def test_a_wrong_word_is_told_with_the_right_ones_and_a_literal_key_is_never_rep
         config.load(tmp_path / "tierwise.toml", environ={"TIERWISE_HOME": str(tmp_path)})
     assert told in str(refused.value)
     assert "tw-plain-text" not in str(refused.value)
+
+
+def test_every_path_is_relative_to_the_file_that_says_it_wherever_the_command_runs(tmp_path: Path) -> None:
+    (tmp_path / "team.toml").write_text(
+        '[ledger]\npath = "here.sqlite"\n[[audit.witness]]\npath = "../seen/notes"\n[[workflow]]\nname = "w"\n'
+        'data = "items.jsonl"\nprompt = "/absolute/prompt.toml"\n[[endpoint]]\nname = "e"\nkind = "openai_compatible"\n'
+        'url = "https://example.test/v1"\nca_file = "ca.pem"\n'
+    )
+    found = config.load(tmp_path / "team.toml", environ={"TIERWISE_HOME": str(tmp_path / "home")}).document
+    assert found.ledger.path == str(tmp_path / "here.sqlite")
+    assert found.audit.witness[0].path == str(tmp_path / "../seen/notes")
+    assert (found.workflow[0].data, found.workflow[0].prompt) == (str(tmp_path / "items.jsonl"), "/absolute/prompt.toml")
+    assert found.endpoint[0].ca_file == str(tmp_path / "ca.pem")

@@ -81,6 +81,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What an endpoint serves. `tasks` empty means general; else only workflows of these tasks may use it.
 
     `strength` orders models of unknown quality (higher is stronger); it is a declared fact, not a measurement.
+    `family` is who made it, None where nobody said.
     `lacks` says of capabilities that the row promises why they are not among them; `context_note` why the context is
     smaller than the row says.
     """
@@ -94,5 +95,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     tasks: tuple[str, ...] = ()
     strength: float | None = None
+    family: str | None = None
     lacks: dict[Capability, str] = {}
     context_note: str = ""

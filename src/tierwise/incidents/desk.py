@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from tierwise.incidents.clerk import Clerk
 from tierwise.incidents.notices import Notices
 from tierwise.incidents.watch import Watch
 from tierwise.ledger.incidents import Incident, Sighting, Which, opened, quieted, rank
+from tierwise.telemetry.families import Family, Point
 
 POLL_S = 1.0
 GATHER_S = 5.0
@@ -53,6 +55,14 @@ class Desk:
         self._gather_at = 0.0
         self._refused_since: float | None = None
         self._announced: set[bytes] = set()
+
+    def open_now(self) -> Family:
+        """Return how many incidents are open, as a metric."""
+        counts = Counter((one.kind, one.severity) for one in self._open.values())
+        points = tuple(
+            Point(labels={"kind": kind, "severity": how}, value=n) for (kind, how), n in sorted(counts.items())
+        )
+        return Family(name="tierwise.incidents.open", kind="gauge", text="Open incidents.", points=points)
 
     async def follow(self) -> None:
         """Look again and again, until cancelled."""

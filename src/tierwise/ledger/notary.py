@@ -102,6 +102,11 @@ class Notary:
         """Return what is wrong, None where all is well."""
         return "; ".join(self._problems.values()) or None
 
+    @property
+    def failing(self) -> int:
+        """Return how many do not do their part now: the signer, and each witness."""
+        return len(self._problems)
+
     def begin(self) -> None:
         """Sign again and again, until closed."""
         self._task = asyncio.create_task(self._follow(), name="tierwise-notary")

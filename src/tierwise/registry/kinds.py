@@ -70,6 +70,7 @@ class KnownModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     strength: float | None = None
+    family: str | None = None
     price: Price | None = None
 
 

@@ -237,4 +237,5 @@ def _model(row: ModelRow, endpoint: Endpoint) -> Model:
         price=row.price or (known.price if known else None),
         tasks=row.tasks,
         strength=row.strength if row.strength is not None else (known.strength if known else None),
+        family=row.family or (known.family if known else None),
     )

@@ -43,7 +43,8 @@ class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[model]]`. `served_name` defaults to `id`, `capabilities` to those of the endpoint's kind."""
+    """One `[[model]]`. `served_name` defaults to `id`, `capabilities` to those of the endpoint's kind. `family` is who
+    made it, or the weights that it was made from: no model judges its own family."""
 
     id: str
     endpoint: str
@@ -54,3 +55,4 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     price: Price | None = None
     tasks: tuple[str, ...] = ()
     strength: float | None = None
+    family: str | None = None

@@ -77,6 +77,7 @@ _BUDGETS: dict[str, int] = {"minimal": 1024, "low": 2048, "medium": 8192, "high"
 _NOTHING: tuple[Any, ...] = (None, False, [], {}, {"enabled": False}, {"type": "direct"})
 """What may be given and means no more than if it were not."""
 _CHOICES = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
+_MESSAGE = frozenset(("role", "content"))
 _FORCED = frozenset(("required", "named"))
 """Choices that are refused while a model thinks."""
 
@@ -125,6 +126,8 @@ def _limit(max_tokens: int | None, foreign: list[str]) -> int | None:
 
 def _unread(path: str, value: dict[str, Any], read: frozenset[str]) -> list[str]:
     """Name what is given and not read; marks for the prompt cache under one name."""
+    if value.keys() <= read:  # nearly always, and a request may have very many blocks
+        return []
     given = (name for name, inner in value.items() if name not in read and inner not in _NOTHING)
     return ["cache_control" if name == "cache_control" else f"{path}.{name}" for name in given]
 
@@ -141,7 +144,7 @@ def _turns(messages: list[dict[str, Any]], foreign: list[str]) -> tuple[Turn, ..
     for index, message in enumerate(messages):
         path, role = f"messages[{index}]", message["role"]
         blocks = list(_content(message["content"], f"{path}.content", names, foreign))
-        foreign += _unread(path, message, frozenset(("role", "content")))
+        foreign += _unread(path, message, _MESSAGE)
         if not blocks:
             continue
         results = role == "user" and any(isinstance(block, ToolResult) for block in blocks)
@@ -153,12 +156,16 @@ def _turns(messages: list[dict[str, Any]], foreign: list[str]) -> tuple[Turn, ..
 
 
 def _results_first(blocks: list[Block]) -> tuple[Block, ...]:
+    if len(blocks) == 1:
+        return (blocks[0],)
     return tuple(sorted(blocks, key=lambda block: not isinstance(block, ToolResult)))
 
 
 def _content(content: Any, path: str, names: dict[str, str], foreign: list[str]) -> Iterator[Block]:
     if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
+        if content:
+            yield Text(text=content)
+        return
     for place, block in enumerate(content or ()):
         yield from _block(block, f"{path}[{place}]", names, foreign)
 

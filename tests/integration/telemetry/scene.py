@@ -49,7 +49,10 @@ def document(upstream: ScriptedUpstream, collector: Collector) -> Document:
             Workflow(name="lost", candidates=("cutting",)),
         ),
         rule=(Rule(name="no-far", when=When(workflow="lost", tier=Tier.FRONTIER, model="far"), then=Then(deny=True)),),
-        budget=(Budget(scope="all", limit_usd=Decimal(10)),),
+        budget=(
+            Budget(scope="all", limit_usd=Decimal(10)),
+            Budget(scope="workflow:falling", limit_usd=Decimal(10), soft_limit_usd=Decimal("0.00000001")),
+        ),
         telemetry=TelemetrySettings(url=collector.url, every_s=0.01, metrics_every_s=0.05, openinference=True),
     )
 
@@ -84,5 +87,6 @@ def played(home: Path) -> Iterator[tuple[str, Collector]]:
         with opened_door(Settings(document=document(upstream, collector), home=home), upstream) as door:
             happen(door)
             assert until(lambda: len([span for span in collector.spans if span.kind == 2]) >= 10)
+            assert until(lambda: "tierwise_incidents_open{" in shown(door))
             text = shown(door)
         yield text, collector  # everything was sent, the metrics too
