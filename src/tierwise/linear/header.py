@@ -130,7 +130,9 @@ def read_header(head: bytes, size_bytes: int) -> Layout:
         header = msgspec.json.decode(top.metadata.linear, type=Header)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(f"it is not a file of a linear model: {error}") from error
-    _check(header)
+    if header.format != FORMAT or header.features != FEATURES:
+        raise Unreadable(f"Tierwise {header.tierwise[:40]!r} made it, whose linear models are others: train anew")
+    named(header)
     features = top.keys.shape[0] if top.keys.shape else 0
     expected = places(features, len(header.labels))
     if not features or expected != {name: getattr(top, name) for name in expected}:
@@ -140,12 +142,9 @@ def read_header(head: bytes, size_bytes: int) -> Layout:
     return Layout(header=header, features=features, begins=begins, places=expected)
 
 
-def _check(header: Header) -> None:
-    if header.format != FORMAT or header.features != FEATURES:
-        raise Unreadable(
-            f"it was made by Tierwise {header.tierwise[:40]!r}, whose linear models are others: train anew"
-        )
+def named(header: Header) -> None:
+    """Raise Unreadable for labels, or the name of a field, that are none."""
     if not 2 <= len(header.labels) <= MAX_LABELS or len(set(header.labels)) < len(header.labels):
-        raise Unreadable(f"it must have between 2 and {MAX_LABELS} labels that differ")
+        raise Unreadable(f"there must be between 2 and {MAX_LABELS} labels that differ")
     if not all(0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable() for name in (header.field, *header.labels)):
         raise Unreadable("a label, or the name of its field, is empty, too long or cannot be shown")

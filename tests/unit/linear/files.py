@@ -27,7 +27,9 @@ KEYS = sorted((CARD, MONEY, REFUND))
 def made(header: Header = HEADER, **arrays: Any) -> LinearModel:
     """Return a model that takes `card` for lost, `money` and `refund` for money."""
     weights = np.array([[5, 0] if key == CARD else [0, 5] for key in KEYS], np.float16)
-    held = {"idf": np.ones(3, np.float32), "bias": np.zeros(2, np.float32), "weights": weights} | arrays
+    held: dict[str, Any] = {"idf": np.ones(3, np.float32), "bias": np.zeros(2, np.float32), "weights": weights} | {
+        name: np.asarray(array) for name, array in arrays.items()
+    }
     keys = held.pop("keys", np.array(KEYS, np.uint32))
     return LinearModel(header=header, vocabulary=Vocabulary(keys=keys, idf=held.pop("idf")), **held)
 

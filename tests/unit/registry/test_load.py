@@ -25,7 +25,7 @@ def build(*endpoints: EndpointRow, models: tuple[ModelRow, ...] = ()) -> Catalog
 
 
 KINDS = {
-    "embedded", "ollama", "lmstudio", "llamacpp", "vllm", "sglang", "tgi", "openai", "azure_openai", "anthropic", "gemini",
+    "embedded", "classifier", "ollama", "lmstudio", "llamacpp", "vllm", "sglang", "tgi", "openai", "azure_openai", "anthropic", "gemini",
     "mistral", "openrouter", "groq", "together", "deepseek", "xai", "openai_compatible", "anthropic_compatible", "scripted",
 }  # fmt: skip
 
