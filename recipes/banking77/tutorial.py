@@ -28,7 +28,7 @@ endpoint = "words"
 
 [[workflow]]
 name = "banking77"
-candidates = ["small", "words"]
+candidates = ["words", "small"]
 baseline = "larger"
 strategy = "cascade"
 data = "items.jsonl"

@@ -47,11 +47,6 @@ def installed(file_format: FileFormat = "gguf") -> bool:
     return importlib.util.find_spec(_NEEDS[file_format][0]) is not None
 
 
-def missing(file_format: FileFormat) -> str:
-    """Say what to do where that extra is not there."""
-    return f"what runs {file_format} files is not installed: run pip install 'tierwise[{_NEEDS[file_format][1]}]'"
-
-
 def program(file_format: FileFormat = "gguf") -> str:
     """Return the name and version of what runs such files; the name alone where the extra is not there."""
     name = _NEEDS[file_format][0]
@@ -59,6 +54,11 @@ def program(file_format: FileFormat = "gguf") -> str:
         return f"{name} {importlib.metadata.version(name)}"
     except importlib.metadata.PackageNotFoundError:
         return name
+
+
+def missing(file_format: FileFormat) -> str:
+    """Say what to do where that extra is not there."""
+    return f"what runs {file_format} files is not installed: run pip install 'tierwise[{_NEEDS[file_format][1]}]'"
 
 
 def version(options: EngineOptions) -> str | None:
