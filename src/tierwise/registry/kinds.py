@@ -25,8 +25,8 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     the tokens of a Messages request exactly when asked. `loads` marks the engines that this process starts itself, by
     the format of their files; `engine_server` is the kind of such an engine as a server of its own; `grammar` says that
     a schema binds the decoder and costs no prompt tokens. `domains` are its maker's, where an outside API answers;
-    `forwards` are patterns of the models that such a server passes on to its maker. `genai_provider` is what the GenAI conventions of
-    OpenTelemetry call it, where that is not its kind.
+    `forwards` are patterns of the models that such a server passes on to its maker. `genai_provider` is what the GenAI
+    conventions of OpenTelemetry call it, where that is not its kind.
     """
 
     kind: str
