@@ -7,6 +7,7 @@ and what a row can tell of a result (the same for any split, the same when writt
 import functools
 import io
 import json
+import math
 import tempfile
 import time
 import zlib
@@ -27,6 +28,7 @@ from tests.contract import (
 from tests.documents.markdown import Document
 from tests.unit.hardware.files import TINY
 from tests.unit.ledger.samples import a_decision, an_intent
+from tests.unit.linear.files import TINY as LINEAR
 from tests.unit.wires.callers import BODIES
 from tierwise import bootstrap, config
 from tierwise.cli.importing import translated
@@ -43,6 +45,8 @@ from tierwise.gateway import masking, replay
 from tierwise.gateway.restoring import Restoring
 from tierwise.hardware.gguf import Unreadable, read_header
 from tierwise.ledger.encode import decode_decision, decode_intent, encode_decision, encode_intent
+from tierwise.linear.header import Unreadable as NotLinear
+from tierwise.linear.model import from_bytes
 from tierwise.policy import released
 from tierwise.policy.detect import Detectors
 from tierwise.policy.pseudonyms import Pseudonyms
@@ -305,6 +309,13 @@ def _configures(data: bytes) -> None:
     bootstrap.rules_from(settings)
 
 
+def _linear(data: bytes) -> None:
+    """Read a linear model; one that is read gives every text chances that add up, and is written as it was."""
+    model = from_bytes(data)
+    assert abs(sum(math.exp(one) for one in model.logprobs("card money refund")) - 1) < 1e-6
+    assert from_bytes(model.to_bytes()).to_bytes() == model.to_bytes()
+
+
 def _policies(data: bytes) -> None:
     policy = released.parse(data)
     assert released.parse(released.canonical(policy)) == policy
@@ -518,6 +529,7 @@ def _rows() -> dict[str, Target]:
         ),
         "config": Target(run=_configures, seeds=_toml, refuses=(ConfigError,)),
         "policy": Target(run=_policies, seeds=_policy_seeds, refuses=(ConfigError,)),
+        "linear": Target(run=_linear, seeds=lambda: [LINEAR], refuses=(NotLinear,)),
         "gguf": Target(run=lambda data: read_header(io.BytesIO(data), len(data)), seeds=lambda: [TINY], refuses=(Unreadable,)),
         "record": Target(run=_records, seeds=_recorded, refuses=(StoreError,)),
         "probes": Target(run=functools.partial(_from_file, ".json", kept.read), seeds=lambda: [PROBES], refuses=(ConfigError,)),

@@ -31,6 +31,7 @@ COMMANDS = {
     "route": ("route", "route", "The decision, without asking any model."),
     "log": ("decisions", "log", "Decisions, newest first."),
     "show": ("decisions", "show", "One decision, whole."),
+    "train": ("train", "train", "A linear model: the candidate that costs next to nothing."),
     "compare": ("compare", "compare", "Candidates and a baseline on your data, scored."),
     "review": ("review", "review", "People's verdicts on answers, blind, with their seconds."),
     "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),

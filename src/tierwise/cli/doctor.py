@@ -32,7 +32,7 @@ from tierwise.providers.outlet import outlet
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog, unpriced
-from tierwise.registry.probed import FILTERS, Probed, renamed
+from tierwise.registry.probed import FILTERS, Probed, renamed, unprobed
 from tierwise.registry.probed import Finding as Check
 from tierwise.telemetry.export import TRACES
 
@@ -290,7 +290,11 @@ def _probes(catalog: Catalog, failed: dict[str, str]) -> Iterator[Finding]:
             what=f"probe {name}", well=well, detail=f"on {probed.date}: {'; '.join(parts)}", mend=_mend(probed)
         )
     settled = catalog.probes.keys() | failed.keys()
-    left = [name for name, model in catalog.models.items() if name not in settled and not _embeds(model)]
+    left = [
+        name
+        for name, model in catalog.models.items()
+        if name not in settled and unprobed(catalog.endpoints[model.endpoint], model) is None
+    ]
     if left:
         told = f"{len(left)} of {len(catalog.models)} models not probed yet; `tierwise doctor --probe` does it"
         yield Finding(what="probes", well=True, detail=told)

@@ -81,7 +81,7 @@ def weights(catalog: Catalog, models: Iterable[str], path: Path) -> Weights:
         endpoint = catalog.endpoints[model.endpoint]
         if endpoint.engine is not None:
             names[ident] = _of_file(Path(endpoint.engine.file), files)
-            engines[ident] = program()
+            engines[ident] = program(endpoint.engine.format)
         else:
             told = kept.told.get(_server(endpoint), Told())
             names[ident] = _of_server(endpoint, model, told.digests)
