@@ -55,11 +55,13 @@ class _Seen:
 class Drifting:
     """Follows the certified steps of one gateway. One event loop owns it."""
 
-    def __init__(self, in_force: Callable[[], InForce], marked: Marked) -> None:
+    def __init__(self, in_force: Callable[[], InForce], marked: Marked, open_now: Collection[str] = ()) -> None:
+        """`open_now` are subjects of which an incident is open already."""
         self._in_force, self._marked = in_force, marked
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._stored: dict[str, bool] = {}
         self._ids: dict[str, str] = {}
+        self.open_now(open_now)
 
     def finished(self, decision: Decision) -> None:
         """Put aside how sure the accepted answer of a certified step was."""
