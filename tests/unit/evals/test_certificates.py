@@ -1,5 +1,7 @@
 """A certificate is read by its digest, or it says why it cannot be; the gateway never fails of it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -73,3 +75,11 @@ def test_what_answers_now_is_compared_with_what_was_certified(place: Place):
 
 def test_a_workflow_that_names_none_has_none(place: Place):
     assert certificates.certified(rules(), place) == {}
+
+
+def test_the_gateway_and_the_command_load_no_numpy_before_they_reckon():
+    code = (
+        "import sys, tierwise.bootstrap, tierwise.server.run, tierwise.cli.certify; print({'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
