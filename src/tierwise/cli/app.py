@@ -33,6 +33,7 @@ COMMANDS = {
     "show": ("decisions", "show", "One decision, whole."),
     "compare": ("compare", "compare", "Candidates and a baseline on your data, scored."),
     "certify": ("certify", "certify", "What can be promised of answers that are kept."),
+    "review": ("review", "review", "People's verdicts on answers, blind, with their seconds."),
     "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),

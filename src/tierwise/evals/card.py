@@ -196,7 +196,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_json(card: Card) -> bytes:
     """Return the machine twin: indented JSON, amounts as numbers, the same bytes for the same card."""
-    return msgspec.json.format(msgspec.json.encode(card, order="deterministic", decimal_format="number"), indent=2)
+    return msgspec.json.format(
+        msgspec.json.Encoder(order="deterministic", decimal_format="number").encode(card), indent=2
+    )
 
 
 def from_json(data: bytes) -> Card:

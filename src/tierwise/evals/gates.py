@@ -7,12 +7,13 @@ wrong one; what was not measured is open, never passed.
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 from tierwise.core.criteria import Criteria
 from tierwise.evals.card import GateName, State
 from tierwise.evals.reckon import MICRO, Bounded, Prices, Reckoned, micro
-from tierwise.statistics.plan import certified_items, normal_quantile, paired_items
+from tierwise.statistics.plan import certified_items, paired_items
 
 GUESSED_DISCORDANCE = 0.2
 FEWEST_TIMED = 20
@@ -53,12 +54,12 @@ def own_findings(base: Reckoned, criteria: Criteria, prices: Prices) -> tuple[Fi
     )
 
 
-def proofs(ways: Sequence[Reckoned], criteria: Criteria, *, always: bool) -> frozenset[str]:
+def proofs(ways: Sequence[Reckoned], criteria: Criteria, planned: int | None) -> frozenset[str]:
     """Return which ways are shown to lie within the margin, together wrong with a chance of 1 - confidence (Holm)."""
     left = {way.name: way for way in ways}
     while left:
         level = (1 - criteria.confidence) / len(left)
-        shown = [name for name, way in left.items() if way.lower(level, always=always) > -criteria.margin]
+        shown = [name for name, way in left.items() if way.lower(level, planned) > -criteria.margin]
         if not shown:
             break
         for name in shown:
@@ -163,15 +164,16 @@ def _for_quality(way: Reckoned, criteria: Criteria, level: float) -> int | None:
     """The bound must rise by what is missing to the margin: its reach shrinks with the root of the number."""
     short = max(0, criteria.min_items - way.items)
     worst = way.worst
-    if worst is None:
+    if worst is None or not worst.se:
         if criteria.margin == 0:
             return None
         planned = paired_items(criteria.margin, GUESSED_DISCORDANCE, 1 - level, criteria.power)
-        return max(short, int(planned) - way.items)
+        return None if planned is None else max(short, 1, planned - way.items)
+    normal = NormalDist()
     room = criteria.margin + min(0.0, worst.mean)
     if room <= 0:
         return None
-    reach = (normal_quantile(1 - level) + normal_quantile(criteria.power)) * worst.se
+    reach = (normal.inv_cdf(1 - level) + normal.inv_cdf(criteria.power)) * worst.se
     total = way.items * (reach / room) ** 2
     return max(short, 1, math.ceil(total) - way.items) if total < MOST_ITEMS else None
 

@@ -114,7 +114,8 @@ class _Reading:
     def mean(self, values: Sequence[float]) -> Column:
         """Return the means over what was to be asked of an item: what was not asked counts 0."""
         summed = np.bincount(self.place, weights=np.array(values, dtype=float), minlength=len(self.items))
-        return summed / self.repeats
+        found: Column = summed / self.repeats
+        return found
 
     def seen(self, inside: set[str], judge: Column | None) -> Seen:
         rows, subject = self.rows, self.subject
@@ -156,7 +157,11 @@ class _Reading:
         for row in self.rows:
             if row.cost_usd is not None:
                 found.append(float(row.cost_usd) * 1e6)
-            elif self.subject.tier in (Tier.LOCAL, Tier.SELF_HOSTED) or row.reached in inside or row.outcome not in BILLED:
+            elif (
+                self.subject.tier in (Tier.LOCAL, Tier.SELF_HOSTED)
+                or row.reached in inside
+                or row.outcome not in BILLED
+            ):
                 found.append(0.0)
             else:
                 return None
@@ -208,5 +213,6 @@ def _judge(evidence: Evidence, items: dict[str, int]) -> dict[str, Column]:
 
 
 def _spent(evidence: Evidence) -> float | None:
-    costs = [row.cost_usd for row in (*evidence.observations, *evidence.judgements) if row.cost_usd is not None]
+    costs = [row.cost_usd for row in evidence.observations if row.cost_usd is not None]
+    costs += [one.cost_usd for one in evidence.judgements if one.cost_usd is not None]
     return float(sum(costs)) * 1e6 if costs else None

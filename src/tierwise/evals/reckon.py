@@ -1,12 +1,13 @@
 """How sure is each number of a way? Estimates with their errors, reckoned once, from which a rule is quick to apply.
 
-Errors are those of clusters. Knows no limits. Invariant: a proof rests on the worst case, with one more cluster in which
-all was lost reckoned in, so that no small or even sample proves anything by its lack of variety.
+Errors are those of clusters. Knows no limits. Invariant: a proof rests on the worst case, in which every missing answer
+is as bad for the candidate as can be.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,8 +17,7 @@ from tierwise.core.criteria import Criteria, Guarantee
 from tierwise.evals.ways import PARTS, Way
 from tierwise.statistics.interval import quantile_interval, upper_bound, wilson
 from tierwise.statistics.paired import Difference, difference
-from tierwise.statistics.plan import normal_quantile
-from tierwise.statistics.sequence import AsymptoticMean
+from tierwise.statistics.sequence import Look, looks
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 MICRO = 1e6
@@ -62,8 +62,8 @@ class Reckoned:
     def __init__(self, way: Way, base: Way, clusters: "np.ndarray[Any, np.dtype[np.int64]]", confidence: float) -> None:
         self.way, self.base, self.clusters, self.confidence = way, base, clusters, confidence
         self.name, self.items = way.name, len(clusters)
-        self._lower: dict[tuple[float, bool], float] = {}
-        self._rank: dict[float, tuple[float, ...]] = {}
+        self._lower: dict[tuple[float, int | None], float] = {}
+        self._latency: dict[int, tuple[Bounded | None, int]] = {}
 
     @cached_property
     def plain(self) -> Difference | None:
@@ -72,46 +72,57 @@ class Reckoned:
         return self._difference(self.way.difference[both], self.clusters[both], self.confidence)
 
     @cached_property
+    def score(self) -> Bounded | None:
+        """The mean score of what was answered; of a cascade, the baseline's and its difference."""
+        way = self.way
+        values = way.seen.score if not way.cascade else self.base.seen.score + way.difference
+        known = ~np.isnan(values)
+        found = self._difference(values[known], self.clusters[known], self.confidence)
+        return None if found is None else Bounded(found.mean, max(0.0, found.low), min(1.0, found.high))
+
+    @cached_property
     def worst(self) -> Difference | None:
-        """The difference were every missing answer as bad as can be, one lost cluster reckoned in."""
-        return self._difference(*self._with(self.way.worst, -1.0), self.confidence)
+        """The difference were every missing answer as bad as can be."""
+        return self._difference(self.way.worst, self.clusters, self.confidence)
+
+    @cached_property
+    def best(self) -> Difference | None:
+        """The difference were every missing answer as good as can be."""
+        return self._difference(self.way.best, self.clusters, self.confidence)
 
     @cached_property
     def upper(self) -> float:
-        """The upper bound of the difference were every missing answer as good as can be."""
-        values, clusters = self._with(self.way.best, 1.0)
-        found = self._difference(-values, clusters, self.confidence)
+        """The one-sided upper bound of the difference in the best case."""
+        found = self._difference(-self.way.best, self.clusters, self.confidence)
         return 1.0 if found is None else -found.lower
 
-    def lower(self, level: float, *, always: bool) -> float:
-        """Return the bound that the difference lies above, but for a chance of `level`."""
-        key = (level, always)
+    def lower(self, level: float, planned: int | None = None) -> float:
+        """Return the bound that the worst case lies above, but for a chance of `level`.
+
+        `planned` items were meant to be seen: given, the bound holds however often anybody looks.
+        """
+        key = (level, planned)
         if key not in self._lower:
-            self._lower[key] = self._always_lower(level) if always else self._planned_lower(level)
+            self._lower[key] = self._planned_lower(level) if planned is None else self._always_lower(level, planned)
         return self._lower[key]
 
     def _planned_lower(self, level: float) -> float:
-        found = self._difference(*self._with(self.way.worst, -1.0), 1 - level)
+        found = self._difference(self.way.worst, self.clusters, 1 - level)
         return -1.0 if found is None else found.lower
 
-    def _always_lower(self, level: float) -> float:
-        low = self._sequence.interval(1 - 2 * level)[0]
-        return -1.0 if low is None else max(-1.0, low)
+    def _always_lower(self, level: float, planned: int) -> float:
+        last = self._last_look
+        return -1.0 if last is None else max(-1.0, last.mean - last.reach(level, max(1, planned)))
 
     @cached_property
-    def _sequence(self) -> Any:
-        values, clusters = self._with(self.way.worst, -1.0)
-        return sequence(values, clusters)
-
-    def _with(self, values: Matrix, extreme: float) -> tuple[Matrix, "np.ndarray[Any, np.dtype[np.int64]]"]:
-        # First, so that a sequence has it in from its beginning.
-        return np.concatenate(([extreme], values)), np.concatenate(([-1], self.clusters))
+    def _last_look(self) -> Look | None:
+        found = looks(self.way.worst.tolist(), self.clusters.tolist())
+        return found[-1] if found else None
 
     @staticmethod
     def _difference(values: Matrix, clusters: Any, confidence: float) -> Difference | None:
-        if len(set(clusters.tolist())) < 2:
-            return None
-        return difference(values, clusters, confidence)
+        # What a mean of shares rounds to may lie a hair beyond the scale.
+        return difference(np.clip(values, -1.0, 1.0).tolist(), clusters.tolist(), confidence)
 
     @cached_property
     def means(self) -> Matrix:
@@ -131,7 +142,7 @@ class Reckoned:
 
     @cached_property
     def _z(self) -> float:
-        return normal_quantile(0.5 + self.confidence / 2)
+        return NormalDist().inv_cdf(0.5 + self.confidence / 2)
 
     def share(self, values: Matrix, over: float | None = None) -> Bounded:
         """Bound a mean share, by Wilson: the number of clusters is that of the trials."""
@@ -166,13 +177,13 @@ class Reckoned:
         wrong = np.maximum(0.0, way.wrong - base_wrong)
         bad = np.bincount(self.clusters, weights=wrong, minlength=count)
         kept = np.bincount(self.clusters, weights=way.share, minlength=count)
-        sizes = np.bincount(self.clusters, minlength=count)
+        sizes = np.bincount(self.clusters, minlength=count).astype(float)
         return {
             "wrong_given_accepted": self._exact(bad[kept > 0], kept[kept > 0]),
             "wrong_and_accepted": self._exact(bad, sizes),
         }
 
-    def _exact(self, bad: Matrix, of: Matrix) -> Bounded | None:
+    def _exact(self, bad: Any, of: Any) -> Bounded | None:
         # A cluster is one trial: it is wrong by the share of its answers that are.
         trials = len(of)
         if not trials or not of.sum():
@@ -192,18 +203,15 @@ class Reckoned:
         if not len(under):
             return None, 0
         values = np.sort(under)
-        low, high = quantile_interval(values, share, self.confidence)
+        low, high = quantile_interval(values.tolist(), share, self.confidence)
         value = float(values[max(0, int(np.ceil(share * len(values))) - 1)])
-        return Bounded(value, float(low), float(high)), len(values)
+        return Bounded(value, low or 0.0, np.inf if high is None else high), len(values)
 
     def latency(self, at_once: int) -> tuple[Bounded | None, int]:
         """Bound the 95th percentile, once for each load."""
-        key = float(at_once)
-        if key not in self._rank:
-            bound, n = self.quantile(0.95, at_once)
-            self._rank[key] = (*(bound or ()), float(n))
-        *bound, n = self._rank[key]
-        return (Bounded(*bound) if bound else None), int(n)
+        if at_once not in self._latency:
+            self._latency[at_once] = self.quantile(0.95, at_once)
+        return self._latency[at_once]
 
     def cost(self, prices: Prices, *, of_base: bool = False) -> tuple[float, Matrix] | None:
         """Return the cost of an accepted task in microdollars, and its gradient; None where it is not known.
@@ -247,16 +255,19 @@ class Reckoned:
         value, gradient = found
         minutes, error, _ = self.way.seen.minutes
         timed = (gradient[3] * float(self.means[3]) * error / minutes) ** 2 if minutes else 0.0
-        reach = self._z * float(np.sqrt(max(0.0, gradient @ self.covariance @ gradient) + timed))
+        reach = self._z * float(np.sqrt(max(0.0, self._variance(gradient)) + timed))
         return Bounded(value, max(0.0, value - reach), value + reach)
+
+    def _variance(self, gradient: Matrix) -> float:
+        return float(gradient @ self.covariance @ gradient)
 
     def saving(self, prices: Prices) -> Bounded | None:
         """Bound by how much an accepted task is cheaper than at the baseline, in microdollars; paired by item."""
-        own, base = self.cost(prices), self.cost(prices, of_base=True)
-        if own is None or base is None:
+        mine, other = self.cost(prices), self.cost(prices, of_base=True)
+        if mine is None or other is None:
             return None
-        value, gradient = base[0] - own[0], base[1] - own[1]
-        reach = self._z * float(np.sqrt(max(0.0, gradient @ self.covariance @ gradient)))
+        value, gradient = other[0] - mine[0], other[1] - mine[1]
+        reach = self._z * float(np.sqrt(max(0.0, self._variance(gradient))))
         return Bounded(value, value - reach, value + reach)
 
     @cached_property
@@ -287,11 +298,3 @@ class Reckoned:
         scale = 100 * factor
         low, high = seen.low * max(0.0, minutes - reach), seen.high * (minutes + reach)
         return Bounded(seen.value * minutes * scale, low * scale, high * scale)
-
-
-def sequence(values: Matrix, clusters: Any) -> Any:
-    """Return the state of an always-valid bound after these values, cluster by cluster in their order."""
-    state = AsymptoticMean()
-    for value, cluster in zip(values.tolist(), clusters.tolist(), strict=True):
-        state = state.add(value, cluster)
-    return state

@@ -19,11 +19,13 @@ SAME = 1e-9
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """What is ruled on: the ways, the baseline, and whether anybody looked before the end."""
+    """What is ruled on: the ways and the baseline. `planned` is the number of items meant to be seen, where somebody
+    looked before the end, else None.
+    """
 
     ways: tuple[Reckoned, ...]
     base: Reckoned
-    always: bool
+    planned: int | None
 
 
 class Ruling(NamedTuple):
@@ -40,13 +42,15 @@ class Ruling(NamedTuple):
 
 def rule(case: Case, criteria: Criteria, prices: Prices) -> Ruling:
     """Apply the rule."""
-    proven = proofs(case.ways, criteria, always=case.always)
+    proven = proofs(case.ways, criteria, case.planned)
     found = {way.name: findings(way, criteria, prices, way.name in proven) for way in case.ways}
     own = own_findings(case.base, criteria, prices)
     passing = [way for way in case.ways if _all(found[way.name])]
     front = _front(passing, prices)
     kind, choice, why = _verdict(case, criteria, prices, _Sorted(passing, front, found, own))
-    return Ruling(kind, choice, why, found, own, tuple(way.name for way in front), level_of(case.ways, proven, criteria))
+    return Ruling(
+        kind, choice, why, found, own, tuple(way.name for way in front), level_of(case.ways, proven, criteria)
+    )
 
 
 class _Sorted(NamedTuple):
@@ -65,8 +69,10 @@ def _verdict(case: Case, criteria: Criteria, prices: Prices, seen: _Sorted) -> t
         return "not_enough_evidence", None, "baseline"
     if seen.passing:
         return _gain(case, prices, seen, alive)
-    if criteria.stop_after_items is not None and case.base.items >= criteria.stop_after_items and not any(
-        _state(seen.found[way.name], "quality") == "passed" for way in case.ways
+    if (
+        criteria.stop_after_items is not None
+        and case.base.items >= criteria.stop_after_items
+        and not any(_state(seen.found[way.name], "quality") == "passed" for way in case.ways)
     ):
         return "stop", None, "items"
     if alive:
@@ -140,5 +146,5 @@ def _open_count(found: Sequence[Finding]) -> int:
 
 
 def _mends(found: Sequence[Finding]) -> tuple[bool, int]:
-    """Order ways by what stands between them and a yes: those of proven quality first, then the fewest limits broken."""
+    """Order ways by what stands between them and a yes: proven quality first, then the fewest limits broken."""
     return _state(found, "quality") != "passed", sum(one.state == "failed" for one in found)

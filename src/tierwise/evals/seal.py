@@ -15,7 +15,7 @@ from tierwise.core.errors import ConfigError
 from tierwise.evals.evidence import Seal
 
 SEALS = "seals.jsonl"
-_LINE = msgspec.json.Encoder(order="deterministic", decimal_format="string")
+_LINE = msgspec.json.Encoder(order="deterministic")
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +26,9 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def digest(criteria: Criteria) -> str:
-    """Return the name of criteria: that of their canonical JSON."""
-    return "sha256:" + hashlib.sha256(msgspec.json.encode(criteria, order="deterministic")).hexdigest()
+    """Return the name of criteria: that of their canonical JSON, in which 1000 and 1000.0 are the same limit."""
+    read = msgspec.json.decode(_LINE.encode(criteria), type=Criteria)
+    return "sha256:" + hashlib.sha256(_LINE.encode(read)).hexdigest()
 
 
 def sealed(criteria: Criteria, ts: float) -> Seal:

@@ -1,7 +1,7 @@
 """Which ways are there to do the task, and what does each give, item by item?
 
-A subject alone, or one that answers where it is sure and hands the rest to the baseline. A way of the second kind exists
-only with a threshold that was certified on rows which no threshold was tuned on.
+A subject alone, or one that answers where it is sure and hands the rest to the baseline: that kind of way exists only
+with a threshold that was certified on rows which no threshold was tuned on.
 Invariant: where both ways give the same answer their difference is 0, whatever else is missing.
 """
 
@@ -66,7 +66,15 @@ def alone(seen: Seen, baseline: Seen) -> Way:
         share=accepted,
         known_cost=seen.cost is not None,
         costs=np.stack(
-            [zero if seen.cost is None else seen.cost, zero, seen.judge, 1 - accepted, accepted, seen.wrong, _time(seen)]
+            [
+                zero if seen.cost is None else seen.cost,
+                zero,
+                seen.judge,
+                1 - accepted,
+                accepted,
+                seen.wrong,
+                _time(seen),
+            ]
         ),
         gated=any(row.accepted is False for row in seen.rows),
         latencies=np.array([row.duration_ms for row in timed], dtype=float),
@@ -144,5 +152,9 @@ def all_ways(measured: Measured, thresholds: dict[str, float]) -> tuple[Way, ...
     whole = [alone(seen, base) for seen in measured.candidates]
     return (
         *whole,
-        *(cascade(one, base, thresholds[one.subject.name]) for one in measured.candidates if one.subject.name in thresholds),
+        *(
+            cascade(one, base, thresholds[one.subject.name])
+            for one in measured.candidates
+            if one.subject.name in thresholds
+        ),
     )
