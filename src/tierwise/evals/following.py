@@ -25,12 +25,12 @@ def following(case: Case, criteria: Criteria, ruling: Ruling, measured: Measured
     if not measured.items:
         return (
             Next(
-                what="the items that prove: `tierwise compare` asks them",
+                what="the items that prove: `tierwise compare` asks them.",
                 items=max(criteria.min_items, measured.planned),
             ),
         )
     rest = measured.planned - len(measured.items)
-    found = [Next(what="the rest of this comparison: `tierwise compare` resumes it", items=rest)] if rest > 0 else []
+    found = [Next(what="the rest of this comparison: `tierwise compare` resumes it.", items=rest)] if rest > 0 else []
     prices = Prices.of(criteria)
     asked = [*_unknown(case, prices), *_open(case, criteria, ruling, prices), *_gains(case, criteria, ruling, prices)]
     asked.sort(key=lambda one: (-(one.worth_usd_per_month or Decimal(-1)), -(one.chance or 0.0), one.what))
@@ -42,9 +42,9 @@ def _unknown(case: Case, prices: Prices) -> Iterator[Next]:
     """What cannot be reckoned for want of one fact."""
     for way in (case.base, *case.ways):
         if not way.way.known_cost:
-            yield Next(what=f"the price of {way.way.seen.subject.name}: a row in the registry names it")
+            yield Next(what=f"the price of {way.way.seen.subject.name}: a row in the registry names it.")
         elif way.minute_rate(prices) is None:
-            yield Next(what="how long a review takes: `tierwise review` records the seconds", items=20)
+            yield Next(what="how long a review takes: `tierwise review` records the seconds.", items=20)
 
 
 def _open(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Iterator[Next]:
@@ -69,13 +69,13 @@ def _what(way: Reckoned, found: Finding) -> str | None:
         case "certificate":
             return f"{way.name} on more items: how many accepted answers are wrong?"
         case "latency":
-            return f"{way.name} under the stated load: its slowest answers"
+            return f"{way.name} under the stated load: how slow are its slowest answers?"
         case "missing" | "policy":
             return f"{way.name} on more items: how often is there no answer?"
         case _ if found.measured is None:
             return None
         case _:
-            return f"{way.name} on more items: its {found.name}"
+            return f"{way.name} on more items: is its {found.name} within the limit?"
 
 
 def _chance(way: Reckoned, criteria: Criteria, found: Finding) -> float | None:

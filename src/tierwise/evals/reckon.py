@@ -286,9 +286,13 @@ class Reckoned:
         reach = self._z * float(np.sqrt(max(0.0, spread)))
         return Bounded(value, max(0.0, value - reach), value + reach)
 
+    @cached_property
+    def _reviewed(self) -> Bounded:
+        return self.share(1 - self.way.accepted)
+
     def review_minutes(self, factor: float = 1.0) -> Bounded | None:
         """Bound the minutes of review for a hundred tasks; None where it is not known how long one takes."""
-        seen = self.share(1 - self.way.accepted)
+        seen = self._reviewed
         minutes, error, reviews = self.way.seen.minutes
         if seen.value == 0:
             return Bounded(0.0, 0.0, 0.0)
