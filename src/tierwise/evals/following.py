@@ -1,6 +1,6 @@
 """What is worth measuring next? What stands between the evidence and a verdict, with the chance that it turns.
 
-Simple on purpose: chances are normal, and worth is the saving that would be had or kept, where a volume is declared.
+Simple on purpose: chances are normal, worth is what would be saved if the answer is yes, where a volume is declared.
 Invariant: nothing is proposed that could not change the verdict.
 """
 
@@ -48,9 +48,10 @@ def _unknown(case: Case, prices: Prices) -> Iterator[Next]:
 
 
 def _open(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Iterator[Next]:
+    chosen = next((way for way in case.ways if way.name == ruling.choice and ruling.kind == "expand"), None)
     for way in case.ways:
         findings = ruling.found[way.name]
-        if any(one.state == "failed" for one in findings):
+        if any(one.state == "failed" for one in findings) or (chosen is not None and not _cheaper(way, chosen, prices)):
             continue
         for one in findings:
             if one.state == "open" and (what := _what(way, one)) is not None:
@@ -58,7 +59,7 @@ def _open(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Ite
                     what=what,
                     items=needs(way, criteria, one, ruling.level),
                     chance=_chance(way, criteria, one),
-                    worth_usd_per_month=_worth(way, criteria, prices, _chance(way, criteria, one)),
+                    worth_usd_per_month=_worth(way, chosen, criteria, prices),
                 )
 
 
@@ -93,11 +94,18 @@ def _chance(way: Reckoned, criteria: Criteria, found: Finding) -> float | None:
     return round(NORMAL.cdf((found.limit - value) / (reach / z)), 3) if 0 < reach < float("inf") else None
 
 
-def _worth(way: Reckoned, criteria: Criteria, prices: Prices, chance: float | None) -> Decimal | None:
-    saving = way.saving(prices)
-    if criteria.volume_per_month is None or saving is None or chance is None:
+def _cheaper(way: Reckoned, chosen: Reckoned, prices: Prices) -> bool:
+    """Say whether a way would be chosen before the one that is, once it were proven."""
+    cost, other = way.cost(prices), chosen.cost(prices)
+    return cost is not None and other is not None and cost[0] < other[0]
+
+
+def _worth(way: Reckoned, chosen: Reckoned | None, criteria: Criteria, prices: Prices) -> Decimal | None:
+    """Return what a way would save a month more than what is chosen already."""
+    saving, had = way.saving(prices), None if chosen is None else chosen.saving(prices)
+    if criteria.volume_per_month is None or saving is None:
         return None
-    return dollars(max(0.0, saving.value) * criteria.volume_per_month * chance)
+    return dollars(max(0.0, saving.value - (had.value if had is not None else 0.0)) * criteria.volume_per_month)
 
 
 def _gains(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Iterator[Next]:

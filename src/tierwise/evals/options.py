@@ -63,7 +63,7 @@ def _option(way: Reckoned, shown: Shown, found: Iterable[Finding], *, compared: 
         subject=subject.name,
         model=subject.model,
         tier=subject.tier,
-        language_model=subject.language_model,
+        language_model=subject.language_model or (way.way.cascade and way.base.seen.subject.language_model),
         bundle=subject.bundle.digest,
         behind=way.way.behind,
         threshold=way.way.threshold,

@@ -264,7 +264,7 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
         _key(
             [
                 (name.replace("_", " "), f"k-{name}")
-                for name in plots.OUTCOMES
+                for name in plots.OUTCOMES[1:]
                 if any(name in one for _, one in seen.outcomes)
             ]
         ),

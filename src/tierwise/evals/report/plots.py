@@ -41,13 +41,13 @@ def short(name: str, limit: int = CHARS) -> str:
 
 
 def percent(value: float) -> str:
-    """Write a share without a fraction."""
-    return f"{value * 100:.0f} %"
+    """Write a share on an axis."""
+    return f"{round(value * 100, 6):g} %"
 
 
 def money(value: float) -> str:
     """Write an amount on an axis."""
-    return "0" if value == 0 else f"${value:g}" if value >= 1e-4 else f"${value:.0e}"
+    return "0" if value == 0 else f"${value:.9f}".rstrip("0").rstrip(".")
 
 
 def numbers(card: Card, names: Sequence[str]) -> dict[str, int]:
@@ -121,18 +121,13 @@ def _frontier(known: Sequence[Option]) -> list[tuple[float, float]]:
 def _labels(frame: Frame, spots: Sequence[tuple[float, float, str]]) -> list[str]:
     """Write names beside their marks, on the side with room, none over another, with a thread where they moved."""
     found = []
-    for right in (True, False):
-        group = [spot for spot in spots if (spot[0] < (frame.left + frame.right) / 2) == right]
-        ys = spread([y - 7 for _, y, _ in group], 13, frame.top + 8, frame.bottom - 3)
-        for (x, mark_y, name), y in zip(group, ys, strict=True):
-            side = 1 if right else -1
-            if abs(y - mark_y) > 12:
-                found.append(rule(x + 3 * side, mark_y, x + 11 * side, y - 4, "thread"))
-            found.append(
-                text(
-                    x + (13 if abs(y - mark_y) > 12 else 8) * side, y, short(name), "label", "start" if right else "end"
-                )
-            )
+    ys = spread([y - 7 for _, y, _ in spots], 13, frame.top + 4, frame.bottom - 3)
+    for (x, mark_y, name), y in zip(spots, ys, strict=True):
+        right = x < (frame.left + frame.right) / 2
+        side, moved = 1 if right else -1, abs(y - mark_y) > 12
+        if moved:
+            found.append(rule(x + 3 * side, mark_y, x + 11 * side, y - 4, "thread"))
+        found.append(text(x + (13 if moved else 8) * side, y, short(name), "label", "start" if right else "end"))
     return found
 
 

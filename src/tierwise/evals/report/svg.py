@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 WIDTH = 440
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 38
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 22, 38
 Scale = Callable[[float], float]
 
 
