@@ -5,16 +5,17 @@ rank is uniform, and no way of betting on ranks wins. Invariant: without a chang
 however often one looks, is at most `level`.
 """
 
+import hashlib
 import math
-import random
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 
 import msgspec
 
 LEVEL = 0.01
-JUMP = 0.01
-"""The share of each stake that moves on to the other bets after every value, so that a late change is found too."""
+JUMP = 0.002
+"""The share of each stake that moves on to all bets after every value, so that a late change is found too."""
+STAKE, BETS = 0.5, 5
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,38 +31,26 @@ def drifted(reference: Sequence[float], seen: Sequence[float], level: float = LE
 
     The reference should be a random part of what was measured. Equal values are ranked by a fixed draw.
     """
-    ranked, draw = sorted(reference), random.Random(0)
-    stakes, won, most = [1 / len(_BETS)] * len(_BETS), 0.0, 0.0
-    for value in seen:
+    ranked = sorted(reference)
+    stakes, won, most = [1 / BETS] * BETS, 0.0, 0.0
+    for at, value in enumerate(seen):
         below, among = bisect_left(ranked, value), bisect_right(ranked, value)
-        p = (below + draw.random() * (among - below + 1)) / (len(ranked) + 1)
+        p = (below + _draw(at) * (among - below + 1)) / (len(ranked) + 1)
         insort(ranked, value)
-        stakes = [stake * bet(p) for stake, bet in zip(stakes, _BETS, strict=True)]
+        stakes = [stake * gain for stake, gain in zip(stakes, _bets(p), strict=True)]
         total = sum(stakes)
         won += math.log10(total)
         most = max(most, won)
-        stakes = [(1 - JUMP) * stake / total + JUMP / len(stakes) for stake in stakes]
+        stakes = [(1 - JUMP) * stake / total + JUMP / BETS for stake in stakes]
     return Drift(alarm=most >= -math.log10(level), strength=most, n=len(seen))
 
 
-def _still(p: float) -> float:
-    return 1.0
+def _draw(at: int) -> float:
+    """Return the same number from 0 to 1 for the same place: what says where among equals a value stands."""
+    return int.from_bytes(hashlib.sha256(str(at).encode()).digest()[:8], "big") / 2**64
 
 
-def _lower(p: float) -> float:
-    return 1 - 0.9 * (2 * p - 1)
-
-
-def _higher(p: float) -> float:
-    return 1 + 0.9 * (2 * p - 1)
-
-
-def _wider(p: float) -> float:
-    return 1 + 0.9 * (6 * p * p - 6 * p + 1)
-
-
-def _narrower(p: float) -> float:
-    return 1 - 0.9 * (6 * p * p - 6 * p + 1)
-
-
-_BETS = (_still, _lower, _higher, _wider, _narrower)
+def _bets(p: float) -> tuple[float, ...]:
+    """Return what a stake of 1 becomes by a rank P: ranks stay as they are, fall, rise, spread, or gather."""
+    slope, bend = STAKE * (2 * p - 1), STAKE * (6 * p * (p - 1) + 1)
+    return 1.0, 1 - slope, 1 + slope, 1 + bend, 1 - bend

@@ -12,7 +12,7 @@ from scipy.special import bdtr
 from scipy.stats import norm
 
 from tierwise.statistics.paired import difference
-from tierwise.statistics.sequence import PLANNED_SHARE
+from tierwise.statistics.sequence import SLOPE, Wall, crossed
 
 
 def paired_items(
@@ -34,15 +34,9 @@ def sequential_items(
     margin: float, discordance: float, confidence: float = 0.95, power: float = 0.8, difference: float = 0.0
 ) -> int | None:
     """Return the items to plan for where one looks all the time (`sequence`), and stops at the first proof."""
-    wall = norm.isf(PLANNED_SHARE * (1 - confidence) / 2)
-
-    def missed(drift: float) -> float:
-        """Brownian motion with a drift, and the chance that it stays below the wall until the end."""
-        log_tail = 2 * drift * wall + norm.logcdf(-drift - wall)
-        return float(norm.cdf(wall - drift) - math.exp(log_tail) - (1 - power))
-
-    drift = brentq(missed, 0, 40)
-    return _items(drift**2, discordance - difference**2, margin + difference)
+    start = Wall.of(1 - confidence).start
+    drift = brentq(lambda drift: crossed(start, SLOPE - drift) - power, 0, 40)
+    return _items(float(drift) ** 2, discordance - difference**2, margin + difference)
 
 
 def certified_items(max_wrong: float, wrong: int = 0, confidence: float = 0.95) -> int:
