@@ -27,6 +27,7 @@ from tierwise.evals import certificates
 from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import of_policy
+from tierwise.gateway.drifting import Drifting
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
@@ -36,7 +37,7 @@ from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.incidents.clerk import Clerk
-from tierwise.incidents.desk import Desk
+from tierwise.incidents.desk import Desk, drifting
 from tierwise.incidents.notices import Notices
 from tierwise.incidents.senders import Sender, sender_of
 from tierwise.incidents.settings import rows_of
@@ -195,11 +196,14 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         # Apart from what goes to models: a limit on connections holds for all who share them.
         aside = Transport()
         stack.push_async_callback(aside.aclose)
-        desk = _desk(settings, watch, ledger, aside, clock)
+        drift = Drifting(lambda: gateway.rules, facts)
+        drift.open_now(drifting(await ledger.incidents()))
+        desk = _desk(settings, watch, ledger, aside, clock, drift)
         metrics.watch(desk.open_now)
 
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
+            drift.finished(decision)
             seen.observe(decision, duration_s)
 
         gateway = Gateway(
@@ -285,11 +289,11 @@ def signer(settings: Settings, *, make: bool) -> Signer:
     return Signer.parse(text)
 
 
-def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock) -> Desk:
+def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock, drift: Drifting) -> Desk:
     """Make what follows incidents. Raises ConfigError for a notifier that cannot be told."""
     clerk = Clerk(incident_book(settings, clock))
     told = Notices(clerk, senders(settings, transport), os.urandom(8).hex())
-    return Desk(watch, clerk, ledger, told, settings.document.incidents.quiet_s, clock)
+    return Desk(watch, clerk, ledger, told, settings.document.incidents.quiet_s, clock, drift)
 
 
 def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:

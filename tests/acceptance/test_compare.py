@@ -23,20 +23,16 @@ def up() -> Iterator[ScriptedUpstream]:
         yield upstream
 
 
-def newest(installed: Installed) -> Path:
-    return sorted((installed.home / "evals" / "echo").iterdir())[-1]
-
-
 def test_candidates_are_compared_with_the_baseline(installed: Installed, up: ScriptedUpstream, tmp_path: Path) -> None:
     write_items(tmp_path / "items.jsonl", 6)
     config = write_config(tmp_path, up, {"wrong": "bad?text=no", "right": "good"})
     told = installed.json("compare", "echo", "--config", str(config))
-    assert {row["subject"]: row["quality"] for row in told["subjects"]} == {"wrong": 0.0, "right": 1.0}
+    assert {row["subject"]: row["quality"]["mean"] for row in told["subjects"]} == {"wrong": 0.0, "right": 1.0}
     assert told["baseline"] == "right"
     assert len(up.asked) == 12
     found = evidence.read(Path(told["evidence"]))
     assert {one.outcome for one in found.observations} == {"answered"}
-    assert (newest(installed) / "answers.jsonl").stat().st_mode & 0o777 == 0o600
+    assert Path(told["evidence"]).with_name("answers.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_run_that_is_killed_goes_on_and_asks_each_item_once(

@@ -32,6 +32,7 @@ COMMANDS = {
     "log": ("decisions", "log", "Decisions, newest first."),
     "show": ("decisions", "show", "One decision, whole."),
     "compare": ("compare", "compare", "Candidates and a baseline on your data, scored."),
+    "review": ("review", "review", "People's verdicts on answers, blind, with their seconds."),
     "decide": ("decide", "decide", "The verdict on a comparison: expand, adjust, stop, or not enough evidence."),
     "report": ("decide", "report", "A comparison as one HTML file: plots, and the tables behind them."),
     "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),

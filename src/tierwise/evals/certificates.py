@@ -15,29 +15,17 @@ import msgspec
 
 from tierwise.core.certificate import Certificate
 from tierwise.core.errors import ConfigError
-from tierwise.evals.bundles import bundle_of
-from tierwise.evals.weights import ask, weights
+from tierwise.evals.bundles import Place, bundle_now
+from tierwise.evals.weights import FILE, ask
 from tierwise.gateway.certified import Certified
 from tierwise.gateway.rules import Rules
 from tierwise.providers.transport import Transport
 from tierwise.registry.kept import put
 
-FOLDER, WEIGHTS = "certificates", "weights.json"
+FOLDER = "certificates"
 LOOK_S = 30.0
 """How often a running gateway looks whether what it serves is still what was certified."""
 _log = logging.getLogger("tierwise.certificates")
-
-
-class Place(Protocol):
-    """Where things lie: `home` keeps certificates, relative paths that a workflow names start at `base`."""
-
-    @property
-    def home(self) -> Path:
-        """Return the data directory."""
-
-    @property
-    def base(self) -> Path:
-        """Return the folder of the configuration."""
 
 
 def path_of(place: Place, digest: str) -> Path:
@@ -83,7 +71,7 @@ def certified(rules: Rules, place: Place) -> dict[str, Certified]:
             found[flow] = Certified(digest=digest, problems=(str(error),))
             continue
         models, workflow = [name for name, _ in one.bundle.models], rules.workflows[flow]
-        now = bundle_of(rules, workflow, models, weights(rules.catalog, models, place.home / WEIGHTS), place.base)
+        now = bundle_now(rules, workflow, models, place)
         found[flow] = Certified.of(workflow, digest, one, now)
     return found
 
@@ -93,7 +81,7 @@ async def asked(rules: Rules, place: Place, transport: Transport) -> Rules:
     known = (one.certificate for one in rules.certified.values() if one.certificate is not None)
     models = sorted({name for one in known for name, _ in one.bundle.models})
     if models:
-        await ask(rules.catalog, models, transport, place.home / WEIGHTS)
+        await ask(rules.catalog, models, transport, place.home / FILE)
     return msgspec.structs.replace(rules, certified=await asyncio.to_thread(certified, rules, place))
 
 

@@ -10,9 +10,11 @@ import msgspec
 
 from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
+from tierwise.core.label import Label
 from tierwise.evals.answers import Key
 from tierwise.evals.run import Plan
 
+ASSUMED_JUDGEMENT_TIMES = 2
 Route = Callable[[bytes, Hints], Decision]
 
 
@@ -20,8 +22,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     """What one subject has before it. `denied`: so many calls go to nobody, for the reason `why`."""
 
     subject: str
-    calls: int
-    cost_usd: Decimal
+    calls: int = 0
+    cost_usd: Decimal = Decimal(0)
     denied: int = 0
     why: str = ""
 
@@ -46,24 +48,36 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 def estimated(plan: Plan, left: Sequence[Key], route: Route) -> Estimate:
     """Estimate the calls that are left; a repeat costs what the first call does."""
-    subjects = {one.name: one for one in plan.header.subjects}
-    seen: dict[tuple[str, str], Decision] = {}
-    shares = dict.fromkeys(subjects, (0, Decimal(0), 0, ""))
-    for item, name, _repeat in left:
-        decision = seen.get((item, name))
-        if decision is None:
-            one = plan.items[item]
-            hints = Hints(workflow=plan.header.workflow, label=one.label)
-            decision = seen[item, name] = route(plan.body(one, subjects[name]), hints)
-        calls, cost, denied, why = shares[name]
-        expected = sum((one.expected_cost_usd or Decimal(0) for one in decision.candidates if one.allowed), Decimal(0))
-        refused = decision.error is not None
-        shares[name] = (calls + 1, cost + expected, denied + refused, (decision.error or why) if refused else why)
-    return Estimate(
-        items=len(plan.items),
-        repeats=plan.header.repeats,
-        shares=tuple(
-            Share(subject=name, calls=calls, cost_usd=cost, denied=denied, why=why)
-            for name, (calls, cost, denied, why) in shares.items()
-        ),
-    )
+    shares = {one.name: Share(subject=one.name) for one in plan.header.subjects}
+    seen: dict[tuple[str, str], Share] = {}
+    for key in left:
+        one = seen.get(key[:2])
+        if one is None:
+            one = seen[key[:2]] = _routed(plan, key, route)
+        before = shares[key[1]]
+        shares[key[1]] = Share(
+            subject=key[1],
+            calls=before.calls + 1,
+            cost_usd=before.cost_usd + one.cost_usd,
+            denied=before.denied + one.denied,
+            why=before.why or one.why,
+        )
+    return Estimate(items=len(plan.items), repeats=plan.header.repeats, shares=tuple(shares.values()))
+
+
+def judged(expected: Estimate, plan: Plan, body: Callable[[], bytes], label: Label | None, route: Route) -> Decimal:
+    """Estimate what a judge costs, from one request to it: each pair is asked about in both orders."""
+    decision = route(body(), Hints(workflow=plan.header.workflow, label=label))
+    pairs = (len(plan.header.subjects) - 1) * expected.items * expected.repeats
+    return ASSUMED_JUDGEMENT_TIMES * pairs * _cost(decision)
+
+
+def _routed(plan: Plan, key: Key, route: Route) -> Share:
+    call = plan.call(key)
+    decision = route(call.body(), Hints(workflow=call.workflow, label=call.item.label))
+    refused = decision.error is not None
+    return Share(subject=key[1], cost_usd=_cost(decision), denied=int(refused), why=decision.error or "")
+
+
+def _cost(decision: Decision) -> Decimal:
+    return sum((one.expected_cost_usd or Decimal(0) for one in decision.candidates if one.allowed), Decimal(0))

@@ -5,6 +5,7 @@ is as bad for the candidate as can be.
 """
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -18,7 +19,7 @@ from tierwise.core.criteria import Criteria, Guarantee
 from tierwise.evals.ways import PARTS, Way
 from tierwise.statistics.interval import quantile_interval, upper_bound, wilson
 from tierwise.statistics.paired import Difference, difference
-from tierwise.statistics.sequence import Look, looks
+from tierwise.statistics.sequence import Look, Wall, looks
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 MICRO = 1e6
@@ -113,16 +114,17 @@ class Reckoned:
 
     def _always_lower(self, level: float, planned: int) -> float:
         last = self._last_look
-        return -1.0 if last is None else max(-1.0, last.mean - last.reach(level, max(1, planned)))
+        return -1.0 if last is None else last.bounds(Wall.of(level, max(1, planned)))[0]
 
     @cached_property
     def _last_look(self) -> Look | None:
-        found = looks(self.way.worst.tolist(), self.clusters.tolist())
-        return found[-1] if found else None
+        # What a mean of shares rounds to may lie a hair beyond the scale.
+        every = looks(np.clip(self.way.worst, -1.0, 1.0).tolist(), self.clusters.tolist())
+        found = deque(every, maxlen=1)
+        return found[0] if found else None
 
     @staticmethod
     def _difference(values: Matrix, clusters: Any, confidence: float) -> Difference | None:
-        # What a mean of shares rounds to may lie a hair beyond the scale.
         return difference(np.clip(values, -1.0, 1.0).tolist(), clusters.tolist(), confidence)
 
     @cached_property

@@ -4,12 +4,11 @@ Pure. Invariant: the baseline is among the subjects, once, and stands last.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from tierwise.core.bundle import Bundle
 from tierwise.core.errors import ConfigError
-from tierwise.core.label import Tier
 from tierwise.core.model import Model
-from tierwise.evals.bundles import bundle_of
 from tierwise.evals.evidence import Subject
 from tierwise.gateway.decide import AUTO
 from tierwise.gateway.rules import Rules
@@ -19,30 +18,28 @@ from tierwise.registry.load import nearest
 _FAMILY = re.compile(r"[^\W\d_]+")
 
 
-def subjects(
-    rules: Rules, workflow: Workflow, named: Sequence[str] = (), baseline: str | None = None
-) -> tuple[Subject, ...]:
-    """Return the candidates and the baseline. `named` instead of the workflow's own. Raises ConfigError."""
+def names(rules: Rules, workflow: Workflow, given: Sequence[str] = (), baseline: str | None = None) -> tuple[str, ...]:
+    """Return the names of the candidates and, last, of the baseline; `given` instead of the workflow's own."""
     base = baseline or workflow.baseline
     if base is None:
         raise ConfigError(
             f"workflow {workflow.name!r} names no baseline to compare with: set `baseline`, or say --baseline MODEL",
             key=f"workflow.{workflow.name}.baseline",
         )
-    names = dict.fromkeys(named or _own(rules, workflow))
-    names.pop(base, None)
-    if not names:
+    found = dict.fromkeys(given or _own(rules, workflow))
+    found.pop(base, None)
+    if not found:
         raise ConfigError(f"workflow {workflow.name!r} has no candidate beside its baseline {base!r}: say --candidates")
-    return tuple(_subject(rules, workflow, name) for name in (*names, base))
+    for name in (*found, base):
+        if name != route_of(workflow) and name not in rules.catalog.models:
+            raise ConfigError(f"there is no model {name!r}{nearest(name, rules.catalog.models)}", key="--candidates")
+    return *found, base
 
 
 def _own(rules: Rules, workflow: Workflow) -> list[str]:
     """Return the workflow's models, and its whole route where that is more than one of them."""
-    models = workflow.candidates or tuple(
-        model.id for model in rules.catalog.models.values() if workflow.knows in model.tasks or not model.tasks
-    )
-    route = [route_of(workflow)] if workflow.strategy == "cascade" and len(models) > 1 else []
-    return [*models, *route]
+    own = models_of(rules, workflow, route_of(workflow))
+    return [*own, *([route_of(workflow)] if workflow.strategy == "cascade" and len(own) > 1 else [])]
 
 
 def route_of(workflow: Workflow) -> str:
@@ -50,27 +47,39 @@ def route_of(workflow: Workflow) -> str:
     return f"{AUTO}:{workflow.name}"
 
 
-def _subject(rules: Rules, workflow: Workflow, name: str) -> Subject:
-    catalog = rules.catalog
-    if name == route_of(workflow):
-        return Subject(
-            name=name, model=name, bundle=bundle_of(rules, workflow, name), family=family(_all(rules, workflow))
+def models_of(rules: Rules, workflow: Workflow, name: str) -> tuple[str, ...]:
+    """Return the models that may answer under a name."""
+    if name != route_of(workflow):
+        return (name,)
+    fitting = (one.id for one in rules.catalog.models.values() if workflow.knows in one.tasks or not one.tasks)
+    return workflow.candidates or tuple(fitting)
+
+
+def subjects(
+    rules: Rules, workflow: Workflow, wanted: Iterable[str], bundle: Callable[[Sequence[str]], Bundle]
+) -> tuple[Subject, ...]:
+    """Return the subjects of these names; `bundle` names what answers for some models."""
+    found = []
+    for name in wanted:
+        models = [rules.catalog.models[one] for one in models_of(rules, workflow, name)]
+        tier = None if name == route_of(workflow) else rules.catalog.endpoints[models[0].endpoint].tier
+        made = Subject(
+            name=name, model=name, tier=tier, bundle=bundle([one.id for one in models]), family=family(models)
         )
-    model = catalog.models.get(name)
-    if model is None:
-        raise ConfigError(f"there is no model {name!r}{nearest(name, catalog.models)}", key="--candidates")
-    tier: Tier = catalog.endpoints[model.endpoint].tier
-    return Subject(name=name, model=name, tier=tier, bundle=bundle_of(rules, workflow, name), family=family((model,)))
+        found.append(made)
+    return tuple(found)
 
 
-def _all(rules: Rules, workflow: Workflow) -> tuple[Model, ...]:
-    return tuple(rules.catalog.models[name] for name in workflow.candidates)
+def family(models: Iterable[Model]) -> str:
+    """Return who made the models, with `+` between: as their rows say, else the first word of the served name."""
+    return "+".join(sorted({made for model in models if (made := _maker(model))}))
 
 
-def family(models: Sequence[Model]) -> str:
-    """Return who made the models, as far as their names say: the first word behind the publisher's, `+` between."""
-    words = (_FAMILY.search(model.served_name.rpartition("/")[2]) for model in models)
-    return "+".join(sorted({word[0].casefold() for word in words if word}))
+def _maker(model: Model) -> str:
+    if model.family is not None:
+        return model.family.casefold()
+    word = _FAMILY.search(model.served_name.rpartition("/")[2])
+    return word[0].casefold() if word else ""
 
 
 def related(one: str, other: str) -> bool:

@@ -23,6 +23,7 @@ from tierwise.registry.catalog import Catalog
 from tierwise.registry.kept import put
 from tierwise.registry.kinds import kinds
 
+FILE = "weights.json"
 ASK_TIMEOUT_S = 2.0
 
 

@@ -55,17 +55,19 @@ def candidates(
     workflow: Workflow | None,
     now: float,
     held: Held | None = None,
-    standing: Standing | None = None,
 ) -> tuple[Candidate, ...]:
     """Join the facts of each model into what the router decides by."""
-    found = (_candidate(rules, facts, model, features, workflow, now, held) for model in models)
-    return tuple(found) if standing is None else tuple(_proven(one, standing) for one in found)
+    return tuple(_candidate(rules, facts, model, features, workflow, now, held) for model in models)
 
 
-def _proven(candidate: Candidate, standing: Standing) -> Candidate:
-    """Return the candidate with what the workflow's certificate says of it."""
-    quality, step = standing.quality(candidate.model), standing.step(candidate.model)
-    return msgspec.structs.replace(candidate, quality=quality, step=step)
+def proven(found: tuple[Candidate, ...], standing: Standing | None) -> tuple[Candidate, ...]:
+    """Return the candidates with what the workflow's certificate says of them."""
+    if standing is None:
+        return found
+    return tuple(
+        msgspec.structs.replace(one, quality=standing.quality(one.model), step=standing.step(one.model))
+        for one in found
+    )
 
 
 def _candidate(

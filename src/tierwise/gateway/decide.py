@@ -17,7 +17,7 @@ from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account
-from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
+from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed, proven
 from tierwise.gateway.certified import Standing, standing
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import DUTY
@@ -195,21 +195,21 @@ def _targets(rules: Rules, pool: Pool) -> list[Target]:
 def weigh(rules: Rules, facts: Facts, ask: Ask, pool: Pool, judged: dict[str, Judgement]) -> Weighed:
     """Order what policy permits."""
     known = rules.certified.get(pool.workflow.name) if pool.workflow else None
-    proven = standing(pool.workflow, known, ask.ts, facts.drifted)
-    workflow = pool.workflow if proven is None or pool.workflow is None else proven.applied(pool.workflow)
+    stands = standing(pool.workflow, known, ask.ts, facts.drifted)
+    workflow = pool.workflow if stands is None or pool.workflow is None else stands.applied(pool.workflow)
     team = ask.grant.team if ask.grant else None
     accounts = facts.accounts_for(workflow.name if workflow else None, ask.key_id, team)
     holder = _holder(rules, ask, pool)
     left = facts.money_left(accounts, ask.ts) if accounts else None
     need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
-    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held, proven)
+    looked_at = proven(candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held), stands)
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
     choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
     choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
     return Weighed(
         looked_at=looked_at, choice=choice, need=need, accounts=accounts, strategy=strategy, workflow=workflow,
-        standing=proven,
+        standing=stands,
     )  # fmt: skip
 
 

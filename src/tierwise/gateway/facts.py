@@ -31,8 +31,8 @@ MAX_ID_CHARS = 256
 
 class Facts:
     """Breakers, retries, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by
-    key and session, makers of tool calls, placeholders of sessions, the time; what is declassified, and which certificates' traffic
-    has drifted."""
+    key and session, makers of tool calls, placeholders of sessions, the time; what is declassified, and which
+    certificates' traffic has drifted."""
 
     def __init__(
         self,

@@ -89,7 +89,7 @@ def test_too_little_says_how_much_more_it_takes(tmp_path: Path) -> None:
     assert (card.verdict, card.robustness) == ("not_enough_evidence", "undetermined")
     assert card.needs is not None and card.needs > 150
     more = decide(
-        evidence(tmp_path / "more", {**ways, "small": Rates(0.925, together=0.5)}, items=150 + 4 * card.needs)
+        evidence(tmp_path / "more", {**ways, "small": Rates(0.925, together=0.5)}, items=150 + 2 * card.needs)
     )
     assert more.verdict == "expand"
 

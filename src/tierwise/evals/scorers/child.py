@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
+NOT_FOUND = 127
 
 
 def limit(memory_bytes: int, cpu_s: int | None = None) -> None:
@@ -53,7 +54,10 @@ def main(arguments: Sequence[str]) -> None:
     """Do what the first word says."""
     if arguments[0] == "limit":
         limit(int(arguments[2]), int(arguments[1]))
-        os.execvp(arguments[3], list(arguments[3:]))  # noqa: S606
+        try:
+            os.execvp(arguments[3], list(arguments[3:]))  # noqa: S606
+        except OSError:
+            raise SystemExit(NOT_FOUND) from None
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the function prints is no answer
     limit(int(arguments[1]))
