@@ -34,6 +34,8 @@ COMMANDS = {
     "compare": ("compare", "compare", "Candidates and a baseline on your data, scored."),
     "certify": ("certify", "certify", "What can be promised of answers that are kept."),
     "review": ("review", "review", "People's verdicts on answers, blind, with their seconds."),
+    "decide": ("decide", "decide", "The verdict on a comparison: expand, adjust, stop, or not enough evidence."),
+    "report": ("decide", "report", "A comparison as one HTML file: plots, and the tables behind them."),
     "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),
