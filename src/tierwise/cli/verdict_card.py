@@ -4,7 +4,8 @@ Pure: takes a card, gives what `rich` prints. Invariant: names in it came from f
 terminal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from tierwise.cli.options import plain
-from tierwise.evals.amounts import UNKNOWN, amount, day, ms, point_estimate, share, usd
-from tierwise.evals.card import Card, Estimate, Gate, Option
+from tierwise.evals.amounts import UNKNOWN, day, flip_line, ms, point_estimate, share, usd
+from tierwise.evals.card import Card, Estimate, Gate, GateName, Next, Option
 
 STYLES = {"expand": "bold green", "adjust": "bold yellow", "stop": "bold red", "not_enough_evidence": "bold cyan"}
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "open": ("?", "cyan"), "unset": ("·", "dim")}
+GATES = get_args(GateName)
 DIGEST = 23
 
 
@@ -36,7 +38,7 @@ def _parts(card: Card) -> Iterator[RenderableType]:
     yield _table(card)
     yield from _gates(card)
     yield from _list("To change", card.adjust)
-    yield from _list("What would turn it", [f"{f.told} (now {amount(f.now, f.unit)})" for f in card.flips])
+    yield from _list("What would turn it", map(flip_line, card.flips))
     yield from _list("What to measure next", [_next(one) for one in card.next])
     yield from _list("To know", [*card.notes, *_edits(card)])
     yield Text()
@@ -47,7 +49,7 @@ def _head(card: Card) -> str:
     when = "before" if card.sealed_before_results else "AFTER"
     looks = "" if card.bound == "planned" else ", bounds for any number of looks"
     return (
-        f"{card.workflow}, run {card.run}: {card.seen:,} of {card.planned:,} items in {card.clusters:,} clusters{looks}. "
+        f"{card.workflow}, run {card.run}: {card.seen:,} of {card.planned:,} items, {card.clusters:,} clusters{looks}. "
         f"Criteria sealed {day(card.seal.ts)} UTC, {when} the results."
     )
 
@@ -67,6 +69,7 @@ def _table(card: Card) -> Table:
 
 def _row(option: Option, baseline: bool) -> tuple[Text | str, ...]:
     review = option.review_minutes_per_100.value
+    states = {gate.name: gate.state for gate in option.gates}
     return (
         Text(plain(option.name)),
         _short(option.quality.score, share),
@@ -74,17 +77,17 @@ def _row(option: Option, baseline: bool) -> tuple[Text | str, ...]:
         _short(option.cost_usd, usd),
         ms(option.latency_p95_ms.value),
         UNKNOWN if review is None else f"{review:.1f} min",
-        Text.assemble(*(MARKS[gate.state] for gate in option.gates)),
+        Text.assemble(*(MARKS[states[name]] if name in states else " " for name in GATES)),
     )
 
 
-def _short(seen: Estimate, write: object) -> str:
-    return UNKNOWN if seen.value is None else write(seen.value)  # type: ignore[operator]
+def _short(seen: Estimate, write: Callable[[float], str]) -> str:
+    return UNKNOWN if seen.value is None else write(seen.value)
 
 
 def _gates(card: Card) -> Iterator[RenderableType]:
     yield Text()
-    yield Text("Gates: policy, missing, quality, certificate, latency, review, cost", style="dim")
+    yield Text(f"Gates: {', '.join(GATES)}", style="dim")
     for option in card.options:
         telling = [gate for gate in option.gates if _worth_a_line(gate)]
         for at, gate in enumerate(telling):
@@ -99,11 +102,11 @@ def _gates(card: Card) -> Iterator[RenderableType]:
 
 
 def _worth_a_line(gate: Gate) -> bool:
-    return gate.state in ("failed", "open") or gate.name in ("quality", "certificate")
+    return gate.state in ("failed", "open") or (gate.name in ("quality", "certificate") and gate.state == "passed")
 
 
-def _list(title: str, lines: object) -> Iterator[RenderableType]:
-    told = list(lines)  # type: ignore[call-overload]
+def _list(title: str, lines: Iterable[str]) -> Iterator[RenderableType]:
+    told = list(lines)
     if told:
         yield Text()
         yield Text(title, style="dim")
@@ -111,12 +114,10 @@ def _list(title: str, lines: object) -> Iterator[RenderableType]:
             yield Padding(Text(plain(line)), (0, 0, 0, 2))
 
 
-def _next(one: object) -> str:
-    items = getattr(one, "items", None)
-    chance, worth = getattr(one, "chance", None), getattr(one, "worth_usd_per_month", None)
-    said = str(getattr(one, "what", ""))
-    said += f" About {items:,} more." if items else ""
-    said += f" Chance of a yes {chance:.0%}." if chance is not None else ""
+def _next(one: Next) -> str:
+    worth = one.worth_usd_per_month
+    said = one.what + (f" About {one.items:,} more." if one.items else "")
+    said += f" Chance of a yes {one.chance:.0%}." if one.chance is not None else ""
     return said + (f" Worth {usd(float(worth))} a month." if worth is not None else "")
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tierwise.evals.card import Estimate
+from tierwise.evals.card import Estimate, Flip
 
 UNKNOWN = "–"
 
@@ -76,3 +76,8 @@ def share_estimate(seen: Estimate) -> str:
     if seen.low is None or seen.high is None:
         return share(seen.value)
     return f"{share(seen.value)} ({share(seen.low)} to {share(seen.high)})"
+
+
+def flip_line(flip: Flip) -> str:
+    """Write a flip point with the value that holds now."""
+    return flip.told if flip.unit == "times" else f"{flip.told} (now {amount(flip.now, flip.unit)})"

@@ -117,7 +117,7 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Next(msgspec.Struct, frozen=True, kw_only=True):
-    """What to measure next. `chance` is that it turns the verdict, `worth_usd_per_month` what that would save."""
+    """What to measure next. `chance` is that of a yes, `worth_usd_per_month` what that would save."""
 
     what: str
     items: int | None = None

@@ -1,6 +1,6 @@
 """What is worth measuring next? What stands between the evidence and a verdict, with the chance that it turns.
 
-Simple on purpose: chances are normal, and worth is the saving that would be had or kept, where a volume is declared.
+Simple on purpose: chances are normal, worth is what would be saved if the answer is yes, where a volume is declared.
 Invariant: nothing is proposed that could not change the verdict.
 """
 
@@ -25,12 +25,12 @@ def following(case: Case, criteria: Criteria, ruling: Ruling, measured: Measured
     if not measured.items:
         return (
             Next(
-                what="the items that prove: `tierwise compare` asks them",
+                what="the items that prove: `tierwise compare` asks them.",
                 items=max(criteria.min_items, measured.planned),
             ),
         )
     rest = measured.planned - len(measured.items)
-    found = [Next(what="the rest of this comparison: `tierwise compare` resumes it", items=rest)] if rest > 0 else []
+    found = [Next(what="the rest of this comparison: `tierwise compare` resumes it.", items=rest)] if rest > 0 else []
     prices = Prices.of(criteria)
     asked = [*_unknown(case, prices), *_open(case, criteria, ruling, prices), *_gains(case, criteria, ruling, prices)]
     asked.sort(key=lambda one: (-(one.worth_usd_per_month or Decimal(-1)), -(one.chance or 0.0), one.what))
@@ -42,15 +42,16 @@ def _unknown(case: Case, prices: Prices) -> Iterator[Next]:
     """What cannot be reckoned for want of one fact."""
     for way in (case.base, *case.ways):
         if not way.way.known_cost:
-            yield Next(what=f"the price of {way.way.seen.subject.name}: a row in the registry names it")
+            yield Next(what=f"the price of {way.way.seen.subject.name}: a row in the registry names it.")
         elif way.minute_rate(prices) is None:
-            yield Next(what="how long a review takes: `tierwise review` records the seconds", items=20)
+            yield Next(what="how long a review takes: `tierwise review` records the seconds.", items=20)
 
 
 def _open(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Iterator[Next]:
+    chosen = next((way for way in case.ways if way.name == ruling.choice and ruling.kind == "expand"), None)
     for way in case.ways:
         findings = ruling.found[way.name]
-        if any(one.state == "failed" for one in findings):
+        if any(one.state == "failed" for one in findings) or (chosen is not None and not _cheaper(way, chosen, prices)):
             continue
         for one in findings:
             if one.state == "open" and (what := _what(way, one)) is not None:
@@ -58,7 +59,7 @@ def _open(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Ite
                     what=what,
                     items=needs(way, criteria, one, ruling.level),
                     chance=_chance(way, criteria, one),
-                    worth_usd_per_month=_worth(way, criteria, prices, _chance(way, criteria, one)),
+                    worth_usd_per_month=_worth(way, chosen, criteria, prices),
                 )
 
 
@@ -69,13 +70,13 @@ def _what(way: Reckoned, found: Finding) -> str | None:
         case "certificate":
             return f"{way.name} on more items: how many accepted answers are wrong?"
         case "latency":
-            return f"{way.name} under the stated load: its slowest answers"
+            return f"{way.name} under the stated load: how slow are its slowest answers?"
         case "missing" | "policy":
             return f"{way.name} on more items: how often is there no answer?"
         case _ if found.measured is None:
             return None
         case _:
-            return f"{way.name} on more items: its {found.name}"
+            return f"{way.name} on more items: is its {found.name} within the limit?"
 
 
 def _chance(way: Reckoned, criteria: Criteria, found: Finding) -> float | None:
@@ -93,11 +94,18 @@ def _chance(way: Reckoned, criteria: Criteria, found: Finding) -> float | None:
     return round(NORMAL.cdf((found.limit - value) / (reach / z)), 3) if 0 < reach < float("inf") else None
 
 
-def _worth(way: Reckoned, criteria: Criteria, prices: Prices, chance: float | None) -> Decimal | None:
-    saving = way.saving(prices)
-    if criteria.volume_per_month is None or saving is None or chance is None:
+def _cheaper(way: Reckoned, chosen: Reckoned, prices: Prices) -> bool:
+    """Say whether a way would be chosen before the one that is, once it were proven."""
+    cost, other = way.cost(prices), chosen.cost(prices)
+    return cost is not None and other is not None and cost[0] < other[0]
+
+
+def _worth(way: Reckoned, chosen: Reckoned | None, criteria: Criteria, prices: Prices) -> Decimal | None:
+    """Return what a way would save a month more than what is chosen already."""
+    saving, had = way.saving(prices), None if chosen is None else chosen.saving(prices)
+    if criteria.volume_per_month is None or saving is None:
         return None
-    return dollars(max(0.0, saving.value) * criteria.volume_per_month * chance)
+    return dollars(max(0.0, saving.value - (had.value if had is not None else 0.0)) * criteria.volume_per_month)
 
 
 def _gains(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Iterator[Next]:

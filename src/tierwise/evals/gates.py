@@ -161,21 +161,18 @@ def needs(way: Reckoned, criteria: Criteria, found: Finding, level: float) -> in
 
 
 def _for_quality(way: Reckoned, criteria: Criteria, level: float) -> int | None:
-    """The bound must rise by what is missing to the margin: its reach shrinks with the root of the number."""
-    short = max(0, criteria.min_items - way.items)
-    worst = way.worst
-    if worst is None or not worst.se:
-        if criteria.margin == 0:
-            return None
+    """The bound must rise to the margin: its reach shrinks with the root of the number, and what is unseen with it."""
+    short, worst = max(1, criteria.min_items - way.items), way.worst
+    if worst is None or worst.se is None:
         planned = paired_items(criteria.margin, GUESSED_DISCORDANCE, 1 - level, criteria.power)
-        return None if planned is None else max(short, 1, planned - way.items)
-    normal = NormalDist()
+        return None if planned is None else max(short, planned - way.items)
     room = criteria.margin + min(0.0, worst.mean)
     if room <= 0:
         return None
+    normal = NormalDist()
     reach = (normal.inv_cdf(1 - level) + normal.inv_cdf(criteria.power)) * worst.se
-    total = way.items * (reach / room) ** 2
-    return max(short, 1, math.ceil(total) - way.items) if total < MOST_ITEMS else None
+    total = max(way.items * (reach / room) ** 2, math.log(level) / math.log1p(-room))
+    return max(short, math.ceil(total) - way.items) if total < MOST_ITEMS else None
 
 
 def _for_certificate(way: Reckoned, criteria: Criteria) -> int | None:

@@ -3,6 +3,7 @@
 Decides nothing. Invariant: each number names records to look at: decisions of the ledger, else rows of the evidence.
 """
 
+import heapq
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
@@ -62,7 +63,7 @@ def _option(way: Reckoned, shown: Shown, found: Iterable[Finding], *, compared: 
         subject=subject.name,
         model=subject.model,
         tier=subject.tier,
-        language_model=subject.language_model,
+        language_model=subject.language_model or (way.way.cascade and way.base.seen.subject.language_model),
         bundle=subject.bundle.digest,
         behind=way.way.behind,
         threshold=way.way.threshold,
@@ -150,5 +151,6 @@ def _records(
     rows: Iterable[Observation], key: Callable[[Observation], float], which: Callable[[Observation], bool]
 ) -> tuple[str, ...]:
     """Return the most telling rows: where they tie, the first by name."""
-    found = sorted((row for row in rows if which(row)), key=lambda row: (-key(row), row.item, row.repeat))
-    return tuple(row.decision or f"{row.item}/{row.subject}/{row.repeat}" for row in found[:RECORDS])
+    chosen = (row for row in rows if which(row))
+    found = heapq.nsmallest(RECORDS, chosen, key=lambda row: (-key(row), row.item, row.repeat))
+    return tuple(row.decision or f"{row.item}/{row.subject}/{row.repeat}" for row in found)

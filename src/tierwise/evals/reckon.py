@@ -4,6 +4,8 @@ Errors are those of clusters. Knows no limits. Invariant: a proof rests on the w
 is as bad for the candidate as can be.
 """
 
+import math
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -17,7 +19,7 @@ from tierwise.core.criteria import Criteria, Guarantee
 from tierwise.evals.ways import PARTS, Way
 from tierwise.statistics.interval import quantile_interval, upper_bound, wilson
 from tierwise.statistics.paired import Difference, difference
-from tierwise.statistics.sequence import Look, looks
+from tierwise.statistics.sequence import Look, Wall, looks
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 MICRO = 1e6
@@ -112,16 +114,17 @@ class Reckoned:
 
     def _always_lower(self, level: float, planned: int) -> float:
         last = self._last_look
-        return -1.0 if last is None else max(-1.0, last.mean - last.reach(level, max(1, planned)))
+        return -1.0 if last is None else last.bounds(Wall.of(level, max(1, planned)))[0]
 
     @cached_property
     def _last_look(self) -> Look | None:
-        found = looks(self.way.worst.tolist(), self.clusters.tolist())
-        return found[-1] if found else None
+        # What a mean of shares rounds to may lie a hair beyond the scale.
+        every = looks(np.clip(self.way.worst, -1.0, 1.0).tolist(), self.clusters.tolist())
+        found = deque(every, maxlen=1)
+        return found[0] if found else None
 
     @staticmethod
     def _difference(values: Matrix, clusters: Any, confidence: float) -> Difference | None:
-        # What a mean of shares rounds to may lie a hair beyond the scale.
         return difference(np.clip(values, -1.0, 1.0).tolist(), clusters.tolist(), confidence)
 
     @cached_property
@@ -136,9 +139,7 @@ class Reckoned:
         centred = both - self.means[:, None]
         count = int(self.clusters.max()) + 1
         sums = np.stack([np.bincount(self.clusters, weights=row, minlength=count) for row in centred])
-        factor = count / (count - 1) if count > 1 else np.inf
-        with np.errstate(invalid="ignore"):
-            return np.nan_to_num(factor * (sums @ sums.T) / self.items**2, posinf=np.inf)
+        return np.array(sums @ sums.T * (count / max(1, count - 1)) / self.items**2)
 
     @cached_property
     def _z(self) -> float:
@@ -255,11 +256,12 @@ class Reckoned:
         value, gradient = found
         minutes, error, _ = self.way.seen.minutes
         timed = (gradient[3] * float(self.means[3]) * error / minutes) ** 2 if minutes else 0.0
-        reach = self._z * float(np.sqrt(max(0.0, self._variance(gradient)) + timed))
+        reach = self._z * math.sqrt(self._variance(gradient) + timed)
         return Bounded(value, max(0.0, value - reach), value + reach)
 
     def _variance(self, gradient: Matrix) -> float:
-        return float(gradient @ self.covariance @ gradient)
+        # One cluster says nothing of how clusters differ.
+        return max(0.0, float(gradient @ self.covariance @ gradient)) if self.clusters.max() else math.inf
 
     def saving(self, prices: Prices) -> Bounded | None:
         """Bound by how much an accepted task is cheaper than at the baseline, in microdollars; paired by item."""
@@ -267,28 +269,35 @@ class Reckoned:
         if mine is None or other is None:
             return None
         value, gradient = other[0] - mine[0], other[1] - mine[1]
-        reach = self._z * float(np.sqrt(max(0.0, self._variance(gradient))))
+        reach = self._z * math.sqrt(self._variance(gradient))
         return Bounded(value, value - reach, value + reach)
 
     @cached_property
     def faster(self) -> Bounded:
         """By how many milliseconds a task takes less time than at the baseline."""
-        own, base = PARTS - 1, 2 * PARTS - 1
-        value = float(self.means[base] - self.means[own])
-        spread = self.covariance[own, own] + self.covariance[base, base] - 2 * self.covariance[own, base]
-        reach = self._z * float(np.sqrt(max(0.0, spread)))
-        return Bounded(value, value - reach, value + reach)
+        return self._weighed({PARTS - 1: -1.0, 2 * PARTS - 1: 1.0})
 
     @cached_property
     def time_ms(self) -> Bounded:
         """The mean time of a task."""
-        value, spread = float(self.means[PARTS - 1]), float(self.covariance[PARTS - 1, PARTS - 1])
-        reach = self._z * float(np.sqrt(max(0.0, spread)))
-        return Bounded(value, max(0.0, value - reach), value + reach)
+        value, low, high = self._weighed({PARTS - 1: 1.0})
+        return Bounded(value, max(0.0, low), high)
+
+    def _weighed(self, weights: Mapping[int, float]) -> Bounded:
+        gradient = np.zeros(2 * PARTS)
+        for at, weight in weights.items():
+            gradient[at] = weight
+        value = float(gradient @ self.means)
+        reach = self._z * math.sqrt(self._variance(gradient))
+        return Bounded(value, value - reach, value + reach)
+
+    @cached_property
+    def _reviewed(self) -> Bounded:
+        return self.share(1 - self.way.accepted)
 
     def review_minutes(self, factor: float = 1.0) -> Bounded | None:
         """Bound the minutes of review for a hundred tasks; None where it is not known how long one takes."""
-        seen = self.share(1 - self.way.accepted)
+        seen = self._reviewed
         minutes, error, reviews = self.way.seen.minutes
         if seen.value == 0:
             return Bounded(0.0, 0.0, 0.0)

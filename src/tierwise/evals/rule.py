@@ -42,6 +42,8 @@ class Ruling(NamedTuple):
 
 def rule(case: Case, criteria: Criteria, prices: Prices) -> Ruling:
     """Apply the rule."""
+    if not case.base.items:
+        return Ruling("not_enough_evidence", None, "nothing", {}, (), (), 1 - criteria.confidence)
     proven = proofs(case.ways, criteria, case.planned)
     found = {way.name: findings(way, criteria, prices, way.name in proven) for way in case.ways}
     own = own_findings(case.base, criteria, prices)
@@ -62,8 +64,6 @@ class _Sorted(NamedTuple):
 
 def _verdict(case: Case, criteria: Criteria, prices: Prices, seen: _Sorted) -> tuple[Kind, str | None, str]:
     alive = [way for way in case.ways if not _any(seen.found[way.name], "failed") and way not in seen.passing]
-    if not case.base.items:
-        return "not_enough_evidence", None, "nothing"
     if any(one.name == "missing" and one.state != "passed" for one in seen.own):
         # Against a baseline that did not answer nothing is better or worse.
         return "not_enough_evidence", None, "baseline"

@@ -6,7 +6,7 @@ Pure: takes what was found, gives words. Invariant: no number is in them that is
 from collections.abc import Sequence
 
 from tierwise.core.criteria import Criteria
-from tierwise.evals.amounts import points, share, usd
+from tierwise.evals.amounts import ms, points, share, usd
 from tierwise.evals.card import Gate, Option
 from tierwise.evals.gates import Finding
 from tierwise.evals.reckon import Reckoned
@@ -39,8 +39,8 @@ def gate(found: Finding, criteria: Criteria, way: Reckoned) -> str:
                 return f"no certificate asked: it answers everything itself; {share(seen.value)} of accepted wrong"
             return f"{share(seen.value)} {named} wrong, at most {share(seen.high)}; promised {share(found.limit)}"
         case "latency":
-            high = "beyond what was seen" if seen.high == float("inf") else f"{seen.high:,.0f}"
-            return f"p95 {seen.value:,.0f} ms ({seen.low:,.0f} to {high}) at {criteria.concurrency} at once" + _limit(
+            high = "beyond what was seen" if seen.high == float("inf") else ms(seen.high)
+            return f"p95 {ms(seen.value)} ({ms(seen.low)} to {high}) at {criteria.concurrency} at once" + _limit(
                 found, f"{found.limit:,.0f} ms" if found.limit is not None else ""
             )
         case "review":

@@ -42,11 +42,21 @@ def quantile_interval(values: Sequence[float], q: float, confidence: float = 0.9
     _check(0, len(values), confidence)
     if not 0 < q < 1:
         raise ValueError(f"quantile {q} is not between 0 and 1")
-    from scipy.stats import binom
-
     ordered, tail = sorted(values), (1 - confidence) / 2
-    below, above = int(binom.ppf(tail, len(ordered), q)) - 1, int(binom.ppf(1 - tail, len(ordered), q))
+    below, above = (_least(len(ordered), q, chance) for chance in (tail, 1 - tail))
+    below -= 1
     return ordered[below] if below >= 0 else None, ordered[above] if above < len(ordered) else None
+
+
+def _least(n: int, share: float, chance: float) -> int:
+    """Return the least number of N that no more are than, with at least this chance."""
+    from scipy.special import bdtr
+
+    few, many = -1, n
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if bdtr(middle, n, share) >= chance else (middle, many)
+    return many
 
 
 def _check(k: float, n: int, confidence: float) -> None:

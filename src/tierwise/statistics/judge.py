@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from tierwise.statistics.paired import Difference
 
@@ -35,7 +34,7 @@ def corrected(
 
     The interval is reckoned from counts with a few added, which keeps it honest where a share is 0 or 1.
     """
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = float(ndtri((1 + confidence) / 2))
     plain = _rogan_gladen(positives, n, sensitivity, specificity)
     cautious = _rogan_gladen(
         positives + z * z / 2,
@@ -80,7 +79,7 @@ def rescaled(judged: Difference, sensitivity: Counted, specificity: Counted) -> 
     factor, error = sharp
     value = judged.mean / factor
     se = math.hypot(judged.se, value * error) / factor
-    reach = float(student.ppf((1 + judged.confidence) / 2, judged.clusters - 1)) * se
+    reach = float(stdtrit(judged.clusters - 1, (1 + judged.confidence) / 2)) * se
     return Estimate(
         value=min(1.0, max(-1.0, value)),
         se=se,
@@ -112,7 +111,7 @@ def predicted(
     value = float(y.mean()) + weight * (others - float(f.mean()))
     variance = float((y - weight * f).var(ddof=1)) / n + (weight**2 * spread / rest if rest else 0.0)
     se = math.sqrt(variance)
-    reach = float(student.ppf((1 + confidence) / 2, n - 1)) * se
+    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * se
     return Estimate(value=value, se=se, low=value - reach, high=value + reach, confidence=confidence)
 
 

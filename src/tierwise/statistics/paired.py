@@ -10,8 +10,7 @@ from collections.abc import Hashable, Sequence
 
 import msgspec
 import numpy as np
-from scipy.stats import binom
-from scipy.stats import t as student
+from scipy.special import bdtr, stdtrit
 
 Bounded = float | tuple[float, float] | None
 """A value, or the least and the most that it can be; None: anything within the scale."""
@@ -113,7 +112,7 @@ def variances(repeats: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 def mcnemar(b: int, c: int) -> float:
     """Return how likely B wins against C losses, or worse, would be between equals: exact, two-sided."""
-    return min(1.0, 2 * float(binom.cdf(min(b, c), b + c, 0.5)))
+    return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5)))
 
 
 def holm(ps: Sequence[float]) -> tuple[float, ...]:
@@ -133,7 +132,7 @@ def _numbered(clusters: Sequence[Hashable]) -> "np.ndarray[tuple[int], np.dtype[
 def _reach(se: float, clusters: int, tail: float, scale: float) -> float:
     """Return how far a bound lies from the mean: by t, but at least what may hide unseen in so many clusters."""
     unseen = scale * (1 - math.exp(math.log(tail) / clusters))
-    return max(float(student.ppf(1 - tail, clusters - 1)) * se, unseen)
+    return max(float(-stdtrit(clusters - 1, tail)) * se, unseen)
 
 
 def _end(value: Bounded, side: int, scale: float) -> float:

@@ -7,9 +7,7 @@ clusters, multiply by `design_effect`. Pure. Invariant: None means that no numbe
 import math
 from collections.abc import Hashable, Sequence
 
-from scipy.optimize import brentq
-from scipy.special import bdtr
-from scipy.stats import norm
+from scipy.special import bdtr, ndtri
 
 from tierwise.statistics.paired import difference
 from tierwise.statistics.sequence import SLOPE, Wall, crossed
@@ -35,7 +33,10 @@ def sequential_items(
 ) -> int | None:
     """Return the items to plan for where one looks all the time (`sequence`), and stops at the first proof."""
     start = Wall.of(1 - confidence).start
-    drift = brentq(lambda drift: crossed(start, SLOPE - drift) - power, 0, 40)
+    slow, drift = 0.0, 40.0
+    for _ in range(60):
+        middle = (slow + drift) / 2
+        slow, drift = (middle, drift) if crossed(start, SLOPE - middle) < power else (slow, middle)
     return _items(float(drift) ** 2, discordance - difference**2, margin + difference)
 
 
@@ -67,7 +68,7 @@ def design_effect(values: Sequence[float], clusters: Sequence[Hashable]) -> floa
 
 
 def _effort(confidence: float, power: float) -> float:
-    return float(norm.ppf(confidence) + norm.ppf(power)) ** 2
+    return float(ndtri(confidence) + ndtri(power)) ** 2
 
 
 def _items(effort: float, variance: float, distance: float) -> int | None:

@@ -93,7 +93,7 @@ def _row(
         score=float(right) if answered else None, confidence=confidence if answered else None,
         accepted=(chance.random() >= rates.refused) if rates.refused and answered else None,
         reached=name if answered else None, served=name if answered else None, started=BEGAN + number,
-        duration_ms=round(rates.ms * spread, 3), input_tokens=50, output_tokens=5,
+        duration_ms=round(rates.ms * spread, 3), input_tokens=20 + int(200 * hard**3 * chance.random()), output_tokens=5,
         cost_usd=None if rates.cost is None or not answered else Decimal(rates.cost), at_once=rates.at_once,
         decision=f"d{number:06}",
     )  # fmt: skip
