@@ -41,26 +41,17 @@ from tierwise.incidents.senders import Sender, sender_of
 from tierwise.incidents.settings import rows_of
 from tierwise.incidents.watch import LEDGER, Watch
 from tierwise.ledger.audit_key import make_signer, read_signer
+from tierwise.ledger.books import Books
 from tierwise.ledger.declassified import Declassifications
-from tierwise.ledger.eraser import Eraser
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
-from tierwise.ledger.incident_book import IncidentBook
-from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.notary import Notary, Witness, WitnessFile
 from tierwise.ledger.nothing import Nothing
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
-from tierwise.ledger.postgres_contents import PostgresEraser
 from tierwise.ledger.postgres_history import PostgresHistory
-from tierwise.ledger.postgres_incidents import PostgresIncidentBook
-from tierwise.ledger.postgres_keys import PostgresKeyBook
-from tierwise.ledger.postgres_releases import PostgresReleaseBook
-from tierwise.ledger.postgres_scan import PostgresScan
 from tierwise.ledger.protocol import Book, Erasing, Noting, Reader, Records, Releasing, Store
 from tierwise.ledger.randomness import Randomness
-from tierwise.ledger.releases import ReleaseBook
-from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
 from tierwise.ledger.timed import Timed
 from tierwise.ledger.writer import Options
@@ -79,6 +70,7 @@ from tierwise.registry.load import load as load_catalog
 from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
 from tierwise.server.app import App
+from tierwise.server.decided import Decided
 from tierwise.server.ring import Configured, Ring
 from tierwise.telemetry.families import gauge
 
@@ -366,7 +358,7 @@ def application(wired: Wired) -> App:
 
     app = App(
         wired.gateway,
-        decisions=wired.ledger,
+        decisions=Decided(wired.ledger, books(wired.settings).remarks()),
         ring=Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False)),
         settings=document.server,
         metrics=wired.observed.metrics.render,
@@ -395,28 +387,29 @@ async def store(settings: Settings, clock: Clock) -> Store:
     return await Ledger.open(settings.ledger_path, options=options)
 
 
+def books(settings: Settings) -> Books:
+    """Return who changes the ledger beside running gateways."""
+    return Books(settings.ledger_path, settings.ledger_place)
+
+
 def key_book(settings: Settings, who: str) -> Book:
     """Return who changes keys in the ledger; `who` stands in the trace of each change."""
-    place = settings.ledger_place
-    return KeyBook(settings.ledger_path, who) if place is None else PostgresKeyBook(place, who)
+    return books(settings).keys(who)
 
 
 def eraser(settings: Settings, who: str) -> Erasing:
     """Return who destroys content in the ledger; `who` stands in the trace."""
-    place = settings.ledger_place
-    return Eraser(settings.ledger_path, who) if place is None else PostgresEraser(place, who)
+    return books(settings).eraser(who)
 
 
 def release_book(settings: Settings, who: str) -> Releasing:
-    """Return who adds releases of the policy to the ledger; `who` stands in each."""
-    place = settings.ledger_place
-    return ReleaseBook(settings.ledger_path, who) if place is None else PostgresReleaseBook(place, who)
+    """Return who adds releases to the ledger; `who` stands in each."""
+    return books(settings).releases(who)
 
 
 def incident_book(settings: Settings, clock: Callable[[], float] = time.time) -> Noting:
     """Return who writes incidents into the ledger."""
-    place = settings.ledger_place
-    return IncidentBook(settings.ledger_path, clock) if place is None else PostgresIncidentBook(place)
+    return books(settings).incidents(clock)
 
 
 def senders(settings: Settings, transport: Transport) -> list[Sender]:
@@ -427,8 +420,7 @@ def senders(settings: Settings, transport: Transport) -> list[Sender]:
 
 def records(settings: Settings, since_ts: float) -> Records:
     """Return the records since this Unix time, for reading very many of them."""
-    place = settings.ledger_place
-    return Scan(settings.ledger_path, since_ts) if place is None else PostgresScan(place, since_ts)
+    return books(settings).records(since_ts)
 
 
 def pepper(settings: Settings, *, make: bool) -> bytes:

@@ -31,6 +31,7 @@ COMMANDS = {
     "route": ("route", "route", "The decision, without asking any model."),
     "log": ("decisions", "log", "Decisions, newest first."),
     "show": ("decisions", "show", "One decision, whole."),
+    "feedback": ("feedback", "feedback", "What you say of an answer, kept beside its decision."),
     "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),

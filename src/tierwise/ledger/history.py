@@ -16,7 +16,7 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import audit_tables, contents, incident_book, key_book, queries, releases, tables
+from tierwise.ledger import audit_tables, contents, incident_book, key_book, queries, releases, remarks, tables
 from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.incidents import Event, Incident
@@ -24,6 +24,7 @@ from tierwise.ledger.incidents import Which as Incidents
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
+from tierwise.ledger.remarks import Remark
 from tierwise.sqlite.connect import connect_reader, explained, inode
 from tierwise.sqlite.migrate import check
 
@@ -111,6 +112,14 @@ class History:
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
         return await self._read(contents.erasures)
+
+    async def remarks(self, *idents: str) -> list[Remark]:
+        """Return what was said of the decisions with exactly these ids, oldest first."""
+        return await self._read(lambda db: remarks.select(db, idents))
+
+    async def remarks_after(self, seq: int) -> list[Remark]:
+        """Return the next remarks on any decision, oldest first; empty when there are no more."""
+        return await self._read(lambda db: remarks.after(db, seq))
 
     async def checkpoints(self) -> list[str]:
         """Return the signed checkpoints that are kept, oldest first."""

@@ -18,6 +18,7 @@ from tierwise.ledger import postgres_contents as contents
 from tierwise.ledger import postgres_incidents as incident_book
 from tierwise.ledger import postgres_keys as key_book
 from tierwise.ledger import postgres_releases as releases
+from tierwise.ledger import postgres_remarks as remarks
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
@@ -31,6 +32,7 @@ from tierwise.ledger.postgres_migrations import MIGRATIONS
 from tierwise.ledger.postgres_tables import text
 from tierwise.ledger.queries import BEHIND, HOLDS, OPEN, PAGE_ROWS, Filter, alone, held, numbered, prefix_of
 from tierwise.ledger.releases import Release
+from tierwise.ledger.remarks import Remark
 from tierwise.postgres.connect import Place, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import check
 
@@ -141,6 +143,14 @@ class PostgresHistory:
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
         return await self._read(contents.erasures)
+
+    async def remarks(self, *idents: str) -> list[Remark]:
+        """Return what was said of the decisions with exactly these ids, oldest first."""
+        return await self._read(lambda db: remarks.select(db, idents))
+
+    async def remarks_after(self, seq: int) -> list[Remark]:
+        """Return the next remarks on any decision, oldest first; empty when there are no more."""
+        return await self._read(lambda db: remarks.after(db, seq))
 
     async def checkpoints(self) -> list[str]:
         """Return the signed checkpoints that are kept, oldest first."""

@@ -23,6 +23,7 @@ from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
 from tierwise.ledger.releases import Release
+from tierwise.ledger.remarks import Remark
 from tierwise.ledger.scan import Range
 
 
@@ -76,6 +77,12 @@ class Reader(Protocol):
 
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
+
+    async def remarks(self, *idents: str) -> list[Remark]:
+        """Return what was said of the decisions with exactly these ids, oldest first."""
+
+    async def remarks_after(self, seq: int) -> list[Remark]:
+        """Return the next remarks on any decision, oldest first; empty when there are no more."""
 
     async def checkpoints(self) -> list[str]:
         """Return the signed checkpoints of the audited log that are kept, oldest first."""
@@ -196,6 +203,13 @@ class Erasing(Protocol):
 
     def erase(self, which: Which, why: str) -> int:
         """Destroy the content of these calls, and leave a trace; return of how many there was any."""
+
+
+class Remarking(Protocol):
+    """Who adds what was said of answers, beside running gateways. Blocks: from an event loop, use it in a thread."""
+
+    def add(self, said: Remark) -> Remark:
+        """Add what was said, once; it is durable on return. `InvalidCall` where its decision has no record."""
 
 
 class Noting(Protocol):
