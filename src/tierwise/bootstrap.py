@@ -29,7 +29,7 @@ from tierwise.gateway.decide import of_policy
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
-from tierwise.gateway.releases import Releases
+from tierwise.gateway.releases import Releases, of_workflows
 from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
@@ -118,6 +118,8 @@ def rules_from(settings: Settings) -> Rules:
         trace_to=document.telemetry.pass_on_to,
     )
     refuse(rules, document.rule)
+    for release in settings.rollouts:
+        rules = rules.rolled_out(release)
     return rules
 
 
@@ -162,7 +164,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         ledger = await store(settings, clock)
         stack.push_async_callback(ledger.close)
         release, written = await ledger.release(), settings.policy
-        settings = settings.under(release)
+        settings = msgspec.structs.replace(settings.under(release), rollouts=await of_workflows(ledger))
         rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
@@ -204,7 +206,8 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         notary.begin()
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
-        releases = Releases(gateway, ledger, written, release)
+        began = [one for one in (release, *settings.rollouts) if one is not None]
+        releases = Releases(gateway, ledger, written, began)
         for work in (releases.follow(), desk.follow()):
             stack.callback(asyncio.create_task(work).cancel)
         yield Wired(

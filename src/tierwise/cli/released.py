@@ -1,12 +1,18 @@
-"""Which policy is in force for a command? What a gateway over the same ledger serves by: a release, else the file."""
+"""What is in force for a command? What a gateway over the same ledger serves by: releases, else the file."""
+
+import msgspec
 
 from tierwise import bootstrap, config
+from tierwise.gateway.releases import of_workflows
 
 
 async def in_force(settings: config.Settings) -> config.Settings:
-    """Return the settings with the policy that a gateway serves by. StoreError where that cannot be read."""
+    """Return the settings with the releases that a gateway serves by. StoreError where one cannot be read."""
     async with bootstrap.reading(settings) as history:
-        return settings if history is None else settings.under(await history.release())
+        if history is None:
+            return settings
+        found = settings.under(await history.release())
+        return msgspec.structs.replace(found, rollouts=await of_workflows(history))
 
 
 def overruled(settings: config.Settings) -> str | None:

@@ -126,10 +126,25 @@ class ContentRecord(msgspec.Struct, frozen=True, kw_only=True):
     answer: Committed | None = None
 
 
+class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call was in the trial of a workflow's release: one that could have gone to either arm, or a shadow's copy.
+
+    `unit` is what was drawn: its number, as a fraction of 2 to the 64th, lies below the share in the canary's arm.
+    `held`: not drawn, as a model holds the session. `of` is the decision whose call a shadow repeats.
+    """
+
+    release: int
+    arm: Literal["canary", "stable", "shadow"]
+    unit: str = ""
+    held: bool = False
+    of: str | None = None
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds.
 
-    `content` is not written where no content of the call was to be kept, `trace` where the caller named none.
+    `content` is not written where no content of the call was to be kept, `trace` where the caller named none,
+    `rollout` where nothing was on trial.
     """
 
     id: str
@@ -161,6 +176,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     feedback: dict[str, Any] | None = None
     content: ContentRecord | msgspec.UnsetType = msgspec.UNSET
     trace: Trace | msgspec.UnsetType = msgspec.UNSET
+    rollout: RolloutRecord | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def charged_usd(self) -> Decimal | None:

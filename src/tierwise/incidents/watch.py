@@ -29,7 +29,7 @@ LEDGER = "the ledger"
 REFUSING_BELOW = 2
 """A budget that has less than one of so many parts of its limit left, and refuses a call, is spent."""
 _FAILED = (Verdict.RETRY_SAME, Verdict.NEXT)
-_BESIDE_POLICY = (None, "tasks", "tool_loop")
+_BESIDE_POLICY = (None, "tasks", "tool_loop", "canary")
 
 
 class Facts(Protocol):

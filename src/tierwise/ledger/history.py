@@ -24,6 +24,7 @@ from tierwise.ledger.incidents import Which as Incidents
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
+from tierwise.ledger.releases import POLICY, Release
 from tierwise.ledger.remarks import Remark
 from tierwise.sqlite.connect import connect_reader, explained, inode
 from tierwise.sqlite.migrate import check
@@ -89,17 +90,21 @@ class History:
         """Return who did what to keys, oldest first."""
         return await self._read(lambda db: key_book.changes(db, name))
 
-    async def release_version(self) -> int:
-        """Return the number of the policy's release in force, 0 for none."""
-        return await self._read(releases.version)
+    async def release_heads(self) -> dict[str, int]:
+        """Return the number of the release in force of each subject that has any."""
+        return await self._read(releases.heads)
 
-    async def release(self, number: int | None = None) -> releases.Release | None:
+    async def release_version(self, subject: str = POLICY) -> int:
+        """Return the number of the subject's release in force, 0 for none."""
+        return await self._read(lambda db: releases.version(db, subject))
+
+    async def release(self, number: int | None = None, subject: str = POLICY) -> Release | None:
         """Return the release of this number, or the one in force. StoreError for a damaged one."""
-        return await self._read(lambda db: releases.find(db, number))
+        return await self._read(lambda db: releases.find(db, number, subject))
 
-    async def releases(self) -> list[releases.Release]:
-        """Return all releases as they stand, newest first; `releases.checked` says whether one is damaged."""
-        return await self._read(releases.select)
+    async def releases(self, subject: str = POLICY) -> list[Release]:
+        """Return all releases of a subject as they stand, newest first; `checked` says whether one is damaged."""
+        return await self._read(lambda db: releases.select(db, subject))
 
     async def content(self, ident: str) -> Contents | None:
         """Return what is kept of the call with exactly this id, None for nothing (any more)."""

@@ -115,4 +115,14 @@ MIGRATIONS = (
     END $$;
     CREATE TRIGGER remarks_stay BEFORE UPDATE OR DELETE ON remarks FOR EACH ROW EXECUTE FUNCTION remark_stays();
     """,
+    # Workflows are released as the policy is: each subject counts its own releases.
+    """
+    ALTER TABLE releases RENAME COLUMN policy TO body;
+    ALTER TABLE releases ADD COLUMN subject TEXT NOT NULL DEFAULT 'policy';
+    ALTER TABLE releases ALTER COLUMN subject DROP DEFAULT;
+    ALTER TABLE releases DROP CONSTRAINT releases_pkey;
+    ALTER TABLE releases DROP CONSTRAINT releases_replaces_key;
+    ALTER TABLE releases ADD PRIMARY KEY (subject, number);
+    ALTER TABLE releases ADD UNIQUE (subject, replaces);
+    """,
 )
