@@ -31,10 +31,13 @@ from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
 from tierwise.gateway.releases import Releases, of_workflows
 from tierwise.gateway.rules import Rules, environments, usual_strategy
+from tierwise.gateway.shadows import Shadows
 from tierwise.gateway.soundness import refuse
+from tierwise.gateway.trials import BY_ITSELF, Trials
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.incidents.clerk import Clerk
+from tierwise.incidents.conditions import CONDITIONS
 from tierwise.incidents.desk import Desk
 from tierwise.incidents.notices import Notices
 from tierwise.incidents.senders import Sender, sender_of
@@ -189,6 +192,10 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         stack.push_async_callback(aside.aclose)
         desk = _desk(settings, watch, ledger, aside, clock)
 
+        def noted(subject: str) -> None:
+            seen = CONDITIONS["canary"].sighting(new_id(), subject, clock())
+            incident_book(settings, clock).note([seen])
+
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
             seen.observe(decision, duration_s)
@@ -208,7 +215,11 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         stack.push_async_callback(gateway.aclose)
         began = [one for one in (release, *settings.rollouts) if one is not None]
         releases = Releases(gateway, ledger, written, began)
-        for work in (releases.follow(), desk.follow()):
+        shadows = Shadows(gateway)
+        gateway.answered = shadows.offer
+        stack.push_async_callback(shadows.aclose)
+        trials = Trials(gateway, ledger, release_book(settings, BY_ITSELF), noted)
+        for work in (releases.follow(), desk.follow(), trials.follow()):
             stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,

@@ -35,6 +35,8 @@ COMMANDS = {
     "declassify": ("declassify", "declassify", "The way out of a wrong pin: by whom, why, until when."),
     "replay": ("replay", "replay", "Recorded traffic under other rules: what would move."),
     "policy": ("policy", "app", "The policy as releases: show, compare, apply, roll back."),
+    "rollout": ("rollout", "app", "A model on trial in a share of a workflow's calls: start, status, stop, promote."),
+    "rollback": ("rollout", "rollback", "An earlier release of a workflow, whole, in force again."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
     "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),

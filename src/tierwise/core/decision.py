@@ -10,6 +10,7 @@ import msgspec
 
 from tierwise.core.call import Features
 from tierwise.core.label import Label, Tier
+from tierwise.core.rollout import RolloutRecord
 from tierwise.core.trace import Trace
 from tierwise.core.usage import Usage
 
@@ -124,20 +125,6 @@ class ContentRecord(msgspec.Struct, frozen=True, kw_only=True):
     level: ContentLevel
     request: Committed
     answer: Committed | None = None
-
-
-class RolloutRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call was in the trial of a workflow's release: one that could have gone to either arm, or a shadow's copy.
-
-    `unit` is what was drawn: its number, as a fraction of 2 to the 64th, lies below the share in the canary's arm.
-    `held`: not drawn, as a model holds the session. `of` is the decision whose call a shadow repeats.
-    """
-
-    release: int
-    arm: Literal["canary", "stable", "shadow"]
-    unit: str = ""
-    held: bool = False
-    of: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

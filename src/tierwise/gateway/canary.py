@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from tierwise.core.decision import RolloutRecord
+from tierwise.core.rollout import RolloutRecord
 from tierwise.gateway.overlay import Canary, Rollout
 from tierwise.router.candidate import Candidate, Need
 from tierwise.router.choose import Choice, Strategy, choose

@@ -11,11 +11,12 @@ from decimal import Decimal
 import msgspec
 
 from tierwise.core.call import Features, Hints
-from tierwise.core.decision import CandidateRecord, Decision, Labelled, RolloutRecord, RuleRecord
+from tierwise.core.decision import CandidateRecord, Decision, Labelled, RuleRecord
 from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, PolicyDenied, TierwiseError
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
+from tierwise.core.rollout import RolloutRecord
 from tierwise.economics.budget import Account
 from tierwise.gateway.canary import NAME, Caller, Tried, tried
 from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
@@ -40,6 +41,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A call as the decision sees it: without content. `now` is monotonic, `ts` Unix time, both in seconds.
 
     `maker` is the model whose tool calls this call answers; `held` says who holds the session,
+    `copy` whose shadow it is,
     `losses` what an endpoint could not be told, `unmaskable` why it cannot be sent the call with placeholders.
     """
 
@@ -54,6 +56,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     grant: Grant | None = None
     maker: str | None = None
     held: Held | None = None
+    copy: RolloutRecord | None = None
     losses: Callable[[Endpoint, Model], tuple[str, ...]] = lambda _endpoint, _model: ()
     unmaskable: Callable[[Endpoint], str] = lambda _endpoint: ""
 
@@ -175,7 +178,7 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         chosen=hops[0].model.id if hops else None,
         reason=choice.order.reason,
         obligations=hops[0].obligations if hops else (),
-        rollout=weighed.rollout or msgspec.UNSET,
+        rollout=ask.copy or weighed.rollout or msgspec.UNSET,
     )
     refusal = None if hops else _refusal(decision, weighed.need, weighed.accounts)
     return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=weighed.accounts, refusal=refusal)

@@ -56,7 +56,7 @@ class History:
 
     async def iterate(self, which: Filter = EVERYTHING) -> AsyncIterator[Decision]:
         """Give all decisions that fit, in the order in which they were recorded; holds one page in memory."""
-        after = 0
+        after = which.after_seq
         while decisions := await self._read(partial(queries.page, after_seq=after, which=which)):
             for decision in decisions:
                 yield decision
@@ -122,9 +122,9 @@ class History:
         """Return what was said of the decisions with exactly these ids, oldest first."""
         return await self._read(lambda db: remarks.select(db, idents))
 
-    async def remarks_after(self, seq: int) -> list[Remark]:
+    async def remarks_after(self, seq: int, since_ts: float = 0.0) -> list[Remark]:
         """Return the next remarks on any decision, oldest first; empty when there are no more."""
-        return await self._read(lambda db: remarks.after(db, seq))
+        return await self._read(lambda db: remarks.after(db, seq, since_ts))
 
     async def checkpoints(self) -> list[str]:
         """Return the signed checkpoints that are kept, oldest first."""

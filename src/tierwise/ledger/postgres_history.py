@@ -79,7 +79,7 @@ class PostgresHistory:
         where, values = _where(which)
         place = f"${len(values) + 1}"
         sql = f"SELECT seq, record FROM records WHERE {where} AND seq > {place} ORDER BY seq LIMIT {PAGE_ROWS}"  # noqa: S608
-        after = 0
+        after = which.after_seq
         while rows := await self._read(methodcaller("fetch", sql, *values, after)):
             for seq, record in rows:
                 yield numbered(seq, record)
@@ -152,9 +152,9 @@ class PostgresHistory:
         """Return what was said of the decisions with exactly these ids, oldest first."""
         return await self._read(lambda db: remarks.select(db, idents))
 
-    async def remarks_after(self, seq: int) -> list[Remark]:
+    async def remarks_after(self, seq: int, since_ts: float = 0.0) -> list[Remark]:
         """Return the next remarks on any decision, oldest first; empty when there are no more."""
-        return await self._read(lambda db: remarks.after(db, seq))
+        return await self._read(lambda db: remarks.after(db, seq, since_ts))
 
     async def checkpoints(self) -> list[str]:
         """Return the signed checkpoints that are kept, oldest first."""

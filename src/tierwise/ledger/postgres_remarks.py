@@ -23,10 +23,10 @@ async def select(db: Any, idents: Sequence[str]) -> list[Remark]:
     return [remark_of(tuple(row)) for row in await db.fetch(sql, list(map(text, idents)))]
 
 
-async def after(db: Any, seq: int) -> list[Remark]:
+async def after(db: Any, seq: int, since_ts: float) -> list[Remark]:
     """Return the next remarks on any decision, oldest first; empty when there are no more."""
-    sql = f"SELECT {COLUMNS} FROM remarks WHERE seq > $1 ORDER BY seq LIMIT $2"  # noqa: S608
-    return [remark_of(tuple(row)) for row in await db.fetch(sql, seq, PAGE_ROWS)]
+    sql = f"SELECT {COLUMNS} FROM remarks WHERE seq > $1 AND ts >= $2 ORDER BY seq LIMIT $3"  # noqa: S608
+    return [remark_of(tuple(row)) for row in await db.fetch(sql, seq, since_ts, PAGE_ROWS)]
 
 
 async def _add(db: Any, said: Remark, now: float) -> Remark:

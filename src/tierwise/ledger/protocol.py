@@ -84,7 +84,7 @@ class Reader(Protocol):
     async def remarks(self, *idents: str) -> list[Remark]:
         """Return what was said of the decisions with exactly these ids, oldest first."""
 
-    async def remarks_after(self, seq: int) -> list[Remark]:
+    async def remarks_after(self, seq: int, since_ts: float = 0.0) -> list[Remark]:
         """Return the next remarks on any decision, oldest first; empty when there are no more."""
 
     async def checkpoints(self) -> list[str]:

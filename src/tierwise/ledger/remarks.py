@@ -95,10 +95,10 @@ def select(db: sqlite3.Connection, idents: Sequence[str]) -> list[Remark]:
     return [remark_of(row) for row in db.execute(sql, (json.dumps(list(idents)),))]
 
 
-def after(db: sqlite3.Connection, seq: int) -> list[Remark]:
+def after(db: sqlite3.Connection, seq: int, since_ts: float) -> list[Remark]:
     """Return the next remarks on any decision, oldest first; empty when there are no more."""
-    sql = f"SELECT {COLUMNS} FROM remarks WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
-    return [remark_of(row) for row in db.execute(sql, (seq, PAGE_ROWS))]
+    sql = f"SELECT {COLUMNS} FROM remarks WHERE seq > ? AND ts >= ? ORDER BY seq LIMIT ?"  # noqa: S608
+    return [remark_of(row) for row in db.execute(sql, (seq, since_ts, PAGE_ROWS))]
 
 
 def add(db: sqlite3.Connection, said: Remark, now: float) -> Remark:
