@@ -92,6 +92,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     engines: Mapping[str, Engine]
     observed: Observed
     releases: Releases
+    shadows: Shadows
     notary: Notary
     watch: Watch
 
@@ -192,10 +193,6 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         stack.push_async_callback(aside.aclose)
         desk = _desk(settings, watch, ledger, aside, clock)
 
-        def noted(subject: str) -> None:
-            seen = CONDITIONS["canary"].sighting(new_id(), subject, clock())
-            incident_book(settings, clock).note([seen])
-
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
             seen.observe(decision, duration_s)
@@ -213,13 +210,11 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         notary.begin()
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
-        began = [one for one in (release, *settings.rollouts) if one is not None]
-        releases = Releases(gateway, ledger, written, began)
+        releases = Releases(gateway, ledger, written, [one for one in (release, *settings.rollouts) if one])
         shadows = Shadows(gateway)
         gateway.answered = shadows.offer
         stack.push_async_callback(shadows.aclose)
-        trials = Trials(gateway, ledger, release_book(settings, BY_ITSELF), noted)
-        for work in (releases.follow(), desk.follow(), trials.follow()):
+        for work in (releases.follow(), desk.follow(), _trials(settings, gateway, ledger, new_id).follow()):
             stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,
@@ -230,9 +225,20 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             engines=engines,
             observed=seen,
             releases=releases,
+            shadows=shadows,
             notary=notary,
             watch=watch,
         )
+
+
+def _trials(settings: Settings, gateway: Gateway, ledger: Store, new_id: Callable[[], str]) -> Trials:
+    """Make what looks after canaries."""
+    book = incident_book(settings)
+
+    def note(subject: str) -> None:
+        book.note([CONDITIONS["canary"].sighting(new_id(), subject, time.time())])
+
+    return Trials(gateway, ledger, release_book(settings, BY_ITSELF), note)
 
 
 async def _together(*ends: Callable[[], Awaitable[object]]) -> None:

@@ -247,12 +247,9 @@ def _permitted(state: State, model: str) -> None:
 
 def _share(text: str) -> Decimal:
     try:
-        share = Decimal(text)
-    except InvalidOperation:
-        share = Decimal(0)
-    if not 0 < share <= 1:
-        raise InvalidCall(f"--share {text!r}: more than 0 and at most 1, such as 0.05", param="--share")
-    return share
+        return Shadow(model="", share=Decimal(text)).share
+    except (InvalidOperation, ValueError):
+        raise InvalidCall(f"--share {text!r}: more than 0 and at most 1, such as 0.05", param="--share") from None
 
 
 def _limits(workflow: Workflow, margin: float | None, confidence: float | None, latency_ms: float | None) -> Limits:

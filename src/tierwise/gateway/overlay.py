@@ -18,14 +18,15 @@ from tierwise.quality.settings import Gates
 from tierwise.registry.load import nearest
 from tierwise.router.choose import Strategy
 
+SHARE_DIGITS = 9
 BUNDLE = (
     "candidates", "trusted", "weights", "strategy", "gates", "on_gate_failure", "min_quality", "certificate", "prompt",
 )  # fmt: skip
 
 
 def _check(share: Decimal) -> None:
-    if not 0 < share <= 1:
-        raise ValueError(f"share {share}: it is more than 0 and at most 1, such as 0.05")
+    if not share.is_finite() or not 0 < share <= 1 or round(share, SHARE_DIGITS) != share:
+        raise ValueError(f"share {share}: more than 0 and at most 1, with up to {SHARE_DIGITS} digits, such as 0.05")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
