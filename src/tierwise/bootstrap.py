@@ -53,7 +53,7 @@ from tierwise.ledger.nothing import Nothing
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
 from tierwise.ledger.postgres_history import PostgresHistory
-from tierwise.ledger.protocol import Book, Erasing, Noting, Reader, Records, Releasing, Store
+from tierwise.ledger.protocol import Reader, Records, Releasing, Store
 from tierwise.ledger.randomness import Randomness
 from tierwise.ledger.store import Ledger
 from tierwise.ledger.timed import Timed
@@ -214,6 +214,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         shadows = Shadows(gateway)
         gateway.answered = shadows.offer
         stack.push_async_callback(shadows.aclose)
+        metrics.watch(lambda: gauge("tierwise.shadows.dropped", "Copies of calls that were dropped.", shadows.dropped))
         for work in (releases.follow(), desk.follow(), _trials(settings, gateway, ledger, new_id).follow()):
             stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
@@ -233,7 +234,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
 
 def _trials(settings: Settings, gateway: Gateway, ledger: Store, new_id: Callable[[], str]) -> Trials:
     """Make what looks after canaries."""
-    book = incident_book(settings)
+    book = books(settings).incidents()
 
     def note(subject: str) -> None:
         book.note([CONDITIONS["canary"].sighting(new_id(), subject, time.time())])
@@ -294,7 +295,7 @@ def signer(settings: Settings, *, make: bool) -> Signer:
 
 def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock) -> Desk:
     """Make what follows incidents. Raises ConfigError for a notifier that cannot be told."""
-    clerk = Clerk(incident_book(settings, clock))
+    clerk = Clerk(books(settings).incidents(clock))
     told = Notices(clerk, senders(settings, transport), os.urandom(8).hex())
     return Desk(watch, clerk, ledger, told, settings.document.incidents.quiet_s, clock)
 
@@ -412,24 +413,9 @@ def books(settings: Settings) -> Books:
     return Books(settings.ledger_path, settings.ledger_place)
 
 
-def key_book(settings: Settings, who: str) -> Book:
-    """Return who changes keys in the ledger; `who` stands in the trace of each change."""
-    return books(settings).keys(who)
-
-
-def eraser(settings: Settings, who: str) -> Erasing:
-    """Return who destroys content in the ledger; `who` stands in the trace."""
-    return books(settings).eraser(who)
-
-
 def release_book(settings: Settings, who: str) -> Releasing:
     """Return who adds releases to the ledger; `who` stands in each."""
     return books(settings).releases(who)
-
-
-def incident_book(settings: Settings, clock: Callable[[], float] = time.time) -> Noting:
-    """Return who writes incidents into the ledger."""
-    return books(settings).incidents(clock)
 
 
 def senders(settings: Settings, transport: Transport) -> list[Sender]:
