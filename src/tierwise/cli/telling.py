@@ -7,6 +7,7 @@ import math
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from tierwise.cli.options import plain
 from tierwise.core.decision import (
@@ -94,11 +95,24 @@ def whole(decision: Decision) -> Iterator[str]:
         yield f"Content: {_content(decision.content)}"
     if decision.dropped:
         yield f"Dropped: {', '.join(decision.dropped)}"
+    yield from _said("Feedback", decision.feedback)
+    yield from _said("Review", decision.review)
     cost = _cost(decision)
     baseline = f"; at the baseline ${decision.baseline_cost_usd:f}" if decision.baseline_cost_usd is not None else ""
     yield f"Cost: {cost}{baseline}"
     digests = (decision.policy_digest[:23], decision.price_digest, decision.registry_digest)
     yield "Under policy {}, prices {}, registry {}".format(*digests)
+
+
+def _said(what: str, said: dict[str, Any] | None) -> Iterator[str]:
+    """Say what people said of the answer."""
+    if said is None:
+        return
+    yield f"{what}: " + (f"{said['score']:g}" if "score" in said else str(said.get("state", "")))
+    for remark in said.get("remarks", ()):
+        took = f" after {remark['seconds']:g} s" if remark["seconds"] is not None else ""
+        note = f": {remark['note']}" if remark["note"] else ""
+        yield f"  {remark['score']:g} by {remark['who'] or 'somebody here'}{took}{note}"
 
 
 def _rule(rule: RuleRecord) -> str:

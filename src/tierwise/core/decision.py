@@ -10,6 +10,7 @@ import msgspec
 
 from tierwise.core.call import Features
 from tierwise.core.label import Label, Tier
+from tierwise.core.rollout import RolloutRecord
 from tierwise.core.trace import Trace
 from tierwise.core.usage import Usage
 
@@ -138,7 +139,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds.
 
     `content` is not written where no content of the call was to be kept, `trace` where the caller named none,
-    `certificate` where the workflow names none.
+    `certificate` where the workflow names none, `rollout` where nothing was on trial.
     """
 
     id: str
@@ -171,6 +172,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     content: ContentRecord | msgspec.UnsetType = msgspec.UNSET
     trace: Trace | msgspec.UnsetType = msgspec.UNSET
     certificate: CertificateRecord | msgspec.UnsetType = msgspec.UNSET
+    rollout: RolloutRecord | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def charged_usd(self) -> Decimal | None:

@@ -23,8 +23,9 @@ from tierwise.providers.transport import Transport
 from tierwise.registry.kept import put
 
 FOLDER = "certificates"
-LOOK_S = 30.0
-"""How often a running gateway looks whether what it serves is still what was certified."""
+LOOK_S, POLL_S = 30.0, 0.4
+"""How often a running gateway looks whether what it serves is still what was certified, and whether a release of a
+workflow names another certificate."""
 _log = logging.getLogger("tierwise.certificates")
 
 
@@ -100,11 +101,16 @@ class Followed:
 
     async def follow(self) -> None:
         """Look again and again, until cancelled."""
+        looked = time.monotonic()
         while True:
             self.say()
-            await asyncio.sleep(LOOK_S)
-            if any(_named(self._gateway.rules)):
+            await asyncio.sleep(POLL_S)
+            rules = self._gateway.rules
+            named = dict(_named(rules))
+            late = time.monotonic() - looked > LOOK_S and named
+            if late or named != {flow: one.digest for flow, one in rules.certified.items()}:
                 await self.look()
+                looked = time.monotonic()
 
     async def look(self) -> None:
         """Look once what answers now. A defect of ours must not end the following in silence."""

@@ -103,8 +103,8 @@ def standing(
     """Return what the workflow's certificate gives; None where it names none."""
     if workflow is None or workflow.certificate is None:
         return None
-    if known is None:
-        known = Certified(digest=workflow.certificate, problems=("it was not loaded",))
+    if known is None or known.digest != workflow.certificate:  # a release names another one than was read
+        known = Certified(digest=workflow.certificate, problems=("it was not read yet",))
     void = known.void(ts, drifted)
     record = CertificateRecord(digest=known.digest, valid=not void, void=void)
     return Standing(record=record, certificate=None if void else known.certificate)

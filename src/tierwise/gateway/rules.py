@@ -1,6 +1,7 @@
 """What is in force? The immutable snapshot that a call is decided by.
 
-A release of the policy makes a new one; a call keeps the one it began with, and later hops are judged under both.
+A release of the policy or of a workflow makes a new one; a call keeps the one it began with, and later hops are
+judged under both.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,9 @@ from tierwise.economics.budget import Budget
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.certified import Certified
+from tierwise.gateway.overlay import Rollout, released
 from tierwise.gateway.workflow import Workflow
+from tierwise.ledger.releases import Release
 from tierwise.ledger.settings import LedgerSettings
 from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
@@ -38,6 +41,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     labels: LabelSettings
     detectors: Detectors
     workflows: dict[str, Workflow] = {}
+    rollouts: dict[str, Rollout] = {}
     budgets: tuple[Budget, ...] = ()
     fallback: FallbackSettings = FallbackSettings()
     breaker: BreakerSettings = BreakerSettings()
@@ -51,6 +55,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the one workflow that a scoped model belongs to, or None when it is general or belongs to several."""
         fitting = [w for w in self.workflows.values() if w.knows in model.tasks]
         return fitting[0] if len(fitting) == 1 else None
+
+    def rolled_out(self, release: Release) -> Self:
+        """Return the same with this release of a workflow in force. Raises ConfigError where it cannot be read."""
+        workflows, rollouts = released(self.workflows, self.rollouts, release, self.catalog.models)
+        return msgspec.structs.replace(self, workflows=workflows, rollouts=rollouts)
 
     def under(self, policy: Written) -> Self:
         """Return the same with this policy in force. Raises ConfigError where it cannot be compiled."""

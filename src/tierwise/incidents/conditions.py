@@ -56,6 +56,10 @@ _ROWS = (
         told="accepted answers of {subject} are no longer as sure as those were that it was certified on",
     ),
     Condition(
+        name="canary", kind="drift", severity="warning", look="tierwise rollout status",
+        told="{subject} did worse than it may and was stopped",
+    ),
+    Condition(
         name="down", kind="endpoint_down", severity="warning", look="tierwise endpoints", lasting=True,
         told="{subject} failed repeatedly and does not answer",
     ),

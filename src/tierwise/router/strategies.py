@@ -58,6 +58,18 @@ def certain(ordered: Sequence[Candidate], reason: str) -> Order:
     return Order(candidates=tuple(ordered), probabilities=chances, reason=reason)
 
 
+def led(order: Order, first: Candidate, reason: str, chance: float) -> Order:
+    """Return the order with this one before the others: it is first with this chance, else the order holds."""
+    places = [p for p, c in enumerate(order.candidates) if c is not first]
+    own = sum(p for c, p in zip(order.candidates, order.probabilities, strict=True) if c is first)
+    rest = 1 - chance
+    return Order(
+        candidates=(first, *(order.candidates[p] for p in places)),
+        probabilities=(chance + rest * own, *(rest * order.probabilities[p] for p in places)),
+        reason=reason,
+    )
+
+
 def _in_time(candidates: Sequence[Candidate], need: Need) -> list[Candidate]:
     """Keep those expected within the call's latency; all of them where none is."""
     limit = need.latency_ms

@@ -117,7 +117,9 @@ def test_a_release_of_another_policy_makes_it_void_at_once(house: Build):
     async def go() -> None:
         async with house_of(house) as home:
             certify(home, -5.0)
-            policy = Written(labels=LabelSettings(), rule=(Rule(when=When(label=Label.RESTRICTED), then=Then(deny=True)),))
+            policy = Written(
+                labels=LabelSettings(), rule=(Rule(when=When(label=Label.RESTRICTED), then=Then(deny=True)),)
+            )
             gateway = home.gateway
             gateway.rules = gateway.rules.under(policy)
             assert record(await asked(home)).void == ("changed: policy",)
