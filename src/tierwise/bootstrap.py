@@ -78,6 +78,7 @@ from tierwise.server.app import App
 from tierwise.server.decided import Decided
 from tierwise.server.ring import Configured, Ring
 from tierwise.telemetry.families import gauge
+from tierwise.telemetry.metrics import Metrics
 
 VERSION_TIMEOUT_S = 2.0
 T = TypeVar("T")
@@ -181,11 +182,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         seen = await observing.enter_async_context(
             observed(settings.document.telemetry, collector(settings), rules, lambda: gateway.rules.labels)
         )
-        metrics = seen.metrics
-        metrics.watch(
-            lambda: gauge("tierwise.ledger.pending_rows", "Rows that wait for the disk.", ledger.pending_rows)
-        )
-        metrics.watch(lambda: budgets_left(accounts, clock()))
+        seen.metrics.watch(lambda: budgets_left(accounts, clock()))
         active = Declassifications(settings.declassified_path).active
         facts = Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active)
         new_id = IdSource(time.time_ns, Randomness()).next
@@ -195,7 +192,6 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         stack.push_async_callback(aside.aclose)
         drift = Drifting(lambda: gateway.rules, facts, drifting(await ledger.incidents()))
         desk = _desk(settings, watch, ledger, aside, clock, drift)
-        metrics.watch(desk.open_now)
 
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
@@ -205,14 +201,13 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         gateway = Gateway(
             rules,
             facts,
-            ledger=Timed(ledger, metrics.wrote, watch.unwritten),
+            ledger=Timed(ledger, seen.metrics.wrote, watch.unwritten),
             transport=transport,
             reach=_Reach(engines),
             new_id=new_id,
             observe=observe,
         )
         notary = _notary(settings, ledger, aside, lambda: watch.saw("unverified", LEDGER))
-        metrics.watch(lambda: gauge("tierwise.audit.failing", "Signers and witnesses that fail.", notary.failing))
         notary.begin()
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
@@ -221,7 +216,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         shadows = Shadows(gateway)
         gateway.answered = shadows.offer
         stack.push_async_callback(shadows.aclose)
-        metrics.watch(lambda: gauge("tierwise.shadows.dropped", "Copies of calls that were dropped.", shadows.dropped))
+        _gauges(seen.metrics, ledger, desk, notary, shadows)
         trials = _trials(settings, gateway, ledger, new_id)
         for work in (releases.follow(), desk.follow(), proven.follow(), trials.follow()):
             stack.callback(asyncio.create_task(work).cancel)
@@ -238,6 +233,14 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             notary=notary,
             watch=watch,
         )
+
+
+def _gauges(metrics: Metrics, ledger: Store, desk: Desk, notary: Notary, shadows: Shadows) -> None:
+    """Have what stands there now told with the metrics."""
+    metrics.watch(desk.open_now)
+    metrics.watch(lambda: gauge("tierwise.ledger.pending_rows", "Rows that wait for the disk.", ledger.pending_rows))
+    metrics.watch(lambda: gauge("tierwise.audit.failing", "Signers and witnesses that fail.", notary.failing))
+    metrics.watch(lambda: gauge("tierwise.shadows.dropped", "Copies of calls that were dropped.", shadows.dropped))
 
 
 def _trials(settings: Settings, gateway: Gateway, ledger: Store, new_id: Callable[[], str]) -> Trials:

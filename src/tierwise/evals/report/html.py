@@ -29,6 +29,8 @@ from tierwise.evals.report.series import Plotted, Series, plotted
 WORDS = {"expand": "Expand", "adjust": "Adjust", "stop": "Stop", "not_enough_evidence": "Not enough evidence"}
 MARKS = {"passed": "✓", "failed": "✗", "open": "?", "unset": "·"}
 SPOKEN = {"passed": "passed", "failed": "failed", "open": "open", "unset": "not asked"}
+Shown = tuple[str, str, str, str, str]
+"""Of one question: title, explanation, plot, its key and its table."""
 
 
 def render(evidence: Evidence, card: Card) -> bytes:
@@ -174,8 +176,23 @@ def _figures(card: Card, seen: Plotted) -> Iterator[str]:
     yield "</div>"
 
 
-def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]]:
-    """Return the title, the explanation, the plot, its key and its table, for each question."""
+def _every(card: Card, seen: Plotted) -> Iterator[Shown]:
+    """Give each question's plot."""
+    yield from _of_ways(card, seen)
+    for series in seen.paths:
+        yield (
+            f"As items came in: {series.name}",
+            "Difference to the baseline, every missing answer at its worst; the band holds at every look.",
+            plots.sequential(card, series),
+            "",
+            _path_table(series),
+        )
+    yield from _of_confidence(card, seen)
+    yield from _of_subjects(seen)
+
+
+def _of_ways(card: Card, seen: Plotted) -> Iterator[Shown]:
+    """How good, how dear, how fast."""
     options = (*card.options, card.baseline)
     yield (
         "Quality against cost",
@@ -216,14 +233,10 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
             ((one.name, _interval_ms(one, "p50"), _interval_ms(one, "p95")) for one in options),
         ),
     )
-    for series in seen.paths:
-        yield (
-            f"As items came in: {series.name}",
-            "Difference to the baseline, every missing answer at its worst; the band holds at every look.",
-            plots.sequential(card, series),
-            "",
-            _path_table(series),
-        )
+
+
+def _of_confidence(card: Card, seen: Plotted) -> Iterator[Shown]:
+    """What being sure says of being right."""
     yield (
         "What confidence is worth",
         "Groups of equally many answers. On the diagonal confidence means what it says.",
@@ -248,6 +261,10 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
             ),
         ),
     )
+
+
+def _of_subjects(seen: Plotted) -> Iterator[Shown]:
+    """Where they agree, what became of calls, what length does."""
     columns, rows = seen.agreement
     yield (
         "Who agrees with whom",
