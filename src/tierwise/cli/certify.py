@@ -1,5 +1,6 @@
 """The command `tierwise certify`: what can be promised of answers that are kept, from a comparison that was run."""
 
+import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +9,7 @@ import typer
 
 from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Json, print_json
+from tierwise.cli.released import in_force
 from tierwise.core.certificate import Accepts, Certificate
 from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
@@ -81,7 +83,7 @@ def _prove(known: evidence.Evidence, steps: list[str], by: str, answers: Path) -
 
 def _void(settings: config.Settings, certificate: Certificate) -> tuple[str, ...]:
     """Return why the certificate would not count here, were it named."""
-    rules = bootstrap.rules_from(settings)
+    rules = bootstrap.rules_from(asyncio.run(in_force(settings)))
     workflow = rules.workflows.get(certificate.workflow)
     if workflow is None:
         return (f"no workflow {certificate.workflow!r} is configured{nearest(certificate.workflow, rules.workflows)}",)

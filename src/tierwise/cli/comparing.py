@@ -323,7 +323,8 @@ def _through(served: running.Served) -> Ask:
 
 def _hears_all(workflow: Workflow) -> None:
     """Refuse to ask a server that would withhold answers which nobody could score then."""
-    if workflow.gates.min_logprob is not None and workflow.on_gate_failure != "flag":
+    thresholds = workflow.gates.min_logprob is not None or workflow.certificate is not None
+    if thresholds and workflow.on_gate_failure != "flag":
         raise ConfigError(
             f"a running server would withhold unsure answers of {workflow.name!r}, which could not be scored then: "
             'stop it for the comparison, or set on_gate_failure = "flag"',
