@@ -176,8 +176,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
-        rules = await rechecked(settings, rules, transport)
-        rules = await certificates.asked(rules, settings, transport)
+        rules = await certificates.asked(await rechecked(settings, rules, transport), settings, transport)
         engines = _engines(rules.catalog, transport, stack)
         accounts = await _accounts(rules, ledger, clock())
         observing = await stack.enter_async_context(AsyncExitStack())
@@ -196,8 +195,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         # Apart from what goes to models: a limit on connections holds for all who share them.
         aside = Transport()
         stack.push_async_callback(aside.aclose)
-        drift = Drifting(lambda: gateway.rules, facts)
-        drift.open_now(drifting(await ledger.incidents()))
+        drift = Drifting(lambda: gateway.rules, facts, drifting(await ledger.incidents()))
         desk = _desk(settings, watch, ledger, aside, clock, drift)
         metrics.watch(desk.open_now)
 

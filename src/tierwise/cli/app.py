@@ -32,6 +32,7 @@ COMMANDS = {
     "log": ("decisions", "log", "Decisions, newest first."),
     "show": ("decisions", "show", "One decision, whole."),
     "compare": ("compare", "compare", "Candidates and a baseline on your data, scored."),
+    "certify": ("certify", "certify", "What can be promised of answers that are kept."),
     "review": ("review", "review", "People's verdicts on answers, blind, with their seconds."),
     "decide": ("decide", "decide", "The verdict on a comparison: expand, adjust, stop, or not enough evidence."),
     "report": ("decide", "report", "A comparison as one HTML file: plots, and the tables behind them."),

@@ -160,10 +160,17 @@ def _judged(found: Evidence, row: Mapping[str, Any]) -> str | None:
     if said is None:
         return None
     counts = ", ".join(f"{count} {name}" for name, count in said.items() if count)
-    true = calibrated(found, row["subject"])
     line = f"{row['subject']} against {found.header.baseline}, judged: {counts}"
-    if true.value is None or true.low is None or true.high is None:
+    seen = calibrated(found, row["subject"])
+    if not seen.complete:
         return line + "; not calibrated: `tierwise review` has people judge the same answers"
+    try:
+        from tierwise.statistics.judge import corrected
+    except ImportError:
+        return line
+    true = corrected(seen.judged, seen.n, seen.sensitivity, seen.specificity, found.header.criteria.confidence)
+    if true is None:
+        return line + "; by people's measure this judge is no better than a coin"
     return line + f"; by people's measure not worse on {true.value:.0%} ({true.low:.0%} to {true.high:.0%})"
 
 

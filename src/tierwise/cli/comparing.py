@@ -28,9 +28,8 @@ from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.evals import answers, evidence, judging, runs, subjects, weights
 from tierwise.evals.asking import Ask, in_process
-from tierwise.evals.bundles import bundle_of
+from tierwise.evals.bundles import bundle_now
 from tierwise.evals.calls import Making, Progress
-from tierwise.evals.certificates import WEIGHTS
 from tierwise.evals.data.read import Dataset, read
 from tierwise.evals.estimate import Estimate, estimated
 from tierwise.evals.evidence import Evidence, Header, Resealed, Subject, Writer
@@ -209,12 +208,12 @@ async def _subjects(scene: Scene, named: Sequence[str]) -> tuple[Subject, ...]:
     models = sorted({one for name in named for one in subjects.models_of(rules, scene.workflow, name)})
     transport = Transport()
     try:
-        await weights.ask(rules.catalog, models, transport, settings.home / WEIGHTS)
+        await weights.ask(rules.catalog, models, transport, settings.home / weights.FILE)
     finally:
         await transport.aclose()
-    known = weights.weights(rules.catalog, models, settings.home / WEIGHTS)
-    bundle = partial(bundle_of, rules, scene.workflow, weights=known, base=settings.base)
-    return subjects.subjects(rules, scene.workflow, named, lambda some: bundle(models=some))
+    return subjects.subjects(
+        rules, scene.workflow, named, lambda some: bundle_now(rules, scene.workflow, some, settings)
+    )
 
 
 def _items(scene: Scene, header: Header, by: Scorer) -> dict[str, Item]:

@@ -1,12 +1,20 @@
-"""Which policy is in force for a command? What a gateway over the same ledger serves by: a release, else the file."""
+"""What is in force for a command? What a gateway over the same ledger serves by: a release of the policy, else the
+file's; and certificates, as far as no incident says that traffic has drifted from them."""
 
 from tierwise import bootstrap, config
+from tierwise.incidents.desk import drifting
 
 
 async def in_force(settings: config.Settings) -> config.Settings:
     """Return the settings with the policy that a gateway serves by. StoreError where that cannot be read."""
     async with bootstrap.reading(settings) as history:
         return settings if history is None else settings.under(await history.release())
+
+
+async def drifted(settings: config.Settings) -> frozenset[str]:
+    """Return the certificates that do not count for an incident of drift. StoreError where that cannot be read."""
+    async with bootstrap.reading(settings) as history:
+        return frozenset() if history is None else frozenset(drifting(await history.incidents()))
 
 
 def overruled(settings: config.Settings) -> str | None:

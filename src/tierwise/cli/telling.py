@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from tierwise.cli.options import plain
-from tierwise.core.decision import AttemptRecord, CandidateRecord, ContentRecord, Decision, GateRecord, RuleRecord
+from tierwise.core.decision import (
+    AttemptRecord,
+    CandidateRecord,
+    CertificateRecord,
+    ContentRecord,
+    Decision,
+    GateRecord,
+    RuleRecord,
+)
 
 WIDTH = 80
 COUNTING = "count_tokens"
@@ -80,6 +88,8 @@ def whole(decision: Decision) -> Iterator[str]:
         yield f"Reason: {decision.reason}"
     if decision.obligations:
         yield f"Duties: {', '.join(decision.obligations)}"
+    if decision.certificate:
+        yield f"Certificate: {_certificate(decision.certificate)}"
     if decision.content:
         yield f"Content: {_content(decision.content)}"
     if decision.dropped:
@@ -96,6 +106,12 @@ def _rule(rule: RuleRecord) -> str:
     does = {"deny": "denies", "require_all": "lets nothing be lost"}
     effects = ", ".join(does.get(effect, f"asks {effect}") for effect in rule.effects)
     return f"{rule.rule} {effects}" + (f": {'; '.join(rule.because)}" if rule.because else "")
+
+
+def _certificate(record: CertificateRecord) -> str:
+    """Say whether the workflow's certificate counted, and why it did not."""
+    name = record.digest[:19]
+    return f"{name}, in force" if record.valid else f"{name} gave nothing: {'; '.join(record.void)}"
 
 
 def _content(record: ContentRecord) -> str:

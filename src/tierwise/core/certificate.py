@@ -74,5 +74,6 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Return the certificate's name."""
-        return "sha256:" + hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+        """Return the certificate's name: that of what would be read back (a whole number may stand for a float)."""
+        read = msgspec.json.decode(msgspec.json.encode(self), type=Certificate)
+        return "sha256:" + hashlib.sha256(msgspec.json.encode(read, order="deterministic")).hexdigest()

@@ -2,7 +2,7 @@
 
 A judge says of each pair whether the candidate is not worse: it won or tied in both orders. People say of each answer
 whether it is right; the candidate is worse where only the baseline's is. Where both spoke, the judge's sensitivity and
-specificity show, and with them the share of items on which the candidate truly is not worse.
+specificity show, from which `statistics.judge` corrects the share that the judge calls not worse.
 """
 
 import msgspec
@@ -10,26 +10,24 @@ import msgspec
 from tierwise.evals.evidence import Evidence
 from tierwise.evals.judging import winner
 
-LEAST = 1
-
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """`judged` of `n` items are not worse by the judge's word. `value` corrects it, None where it cannot be.
-
-    `sensitivity` and `specificity` are counts: so many that the judge saw, of so many that people did.
-    """
+    """`judged` of `n` items are not worse by the judge's word; as counts, so many that the judge saw of so many
+    that people did: `sensitivity` of those that are not worse, `specificity` of those that are."""
 
     n: int
     judged: int
     sensitivity: tuple[int, int]
     specificity: tuple[int, int]
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Say whether people saw some of either kind."""
+        return self.sensitivity[1] > 0 and self.specificity[1] > 0
 
 
 def calibrated(found: Evidence, candidate: str) -> Calibration:
-    """Return what a judge's words on a candidate are worth. Needs the extra `evals` where people said anything."""
+    """Return what a judge's words on a candidate are worth."""
     said: dict[tuple[str, int], bool] = {}
     for one in found.judgements:
         if one.first == candidate and None not in one.verdicts and (won := winner(one)) is not None:
@@ -42,12 +40,4 @@ def calibrated(found: Evidence, candidate: str) -> Calibration:
             seen.append((not_worse, own or not base))
     sensitivity = sum(judge for judge, human in seen if human), sum(human for _, human in seen)
     specificity = sum(not judge for judge, human in seen if not human), sum(not human for _, human in seen)
-    plain = Calibration(n=len(said), judged=sum(said.values()), sensitivity=sensitivity, specificity=specificity)
-    if sensitivity[1] < LEAST or specificity[1] < LEAST:
-        return plain
-    from tierwise.statistics.judge import corrected
-
-    true = corrected(plain.judged, plain.n, sensitivity, specificity, found.header.criteria.confidence)
-    if true is None:
-        return plain
-    return msgspec.structs.replace(plain, value=true.value, low=true.low, high=true.high)
+    return Calibration(n=len(said), judged=sum(said.values()), sensitivity=sensitivity, specificity=specificity)

@@ -7,7 +7,7 @@ Invariant: a call whose answer stands in the file is never made again; one that 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,13 +66,19 @@ async def make_all(calls: Sequence[Planned], file: Path, how: Making, made: Made
         if call.key in done:
             waiting.put_nowait(done[call.key])
     kept, loop, over = Answers(file), asyncio.get_running_loop(), len(calls) - len(left)
+    shared, failed = iter(left), list[TierwiseError]()
     with ThreadPoolExecutor(1, "tierwise-answers") as disk, ThreadPoolExecutor(1, "tierwise-made") as apart:
 
-        async def work(mine: Iterator[Planned]) -> None:
+        async def work() -> None:
             nonlocal over
-            for call in mine:
-                answered = await desk.made(call)
-                await loop.run_in_executor(disk, kept.add, answered)
+            for call in shared:
+                try:
+                    answered = await desk.made(call)
+                    await loop.run_in_executor(disk, kept.add, answered)
+                except TierwiseError as error:
+                    failed.append(error)
+                if failed:  # what is under way elsewhere is brought to its end: it may cost money
+                    return
                 waiting.put_nowait(answered)
                 over += 1
                 how.progress(over, len(calls))
@@ -84,15 +90,16 @@ async def make_all(calls: Sequence[Planned], file: Path, how: Making, made: Made
         try:
             async with asyncio.TaskGroup() as following:
                 following.create_task(follow())
-                shared = iter(left)
                 async with asyncio.TaskGroup() as working:
                     for _ in range(how.at_once):
-                        working.create_task(work(shared))
+                        working.create_task(work())
                 waiting.put_nowait(None)
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
             kept.close()
+    if failed:
+        raise failed[0]
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:

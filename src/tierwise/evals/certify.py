@@ -27,8 +27,9 @@ from tierwise.statistics.paired import bounded, gap
 DAY_S = 86_400.0
 REFERENCE = 200
 """So many confidences of accepted answers are kept, to measure drift against."""
-CAUTION = 0.8
-"""How sure the tuned share of wrong answers must be for a step to end there, and the next one to follow it."""
+CAUTION = 0.95
+"""How sure the tuned share of wrong answers must be for a step to end there, and the next one to follow it. Less makes
+steps fall short of their end, so that the next one is lost; more keeps less of the first (tried with 0.8 to 0.99)."""
 SURE = math.inf
 """The confidence of what an earlier step has accepted."""
 

@@ -12,10 +12,12 @@ from tierwise.core.certificate import Certificate
 from tierwise.core.decision import Decision
 from tierwise.core.errors import Verdict
 from tierwise.gateway.certified import Certified, accepting
-from tierwise.statistics.drift import LEVEL, drifted
+from tierwise.statistics.drift import LEVEL, Ranks, won_enough
 
 WINDOW = 1_000
 """After so many answers the comparison begins anew, with a stricter level each time: all of them add up to LEVEL."""
+MOST_WAITING = 200
+"""Between two looks no more are compared: which ones come first says nothing of how sure they are."""
 LEAST_REFERENCE = 30
 """Fewer accepted answers than that say too little of how they lay."""
 
@@ -38,28 +40,30 @@ class _Seen:
     """The confidences of one step since the certificate was first seen here, window by window."""
 
     def __init__(self) -> None:
-        self.values: list[float] = []
-        self.window, self.looked = 1, 0
+        self.waiting: list[float] = []
+        self._ranks: Ranks | None = None
+        self._window = 0
 
     def alarm(self, reference: tuple[float, ...], level: float) -> bool:
         """Compare what is new."""
-        if len(self.values) == self.looked:
-            return False
-        found = drifted(reference, self.values[:WINDOW], level / (self.window * (self.window + 1))).alarm
-        self.looked = len(self.values)
-        if self.looked >= WINDOW:
-            self.values, self.looked, self.window = self.values[WINDOW:], 0, self.window + 1
+        found, waiting, self.waiting = False, self.waiting, []
+        for value in waiting:
+            if self._ranks is None or self._ranks.n >= WINDOW:
+                self._ranks, self._window = Ranks(reference), self._window + 1
+            found |= won_enough(self._ranks.add(value), level / (self._window * (self._window + 1)))
         return found
 
 
 class Drifting:
     """Follows the certified steps of one gateway. One event loop owns it."""
 
-    def __init__(self, in_force: Callable[[], InForce], marked: Marked) -> None:
+    def __init__(self, in_force: Callable[[], InForce], marked: Marked, open_now: Collection[str] = ()) -> None:
+        """`open_now` are subjects of which an incident is open already."""
         self._in_force, self._marked = in_force, marked
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._stored: dict[str, bool] = {}
         self._ids: dict[str, str] = {}
+        self.open_now(open_now)
 
     def finished(self, decision: Decision) -> None:
         """Put aside how sure the accepted answer of a certified step was."""
@@ -72,8 +76,8 @@ class Drifting:
         if not _as_certified(decision, known.certificate):
             return
         seen = self._seen.setdefault((known.subject, last.model), _Seen())
-        if len(seen.values) < 2 * WINDOW:  # more only where nobody has looked for long
-            seen.values.append(last.confidence)
+        if len(seen.waiting) < MOST_WAITING:
+            seen.waiting.append(last.confidence)
             self._ids[known.subject] = decision.id
 
     def look(self) -> Iterator[tuple[str, str]]:
@@ -89,6 +93,10 @@ class Drifting:
                 self._stored[subject] = False
                 self._mark()
                 yield subject, self._ids[subject]
+
+    def waiting(self) -> dict[tuple[str, str], int]:
+        """Return how many confidences wait to be compared, by subject and model."""
+        return {place: len(seen.waiting) for place, seen in self._seen.items()}
 
     def open_now(self, subjects: Collection[str]) -> None:
         """Take up which incidents of drift are open; one that was closed lets its certificate count again."""

@@ -52,8 +52,8 @@ _ROWS = (
         told="{subject} does not verify: what is recorded may have been changed",
     ),
     Condition(
-        name="drift", kind="drift", severity="warning", look="tierwise log",
-        told="{subject} no longer does as well as its evidence says",
+        name="drift", kind="drift", severity="warning", look="tierwise doctor",
+        told="accepted answers of {subject} are no longer as sure as those were that it was certified on",
     ),
     Condition(
         name="down", kind="endpoint_down", severity="warning", look="tierwise endpoints", lasting=True,

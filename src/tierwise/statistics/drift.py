@@ -26,23 +26,41 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     n: int
 
 
-def drifted(reference: Sequence[float], seen: Sequence[float], level: float = LEVEL) -> Drift:
-    """Tell whether SEEN, in its order, comes from elsewhere than REFERENCE.
+class Ranks:
+    """Bets on the ranks of values as they come, each among all before it."""
 
-    The reference should be a random part of what was measured. Equal values are ranked by a fixed draw.
-    """
-    ranked = sorted(reference)
-    stakes, won, most = [1 / BETS] * BETS, 0.0, 0.0
-    for at, value in enumerate(seen):
+    def __init__(self, reference: Sequence[float]) -> None:
+        """`reference` should be a random part of what was measured."""
+        self.n = 0
+        self._ranked = sorted(reference)
+        self._stakes, self._won, self._most = [1 / BETS] * BETS, 0.0, 0.0
+
+    def add(self, value: float) -> float:
+        """Take the next value; return the most that the bets ever won. Equal values are ranked by a fixed draw."""
+        ranked = self._ranked
         below, among = bisect_left(ranked, value), bisect_right(ranked, value)
-        p = (below + _draw(at) * (among - below + 1)) / (len(ranked) + 1)
+        p = (below + _draw(self.n) * (among - below + 1)) / (len(ranked) + 1)
         insort(ranked, value)
-        stakes = [stake * gain for stake, gain in zip(stakes, _bets(p), strict=True)]
+        self.n += 1
+        stakes = [stake * gain for stake, gain in zip(self._stakes, _bets(p), strict=True)]
         total = sum(stakes)
-        won += math.log10(total)
-        most = max(most, won)
-        stakes = [(1 - JUMP) * stake / total + JUMP / BETS for stake in stakes]
-    return Drift(alarm=most >= -math.log10(level), strength=most, n=len(seen))
+        self._won += math.log10(total)
+        self._most = max(self._most, self._won)
+        self._stakes = [(1 - JUMP) * stake / total + JUMP / BETS for stake in stakes]
+        return self._most
+
+
+def won_enough(strength: float, level: float = LEVEL) -> bool:
+    """Say whether so much is an alarm."""
+    return strength >= -math.log10(level)
+
+
+def drifted(reference: Sequence[float], seen: Sequence[float], level: float = LEVEL) -> Drift:
+    """Tell whether SEEN, in its order, comes from elsewhere than REFERENCE, a random part of what was measured."""
+    ranks, strength = Ranks(reference), 0.0
+    for value in seen:
+        strength = ranks.add(value)
+    return Drift(alarm=won_enough(strength, level), strength=strength, n=len(seen))
 
 
 def _draw(at: int) -> float:

@@ -10,8 +10,8 @@ import pytest
 
 from tierwise.core.bundle import Bundle
 from tierwise.core.label import Label, Tier
-from tierwise.evals.bundles import bundle_of, together
-from tierwise.evals.weights import Kept, Told, Weights, read, weights
+from tierwise.evals.bundles import bundle_now, bundle_of, together
+from tierwise.evals.weights import FILE, Kept, Told, Weights, read, weights
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
 from tierwise.policy.detect import Detectors
@@ -20,6 +20,15 @@ from tierwise.policy.settings import LabelSettings, Rule, Then, When
 from tierwise.quality.settings import Gates
 from tierwise.registry.load import load
 from tierwise.registry.settings import EndpointRow, ModelRow
+
+
+class Place(msgspec.Struct, frozen=True):
+    home: Path
+
+    @property
+    def base(self) -> Path:
+        return self.home
+
 
 FLOW = Workflow(name="bank", candidates=("small", "own"), prompt="prompt.toml", scorer="python:mine.py:right")
 
@@ -42,7 +51,7 @@ def rules(place: Path, *extra: Rule) -> Rules:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     (tmp_path / "small.gguf").write_bytes(b"weights")
-    (tmp_path / "prompt.toml").write_text('user = "{text}"')
+    (tmp_path / "prompt.toml").write_text('user = "{{text}}"')
     (tmp_path / "mine.py").write_text("def right(text, reference): return 1.0")
     return tmp_path
 
@@ -52,7 +61,8 @@ def found(place: Path, *extra: Rule, flow: Workflow = FLOW, kept: Kept | None = 
     if kept is not None:
         path.write_bytes(msgspec.json.encode(kept))
     known = rules(place, *extra)
-    return bundle_of(known, flow, ("small", "own"), weights(known.catalog, ("small", "own"), path), place)
+    assert path.name == FILE
+    return bundle_now(known, flow, ("small", "own"), Place(place))
 
 
 def rewritten(name: str, text: str) -> Callable[[Path], dict[str, Any]]:
@@ -67,7 +77,7 @@ CHANGES: list[tuple[str, Callable[[Path], dict[str, Any]]]] = [
     ("models (small)", rewritten("small.gguf", "other weights")),
     ("models (own)", lambda _: {"kept": Kept(told={"scripted at http://10.0.0.1:8000/v1": Told(digests={"big": "1"})})}),
     ("engine", lambda _: {"kept": Kept(told={"scripted at http://10.0.0.1:8000/v1": Told(version="9")})}),
-    ("prompt", rewritten("prompt.toml", 'user = "Please: {text}"')),
+    ("prompt", rewritten("prompt.toml", 'user = "Please: {{text}}"')),
     ("scorer", rewritten("mine.py", "def right(text, reference): return 0.0")),
     ("scorer", lambda _: {"flow": msgspec.structs.replace(FLOW, scorer="exact")}),
     ("gates", lambda _: {"flow": msgspec.structs.replace(FLOW, gates=Gates(refusal=True))}),
@@ -126,8 +136,8 @@ def test_a_damaged_file_of_weights_is_made_anew(place: Path) -> None:
 def test_bundles_of_several_models_make_one_unless_they_differ_elsewhere(place: Path) -> None:
     known, path = rules(place), place / "weights.json"
     both = weights(known.catalog, ("small", "own"), path)
-    one, other = (bundle_of(known, FLOW, (name,), both, place) for name in ("small", "own"))
-    assert together([one, other]) == bundle_of(known, FLOW, ("small", "own"), both, place)
+    one, other = (bundle_of(known, FLOW, (name,), both, Place(place)) for name in ("small", "own"))
+    assert together([one, other]) == bundle_of(known, FLOW, ("small", "own"), both, Place(place))
     with pytest.raises(ValueError, match="more than their models"):
         together([one, msgspec.structs.replace(other, prompt="another")])
     with pytest.raises(ValueError, match="more than their models"):
@@ -135,4 +145,4 @@ def test_bundles_of_several_models_make_one_unless_they_differ_elsewhere(place: 
 
 
 def test_weights_that_are_not_known_name_nobody(place: Path) -> None:
-    assert bundle_of(rules(place), FLOW, ("small",), Weights(), place).models == (("small", ""),)
+    assert bundle_of(rules(place), FLOW, ("small",), Weights(), Place(place)).models == (("small", ""),)
