@@ -28,6 +28,8 @@ from tierwise.evals.report.series import Plotted, Series, plotted
 
 WORDS = {"expand": "Expand", "adjust": "Adjust", "stop": "Stop", "not_enough_evidence": "Not enough evidence"}
 MARKS = {"passed": "✓", "failed": "✗", "open": "?", "unset": "·"}
+Shown = tuple[str, str, str, str, str]
+"""The title, the explanation, the plot, its key and its table."""
 SPOKEN = {"passed": "passed", "failed": "failed", "open": "open", "unset": "not asked"}
 
 
@@ -174,8 +176,15 @@ def _figures(card: Card, seen: Plotted) -> Iterator[str]:
     yield "</div>"
 
 
-def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]]:
-    """Return the title, the explanation, the plot, its key and its table, for each question."""
+def _every(card: Card, seen: Plotted) -> Iterator[Shown]:
+    """Return what is shown for each question, in their order."""
+    yield from _money_and_time(card, seen)
+    yield from _as_items_came(card, seen)
+    yield from _confidence(card, seen)
+    yield from _answers(seen)
+
+
+def _money_and_time(card: Card, seen: Plotted) -> Iterator[Shown]:
     options = (*card.options, card.baseline)
     yield (
         "Quality against cost",
@@ -216,6 +225,9 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
             ((one.name, _interval_ms(one, "p50"), _interval_ms(one, "p95")) for one in options),
         ),
     )
+
+
+def _as_items_came(card: Card, seen: Plotted) -> Iterator[Shown]:
     for series in seen.paths:
         yield (
             f"As items came in: {series.name}",
@@ -224,6 +236,9 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
             "",
             _path_table(series),
         )
+
+
+def _confidence(card: Card, seen: Plotted) -> Iterator[Shown]:
     yield (
         "What confidence is worth",
         "Groups of equally many answers. On the diagonal confidence means what it says.",
@@ -248,6 +263,9 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
             ),
         ),
     )
+
+
+def _answers(seen: Plotted) -> Iterator[Shown]:
     columns, rows = seen.agreement
     yield (
         "Who agrees with whom",
