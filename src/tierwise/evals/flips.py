@@ -151,5 +151,5 @@ def _from_zero(still: list[Knob], there: tuple[str, str | None]) -> Iterator[Fli
 def _told(knob: Knob, at: float, beyond: Ruling) -> str:
     side = "above" if at > knob.now else "below"
     choice = f" ({beyond.choice})" if beyond.choice and beyond.kind == "expand" else ""
-    named = knob.name.replace("_", " ")
+    named = knob.name if " " in knob.name else knob.name.removesuffix("_usd").replace("_", " ")
     return f"becomes {beyond.kind.replace('_', ' ')}{choice} with {named} {side} {amount(at, knob.unit)}"

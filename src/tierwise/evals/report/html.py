@@ -28,9 +28,9 @@ from tierwise.evals.report.series import Plotted, Series, plotted
 
 WORDS = {"expand": "Expand", "adjust": "Adjust", "stop": "Stop", "not_enough_evidence": "Not enough evidence"}
 MARKS = {"passed": "✓", "failed": "✗", "open": "?", "unset": "·"}
-SPOKEN = {"passed": "passed", "failed": "failed", "open": "open", "unset": "not asked"}
 Shown = tuple[str, str, str, str, str]
-"""Of one question: title, explanation, plot, its key and its table."""
+"""The title, the explanation, the plot, its key and its table."""
+SPOKEN = {"passed": "passed", "failed": "failed", "open": "open", "unset": "not asked"}
 
 
 def render(evidence: Evidence, card: Card) -> bytes:
@@ -177,22 +177,14 @@ def _figures(card: Card, seen: Plotted) -> Iterator[str]:
 
 
 def _every(card: Card, seen: Plotted) -> Iterator[Shown]:
-    """Give each question's plot."""
-    yield from _of_ways(card, seen)
-    for series in seen.paths:
-        yield (
-            f"As items came in: {series.name}",
-            "Difference to the baseline, every missing answer at its worst; the band holds at every look.",
-            plots.sequential(card, series),
-            "",
-            _path_table(series),
-        )
-    yield from _of_confidence(card, seen)
-    yield from _of_subjects(seen)
+    """Return what is shown for each question, in their order."""
+    yield from _money_and_time(card, seen)
+    yield from _as_items_came(card, seen)
+    yield from _confidence(card, seen)
+    yield from _answers(seen)
 
 
-def _of_ways(card: Card, seen: Plotted) -> Iterator[Shown]:
-    """How good, how dear, how fast."""
+def _money_and_time(card: Card, seen: Plotted) -> Iterator[Shown]:
     options = (*card.options, card.baseline)
     yield (
         "Quality against cost",
@@ -235,8 +227,18 @@ def _of_ways(card: Card, seen: Plotted) -> Iterator[Shown]:
     )
 
 
-def _of_confidence(card: Card, seen: Plotted) -> Iterator[Shown]:
-    """What being sure says of being right."""
+def _as_items_came(card: Card, seen: Plotted) -> Iterator[Shown]:
+    for series in seen.paths:
+        yield (
+            f"As items came in: {series.name}",
+            "Difference to the baseline, every missing answer at its worst; the band holds at every look.",
+            plots.sequential(card, series),
+            "",
+            _path_table(series),
+        )
+
+
+def _confidence(card: Card, seen: Plotted) -> Iterator[Shown]:
     yield (
         "What confidence is worth",
         "Groups of equally many answers. On the diagonal confidence means what it says.",
@@ -263,8 +265,7 @@ def _of_confidence(card: Card, seen: Plotted) -> Iterator[Shown]:
     )
 
 
-def _of_subjects(seen: Plotted) -> Iterator[Shown]:
-    """Where they agree, what became of calls, what length does."""
+def _answers(seen: Plotted) -> Iterator[Shown]:
     columns, rows = seen.agreement
     yield (
         "Who agrees with whom",
