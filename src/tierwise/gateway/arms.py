@@ -17,7 +17,8 @@ from tierwise.core.errors import Verdict
 from tierwise.core.rollout import RolloutRecord
 from tierwise.gateway.overlay import Limits
 from tierwise.ledger.remarks import Remark
-from tierwise.statistics.sequence import Mean, apart
+from tierwise.statistics.sequence import Mean
+from tierwise.statistics.two import apart
 
 MAX_UNITS = 200_000
 """Sessions that are remembered, about 30 MB; one that is forgotten may count again."""
