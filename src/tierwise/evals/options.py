@@ -123,7 +123,7 @@ def _parts(way: Reckoned, prices: Prices) -> Parts:
         attempts=dollars((own + other) / accepted) if way.way.known_cost else None,
         judge=dollars(judge / accepted),
         review=None if rate is None else dollars(rate * review / accepted),
-        errors=dollars(prices.error_microusd * wrong / accepted / accepted),
+        errors=dollars(prices.error_microusd * wrong / accepted),
     )
 
 

@@ -217,7 +217,7 @@ class Reckoned:
     def cost(self, prices: Prices, *, of_base: bool = False) -> tuple[float, Matrix] | None:
         """Return the cost of an accepted task in microdollars, and its gradient; None where it is not known.
 
-        (all attempts + judge + review minutes x rate x P(review) + error cost x P(wrong | accepted)) / P(accepted)
+        (all attempts + judge + review minutes x rate x P(review) + error cost x P(wrong and accepted)) / P(accepted)
         """
         way, at = (self.base, PARTS) if of_base else (self.way, 0)
         own, other, judge, review, accepted, wrong, _ = self.means[at : at + PARTS].tolist()
@@ -227,15 +227,15 @@ class Reckoned:
         own_factor = prices.factors.get(way.seen.subject.name, 1.0)
         other_factor = prices.factors.get(way.behind, 1.0) if way.behind else 0.0
         spent = own * own_factor + other * other_factor + judge + rate * review
-        errors = prices.error_microusd * wrong / accepted
+        errors = prices.error_microusd * wrong
         gradient = np.zeros(2 * PARTS)
         gradient[at : at + PARTS] = (
             own_factor / accepted,
             other_factor / accepted,
             1 / accepted,
             rate / accepted,
-            -(spent + 2 * errors) / accepted**2,
-            prices.error_microusd / accepted**2,
+            -(spent + errors) / accepted**2,
+            prices.error_microusd / accepted,
             0.0,
         )
         return (spent + errors) / accepted, gradient

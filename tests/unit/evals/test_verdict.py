@@ -196,7 +196,7 @@ def test_the_cost_of_an_accepted_task_is_the_formula(tmp_path: Path) -> None:
     accepted = [row for row in rows if row.outcome == "answered" and row.accepted is not False]
     attempts = sum(float(row.cost_usd or 0) for row in rows) / 500
     minutes = sum(one.seconds for one in known.reviews) / 60 / 40
-    wrong = sum(row.score != 1.0 for row in accepted) / len(accepted)
+    wrong = sum(row.score != 1.0 for row in accepted) / 500
     share = len(accepted) / 500
     expected = (attempts + 0.6 / 500 + minutes * 30 / 60 * (1 - share) + 0.5 * wrong) / share
     option = of(decide(known), "small")

@@ -352,6 +352,6 @@ def _foot(card: Card) -> str:
         f"</main><footer>{judged}<p>Evidence <code>{escape(card.evidence)}</code><br>"
         f"Data <code>{escape(card.dataset)}</code><br>Criteria <code>{escape(card.seal.digest)}</code><br>"
         f"Scorer {escape(card.scorer)}, {escape(card.metric)}</p>"
-        "<p>Costs are (all attempts + judge + review minutes × rate × share reviewed + error cost × share wrong among "
-        "accepted) ÷ share accepted. Records are decisions: <code>tierwise show ID</code>.</p></footer>"
+        "<p>Costs are (all attempts + judge + review minutes × rate × share reviewed + error cost × share accepted "
+        "and wrong) ÷ share accepted. Records are decisions: <code>tierwise show ID</code>.</p></footer>"
     )
