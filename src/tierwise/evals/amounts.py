@@ -9,7 +9,8 @@ UNKNOWN = "–"
 
 def usd(value: float) -> str:
     """Write an amount with the digits that count."""
-    return f"${value:,.2f}" if value >= 100 else f"${value:.3g}"
+    size = abs(value)
+    return ("-" if value < 0 else "") + (f"${size:,.2f}" if size >= 100 else f"${size:.3g}")
 
 
 def points(value: float, *, sign: bool = True) -> str:

@@ -1,7 +1,7 @@
 """Expand, adjust, stop, or not enough evidence? The rule, from ways that were reckoned to one ruling.
 
 Gates first, one after the other and none made up for by another; of what passes them all, what no other way beats in
-everything; of that the cheapest, and where nothing costs money the quickest.
+everything; of that the cheapest, where money ties the simplest, then the quickest.
 Invariant: `expand` names a way all of whose gates are passed, and nothing that is not known is taken for favourable.
 """
 
@@ -119,10 +119,16 @@ def _front(passing: Sequence[Reckoned], prices: Prices) -> list[Reckoned]:
     return sorted(kept, key=lambda way: (*keys[way.name], way.name))
 
 
-def _key(way: Reckoned, prices: Prices) -> tuple[float, float, float]:
+def _key(way: Reckoned, prices: Prices) -> tuple[float, float, float, float]:
     cost = way.cost(prices)
     quality = way.worst.mean if way.worst is not None else -1.0
-    return (float("inf") if cost is None else round(cost[0], 6), way.time_ms.value, -quality)
+    return (float("inf") if cost is None else round(cost[0], 6), _parts(way), way.time_ms.value, -quality)
+
+
+def _parts(way: Reckoned) -> int:
+    """Count what must run for a way: of two that cost the same the simpler is better, before a hair's time."""
+    subject = way.way.seen.subject
+    return len(subject.bundle.models) + subject.language_model + way.way.cascade
 
 
 def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
