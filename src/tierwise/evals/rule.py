@@ -12,7 +12,7 @@ import msgspec
 
 from tierwise.core.criteria import Criteria
 from tierwise.evals.card import Kind
-from tierwise.evals.gates import Finding, findings, level_of, own_findings, proofs
+from tierwise.evals.gates import Finding, Looks, findings, level_of, own_findings, proofs
 from tierwise.evals.reckon import Bounded, Prices, Reckoned
 
 SAME = 1e-9
@@ -20,12 +20,13 @@ SAME = 1e-9
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What is ruled on: the ways and the baseline. `planned` is the number of items meant to be seen, where somebody
-    looked before the end, else None.
+    looked before the end, else None; `whole`: all of them were.
     """
 
     ways: tuple[Reckoned, ...]
     base: Reckoned
     planned: int | None
+    whole: bool
 
 
 class Ruling(NamedTuple):
@@ -44,8 +45,8 @@ def rule(case: Case, criteria: Criteria, prices: Prices) -> Ruling:
     """Apply the rule."""
     if not case.base.items:
         return Ruling("not_enough_evidence", None, "nothing", {}, (), (), 1 - criteria.confidence)
-    proven = proofs(case.ways, criteria, case.planned)
-    found = {way.name: findings(way, criteria, prices, way.name in proven) for way in case.ways}
+    proven, looks = proofs(case.ways, criteria, case.planned), Looks(case.planned, case.whole)
+    found = {way.name: findings(way, criteria, prices, way.name in proven, looks) for way in case.ways}
     own = own_findings(case.base, criteria, prices)
     passing = [way for way in case.ways if _all(found[way.name])]
     front = _front(passing, prices)

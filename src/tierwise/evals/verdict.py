@@ -63,16 +63,22 @@ def _case(evidence: Evidence, criteria: Criteria, looked: bool) -> tuple[Case, M
     base = alone(measured.baseline, measured.baseline)
     found = [
         Reckoned(way, base, measured.clusters, criteria.confidence)
-        for way in all_ways(measured, _thresholds(evidence, criteria))
+        for way in all_ways(measured, _thresholds(evidence, criteria) if whole else {})
     ] if measured.items else []  # fmt: skip
     planned = None if whole and not looked else max(measured.planned, criteria.min_items)
     return Case(
-        ways=tuple(found), base=Reckoned(base, base, measured.clusters, criteria.confidence), planned=planned
+        ways=tuple(found),
+        base=Reckoned(base, base, measured.clusters, criteria.confidence),
+        planned=planned,
+        whole=whole,
     ), measured
 
 
 def _thresholds(evidence: Evidence, criteria: Criteria) -> dict[str, float]:
-    """Return for each candidate the loosest confidence that is certified; those without one are not in it."""
+    """Return for each candidate the loosest confidence that is certified; those without one are not in it.
+
+    The proof holds once, for the number of items that was planned: it is made at the end of a comparison alone.
+    """
     found = {}
     for subject in evidence.header.subjects:
         rows: dict[str, list[Labelled]] = {"tune": [], "prove": []}
@@ -271,7 +277,7 @@ def _notes(evidence: Evidence, measured: Measured, case: Case, before: bool) -> 
     if len(measured.items) < measured.planned:
         found.append(f"The comparison is not at its end: {len(measured.items)} of {measured.planned} items were seen.")
     if case.planned is not None:
-        found.append("It was looked at before its end: the bounds hold at every look, and are wider for it.")
+        found.append("It was looked at before its end: the bounds of quality hold at every look, and are wider for it.")
     for way in (case.base, *(one for one in case.ways if not one.way.cascade)):
         others = way.way.seen.outcomes.get("other_model", 0)
         if others:

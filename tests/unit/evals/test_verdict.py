@@ -4,8 +4,10 @@ import math
 import random
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
+import numpy as np
 import pytest
 
 from tests.unit.evals.world import BASELINE, BEGAN, Rates, evidence, frontier, lines
@@ -14,8 +16,10 @@ from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.evals.card import Card, Gate, Option, from_json, to_json
 from tierwise.evals.evidence import Judgement, Resealed, read
+from tierwise.evals.reckon import Reckoned
 from tierwise.evals.seal import Stored, sealed
 from tierwise.evals.verdict import decide
+from tierwise.evals.ways import Way
 
 ORDER = ("stop", "not_enough_evidence", "adjust", "expand")
 
@@ -272,6 +276,49 @@ def test_a_look_before_the_end_is_paid_for(tmp_path: Path) -> None:
     early = decide(evidence(tmp_path / "early", ways, items=300, planned=600))
     assert early.bound == "always_valid" and any("not at its end" in note for note in early.notes)
     assert early.next[0].items == 300
+
+
+def test_a_look_before_the_end_makes_it_harder_to_be_shown_worse_too(tmp_path: Path) -> None:
+    ways = {BASELINE: frontier(), "small": Rates(0.87, together=0.9)}
+    whole = evidence(tmp_path, ways, items=400)
+    once, often = (gate(decide(whole, looked=looked), "small", "quality").measured for looked in (False, True))
+    assert once.low is not None and once.high is not None and often.low is not None and often.high is not None
+    assert often.low < once.low and once.high < often.high, "both bounds hold at every look"
+
+
+def test_whoever_looks_often_seldom_stops_a_candidate_that_lies_on_the_margin(tmp_path: Path) -> None:
+    stopped, runs = 0, 60
+    for seed in range(runs):
+        draw = random.Random(seed)
+        apart = [draw.choices((-1.0, 0.0, 1.0), (0.07, 0.88, 0.05))[0] for _ in range(600)]
+        seen = (reckoned(np.array(apart[:n])).upper(0.05, 600) for n in range(40, 601, 40))
+        stopped += any(upper < -0.02 for upper in seen)
+    assert stopped <= 6, "about 5 % of 60 however often one looks; three times that without paying for it"
+
+
+def reckoned(apart: np.ndarray[Any, np.dtype[np.float64]]) -> Reckoned:
+    """Return a way with these differences to its baseline, each of a cluster of its own."""
+    none = np.zeros_like(apart)
+    way = Way(
+        name="small", seen=cast(Any, None), difference=apart, worst=apart, best=apart, right=none, accepted=none,
+        wrong=none, missing=none, denied=none, share=none, known_cost=True, costs=none, gated=False, latencies=none,
+        at_once=none.astype(np.int64),
+    )  # fmt: skip
+    return Reckoned(way, way, np.arange(len(apart)), 0.95)
+
+
+def test_nothing_is_certified_before_the_end(tmp_path: Path) -> None:
+    ways = {BASELINE: frontier(), "small": Rates(0.8, sure=0.95)}
+    whole, half = (
+        decide(evidence(tmp_path / f"{planned}", ways, items=1200, tune=500, planned=planned))
+        for planned in (1200, 2400)
+    )
+    behind = f"small, then {BASELINE}"
+    assert behind in [one.name for one in whole.options]
+    assert behind not in [one.name for one in half.options], "who may stop when it looks good has proven nothing"
+    gated = {BASELINE: frontier(), "small": Rates(0.99, refused=0.1)}
+    early = decide(evidence(tmp_path / "gated", gated, items=800, planned=1600))
+    assert gate(early, "small", "certificate").state == "open" and early.verdict != "expand"
 
 
 def test_many_candidates_make_each_proof_harder(tmp_path: Path) -> None:
