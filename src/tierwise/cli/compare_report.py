@@ -13,10 +13,9 @@ from typing import Any
 import msgspec
 
 from tierwise.cli.options import table
-from tierwise.evals.calibration import calibrated
 from tierwise.evals.estimate import Estimate
 from tierwise.evals.evidence import Evidence
-from tierwise.evals.judging import tally
+from tierwise.evals.judging import calibrated, tally
 
 WITHOUT = "Intervals need the extra `evals`: pip install 'tierwise[evals]'"
 

@@ -6,7 +6,7 @@ wrong one (but see `_shared`); what was not measured is open, never passed.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """`planned` items were meant to be seen where somebody looks before the end, else None; `whole`: this is the end."""
+    """`planned` items were meant where somebody looked before the end, else None; `whole`: this is the end."""
 
     planned: int | None = None
     whole: bool = True
@@ -113,12 +113,18 @@ def _quality(way: Reckoned, criteria: Criteria, proven: bool, planned: int | Non
     upper = way.upper(level, planned)
     measured = None if worst is None else Bounded(worst.mean, way.lower(level, planned), upper)
     if proven and way.items >= criteria.min_items:
-        state: State = "passed"
+        state: State = "open" if overruled(way, criteria) else "passed"
     elif upper < -criteria.margin and way.items >= criteria.min_items:
         state = "failed"
     else:
         state = "open"
     return Finding("quality", state, measured, -criteria.margin, way.items)
+
+
+def overruled(way: Reckoned, criteria: Criteria) -> bool:
+    """Say whether people find it worse than the margin: then a proof that rests on the scorer is none."""
+    people, _ = way.by_people
+    return people is not None and people.high < -criteria.margin
 
 
 def _certificate(way: Reckoned, criteria: Criteria, whole: bool) -> Finding:
@@ -158,6 +164,8 @@ def needs(way: Reckoned, criteria: Criteria, found: Finding, level: float) -> in
     if found.state != "open":
         return None
     match found.name:
+        case "quality" if overruled(way, criteria):
+            return None
         case "quality":
             return _for_quality(way, criteria, level)
         case "certificate":
@@ -207,8 +215,3 @@ def _for_interval(found: Finding) -> int | None:
         return None
     total = found.n * (reach / room) ** 2
     return max(1, math.ceil(total) - found.n) if total < MOST_ITEMS else None
-
-
-def by_name(found: Sequence[Finding]) -> Mapping[str, Finding]:
-    """Return findings by their gate."""
-    return {one.name: one for one in found}

@@ -199,3 +199,41 @@ def _fate(one: Judgement) -> str:
     if None in one.verdicts:
         return "unread"
     return {one.first: "wins", one.second: "losses", TIE: "ties", None: "unsure"}[winner(one)]
+
+
+class Worth(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a judge is to be believed, by what people said of the same answers.
+
+    `judged` of `n` items are not worse by its word (won or tied); people find the candidate worse where only the
+    baseline's answer is right. As counts, so many that the judge saw of so many that people did: `sensitivity` of
+    those that are not worse, `specificity` of those that are.
+    """
+
+    n: int
+    judged: int
+    sensitivity: tuple[int, int]
+    specificity: tuple[int, int]
+
+    @property
+    def complete(self) -> bool:
+        """Say whether people saw some of either kind."""
+        return self.sensitivity[1] > 0 and self.specificity[1] > 0
+
+
+def calibrated(found: Evidence, candidate: str, judge: str | None = None) -> Worth:
+    """Return what the words on a candidate are worth, of one judge or of all."""
+    said: dict[tuple[str, int], bool] = {}
+    for one in found.judgements:
+        if judge not in (None, one.judge):
+            continue
+        if one.first == candidate and None not in one.verdicts and (won := winner(one)) is not None:
+            said[one.item, one.repeat] = won != found.header.baseline
+    right = {(one.item, one.repeat, one.subject): one.right for one in found.reviews}
+    seen = []
+    for (item, repeat), not_worse in said.items():
+        own, base = right.get((item, repeat, candidate)), right.get((item, repeat, found.header.baseline))
+        if own is not None and base is not None:
+            seen.append((not_worse, own or not base))
+    sensitivity = sum(judge for judge, human in seen if human), sum(human for _, human in seen)
+    specificity = sum(not judge for judge, human in seen if not human), sum(not human for _, human in seen)
+    return Worth(n=len(said), judged=sum(said.values()), sensitivity=sensitivity, specificity=specificity)

@@ -101,7 +101,7 @@ def _quality(way: Reckoned, shown: Shown, wrong: tuple[str, ...], *, compared: b
     score = way.score
     if not compared or way.worst is None or way.best is None:
         return Quality(score=_estimate(score, way.items), right=right)
-    plain = way.plain
+    plain, (people, labels) = way.plain, way.by_people
     difference = Bounded(plain.mean, plain.low, plain.high) if plain is not None else None
     return Quality(
         score=_estimate(score, way.items),
@@ -110,6 +110,7 @@ def _quality(way: Reckoned, shown: Shown, wrong: tuple[str, ...], *, compared: b
         worst=rounded(way.worst.mean),
         best=rounded(way.best.mean),
         proven=rounded(way.lower(shown.ruling.level, shown.planned)),
+        by_people=_estimate(people, labels) if labels else None,
     )
 
 

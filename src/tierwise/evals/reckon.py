@@ -18,6 +18,7 @@ import numpy as np
 from tierwise.core.criteria import Criteria, Guarantee
 from tierwise.evals.ways import PARTS, Way
 from tierwise.statistics.interval import quantile_interval, upper_bound, wilson
+from tierwise.statistics.judge import predicted
 from tierwise.statistics.paired import Difference, difference
 from tierwise.statistics.sequence import Look, Wall, looks
 
@@ -93,6 +94,23 @@ class Reckoned:
     def best(self) -> Difference | None:
         """The difference were every missing answer as good as can be."""
         return self._difference(self.way.best, self.clusters, self.confidence)
+
+    @cached_property
+    def by_people(self) -> tuple[Bounded | None, int]:
+        """The difference as people would see it, had they seen all, and how many items they did see of both.
+
+        The scorer's word on all items stands for theirs as far as both agree where both spoke.
+        """
+        way = self.way
+        share = way.share if way.cascade else np.ones_like(way.share)
+        said = share * (way.seen.human - self.base.seen.human)
+        both = ~np.isnan(way.difference)
+        human = [None if math.isnan(one) else one for one in said[both].tolist()]
+        labels = sum(one is not None for one in human)
+        if not labels:
+            return None, 0
+        found = predicted(way.difference[both].tolist(), human, self.clusters[both].tolist(), self.confidence)
+        return (None if found is None else Bounded(found.value, max(-1.0, found.low), min(1.0, found.high))), labels
 
     def lower(self, level: float, planned: int | None = None) -> float:
         """Return the bound that the worst case lies above, but for a chance of `level`.

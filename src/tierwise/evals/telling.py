@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tierwise.core.criteria import Criteria
 from tierwise.evals.amounts import ms, points, share, usd
 from tierwise.evals.card import Gate, Option
-from tierwise.evals.gates import Finding
+from tierwise.evals.gates import Finding, overruled
 from tierwise.evals.reckon import Reckoned
 
 
@@ -64,11 +64,22 @@ def _quality(found: Finding, criteria: Criteria, way: Reckoned) -> str:
         return f"{looks}{way.items} items are fewer than the {criteria.min_items} asked for"
     match found.state:
         case "passed":
-            return f"{looks}shown to be at most {margin} points worse than the baseline"
+            return f"{looks}shown to be at most {margin} points worse than the baseline{_people(way)}"
         case "failed":
-            return f"{looks}shown to be more than {margin} points worse than the baseline"
+            return f"{looks}shown to be more than {margin} points worse than the baseline{_people(way)}"
+        case _ if overruled(way, criteria):
+            return f"{looks}by the scorer, which people do not bear out{_people(way)}"
         case _:
-            return f"{looks}not yet shown to be within {margin} points of the baseline"
+            return f"{looks}not yet shown to be within {margin} points of the baseline{_people(way)}"
+
+
+def _people(way: Reckoned) -> str:
+    seen, labels = way.by_people
+    if seen is None:
+        return ""
+    return (
+        f"; in people's eyes {points(seen.value)} ({points(seen.low)} to {points(seen.high)}), who saw {labels:,} items"
+    )
 
 
 def _unmeasured(found: Finding, criteria: Criteria, way: Reckoned) -> str:

@@ -15,6 +15,7 @@ from tierwise.evals.evidence import Evidence
 from tierwise.evals.flips import flips
 from tierwise.evals.following import following
 from tierwise.evals.gates import needs
+from tierwise.evals.judging import calibrated
 from tierwise.evals.measured import Measured, measure
 from tierwise.evals.options import Shown, baseline_option, dollars, option
 from tierwise.evals.reckon import MICRO, Bounded, Prices, Reckoned
@@ -23,6 +24,7 @@ from tierwise.evals.seal import Stored, changed, digest
 from tierwise.evals.telling import adjustments, headline, reasons
 from tierwise.evals.ways import all_ways, alone
 from tierwise.statistics.certify import Labelled, certify, thresholds_from
+from tierwise.statistics.judge import corrected
 
 DAY_S = 86_400.0
 
@@ -264,9 +266,29 @@ def _judged(evidence: Evidence) -> tuple[Judged, ...]:
         else:
             counts[{one.first: 0, one.second: 1}.get(here, 2)] += 1
     return tuple(
-        Judged(first=first, second=second, judge=judge, first_wins=a, second_wins=b, ties=c, inconsistent=d, unread=e)
+        Judged(
+            first=first,
+            second=second,
+            judge=judge,
+            first_wins=a,
+            second_wins=b,
+            ties=c,
+            inconsistent=d,
+            unread=e,
+            not_worse=_not_worse(evidence, first, judge),
+        )
         for (first, second, judge), (a, b, c, d, e) in sorted(found.items())
     )
+
+
+def _not_worse(evidence: Evidence, candidate: str, judge: str) -> Estimate:
+    """Return on how many items a candidate is not worse, by a judge's word as people correct it; empty without them."""
+    seen = calibrated(evidence, candidate, judge)
+    n, confidence = seen.sensitivity[1] + seen.specificity[1], evidence.header.criteria.confidence
+    found = corrected(seen.judged, seen.n, seen.sensitivity, seen.specificity, confidence)
+    if found is None:
+        return Estimate(n=n)
+    return Estimate(value=rounded(found.value), low=rounded(found.low), high=rounded(found.high), n=n)
 
 
 def _notes(evidence: Evidence, measured: Measured, case: Case, before: bool) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.evals.card import Card, Gate, Option, from_json, to_json
-from tierwise.evals.evidence import Judgement, Resealed, read
+from tierwise.evals.evidence import Evidence, Judgement, Observation, Resealed, Review, read
 from tierwise.evals.reckon import Reckoned
 from tierwise.evals.seal import Stored, sealed
 from tierwise.evals.verdict import decide
@@ -329,6 +330,52 @@ def test_many_candidates_make_each_proof_harder(tmp_path: Path) -> None:
         (of(card, "a").quality.proven or 0) - (of(card, "a").quality.worst or 0) for card in (alone, family)
     )
     assert lowest < lower * 1.2, "Holm over the family"
+
+
+# people
+
+
+def reviewed(known: Evidence, right: Callable[[Observation], bool], items: int) -> Evidence:
+    """Have people say of both answers to the first items whether they are right."""
+    first = set(dict.fromkeys(row.item for row in known.observations))
+    asked = sorted(first, key=lambda item: int(item[1:]))[:items]
+    said = [
+        Review(item=row.item, cluster=row.cluster, split=row.split, subject=row.subject, right=right(row),
+               seconds=10, who="ann", ts=BEGAN + 9999)
+        for row in known.observations if row.item in asked
+    ]  # fmt: skip
+    return msgspec.structs.replace(known, reviews=tuple(said))
+
+
+def test_people_overrule_a_scorer_that_they_do_not_bear_out(tmp_path: Path) -> None:
+    known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=600)
+    agreed = decide(reviewed(known, lambda row: row.score == 1, 120))
+    assert (agreed.verdict, agreed.choice) == ("expand", "small"), "few words that agree take nothing away"
+    seen = of(agreed, "small").quality.by_people
+    assert seen is not None and seen.n == 120 and seen.low is not None and seen.low < -0.02 < (seen.high or 0)
+    against = decide(
+        reviewed(known, lambda row: row.score == 1 and (row.subject == BASELINE or row.item[-1] > "3"), 120)
+    )
+    found = of(against, "small").quality.by_people
+    assert found is not None and found.high is not None and found.high < -0.02
+    assert gate(against, "small", "quality").state == "open" and "people" in gate(against, "small", "quality").told
+    assert against.verdict == "not_enough_evidence" and any("scorer" in one.what for one in against.next)
+
+
+def test_what_a_judge_says_is_told_with_what_people_make_of_it(tmp_path: Path) -> None:
+    said = tuple(
+        Judgement(
+            item=f"i{n}", cluster=f"p{n}", split="prove", first="small", second=BASELINE, judge="umpire",
+            verdicts=("small", "small") if n % 2 else (BASELINE, BASELINE),
+        )
+        for n in range(200)
+    )  # fmt: skip
+    known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=300, events=said)
+    assert decide(known).judged[0].not_worse.value is None, "nobody has said what the judge is worth"
+    worse = {f"i{n}" for n in range(0, 60, 2)}
+    people = reviewed(known, lambda row: row.subject == BASELINE or row.item not in worse, 60)
+    found = decide(people).judged[0].not_worse
+    assert (found.value, found.n) == (pytest.approx(0.5), 60) and found.low is not None and found.low < 0.5
 
 
 # seals

@@ -21,7 +21,7 @@ from tierwise.evals.amounts import (
     share_estimate,
     usd,
 )
-from tierwise.evals.card import Card, Option
+from tierwise.evals.card import Card, Judged, Option
 from tierwise.evals.evidence import Evidence
 from tierwise.evals.report import plots
 from tierwise.evals.report.series import Plotted, Series, plotted
@@ -345,7 +345,7 @@ def _foot(card: Card) -> str:
     judged = "".join(
         f"<p>Judge {escape(one.judge)} on {escape(one.first)} and {escape(one.second)}: {one.first_wins:,} to "
         f"{one.second_wins:,}, {one.ties:,} ties, {one.inconsistent:,} that changed with the order, "
-        f"{one.unread:,} unread.</p>"
+        f"{one.unread:,} unread{_corrected(one)}.</p>"
         for one in card.judged
     )
     return (
@@ -355,3 +355,11 @@ def _foot(card: Card) -> str:
         "<p>Costs are (all attempts + judge + review minutes × rate × share reviewed + error cost × share accepted "
         "and wrong) ÷ share accepted. Records are decisions: <code>tierwise show ID</code>.</p></footer>"
     )
+
+
+def _corrected(one: Judged) -> str:
+    seen = one.not_worse
+    if seen.value is None or seen.low is None or seen.high is None:
+        return "; not corrected by people"
+    span = f"{share(seen.value)} ({share(seen.low)} to {share(seen.high)})"
+    return f"; not worse on {span}, corrected by what people said of {seen.n:,} items"
