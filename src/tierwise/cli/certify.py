@@ -108,13 +108,17 @@ def _page(workflow: str, found: "Proven", void: tuple[str, ...]) -> list[str]:
     for one in certificate.quality:
         span = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
         lines.append(
-            f"  {one.model} alone scores {100 * one.score:.1f}, the baseline {100 * one.baseline_score:.1f} on "
-            f"{one.n:,} items: {100 * one.difference:+.1f} points ({span})."
+            f"  {one.model} alone scores {_points(one.score)}, the baseline {_points(one.baseline_score)} on "
+            f"{one.n:,} items: {_points(one.difference, '+')} points ({span})."
         )
     lines.append(f"  Valid until {day(certificate.expires)}, for this bundle alone: {certificate.bundle.digest[:19]}")
     lines += [f"  It would not count here: {why}" for why in void]
     lines += [f"Put it in force in [[workflow]] {workflow}:", f'  certificate = "{certificate.digest}"']
     return lines
+
+
+def _points(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{100 * value:{sign}.1f}"
 
 
 def _told(step: "Step") -> str:

@@ -19,6 +19,7 @@ from tierwise.core.label import Tier
 from tierwise.evals.bundles import together
 from tierwise.evals.evidence import Evidence, Subject
 from tierwise.evals.item import Split
+from tierwise.evals.measured import itself
 from tierwise.evals.signals import LOGPROB, Signal, of_observation
 from tierwise.statistics.certify import Certified, Labelled, certify, one_of_each, thresholds_from
 from tierwise.statistics.interval import upper_bound
@@ -79,11 +80,12 @@ def prove(
     """
     criteria = evidence.resealed[-1].criteria if evidence.resealed else evidence.header.criteria
     chosen = _chosen(evidence, order)
-    rows = {split: _rows(evidence, order, split, criteria, read or of_observation(signal)) for split in _SPLITS}
+    rows = {split: rows_of(evidence, order, split, criteria, read or of_observation(signal)) for split in _SPLITS}
     counts = {split: _clusters(found) for split, found in rows.items()}
     if not all(counts.values()):
         missing = " and ".join(split for split, count in counts.items() if not count)
         raise ConfigError(f"no item of the split {missing} was asked of every step: nothing can be certified without")
+    _at_its_end(evidence, rows)
     steps = tuple(_steps(rows["tune"], rows["prove"], chosen, signal, criteria))
     certificate = None
     if any(step.accepts.threshold is not None for step in steps):
@@ -92,6 +94,17 @@ def prove(
 
 
 _SPLITS: tuple[Split, ...] = ("tune", "prove")
+
+
+def _at_its_end(evidence: Evidence, rows: Mapping[Split, Rows]) -> None:
+    """Raise ConfigError before all items were seen: a proof that is tried again until it holds is none."""
+    for split, found in rows.items():
+        seen, planned = len(next(iter(found.values()))), evidence.header.items.get(split, 0)
+        if seen < planned:
+            raise ConfigError(
+                f"the comparison is not at its end: {seen} of {planned} items of the split {split} were seen, and a "
+                f"certificate is proven once; go on with `tierwise compare {evidence.header.workflow} --resume`"
+            )
 
 
 def usual_order(evidence: Evidence) -> tuple[str, ...]:
@@ -115,16 +128,21 @@ def _chosen(evidence: Evidence, order: Sequence[str]) -> list[Subject]:
 # rows
 
 
-def _rows(evidence: Evidence, names: Sequence[str], split: Split, criteria: Criteria, read: Signal) -> Rows:
-    """Return the first answers to the items of a split that every one of these subjects was asked."""
+def rows_of(evidence: Evidence, names: Sequence[str], split: Split, criteria: Criteria, read: Signal) -> Rows:
+    """Return the first answers to the items of a split that every one of these subjects was asked.
+
+    What another model answered in a subject's place is no answer of its own.
+    """
+    subjects = {one.name: one for one in evidence.header.subjects if one.name in names}
     words = {(one.item, one.subject): one.right for one in evidence.reviews if one.repeat == 0}
     found: dict[str, dict[str, Row]] = {name: {} for name in names}
     for one in evidence.observations:
         if one.split != split or one.repeat or one.subject not in found:
             continue
-        right = one.outcome == "answered" and one.score is not None and one.score >= criteria.right_from
+        own = itself(subjects[one.subject], one)
+        right = own and one.outcome == "answered" and one.score is not None and one.score >= criteria.right_from
         # A gate that refuses what counts as an answer asks for more confidence: that is what is chosen here.
-        sure = None if one.accepted is False and one.outcome != "answered" else read(one)
+        sure = None if not own or (one.accepted is False and one.outcome != "answered") else read(one)
         found[one.subject][one.item] = Row(
             cluster=one.cluster,
             confidence=None if sure is None or math.isnan(sure) else sure,
@@ -266,29 +284,30 @@ def _certificate(
 
 def _quality(evidence: Evidence, subject: Subject, baseline: Subject, criteria: Criteria) -> Quality:
     """Compare mean scores on the items of `prove`; what is missing widens the interval to the worst and the best."""
-    one, other = (_scores(evidence, name) for name in (subject.name, baseline.name))
+    one, other = (_scores(evidence, who) for who in (subject, baseline))
     common = sorted(one.keys() & other.keys())
     pairs = [gap(_mean(one[item][1]), _mean(other[item][1])) for item in common]
     found = bounded(pairs, [one[item][0] for item in common], criteria.confidence)
-    scores = [_mean([s for item in common for s in part[item][1]]) or 0.0 for part in (one, other)]
+    own, base = ([mean for item in common if (mean := _mean(part[item][1])) is not None] for part in (one, other))
+    both = [pair for pair in pairs if isinstance(pair, float)]
     return Quality(
         model=subject.model,
-        score=scores[0],
-        baseline_score=scores[1],
-        difference=scores[0] - scores[1],
+        score=_mean(own),
+        baseline_score=_mean(base),
+        difference=_mean(both),
         low=found.worst.low if found else -1.0,
         high=found.best.high if found else 1.0,
         n=len(common),
     )
 
 
-def _scores(evidence: Evidence, subject: str) -> dict[str, tuple[str, list[float]]]:
-    """Return the cluster of each item of `prove` and the scores of its answers."""
+def _scores(evidence: Evidence, subject: Subject) -> dict[str, tuple[str, list[float]]]:
+    """Return the cluster of each item of `prove` and the scores of its own answers."""
     found: dict[str, tuple[str, list[float]]] = {}
     for one in evidence.observations:
-        if one.subject == subject and one.split == "prove":
+        if one.subject == subject.name and one.split == "prove":
             _, scores = found.setdefault(one.item, (one.cluster, []))
-            scores += [] if one.score is None else [one.score]
+            scores += [one.score] if one.score is not None and itself(subject, one) else []
     return found
 
 

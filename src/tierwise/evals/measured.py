@@ -173,9 +173,13 @@ class _Reading:
 
 
 def credited(subject: Subject, row: Observation) -> bool:
-    """Say whether a row is an answer of this subject: what another model answered in its place is not."""
-    itself = subject.model.startswith("auto") or row.reached is None or row.reached == subject.model
-    return row.outcome == "answered" and row.score is not None and itself
+    """Say whether a row is an answer of this subject that has a score."""
+    return row.outcome == "answered" and row.score is not None and itself(subject, row)
+
+
+def itself(subject: Subject, row: Observation) -> bool:
+    """Say whether a subject answered itself: what another model answered in its place is not its own."""
+    return subject.model.startswith("auto") or row.reached is None or row.reached == subject.model
 
 
 def _outcomes(rows: Sequence[Observation], own: Sequence[bool], unasked: int) -> dict[str, int]:

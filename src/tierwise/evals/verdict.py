@@ -11,22 +11,27 @@ import numpy as np
 from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.evals.card import Card, Edit, Estimate, Judged, Kind, Robustness, rounded
+from tierwise.evals.certify import rows_of
 from tierwise.evals.evidence import Evidence
 from tierwise.evals.flips import flips
 from tierwise.evals.following import following
 from tierwise.evals.gates import needs
+from tierwise.evals.item import Split
 from tierwise.evals.judging import calibrated
 from tierwise.evals.measured import Measured, measure
 from tierwise.evals.options import Shown, baseline_option, dollars, option
 from tierwise.evals.reckon import MICRO, Bounded, Prices, Reckoned
 from tierwise.evals.rule import Case, Ruling, gained, rule
 from tierwise.evals.seal import Stored, changed, digest
+from tierwise.evals.signals import LOGPROB, of_observation
 from tierwise.evals.telling import adjustments, headline, reasons
 from tierwise.evals.ways import all_ways, alone
 from tierwise.statistics.certify import Labelled, certify, thresholds_from
 from tierwise.statistics.judge import corrected
 
 DAY_S = 86_400.0
+SURE = of_observation(LOGPROB)
+TUNE_AND_PROVE: tuple[Split, Split] = ("tune", "prove")
 
 
 def decide(evidence: Evidence, *, looked: bool = False, seals: Sequence[Stored] = ()) -> Card:
@@ -82,23 +87,26 @@ def _thresholds(evidence: Evidence, criteria: Criteria) -> dict[str, float]:
     The proof holds once, for the number of items that was planned: it is made at the end of a comparison alone.
     """
     found = {}
+    refused = {(one.item, one.subject) for one in evidence.observations if one.accepted is False and one.repeat == 0}
     for subject in evidence.header.subjects:
-        rows: dict[str, list[Labelled]] = {"tune": [], "prove": []}
-        sure = False
-        for row in evidence.observations:
-            if row.subject == subject.name and row.split in rows and row.outcome == "answered" and row.repeat == 0:
-                wrong = row.score is None or row.score < criteria.right_from
-                sure = sure or row.confidence is not None
-                confidence = None if row.accepted is False else row.confidence
-                rows[row.split].append(Labelled(confidence=confidence, wrong=wrong, cluster=row.cluster, item=row.item))
-        if not sure or subject.name == evidence.header.baseline or not rows["tune"]:
+        if subject.name == evidence.header.baseline:
+            continue
+        tune, proving = (
+            [
+                Labelled(
+                    confidence=None if (item, subject.name) in refused else row.confidence,
+                    wrong=row.wrong, cluster=row.cluster, item=item,
+                )
+                for item, row in rows_of(evidence, (subject.name,), split, criteria, SURE)[subject.name].items()
+            ]
+            for split in TUNE_AND_PROVE
+        )  # fmt: skip
+        if not any(one.confidence is not None for one in tune):
             continue
         given = (criteria.max_wrong, criteria.confidence, criteria.guarantee)
-        steps = thresholds_from(
-            rows["tune"], confidence=given[1], guarantee=given[2],
-            proving=len({row.cluster for row in rows["prove"]}) or None,
-        )  # fmt: skip
-        certified = certify(rows["prove"], steps, *given)
+        counted = len({one.cluster for one in proving}) or None
+        steps = thresholds_from(tune, confidence=given[1], guarantee=given[2], proving=counted)
+        certified = certify(proving, steps, *given)
         if certified.threshold is not None and certified.accepted:
             found[subject.name] = certified.threshold
     return found

@@ -222,6 +222,29 @@ def test_quality_is_that_of_the_model_alone_and_missing_answers_widen_it():
     assert holed.low < full.low - 0.015  # a tenth of prove's items are at their worst
 
 
+def test_what_is_missing_is_no_score_of_zero():
+    rows = drawn(1, 800, small=lambda draw: (-draw.random() / 10, True))
+    gone = {"outcome": "timeout", "score": None}
+    silent = [msgspec.structs.replace(one, **gone) if one.subject == "big" else one for one in rows]
+    found = prove(evidence(*silent), ("small",), now=0.0).certificate
+    assert found is not None
+    (quality,) = found.quality
+    assert (quality.score, quality.baseline_score, quality.difference) == (1.0, None, None)
+    assert quality.relative is None
+
+
+def test_what_another_model_answered_is_no_answer_of_the_one_that_is_certified():
+    rows = [seen(at, "small", -0.1, True, tune=at % 10 < 3, reached="big") for at in range(400)]
+    assert prove(evidence(*rows), ("small",), now=0.0).certificate is None
+
+
+def test_a_comparison_that_is_not_at_its_end_certifies_nothing():
+    known = evidence(*drawn(1, 400, small=honest))
+    early = msgspec.structs.replace(known.header, items={"tune": 120, "prove": 281})
+    with pytest.raises(ConfigError, match="280 of 281 items of the split prove"):
+        prove(msgspec.structs.replace(known, header=early), ("small",), now=0.0)
+
+
 def test_a_certificate_expires_and_knows_what_it_rests_on():
     found = certified(expires_days=7).certificate
     assert found is not None
