@@ -31,13 +31,47 @@ def estimate(expected: Estimate) -> str:
     return "\n".join(lines)
 
 
+Scores = Mapping[str, tuple[float, str]]
+
+
 def rows(found: Evidence) -> list[dict[str, Any]]:
     """Return what was seen of each subject, and of its difference from the baseline on the same items."""
     scores = {one.name: item_scores(found, one.name) for one in found.header.subjects}
-    return [_row(found, name, own, scores[found.header.baseline]) for name, own in scores.items()]
+    base = scores[found.header.baseline]
+    table = [_row(found, name, own, base) for name, own in scores.items()]
+    tests = [
+        None if row["baseline"] else _mcnemar(found, own, base) for row, own in zip(table, scores.values(), strict=True)
+    ]
+    return [row | {"mcnemar": test} for row, test in zip(table, _holm(tests), strict=True)]
 
 
-Scores = Mapping[str, tuple[float, str]]
+def _mcnemar(found: Evidence, own: Scores, base: Scores) -> dict[str, Any] | None:
+    """Count the items on which one of both alone is right, with the exact test of their being equals.
+
+    None where items are not independent of each other, as repeats and clusters of several are not.
+    """
+    both = own.keys() & base.keys()
+    if not both or found.header.repeats > 1 or len({own[item][1] for item in both}) < len(both):
+        return None
+    least = found.header.criteria.right_from
+    right = [(own[item][0] >= least, base[item][0] >= least) for item in both]
+    alone, baseline = (sum(pair == wanted for pair in right) for wanted in ((True, False), (False, True)))
+    try:
+        from tierwise.statistics.paired import mcnemar
+    except ImportError:
+        return None
+    return {"alone_right": alone, "baseline_alone_right": baseline, "p": mcnemar(alone, baseline)}
+
+
+def _holm(tests: Sequence[dict[str, Any] | None]) -> list[dict[str, Any] | None]:
+    """Add what each p-value is among so many."""
+    made = [one for one in tests if one is not None]
+    if not made:
+        return list(tests)
+    from tierwise.statistics.paired import holm
+
+    adjusted = iter(holm([one["p"] for one in made]))
+    return [None if one is None else one | {"p_holm": next(adjusted)} for one in tests]
 
 
 def item_scores(found: Evidence, subject: str) -> Scores:
@@ -119,6 +153,7 @@ def in_words(found: Evidence, folder: Path) -> str:
     told = [f"{head.workflow}, run {head.run}: {splits} items, scored by {head.scorer}"]
     columns = ("", head.metric, "difference", "p50 ms", "p95 ms", "$ an item", "missing")
     told.append(table(columns, [_line(row) for row in seen]))
+    told += [line for row in seen if (line := _tested(found, row)) is not None]
     told += [line for row in seen if (line := _judged(found, row)) is not None]
     told.append(
         f"{head.criteria.confidence:.0%} intervals, by clusters; latency at {head.criteria.concurrency} calls at once."
@@ -150,6 +185,17 @@ def _share(found: Mapping[str, Any] | None, sign: str) -> str:
     mean = f"{100 * found['mean']:{sign}.1f}"
     return (
         mean if found["low"] is None else f"{mean} ({100 * found['low']:{sign}.1f} to {100 * found['high']:{sign}.1f})"
+    )
+
+
+def _tested(found: Evidence, row: Mapping[str, Any]) -> str | None:
+    test = row["mcnemar"]
+    if test is None:
+        return None
+    p = f"p {test['p']:.2g}" + (f", {test['p_holm']:.2g} by Holm" if len(found.header.subjects) > 2 else "")
+    return (
+        f"{row['subject']} alone is right on {test['alone_right']:,} items, {found.header.baseline} alone on "
+        f"{test['baseline_alone_right']:,}; of equals (exact McNemar) {p}"
     )
 
 

@@ -53,11 +53,6 @@ def certified_items(max_wrong: float, wrong: int = 0, confidence: float = 0.95) 
     return many
 
 
-def detectable(n: int, discordance: float, confidence: float = 0.95, power: float = 0.8) -> float | None:
-    """Return the margin that N items can prove of an equal candidate; None with no items."""
-    return math.sqrt(_effort(confidence, power) * discordance / n) if n else None
-
-
 def design_effect(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
     """Return how many times more items clusters make necessary than independent items would; 1 where unknown."""
     clustered = difference(values, clusters)

@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tierwise.cli.compare_report import as_json, estimate, in_words, quantile
@@ -48,6 +49,16 @@ def test_repeats_of_an_item_are_its_mean() -> None:
     ]
     small = as_json(found(*rows), RUN)["subjects"][0]
     assert (small["quality"]["mean"], small["quality"]["items"], small["scored"]) == (0.75, 2, 4)
+
+
+def test_who_alone_is_right_is_counted_and_tested_exactly() -> None:
+    rows = [one for n in range(12) for one in (seen(n, "small", float(n < 3)), seen(n, "large", float(n >= 3)))]
+    test = as_json(found(*rows), RUN)["subjects"][0]["mcnemar"]
+    assert (test["alone_right"], test["baseline_alone_right"]) == (3, 9)
+    assert test["p"] == test["p_holm"] == pytest.approx(0.146, abs=0.001)
+    assert "p 0.15" in in_words(found(*rows), RUN)
+    twice = [msgspec.structs.replace(one, cluster="one") for one in rows]
+    assert as_json(found(*twice), RUN)["subjects"][0]["mcnemar"] is None, "items of one cluster are not independent"
 
 
 def test_what_is_not_metered_costs_nothing_known() -> None:

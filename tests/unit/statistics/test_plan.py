@@ -12,7 +12,6 @@ from tierwise.statistics.interval import upper_bound
 from tierwise.statistics.plan import (
     certified_items,
     design_effect,
-    detectable,
     paired_items,
     sequential_items,
     unpaired_items,
@@ -64,11 +63,6 @@ def test_looking_all_the_time_costs_some_items_at_the_most_but_not_a_third_more(
     fixed, looked = paired_items(margin, discordance, power=power), sequential_items(margin, discordance, power=power)
     assert fixed is not None and looked is not None
     assert fixed <= looked <= math.ceil(1.34 * fixed)
-
-
-def test_what_is_detectable_is_what_was_planned() -> None:
-    assert detectable(6183, 0.1) == pytest.approx(0.01, rel=1e-3)
-    assert detectable(0, 0.1) is None
 
 
 def test_planned_items_have_the_power_that_was_asked_for() -> None:
