@@ -25,13 +25,14 @@ from tierwise.cli.released import in_force
 from tierwise.config import Settings
 from tierwise.core.call import Hints
 from tierwise.core.criteria import Criteria
+from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.evals import answers, evidence, judging, runs, subjects, weights
 from tierwise.evals.asking import Ask, in_process
 from tierwise.evals.bundles import bundle_now
 from tierwise.evals.calls import Making, Progress
 from tierwise.evals.data.read import Dataset, read
-from tierwise.evals.estimate import Estimate, estimated
+from tierwise.evals.estimate import Estimate, estimated, judged
 from tierwise.evals.evidence import Evidence, Header, Resealed, Subject, Writer
 from tierwise.evals.item import Item
 from tierwise.evals.order import chosen, session_of
@@ -100,7 +101,7 @@ async def compared(
         if judge is not None:
             judging.refuse_relatives(judge, _family(scene.rules, judge), header.subjects)
         with runs.held(folder):
-            _agree(_expected(scene, plan, folder), yes=wanted.yes)
+            _agree(_expected(scene, plan, folder, judge), yes=wanted.yes)
             _begin(folder, scene, header, going_on=going_on)
             await _asked(scene, plan, folder, judge, progress)
         return folder
@@ -246,9 +247,19 @@ def _left(plan: Plan, folder: Path) -> list[answers.Key]:
     return [key for key in plan.keys if key not in done]
 
 
-def _expected(scene: Scene, plan: Plan, folder: Path) -> Estimate:
+def _expected(scene: Scene, plan: Plan, folder: Path, judge: str | None) -> Estimate:
     gateway = bootstrap.dry_gateway(scene.settings)
-    return estimated(plan, _left(plan, folder), lambda body, hints: gateway.route(chat.decode_request(body, hints)))
+
+    def route(body: bytes, hints: Hints) -> Decision:
+        return gateway.route(chat.decode_request(body, hints))
+
+    found = estimated(plan, _left(plan, folder), route)
+    if judge is None:
+        return found
+    known = () if scene.known is None else scene.known.judgements
+    over = {(one.item, one.first, one.repeat) for one in known if one.judge == judge}
+    left = [key for key in plan.keys if key[1] != plan.header.baseline and key not in over]
+    return msgspec.structs.replace(found, judge=judged(plan, left, judge, route))
 
 
 def _agree(expected: Estimate, *, yes: bool) -> None:
@@ -257,6 +268,8 @@ def _agree(expected: Estimate, *, yes: bool) -> None:
     nobody = next((one for one in expected.shares if one.denied and one.denied == one.calls), None)
     if nobody is not None:
         raise ConfigError(f"{nobody.subject} may answer none of the items: {nobody.why}", key="--candidates")
+    if expected.judge is not None and expected.judge.denied and expected.judge.denied == expected.judge.calls:
+        raise ConfigError(f"{expected.judge.subject} may judge none of the answers: {expected.judge.why}", key="judge")
     if expected.cost_usd <= ASK_ABOVE_USD or yes:
         return
     if sys.stdin is None or not sys.stdin.isatty() or not typer.confirm("Ask them?", err=True):

@@ -3,6 +3,7 @@
 Invariant: an unknown price is no price: it is told as unknown, never counted as 0.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
@@ -10,11 +11,12 @@ import msgspec
 
 from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
-from tierwise.core.label import Label
 from tierwise.evals.answers import Key
+from tierwise.evals.judging import request
 from tierwise.evals.run import Plan
 
-ASSUMED_JUDGEMENT_TIMES = 2
+ORDERS = 2
+ASSUMED_WORD, ASSUMED_WORDS = "word ", 300
 Route = Callable[[bytes, Hints], Decision]
 
 
@@ -29,21 +31,23 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What all subjects have before them."""
+    """What all subjects have before them, and who judges their answers."""
 
     items: int
     repeats: int
     shares: tuple[Share, ...]
+    judge: Share | None = None
 
     @property
     def calls(self) -> int:
-        """How many calls are left to make."""
+        """How many calls to the subjects are left to make."""
         return sum(one.calls for one in self.shares)
 
     @property
     def cost_usd(self) -> Decimal:
-        """What the calls cost about, whichever of a route's models answers."""
-        return sum((one.cost_usd for one in self.shares), Decimal(0))
+        """What the calls cost about, whichever of a route's models answers, and judging what they say."""
+        judging = Decimal(0) if self.judge is None else self.judge.cost_usd
+        return sum((one.cost_usd for one in self.shares), judging)
 
 
 def estimated(plan: Plan, left: Sequence[Key], route: Route) -> Estimate:
@@ -65,11 +69,24 @@ def estimated(plan: Plan, left: Sequence[Key], route: Route) -> Estimate:
     return Estimate(items=len(plan.items), repeats=plan.header.repeats, shares=tuple(shares.values()))
 
 
-def judged(expected: Estimate, plan: Plan, body: Callable[[], bytes], label: Label | None, route: Route) -> Decimal:
-    """Estimate what a judge costs, from one request to it: each pair is asked about in both orders."""
-    decision = route(body(), Hints(workflow=plan.header.workflow, label=label))
-    pairs = (len(plan.header.subjects) - 1) * expected.items * expected.repeats
-    return ASSUMED_JUDGEMENT_TIMES * pairs * _cost(decision)
+def judged(plan: Plan, left: Sequence[Key], judge: str, route: Route) -> Share:
+    """Estimate what a judge has before it: each of these answers beside the baseline's, in both orders.
+
+    Answers are not there yet: they are taken to be of a length that few exceed.
+    """
+    calls, cost, why, denied = 0, Decimal(0), "", 0
+    seen: dict[str, Decision] = {}
+    for item, subject, _ in left:
+        if item not in seen:
+            asked = plan.items[item]
+            candidate = next(one for one in plan.header.subjects if one.name == subject)
+            text = ASSUMED_WORD * ASSUMED_WORDS
+            body = request(judge, json.loads(plan.body(asked, candidate)), asked, text, text)
+            seen[item] = route(body, Hints(workflow=plan.header.workflow, label=asked.label))
+        refused = seen[item].error
+        calls, denied, why = calls + ORDERS, denied + ORDERS * (refused is not None), why or refused or ""
+        cost += ORDERS * _cost(seen[item])
+    return Share(subject=judge, calls=calls, cost_usd=cost, denied=denied, why=why)
 
 
 def _routed(plan: Plan, key: Key, route: Route) -> Share:
