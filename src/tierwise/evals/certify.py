@@ -17,9 +17,8 @@ from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.evals.bundles import together
-from tierwise.evals.evidence import Evidence, Subject
+from tierwise.evals.evidence import Evidence, Subject, itself
 from tierwise.evals.item import Split
-from tierwise.evals.measured import itself
 from tierwise.evals.signals import LOGPROB, Signal, of_observation
 from tierwise.statistics.certify import Certified, Labelled, certify, one_of_each, thresholds_from
 from tierwise.statistics.interval import upper_bound

@@ -156,6 +156,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
 
 
+def itself(subject: Subject, row: Observation) -> bool:
+    """Say whether a subject answered itself: what another model answered in its place is not its own."""
+    return subject.model.startswith("auto") or row.reached is None or row.reached == subject.model
+
+
 def read(path: Path) -> Evidence:
     """Read a file. ConfigError where it is none, with the line that cannot be read."""
     try:

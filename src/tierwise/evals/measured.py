@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from tierwise.core.label import Tier
-from tierwise.evals.evidence import Evidence, Observation, Subject
+from tierwise.evals.evidence import Evidence, Observation, Subject, itself
 
 Column = np.ndarray[Any, np.dtype[np.float64]]
 ANSWERING = frozenset({"answered", "timeout", "refusal", "truncated", "unparsed", "scorer_failed"})
@@ -175,11 +175,6 @@ class _Reading:
 def credited(subject: Subject, row: Observation) -> bool:
     """Say whether a row is an answer of this subject that has a score."""
     return row.outcome == "answered" and row.score is not None and itself(subject, row)
-
-
-def itself(subject: Subject, row: Observation) -> bool:
-    """Say whether a subject answered itself: what another model answered in its place is not its own."""
-    return subject.model.startswith("auto") or row.reached is None or row.reached == subject.model
 
 
 def _outcomes(rows: Sequence[Observation], own: Sequence[bool], unasked: int) -> dict[str, int]:
