@@ -15,7 +15,7 @@ import msgspec
 from tierwise.cli.options import table
 from tierwise.evals.estimate import Estimate
 from tierwise.evals.evidence import Evidence
-from tierwise.evals.judging import calibrated, tally
+from tierwise.evals.judges import calibrated, tally
 
 WITHOUT = "Intervals need the extra `evals`: pip install 'tierwise[evals]'"
 

@@ -19,7 +19,7 @@ from tierwise.core.label import Tier
 from tierwise.evals.bundles import together
 from tierwise.evals.evidence import Evidence, Subject, itself
 from tierwise.evals.item import Split
-from tierwise.evals.signals import LOGPROB, Signal, of_observation
+from tierwise.evals.signals import LOGPROB, Row, Rows, Signal, of_observation, rows_of
 from tierwise.statistics.certify import Certified, Labelled, certify, one_of_each, thresholds_from
 from tierwise.statistics.interval import upper_bound
 from tierwise.statistics.paired import bounded, gap
@@ -32,18 +32,6 @@ CAUTION = 0.95
 steps fall short of their end, so that the next one is lost; more keeps less of the first (tried with 0.8 to 0.99)."""
 SURE = math.inf
 """The confidence of what an earlier step has accepted."""
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step said of one item."""
-
-    cluster: str
-    confidence: float | None
-    wrong: bool
-
-
-Rows = Mapping[str, Mapping[str, Row]]
-"""By subject, then by item."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,30 +113,6 @@ def _chosen(evidence: Evidence, order: Sequence[str]) -> list[Subject]:
 
 
 # rows
-
-
-def rows_of(evidence: Evidence, names: Sequence[str], split: Split, criteria: Criteria, read: Signal) -> Rows:
-    """Return the first answers to the items of a split that every one of these subjects was asked.
-
-    What another model answered in a subject's place is no answer of its own.
-    """
-    subjects = {one.name: one for one in evidence.header.subjects if one.name in names}
-    words = {(one.item, one.subject): one.right for one in evidence.reviews if one.repeat == 0}
-    found: dict[str, dict[str, Row]] = {name: {} for name in names}
-    for one in evidence.observations:
-        if one.split != split or one.repeat or one.subject not in found:
-            continue
-        own = itself(subjects[one.subject], one)
-        right = own and one.outcome == "answered" and one.score is not None and one.score >= criteria.right_from
-        # A gate that refuses what counts as an answer asks for more confidence: that is what is chosen here.
-        sure = None if not own or (one.accepted is False and one.outcome != "answered") else read(one)
-        found[one.subject][one.item] = Row(
-            cluster=one.cluster,
-            confidence=None if sure is None or math.isnan(sure) else sure,
-            wrong=not words.get((one.item, one.subject), right),
-        )
-    common = set.intersection(*(set(items) for items in found.values()))
-    return {name: {item: row for item, row in items.items() if item in common} for name, items in found.items()}
 
 
 def _clusters(rows: Rows) -> int:

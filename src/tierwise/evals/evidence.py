@@ -21,6 +21,8 @@ from tierwise.evals.item import Split
 
 OutcomeClass = Literal["answered", "timeout", "refusal", "truncated", "unparsed", "failed", "denied", "scorer_failed"]
 """Only `answered` has a score. `denied`: policy or budget let nobody be asked. Missing is never zero."""
+TIE = "tie"
+"""A judge's word that neither answer is better."""
 FORMAT = 1
 
 

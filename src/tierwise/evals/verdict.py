@@ -11,19 +11,18 @@ import numpy as np
 from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.evals.card import Card, Edit, Estimate, Judged, Kind, Robustness, rounded
-from tierwise.evals.certify import rows_of
 from tierwise.evals.evidence import Evidence
 from tierwise.evals.flips import flips
 from tierwise.evals.following import following
 from tierwise.evals.gates import needs
 from tierwise.evals.item import Split
-from tierwise.evals.judging import calibrated
+from tierwise.evals.judges import calibrated
 from tierwise.evals.measured import Measured, measure
 from tierwise.evals.options import Shown, baseline_option, dollars, option
 from tierwise.evals.reckon import MICRO, Bounded, Prices, Reckoned
 from tierwise.evals.rule import Case, Ruling, gained, rule
 from tierwise.evals.seal import Stored, changed, digest
-from tierwise.evals.signals import LOGPROB, of_observation
+from tierwise.evals.signals import LOGPROB, of_observation, rows_of
 from tierwise.evals.telling import adjustments, headline, reasons
 from tierwise.evals.ways import all_ways, alone
 from tierwise.statistics.certify import Labelled, certify, thresholds_from

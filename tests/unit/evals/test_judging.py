@@ -9,7 +9,8 @@ from tierwise.core.errors import ConfigError
 from tierwise.evals.answers import Answered
 from tierwise.evals.evidence import Evidence, Header, Judgement, Observation, Review, Seal, Subject
 from tierwise.evals.item import Item
-from tierwise.evals.judging import Tally, calibrated, refuse_relatives, request, tally, verdict, winner
+from tierwise.evals.judges import Tally, calibrated, tally, winner
+from tierwise.evals.judging import refuse_relatives, request, verdict
 
 
 def said(text: str | None, outcome: Any = "answered") -> Answered:
