@@ -6,7 +6,6 @@ outcome class of its own; none is counted as zero, and none disappears.
 
 import hashlib
 import importlib
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,9 @@ from tierwise.evals.seal import sealed
 from tierwise.gateway.workflow import Workflow
 
 TOOLS = {"promptfoo": "promptfoo", "inspect": "Inspect", "lm_eval": "lm-evaluation-harness"}
+
+MOST = 1e15
+"""More than anybody spends or waits, and less than what a float cannot hold."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +99,7 @@ class Gathered:
 
 def share(value: Any) -> float | None:
     """Return a score between 0 and 1, None for what is none."""
-    if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
+    if isinstance(value, bool | int | float) and 0 <= value <= 1:  # not for what is no number, nor too large for one
         return float(value)
     return None
 
@@ -109,7 +111,7 @@ def whole(value: Any) -> int | None:
 
 def positive(value: Any) -> float | None:
     """Return a measured amount, None for what is none."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
     return float(value) if known else None
 
 
