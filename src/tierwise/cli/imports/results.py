@@ -134,8 +134,10 @@ def decoded(path: Path, data: bytes) -> Any:
         import json
 
         try:
-            return json.loads(data, parse_constant=lambda _word: None)
-        except (ValueError, RecursionError) as error:
+            found = json.loads(data, parse_constant=lambda _word: None)
+            msgspec.json.encode(found)  # half a character is read, and is none
+            return found
+        except (ValueError, OverflowError, RecursionError) as error:
             raise ConfigError(f"{path} is not JSON: {error}", file=str(path)) from error
 
 
