@@ -109,7 +109,7 @@ class World:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "World":
         return cls(
-            margin=float(rng.choice((0.04, 0.05, 0.06, 0.08))),
+            margin=float(rng.choice((0.03, 0.04, 0.05, 0.06))),
             base=rng.uniform(0.7, 0.92),
             together=rng.uniform(0.4, 0.7),
             cluster=rng.uniform(0, 0.3),

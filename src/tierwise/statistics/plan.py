@@ -12,7 +12,7 @@ from scipy.special import bdtr
 from scipy.stats import norm
 
 from tierwise.statistics.paired import difference
-from tierwise.statistics.sequence import SLOPE, Wall, crossed
+from tierwise.statistics.sequence import SLOPE, UNSEEN, Wall, crossed
 
 
 def paired_items(
@@ -36,7 +36,9 @@ def sequential_items(
     """Return the items to plan for where one looks all the time (`sequence`), and stops at the first proof."""
     start = Wall.of(1 - confidence).start
     drift = brentq(lambda drift: crossed(start, SLOPE - drift) - power, 0, 40)
-    return _items(float(drift) ** 2, discordance - difference**2, margin + difference)
+    items = _items(float(drift) ** 2, discordance - difference**2, margin + difference)
+    # what sequences add for the unseen: n items with a variance of v + UNSEEN / n need n = items * (1 + UNSEEN / (v n))
+    return items and math.ceil(items / 2 + math.sqrt(items**2 / 4 + items * UNSEEN / max(discordance, 1e-9)))
 
 
 def certified_items(max_wrong: float, wrong: int = 0, confidence: float = 0.95) -> int:
