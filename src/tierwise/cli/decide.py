@@ -18,12 +18,11 @@ from tierwise.cli.verdict_card import page
 from tierwise.core.errors import ConfigError
 from tierwise.evals.card import Card, to_json
 from tierwise.evals.evidence import Evidence, read
-from tierwise.evals.runs import EVIDENCE, folder, named
+from tierwise.evals.runs import EVIDENCE, REPORT, folder, named
 from tierwise.evals.seal import Stored, changed, seals
 from tierwise.ledger.export import complete
 
 LOOKED = "looked"
-REPORT = "report.html"
 NEGATIVE = 1
 WIDTH = 110
 
@@ -62,9 +61,13 @@ def decide(
     found = _find(workflow, run, evidence, file)
     card = _card(found)
     data = to_json(card)
-    for path, made in ((out, data), (html, b"" if html is None else _html(found, card))):
-        if path is not None:
-            _write(path, made)
+    if out is not None:
+        _write(out, data)
+    if html is not None:
+        _write(html, _html(found, card))
+    if evidence is None:  # where a server shows it
+        with complete(found.place.parent / REPORT) as part:
+            part.write_bytes(_html(found, card))
     if as_json:
         sys.stdout.write(data.decode() + "\n")
     else:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.ledger.lock import WriterLock
 
-EVIDENCE, ANSWERS = "evidence.jsonl", "answers.jsonl"
+EVIDENCE, ANSWERS, REPORT = "evidence.jsonl", "answers.jsonl", "report.html"
 _RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
