@@ -5,6 +5,7 @@ A log is of one model; a sample is an item, an epoch a repeat. The first scorer 
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def _unpacked(path: Path, data: bytes) -> tuple[dict[str, Any], list[dict[str, A
             header = {} if first is None else table(decoded(path, archive.read(first)))
             samples = [name for name in names if name.startswith("samples/") and name.endswith(".json")]
             return header, [table(decoded(path, archive.read(name))) for name in samples]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, zlib.error) as error:
         raise ConfigError(
             f"{path} cannot be unpacked ({error}): `inspect log convert --to json` writes it as JSON", file=str(path)
         ) from error

@@ -6,7 +6,7 @@ outcome class of its own; none is counted as zero, and none disappears.
 
 import hashlib
 import importlib
-import math
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,6 +28,9 @@ from tierwise.evals.seal import sealed
 from tierwise.gateway.workflow import Workflow
 
 TOOLS = {"promptfoo": "promptfoo", "inspect": "Inspect", "lm_eval": "lm-evaluation-harness"}
+
+MOST_COUNTED = 10**12
+"""No count that a tool tells of is larger."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,19 +100,19 @@ class Gathered:
 
 def share(value: Any) -> float | None:
     """Return a score between 0 and 1, None for what is none."""
-    if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
+    if isinstance(value, bool | int | float) and 0 <= value <= 1:  # NaN is neither
         return float(value)
     return None
 
 
 def whole(value: Any) -> int | None:
     """Return a count, None for what is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_COUNTED else None
 
 
 def positive(value: Any) -> float | None:
     """Return a measured amount, None for what is none."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
     return float(value) if known else None
 
 
