@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tierwise.cli.options import table
+from tierwise.cli.options import plain, table
 from tierwise.evals.calibration import calibrated
 from tierwise.evals.estimate import Estimate
 from tierwise.evals.evidence import Evidence
@@ -127,7 +127,7 @@ def in_words(found: Evidence, folder: Path) -> str:
     if any(row["quality"] is not None and row["quality"]["low"] is None for row in seen):
         told.append(WITHOUT)
     told += [f"Evidence: {folder / 'evidence.jsonl'}", f"Next: tierwise decide {head.workflow}"]
-    return "\n".join(told) + "\n"
+    return "".join(f"{plain(line)}\n" for one in told for line in one.split("\n"))
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
