@@ -94,7 +94,9 @@ async def compared(
         folder = runs.folder(home, name) / header.run
         if wanted.rescore and scene.known is not None:
             before = runs.folder(home, name) / scene.known.header.run
-            rescored(scene.known, header, before, folder, plan.items, by)
+            rescored(scene.known, header, before, folder, {one.id: one for one in scene.dataset.items}, by)
+            if (before / runs.LOOKED).exists():
+                (folder / runs.LOOKED).touch(mode=0o600)
             return folder
         judge = wanted.judge or scene.workflow.judge
         if judge is not None:
@@ -157,8 +159,7 @@ async def _new(scene: Scene, by: Scorer, wanted: Wanted) -> Header:
     items = _fitting(scene, 0, by)[: wanted.limit]
     if old is not None:
         _check_data(old.header, scene)
-        items = _fitting(scene, old.header.seed, by)[: sum(old.header.items.values())]
-    if not items:
+    elif not items:
         raise ConfigError(f"{scene.dataset.name}: no item outside of `train` that has a reference to score by")
     who = [one.name for one in old.header.subjects] if old is not None else []
     named = subjects.names(scene.rules, workflow, who[:-1] or wanted.candidates, who[-1] if who else wanted.baseline)
@@ -171,14 +172,31 @@ async def _new(scene: Scene, by: Scorer, wanted: Wanted) -> Header:
         baseline=named[-1],
         subjects=await _subjects(scene, named),
         dataset=scene.dataset.digest,
-        items={split: count for split in ("tune", "prove") if (count := sum(one.split == split for one in items))},
+        items=_counted(items) if old is None else old.header.items,
         criteria=criteria,
         seal=seal(folder, criteria, now),
         scorer=by.spec,
         metric=by.metric,
         repeats=old.header.repeats if old is not None else wanted.repeats,
-        environment=found | ({"rescored": old.header.run} if old is not None else {}),
+        environment=found,
+        earlier=_earlier(scene) if old is None else old.header.earlier,
+        rescored="" if old is None else old.header.rescored or old.header.run,
     )
+
+
+def _counted(items: Sequence[Item]) -> dict[str, int]:
+    return {split: count for split in ("tune", "prove") if (count := sum(one.split == split for one in items))}
+
+
+def _earlier(scene: Scene) -> int:
+    """Count the comparisons of the same items that have answers; one that cannot be read is none."""
+    count = 0
+    for place in runs.runs(scene.settings.home, scene.workflow.name):
+        with contextlib.suppress(ConfigError):
+            known = evidence.read(place / runs.EVIDENCE)
+            same = known.header.dataset == scene.dataset.digest and not known.header.rescored
+            count += same and bool(known.observations)
+    return count
 
 
 async def _again(scene: Scene) -> Header:

@@ -47,7 +47,11 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="kind"):
-    """What is compared, on what, by which rule. `dataset` and `items` name the rows; `environment` is for people."""
+    """What is compared, on what, by which rule. `dataset` and `items` name the rows; `environment` is for people.
+
+    `earlier` comparisons of the same items had answers when this one began. `rescored` names the run whose answers
+    these are, where they were scored anew.
+    """
 
     run: str
     workflow: str
@@ -63,6 +67,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
     repeats: int = 1
     seed: int = 0
     format: int = FORMAT
+    earlier: int = 0
+    rescored: str = ""
     environment: dict[str, str] = {}
 
 
