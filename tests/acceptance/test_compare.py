@@ -228,3 +228,18 @@ def test_a_scorer_that_needs_no_reference_scores_the_same_items_and_a_repetition
     assert Path(again["evidence"]).with_name("looked").exists(), "who has looked has looked"
     third = installed.json("compare", "echo", "--config", config)
     assert [evidence.read(Path(one["evidence"])).header.earlier for one in (told, again, third)] == [0, 0, 1]
+
+
+def test_what_a_judge_costs_is_agreed_to_before(installed: Installed, up: ScriptedUpstream, tmp_path: Path) -> None:
+    write_items(tmp_path / "items.jsonl", 40)
+    price = "price = {input_usd_per_mtok = 2000, output_usd_per_mtok = 2000}"
+    more = f'[[model]]\nid = "judge"\nendpoint = "up"\nfamily = "umpire"\nserved_name = "good"\n{price}'
+    config = str(write_config(tmp_path, up, {"small": "bad?text=no", "large": "good"}, more=more))
+    refused = installed.run("compare", "echo", "--config", config, "--judge", "judge", code=2)
+    assert "judge, judging: 80 calls, about $" in refused.stderr and "--yes" in refused.stderr
+    assert not up.asked
+    installed.run("compare", "echo", "--config", config)
+    asked = len(up.asked)
+    refused = installed.run("compare", "echo", "--config", config, "--judge", "judge", "--resume", code=2)
+    assert "80 calls" in refused.stderr
+    assert len(up.asked) == asked

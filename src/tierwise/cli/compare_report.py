@@ -25,7 +25,7 @@ def estimate(expected: Estimate) -> str:
     """Say what is about to be asked."""
     times = f", {expected.repeats} times" if expected.repeats > 1 else ""
     lines = [f"{expected.calls:,} calls: {expected.items:,} items{times}, {len(expected.shares)} subjects."]
-    for one in expected.shares:
+    for one in expected.all:
         cost = f"about ${one.cost_usd:.2f}" if one.cost_usd else "no metered cost"
         denied = f"; {one.denied:,} would go to nobody: {one.why}" if one.denied else ""
         lines.append(f"  {one.subject}: {one.calls:,} calls, {cost}{denied}")

@@ -25,13 +25,14 @@ from tierwise.cli.released import in_force
 from tierwise.config import Settings
 from tierwise.core.call import Hints
 from tierwise.core.criteria import Criteria
+from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.evals import answers, evidence, judging, runs, subjects, weights
 from tierwise.evals.asking import Ask, in_process
 from tierwise.evals.bundles import bundle_now
 from tierwise.evals.calls import Making, Progress
 from tierwise.evals.data.read import Dataset, read
-from tierwise.evals.estimate import Estimate, estimated
+from tierwise.evals.estimate import Estimate, estimated, with_judge
 from tierwise.evals.evidence import Evidence, Header, Resealed, Subject, Writer
 from tierwise.evals.item import Item
 from tierwise.evals.order import chosen, session_of
@@ -102,7 +103,7 @@ async def compared(
         if judge is not None:
             judging.refuse_relatives(judge, _family(scene.rules, judge), header.subjects)
         with runs.held(folder):
-            _agree(_expected(scene, plan, folder), yes=wanted.yes)
+            _agree(_expected(scene, plan, folder, judge), yes=wanted.yes)
             _begin(folder, scene, header, going_on=going_on)
             await _asked(scene, plan, folder, judge, progress)
         return folder
@@ -264,9 +265,21 @@ def _left(plan: Plan, folder: Path) -> list[answers.Key]:
     return [key for key in plan.keys if key not in done]
 
 
-def _expected(scene: Scene, plan: Plan, folder: Path) -> Estimate:
+def _expected(scene: Scene, plan: Plan, folder: Path, judge: str | None) -> Estimate:
     gateway = bootstrap.dry_gateway(scene.settings)
-    return estimated(plan, _left(plan, folder), lambda body, hints: gateway.route(chat.decode_request(body, hints)))
+
+    def route(body: bytes, hints: Hints) -> Decision:
+        return gateway.route(chat.decode_request(body, hints))
+
+    def about(item: Item) -> bytes:
+        asked = json.loads(plan.body(item, plan.header.subjects[0]))
+        return judging.request(judge or "", asked, item, *[judging.ASSUMED_ANSWER] * 2)
+
+    expected = estimated(plan, _left(plan, folder), route)
+    if judge is None:
+        return expected
+    made = sum(1 for _ in answers.read(folder / judging.JUDGED))
+    return with_judge(expected, plan, judge, about, made, route)
 
 
 def _agree(expected: Estimate, *, yes: bool) -> None:
