@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tierwise.cli.imports.results import Gathered, Result, amount, decoded, positive, share, table, whole
+from tierwise.cli.imports.results import MOST_REPEATS, Gathered, Result, amount, decoded, positive, share, table, whole
 from tierwise.core.errors import ConfigError
 from tierwise.evals.data.rows import MAX_BYTES
 from tierwise.evals.evidence import OutcomeClass
@@ -80,7 +80,7 @@ def _sample(sample: dict[str, Any], model: str, found: Gathered) -> None:
         Result(
             item=found.item(fields, only, ident=str(sample.get("id", ""))),
             subject=model,
-            repeat=epoch - 1 if isinstance(epoch, int) and epoch > 0 else 0,
+            repeat=epoch - 1 if isinstance(epoch, int) and 0 < epoch <= MOST_REPEATS else 0,
             outcome=outcome,
             score=values.get(found.metric),
             scores=values,

@@ -6,7 +6,6 @@ outcome class of its own; none is counted as zero, and none disappears.
 
 import hashlib
 import importlib
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,8 +28,8 @@ from tierwise.gateway.workflow import Workflow
 
 TOOLS = {"promptfoo": "promptfoo", "inspect": "Inspect", "lm_eval": "lm-evaluation-harness"}
 
-MOST_COUNTED = 10**12
-"""No count that a tool tells of is larger."""
+MOST_COUNTED, MOST_MEASURED, MOST_REPEATS = 10**12, 1e9, 10**6
+"""What a tool tells that is more was not measured; evidence would not hold it."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +111,7 @@ def whole(value: Any) -> int | None:
 
 def positive(value: Any) -> float | None:
     """Return a measured amount, None for what is none."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_MEASURED
     return float(value) if known else None
 
 

@@ -111,5 +111,6 @@ def test_an_archive_that_is_damaged_is_refused_in_words(tmp_path: Path) -> None:
 
 def test_numbers_beyond_all_measure_are_not_taken_for_measured(tmp_path: Path) -> None:
     usage = {"input_tokens": 10**400, "output_tokens": 10**13, "total_cost": 10**400}
-    result = log(tmp_path, sample(1, "C", total_time=10**400, model_usage={"m": usage})).results[0]
+    result = log(tmp_path, sample(1, "C", total_time=10**400, epoch=10**400, model_usage={"m": usage})).results[0]
     assert (result.duration_ms, result.input_tokens, result.output_tokens, result.cost_usd) == (None,) * 4
+    assert result.repeat == 0
