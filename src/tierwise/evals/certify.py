@@ -79,6 +79,7 @@ def prove(
     """
     criteria = evidence.resealed[-1].criteria if evidence.resealed else evidence.header.criteria
     chosen = _chosen(evidence, order)
+    _refuse_early(evidence)
     rows = {split: _rows(evidence, order, split, criteria, read or of_observation(signal)) for split in _SPLITS}
     counts = {split: _clusters(found) for split, found in rows.items()}
     if not all(counts.values()):
@@ -89,6 +90,17 @@ def prove(
     if any(step.accepts.threshold is not None for step in steps):
         certificate = _certificate(evidence, chosen, criteria, steps, now, counts["prove"])
     return Proven(certificate=certificate, criteria=criteria, steps=steps, tune=counts["tune"], prove=counts["prove"])
+
+
+def _refuse_early(evidence: Evidence) -> None:
+    """Raise ConfigError before the planned end: bounds that are read on the way until they pass do not hold."""
+    seen = len({one.item for one in evidence.observations if one.split == "prove"})
+    planned = evidence.header.items.get("prove", 0)
+    if seen < planned:
+        raise ConfigError(
+            f"run {evidence.header.run} is not at its end ({seen:,} of {planned:,} items of prove), and nothing is "
+            f"certified before; go on with `tierwise compare {evidence.header.workflow} --run {evidence.header.run}`"
+        )
 
 
 _SPLITS: tuple[Split, ...] = ("tune", "prove")

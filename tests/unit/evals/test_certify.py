@@ -274,3 +274,13 @@ def test_candidates_that_were_measured_under_other_prompts_have_no_certificate_t
     other = msgspec.structs.replace(known.header, subjects=(subject("small", prompt="x"), *known.header.subjects[1:]))
     with pytest.raises(ConfigError, match="differ in more than their models"):
         prove(msgspec.structs.replace(known, header=other), ("small",), now=0.0)
+
+
+def test_nothing_is_certified_on_the_way() -> None:
+    known = evidence(*drawn(1, 400, small=honest))
+    rows = len({one.item for one in known.observations if one.split == "prove"})
+    whole = msgspec.structs.replace(known, header=msgspec.structs.replace(known.header, items={"prove": rows}))
+    assert prove(whole, ["small"], 0.0) == prove(known, ["small"], 0.0)
+    early = msgspec.structs.replace(known, header=msgspec.structs.replace(known.header, items={"prove": rows + 1}))
+    with pytest.raises(ConfigError, match="not at its end"):
+        prove(early, ["small"], 0.0)

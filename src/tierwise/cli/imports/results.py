@@ -28,8 +28,8 @@ from tierwise.gateway.workflow import Workflow
 
 TOOLS = {"promptfoo": "promptfoo", "inspect": "Inspect", "lm_eval": "lm-evaluation-harness"}
 
-MOST = 1e15
-"""More than anybody spends or waits, and less than what a float cannot hold."""
+MOST_COUNTED, MOST_MEASURED, MOST_REPEATS = 10**12, 1e9, 10**6
+"""What a tool tells that is more was not measured; evidence would not hold it."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,19 +99,19 @@ class Gathered:
 
 def share(value: Any) -> float | None:
     """Return a score between 0 and 1, None for what is none."""
-    if isinstance(value, bool | int | float) and 0 <= value <= 1:  # not for what is no number, nor too large for one
+    if isinstance(value, bool | int | float) and 0 <= value <= 1:  # NaN is neither
         return float(value)
     return None
 
 
 def whole(value: Any) -> int | None:
     """Return a count, None for what is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_COUNTED else None
 
 
 def positive(value: Any) -> float | None:
     """Return a measured amount, None for what is none."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_MEASURED
     return float(value) if known else None
 
 
