@@ -59,7 +59,8 @@ def named(home: Path, workflow: str, run: str | None) -> Path:
 @contextlib.contextmanager
 def held(run: Path) -> Iterator[None]:
     """Be the one who adds to a run. ConfigError where another process does."""
-    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for place in (run.parent.parent, run.parent, run):  # the mode holds for the last folder that a call makes
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         lock = WriterLock(run / EVIDENCE)
     except StoreError as error:
