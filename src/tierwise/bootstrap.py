@@ -76,6 +76,7 @@ from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
 from tierwise.server.app import App
 from tierwise.server.decided import Decided
+from tierwise.server.reports import Reports
 from tierwise.server.ring import Configured, Ring
 from tierwise.telemetry.families import gauge
 from tierwise.telemetry.metrics import Metrics
@@ -391,11 +392,11 @@ def application(wired: Wired) -> App:
     app = App(
         wired.gateway,
         decisions=Decided(wired.ledger, books(wired.settings).remarks()),
+        reports=Reports(wired.settings.home),
         ring=Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False)),
         settings=document.server,
         metrics=wired.observed.metrics.render,
-        ready=ready,
-        warning=lambda: wired.releases.warning or wired.notary.warning,
+        ready=lambda: (ready(), wired.releases.warning or wired.notary.warning),
     )
     wired.observed.metrics.watch(
         lambda: gauge("tierwise.connections.open", "Connections of callers.", app.connections())

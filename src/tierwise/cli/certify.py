@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import ConfigFile, Json, print_json
+from tierwise.cli.options import ConfigFile, Json, plain, print_json
 from tierwise.cli.released import in_force
 from tierwise.core.certificate import Accepts, Certificate
 from tierwise.core.criteria import Criteria
@@ -66,7 +66,7 @@ def certify(
     if as_json:
         print_json(_twin(found, void))
     else:
-        print("\n".join(_page(workflow, found, void)))
+        print("\n".join(map(plain, _page(workflow, found, void))))
     return 0 if found.certificate is not None else 1
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tierwise.cli.options import table
+from tierwise.cli.options import plain, table
 from tierwise.evals.estimate import Estimate
 from tierwise.evals.evidence import Evidence
 from tierwise.evals.judges import calibrated, tally
@@ -24,11 +24,10 @@ def estimate(expected: Estimate) -> str:
     """Say what is about to be asked."""
     times = f", {expected.repeats} times" if expected.repeats > 1 else ""
     lines = [f"{expected.calls:,} calls: {expected.items:,} items{times}, {len(expected.shares)} subjects."]
-    for one in (*expected.shares, *([] if expected.judge is None else [expected.judge])):
+    for one in expected.all:
         cost = f"about ${one.cost_usd:.2f}" if one.cost_usd else "no metered cost"
         denied = f"; {one.denied:,} would go to nobody: {one.why}" if one.denied else ""
-        role = "judge " if one is expected.judge else ""
-        lines.append(f"  {role}{one.subject}: {one.calls:,} calls, {cost}{denied}")
+        lines.append(f"  {one.subject}: {one.calls:,} calls, {cost}{denied}")
     return "\n".join(lines)
 
 
@@ -162,7 +161,7 @@ def in_words(found: Evidence, folder: Path) -> str:
     if any(row["quality"] is not None and row["quality"]["low"] is None for row in seen):
         told.append(WITHOUT)
     told += [f"Evidence: {folder / 'evidence.jsonl'}", f"Next: tierwise decide {head.workflow}"]
-    return "\n".join(told) + "\n"
+    return "".join(f"{plain(line)}\n" for one in told for line in one.split("\n"))
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:

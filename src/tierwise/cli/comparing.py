@@ -32,7 +32,7 @@ from tierwise.evals.asking import Ask, in_process
 from tierwise.evals.bundles import bundle_now
 from tierwise.evals.calls import Making, Progress
 from tierwise.evals.data.read import Dataset, read
-from tierwise.evals.estimate import Estimate, estimated, judged
+from tierwise.evals.estimate import Estimate, estimated, with_judge
 from tierwise.evals.evidence import Evidence, Header, Resealed, Subject, Writer
 from tierwise.evals.item import Item
 from tierwise.evals.order import chosen, session_of
@@ -95,7 +95,9 @@ async def compared(
         folder = runs.folder(home, name) / header.run
         if wanted.rescore and scene.known is not None:
             before = runs.folder(home, name) / scene.known.header.run
-            rescored(scene.known, header, before, folder, plan.items, by)
+            rescored(scene.known, header, before, folder, {one.id: one for one in scene.dataset.items}, by)
+            if (before / runs.LOOKED).exists():
+                (folder / runs.LOOKED).touch(mode=0o600)
             return folder
         judge = wanted.judge or scene.workflow.judge
         if judge is not None:
@@ -158,8 +160,7 @@ async def _new(scene: Scene, by: Scorer, wanted: Wanted) -> Header:
     items = _fitting(scene, 0, by)[: wanted.limit]
     if old is not None:
         _check_data(old.header, scene)
-        items = _fitting(scene, old.header.seed, by)[: sum(old.header.items.values())]
-    if not items:
+    elif not items:
         raise ConfigError(f"{scene.dataset.name}: no item outside of `train` that has a reference to score by")
     who = [one.name for one in old.header.subjects] if old is not None else []
     named = subjects.names(scene.rules, workflow, who[:-1] or wanted.candidates, who[-1] if who else wanted.baseline)
@@ -172,14 +173,31 @@ async def _new(scene: Scene, by: Scorer, wanted: Wanted) -> Header:
         baseline=named[-1],
         subjects=await _subjects(scene, named),
         dataset=scene.dataset.digest,
-        items={split: count for split in ("tune", "prove") if (count := sum(one.split == split for one in items))},
+        items=_counted(items) if old is None else old.header.items,
         criteria=criteria,
         seal=seal(folder, criteria, now),
         scorer=by.spec,
         metric=by.metric,
         repeats=old.header.repeats if old is not None else wanted.repeats,
-        environment=found | ({"rescored": old.header.run} if old is not None else {}),
+        environment=found,
+        earlier=_earlier(scene) if old is None else old.header.earlier,
+        rescored="" if old is None else old.header.rescored or old.header.run,
     )
+
+
+def _counted(items: Sequence[Item]) -> dict[str, int]:
+    return {split: count for split in ("tune", "prove") if (count := sum(one.split == split for one in items))}
+
+
+def _earlier(scene: Scene) -> int:
+    """Count the comparisons of the same items that have answers; one that cannot be read is none."""
+    count = 0
+    for place in runs.runs(scene.settings.home, scene.workflow.name):
+        with contextlib.suppress(ConfigError):
+            known = evidence.read(place / runs.EVIDENCE)
+            same = known.header.dataset == scene.dataset.digest and not known.header.rescored
+            count += same and bool(known.observations)
+    return count
 
 
 async def _again(scene: Scene) -> Header:
@@ -253,13 +271,15 @@ def _expected(scene: Scene, plan: Plan, folder: Path, judge: str | None) -> Esti
     def route(body: bytes, hints: Hints) -> Decision:
         return gateway.route(chat.decode_request(body, hints))
 
-    found = estimated(plan, _left(plan, folder), route)
+    def about(item: Item) -> bytes:
+        asked = json.loads(plan.body(item, plan.header.subjects[0]))
+        return judging.request(judge or "", asked, item, *[judging.ASSUMED_ANSWER] * 2)
+
+    expected = estimated(plan, _left(plan, folder), route)
     if judge is None:
-        return found
-    known = () if scene.known is None else scene.known.judgements
-    over = {(one.item, one.first, one.repeat) for one in known if one.judge == judge}
-    left = [key for key in plan.keys if key[1] != plan.header.baseline and key not in over]
-    return msgspec.structs.replace(found, judge=judged(plan, left, judge, route))
+        return expected
+    made = sum(1 for _ in answers.read(folder / judging.JUDGED))
+    return with_judge(expected, plan, judge, about, made, route)
 
 
 def _agree(expected: Estimate, *, yes: bool) -> None:

@@ -67,12 +67,12 @@ def prove(
     """
     criteria = evidence.resealed[-1].criteria if evidence.resealed else evidence.header.criteria
     chosen = _chosen(evidence, order)
+    _refuse_early(evidence)
     rows = {split: rows_of(evidence, order, split, criteria, read or of_observation(signal)) for split in _SPLITS}
     counts = {split: _clusters(found) for split, found in rows.items()}
     if not all(counts.values()):
         missing = " and ".join(split for split, count in counts.items() if not count)
         raise ConfigError(f"no item of the split {missing} was asked of every step: nothing can be certified without")
-    _at_its_end(evidence, rows)
     steps = tuple(_steps(rows["tune"], rows["prove"], chosen, signal, criteria))
     certificate = None
     if any(step.accepts.threshold is not None for step in steps):
@@ -80,18 +80,18 @@ def prove(
     return Proven(certificate=certificate, criteria=criteria, steps=steps, tune=counts["tune"], prove=counts["prove"])
 
 
+def _refuse_early(evidence: Evidence) -> None:
+    """Raise ConfigError before the planned end: bounds that are read on the way until they pass do not hold."""
+    seen = len({one.item for one in evidence.observations if one.split == "prove"})
+    planned = evidence.header.items.get("prove", 0)
+    if seen < planned:
+        raise ConfigError(
+            f"run {evidence.header.run} is not at its end ({seen:,} of {planned:,} items of prove), and nothing is "
+            f"certified before; go on with `tierwise compare {evidence.header.workflow} --run {evidence.header.run}`"
+        )
+
+
 _SPLITS: tuple[Split, ...] = ("tune", "prove")
-
-
-def _at_its_end(evidence: Evidence, rows: Mapping[Split, Rows]) -> None:
-    """Raise ConfigError before all items were seen: a proof that is tried again until it holds is none."""
-    for split, found in rows.items():
-        seen, planned = len(next(iter(found.values()))), evidence.header.items.get(split, 0)
-        if seen < planned:
-            raise ConfigError(
-                f"the comparison is not at its end: {seen} of {planned} items of the split {split} were seen, and a "
-                f"certificate is proven once; go on with `tierwise compare {evidence.header.workflow} --resume`"
-            )
 
 
 def usual_order(evidence: Evidence) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 Invariant: an unknown price is no price: it is told as unknown, never counted as 0.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
@@ -12,11 +11,10 @@ import msgspec
 from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
 from tierwise.evals.answers import Key
-from tierwise.evals.judging import request
+from tierwise.evals.item import Item
 from tierwise.evals.run import Plan
 
 ORDERS = 2
-ASSUMED_WORD, ASSUMED_WORDS = "word ", 300
 Route = Callable[[bytes, Hints], Decision]
 
 
@@ -31,7 +29,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What all subjects have before them, and who judges their answers."""
+    """What all subjects have before them."""
 
     items: int
     repeats: int
@@ -40,14 +38,18 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def calls(self) -> int:
-        """How many calls to the subjects are left to make."""
-        return sum(one.calls for one in self.shares)
+        """How many calls are left to make."""
+        return sum(one.calls for one in self.all)
 
     @property
     def cost_usd(self) -> Decimal:
-        """What the calls cost about, whichever of a route's models answers, and judging what they say."""
-        judging = Decimal(0) if self.judge is None else self.judge.cost_usd
-        return sum((one.cost_usd for one in self.shares), judging)
+        """What the calls cost about, whichever of a route's models answers."""
+        return sum((one.cost_usd for one in self.all), Decimal(0))
+
+    @property
+    def all(self) -> tuple[Share, ...]:
+        """The subjects' shares, and the judge's behind them."""
+        return self.shares if self.judge is None else (*self.shares, self.judge)
 
 
 def estimated(plan: Plan, left: Sequence[Key], route: Route) -> Estimate:
@@ -69,24 +71,26 @@ def estimated(plan: Plan, left: Sequence[Key], route: Route) -> Estimate:
     return Estimate(items=len(plan.items), repeats=plan.header.repeats, shares=tuple(shares.values()))
 
 
-def judged(plan: Plan, left: Sequence[Key], judge: str, route: Route) -> Share:
-    """Estimate what a judge has before it: each of these answers beside the baseline's, in both orders.
+def with_judge(
+    expected: Estimate, plan: Plan, judge: str, body: Callable[[Item], bytes], made: int, route: Route
+) -> Estimate:
+    """Add what a judge has before it: each pair is asked about in both orders, but for those MADE before.
 
-    Answers are not there yet: they are taken to be of a length that few exceed.
+    `body` writes a request about an item, with answers of an assumed length.
     """
-    calls, cost, why, denied = 0, Decimal(0), "", 0
-    seen: dict[str, Decision] = {}
-    for item, subject, _ in left:
-        if item not in seen:
-            asked = plan.items[item]
-            candidate = next(one for one in plan.header.subjects if one.name == subject)
-            text = ASSUMED_WORD * ASSUMED_WORDS
-            body = request(judge, json.loads(plan.body(asked, candidate)), asked, text, text)
-            seen[item] = route(body, Hints(workflow=plan.header.workflow, label=asked.label))
-        refused = seen[item].error
-        calls, denied, why = calls + ORDERS, denied + ORDERS * (refused is not None), why or refused or ""
-        cost += ORDERS * _cost(seen[item])
-    return Share(subject=judge, calls=calls, cost_usd=cost, denied=denied, why=why)
+    times = ORDERS * (len(plan.header.subjects) - 1) * plan.header.repeats
+    found = [route(body(item), Hints(workflow=plan.header.workflow, label=item.label)) for item in plan.items.values()]
+    every = times * len(found)
+    left = max(0, every - made)
+    errors = [one.error for one in found if one.error is not None]
+    share = Share(
+        subject=f"{judge}, judging",
+        calls=left,
+        cost_usd=sum(map(_cost, found), Decimal(0)) * times * left / max(1, every),
+        denied=times * len(errors) * left // max(1, every),
+        why=next(iter(errors), ""),
+    )
+    return msgspec.structs.replace(expected, judge=share)
 
 
 def _routed(plan: Plan, key: Key, route: Route) -> Share:

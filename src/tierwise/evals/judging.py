@@ -36,6 +36,8 @@ SCHEMA = {
     "required": ["better"],
     "additionalProperties": False,
 }
+ASSUMED_ANSWER = "x" * 800
+"""As long as an answer is taken to be before there are any."""
 MAX_TOKENS = 1024
 """Enough for a judge that thinks aloud before it answers."""
 

@@ -14,7 +14,9 @@ from urllib.parse import quote
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.ledger.lock import WriterLock
 
-EVIDENCE, ANSWERS = "evidence.jsonl", "answers.jsonl"
+EVIDENCE, ANSWERS, REPORT = "evidence.jsonl", "answers.jsonl", "report.html"
+LOOKED = "looked"
+"""Lies beside evidence on which a verdict was read before the comparison's end."""
 _RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -57,7 +59,8 @@ def named(home: Path, workflow: str, run: str | None) -> Path:
 @contextlib.contextmanager
 def held(run: Path) -> Iterator[None]:
     """Be the one who adds to a run. ConfigError where another process does."""
-    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for place in (run.parent.parent, run.parent, run):  # the mode holds for the last folder that a call makes
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         lock = WriterLock(run / EVIDENCE)
     except StoreError as error:

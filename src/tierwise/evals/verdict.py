@@ -143,8 +143,9 @@ def _card(
     options = tuple(option(way, shown) for way in case.ways)
     choice = next((one for one in options if one.name == ruling.choice), None)
     expands = ruling.kind == "expand"
-    before = header.seal.ts <= measured.began
-    robustness, told = _robustness(case, criteria, ruling, before and not any(one.after_results for one in edits))
+    before = _sealed_before(evidence, measured)
+    kept = before and not header.rescored and not any(one.after_results for one in edits)
+    robustness, told = _robustness(case, criteria, ruling, kept)
     return Card(
         workflow=header.workflow,
         run=header.run,
@@ -187,6 +188,11 @@ def _card(
     )
 
 
+def _sealed_before(evidence: Evidence, measured: Measured) -> bool:
+    """Say whether the criteria came first; of answers that do not say when they were made nobody knows."""
+    return evidence.header.seal.ts <= measured.began and all(row.started > 0 for row in evidence.observations)
+
+
 def rounded_ts(ts: float) -> float:
     """Return a time to the millisecond."""
     return round(ts, 3)
@@ -206,7 +212,7 @@ def _robustness(case: Case, criteria: Criteria, ruling: Ruling, kept: bool) -> t
     if ruling.kind == "not_enough_evidence":
         return "undetermined", "what was measured allows more than one verdict"
     if not kept:
-        return "fragile", "the criteria were declared or changed after results existed"
+        return "fragile", "the criteria were declared or changed, or the scorer was, after results existed"
     if ruling.kind != "expand":
         close = [way.name for way in case.ways if (way.plain is not None and way.plain.high > -criteria.margin)]
         if ruling.why == "items" and close:
@@ -303,6 +309,15 @@ def _notes(evidence: Evidence, measured: Measured, case: Case, before: bool) -> 
     found = []
     if not before:
         found.append("The criteria were declared after the first results existed.")
+    if evidence.header.rescored:
+        found.append(
+            f"Scored anew by {evidence.header.scorer} after the answers existed: run {evidence.header.rescored}."
+        )
+    if evidence.header.earlier:
+        found.append(
+            f"{evidence.header.earlier} comparisons of these items went before it: each is one more chance to pass by "
+            "luck, which no bound here reckons with."
+        )
     if len(measured.items) < measured.planned:
         found.append(f"The comparison is not at its end: {len(measured.items)} of {measured.planned} items were seen.")
     if case.planned is not None:

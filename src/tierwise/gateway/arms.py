@@ -90,9 +90,16 @@ class Arms:
                 self._count(measure, drawn.arm, value)
 
     def hear(self, said: Remark, decision: Decision) -> None:
-        """Count what was said of a call first; what is said of the same unit later counts not."""
+        """Count what was said of a call first; what is said of the same unit later counts not.
+
+        Nor does what is said of a call that no model was heard in, or of a session that was never drawn.
+        """
         drawn = self._drawn(decision)
-        if drawn is not None and self._once("said", drawn, decision):
+        if drawn is None or not bad(decision, self._limits):
+            return
+        if drawn.held and ("call", drawn.unit) not in self._counted:
+            return
+        if self._once("said", drawn, decision):
             self._count("judged", drawn.arm, 1 - said.score)
 
     def conclusion(self) -> Conclusion:

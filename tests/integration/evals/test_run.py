@@ -14,9 +14,7 @@ import pytest
 
 from tests.integration.gateway.conftest import House, house
 from tierwise.core.bundle import Bundle
-from tierwise.core.call import Hints
 from tierwise.core.criteria import Criteria
-from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
 from tierwise.core.model import Limits
@@ -24,7 +22,7 @@ from tierwise.economics.budget import Budget
 from tierwise.evals import answers, evidence, judges, judging, runs
 from tierwise.evals.asking import in_process
 from tierwise.evals.calls import Making
-from tierwise.evals.estimate import estimated, judged
+from tierwise.evals.estimate import estimated
 from tierwise.evals.evidence import Evidence, Header, Seal, Subject, Writer
 from tierwise.evals.item import Item
 from tierwise.evals.outcome import Heard
@@ -282,25 +280,6 @@ async def test_a_judge_is_asked_in_both_orders_and_never_twice(house: Any, tmp_p
     assert {one.verdicts for one in found.judgements} == {("near", "mid")}
     assert all(len(one.decisions) == 2 and one.cost_usd for one in found.judgements)
     assert not any(b"near" in body or b"mid" in body for body in told)
-
-
-@awaited
-async def test_what_a_judge_costs_is_said_before_it_is_asked(house: Any) -> None:
-    async with house(workflow=(FLOW,)) as built:
-
-        def route(body: bytes, hints: Hints) -> Decision:
-            return built.gateway.route(chat.decode_request(body, hints))  # type: ignore[no-any-return]
-
-        work = plan(3, "near", "mid")
-        pairs = [key for key in work.keys if key[1] == "near"]
-        asked, secret = (
-            judged(one, pairs, "far", route) for one in (work, plan(3, "near", "mid", label=Label.RESTRICTED))
-        )
-        whole = msgspec.structs.replace(estimated(work, work.keys, route), judge=asked)
-        assert built.asked() == {"near": 0, "mid": 0, "far": 0}
-    assert (asked.subject, asked.calls, asked.denied) == ("far", 6, 0)
-    assert whole.cost_usd == asked.cost_usd > 0 and whole.calls == 6
-    assert (secret.denied, secret.calls) == (6, 6) and "restricted" in secret.why
 
 
 @awaited

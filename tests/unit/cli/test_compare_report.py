@@ -102,3 +102,9 @@ def test_what_is_about_to_be_asked_is_told_with_its_cost_and_who_may_not_answer(
         "  small: 4 calls, no metered cost",
         "  large: 4 calls, about $1.50; 1 would go to nobody: PolicyDenied: no",
     ]
+
+
+def test_names_do_nothing_to_a_terminal() -> None:
+    known = found(seen(0, "small", 1.0), seen(0, "large", 1.0))
+    header = msgspec.structs.replace(known.header, scorer="python:\x1b]0;a\x07.py:f", workflow="w\x1b[2J")
+    assert "\x1b" not in in_words(msgspec.structs.replace(known, header=header), RUN)

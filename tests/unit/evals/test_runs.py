@@ -46,3 +46,9 @@ def test_one_process_at_a_time_adds_to_a_run(tmp_path: Path) -> None:
         pass
     with runs.held(tmp_path / "run"):
         pass
+
+
+def test_a_run_and_the_folders_above_it_are_for_their_owner_alone(tmp_path: Path) -> None:
+    place = runs.folder(tmp_path, "mails") / "20261101-000000-00aa"
+    with runs.held(place):
+        assert [one.stat().st_mode & 0o077 for one in (place, place.parent, place.parent.parent)] == [0, 0, 0]

@@ -402,6 +402,22 @@ def test_criteria_that_came_after_the_results_make_no_robust_verdict(tmp_path: P
     assert not card.sealed_before_results and card.robustness == "fragile"
 
 
+def test_answers_of_an_unknown_time_make_no_robust_verdict(tmp_path: Path) -> None:
+    known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=300)
+    assert decide(known).robustness == "robust"
+    imported = tuple(msgspec.structs.replace(row, started=0.0) for row in known.observations)
+    card = decide(msgspec.structs.replace(known, observations=imported))
+    assert not card.sealed_before_results and card.robustness == "fragile"
+
+
+def test_a_scorer_that_was_chosen_later_and_earlier_comparisons_show(tmp_path: Path) -> None:
+    known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=300)
+    header = msgspec.structs.replace(known.header, rescored="r0", earlier=3)
+    card = decide(msgspec.structs.replace(known, header=header))
+    assert card.robustness == "fragile"
+    assert any("run r0" in note for note in card.notes) and any("3 comparisons" in note for note in card.notes)
+
+
 def test_criteria_that_do_not_fit_their_seal_are_refused(tmp_path: Path) -> None:
     known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=20)
     header = msgspec.structs.replace(known.header, criteria=Criteria(margin=0.5))
