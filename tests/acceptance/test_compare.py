@@ -70,6 +70,29 @@ def test_a_run_that_is_killed_goes_on_and_asks_each_item_once(
     assert named
 
 
+def test_a_scorer_that_fails_is_told_before_and_after_with_its_reason(
+    installed: Installed, up: ScriptedUpstream, tmp_path: Path
+) -> None:
+    write_items(tmp_path / "items.jsonl", 3)
+    (tmp_path / "mine.py").write_text("def score(text, reference, item):\n    raise ValueError('my mistake')\n")
+    config = write_config(tmp_path, up, {"one": "bad", "two": "good"}, workflow='scorer = "python:mine.py:score"')
+    done = installed.run("compare", "echo", "--config", str(config))
+    assert "Warning: the scorer fails even on the reference" in done.stderr
+    assert "my mistake" in done.stderr
+    assert "The scorer failed 6 times" in done.stdout
+    assert "my mistake" in done.stdout
+    assert "--rescore" in done.stdout.splitlines()[-1]
+
+
+def test_that_all_references_are_one_class_is_told_before_anybody_is_asked(
+    installed: Installed, up: ScriptedUpstream, tmp_path: Path
+) -> None:
+    rows = [{"text": f"word {n}", "reference": "same"} for n in range(4)]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    config = write_config(tmp_path, up, {"one": "bad", "two": "good"})
+    assert "Warning: every reference is 'same'" in installed.run("compare", "echo", "--config", str(config)).stderr
+
+
 def test_repeats_resume_judge_review_and_rescore_are_one_story(
     installed: Installed, up: ScriptedUpstream, tmp_path: Path
 ) -> None:

@@ -187,6 +187,9 @@ def test_what_may_not_be_is_refused_and_says_why(desk: Desk) -> None:
     assert "no workflow" in run("rollout", "status", "x", code=2).stderr
     assert desk.status()["releases"] == [], "nothing was released by any of this"
     desk.rollout("start", "w", "new", "--share", "0.1")
+    desk.installed.run("rollout", "stop", "w")
+    assert "compared with itself" in run("rollout", "start", "w", "old", "--share", "0.1", code=2).stderr
+    desk.rollout("start", "w", "new", "--share", "0.1")
     assert "on trial in 'w' already" in run("rollout", "start", "w", "old", "--share", "0.1", code=2).stderr
     desk.rollout("stop", "w", "--why", "later")
     assert desk.status()["canary"] is None

@@ -5,7 +5,7 @@ What it says is description; whether it proves anything is the verdict's to say.
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,19 @@ def in_words(found: Evidence, folder: Path) -> str:
     )
     if any(row["quality"] is not None and row["quality"]["low"] is None for row in seen):
         told.append(WITHOUT)
-    told += [f"Evidence: {folder / 'evidence.jsonl'}", f"Next: tierwise decide {head.workflow}"]
+    told += [f"Evidence: {folder / 'evidence.jsonl'}", *_next(found)]
     return "".join(f"{plain(line)}\n" for one in told for line in one.split("\n"))
+
+
+def _next(found: Evidence) -> Iterator[str]:
+    """Say why scores are missing where the scorer is the reason, and what to do next."""
+    flow = found.header.workflow
+    why = Counter(one.detail or "" for one in found.observations if one.outcome == "scorer_failed")
+    if why:
+        yield f"The scorer failed {why.total():,} times, mostly so: {plain(why.most_common(1)[0][0])}"
+        yield f"Next: mend it, then tierwise compare {flow} --rescore, which asks nobody"
+        return
+    yield f"Next: tierwise decide {flow} for the verdict, tierwise certify {flow} for what may be promised"
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import typer
 
 from tierwise import bootstrap, running, surroundings
 from tierwise.cli import compare_report
-from tierwise.cli.options import say
+from tierwise.cli.options import plain, say
 from tierwise.cli.released import in_force
 from tierwise.config import Settings
 from tierwise.core.call import Hints
@@ -32,6 +32,7 @@ from tierwise.evals.asking import Ask, in_process
 from tierwise.evals.bundles import bundle_now
 from tierwise.evals.calls import Making, Progress
 from tierwise.evals.data.read import Dataset, read
+from tierwise.evals.data.report import one_class
 from tierwise.evals.estimate import Estimate, estimated, with_judge
 from tierwise.evals.evidence import Evidence, Header, Resealed, Subject, Writer
 from tierwise.evals.item import Item
@@ -102,6 +103,7 @@ async def compared(
         judge = wanted.judge or scene.workflow.judge
         if judge is not None:
             judging.refuse_relatives(judge, _family(scene.rules, judge), header.subjects)
+        _doubts(plan)
         with runs.held(folder):
             _agree(_expected(scene, plan, folder, judge), yes=wanted.yes)
             _begin(folder, scene, header, going_on=going_on)
@@ -161,7 +163,10 @@ async def _new(scene: Scene, by: Scorer, wanted: Wanted) -> Header:
     if old is not None:
         _check_data(old.header, scene)
     elif not items:
-        raise ConfigError(f"{scene.dataset.name}: no item outside of `train` that has a reference to score by")
+        raise ConfigError(
+            f"{scene.dataset.name}: no item outside of `train` that has a reference to score by: "
+            f"`tierwise dataset report {workflow.name}` says what it holds"
+        )
     who = [one.name for one in old.header.subjects] if old is not None else []
     named = subjects.names(scene.rules, workflow, who[:-1] or wanted.candidates, who[-1] if who else wanted.baseline)
     found = {"tierwise": version("tierwise"), "python": platform.python_version(), "machine": platform.platform()}
@@ -280,6 +285,20 @@ def _expected(scene: Scene, plan: Plan, folder: Path, judge: str | None) -> Esti
         return expected
     made = sum(1 for _ in answers.read(folder / judging.JUDGED))
     return with_judge(expected, plan, judge, about, made, route)
+
+
+def _doubts(plan: Plan) -> None:
+    """Say, before anything is spent, what would make the scores worthless."""
+    items = list(plan.items.values())
+    if (problem := one_class(items)) is not None:
+        say(f"Warning: {problem.what}: {problem.mend}")
+    first = next((one for one in items if one.reference is not None), None)
+    if first is None:
+        return
+    right = first.reference if isinstance(first.reference, str) else json.dumps(first.reference, ensure_ascii=False)
+    said = plan.scorer.score(right, first.reference, first)
+    if said.problem == "scorer_failed":
+        say(f"Warning: the scorer fails even on the reference of item {plain(first.id)!r}: {plain(said.why)}")
 
 
 def _agree(expected: Estimate, *, yes: bool) -> None:

@@ -62,7 +62,8 @@ def review(
         flow = settings.document.workflow[0]
     if flow is None:
         known = ", ".join(one.name for one in settings.document.workflow) or "none"
-        raise ConfigError(f"say which workflow; there are {known}", key="WORKFLOW")
+        told = "say which workflow" if workflow is None else f"there is no workflow {workflow!r}"
+        raise ConfigError(f"{told}; there are {known}", key="WORKFLOW")
     folder = runs.named(settings.home, flow.name, run)
     place = data or (settings.base / Path(flow.data).expanduser() if flow.data else None)
     if place is None:

@@ -129,8 +129,9 @@ def _gains(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> It
     away = abs(gain.value) / spread
     loss = spread * (NORMAL.pdf(away) - away * chance)
     volume = criteria.volume_per_month
+    doubted, word = ("the baseline" if gain.value >= 0 else way.name), ("cheaper" if gain is saving else "quicker")
     yield Next(
-        what=f"{way.name} and the baseline on more items: which is cheaper?",
+        what=f"{way.name} and the baseline on more items: is {doubted} the {word} one after all?",
         items=None
         if gain.value == 0
         else max(1, int(way.items * ((gain.high - gain.value) / gain.value) ** 2) - way.items),

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.ledger.lock import WriterLock
+from tierwise.registry.load import nearest
 
 EVIDENCE, ANSWERS, REPORT = "evidence.jsonl", "answers.jsonl", "report.html"
 LOOKED = "looked"
@@ -41,7 +42,9 @@ def newest(home: Path, workflow: str) -> Path:
     """Return the newest run's folder. ConfigError where there is none."""
     found = runs(home, workflow)
     if not found:
-        raise ConfigError(f"nothing was measured for {workflow!r}: `tierwise compare {workflow}` does")
+        names = [unquote(one.name) for one in (home / "evals").glob("*")]
+        near = nearest(workflow, [name for name in names if runs(home, name)])
+        raise ConfigError(f"nothing was measured for {workflow!r}: `tierwise compare {workflow}` does{near}")
     return found[-1]
 
 

@@ -155,13 +155,16 @@ def headline(why: str, choice: Option | None, baseline: str) -> str:
     """Say the verdict in one sentence."""
     if choice is None or why not in ("cheaper", "quicker", "baseline barred"):
         return HEADLINES[why]
-    than = {"cheaper": f"cheaper than {baseline}", "quicker": f"as cheap as {baseline} and quicker"}.get(
-        why, f"{baseline} itself breaks a limit"
-    )
+    shown = choice.cheaper_usd is not None and (choice.cheaper_usd.low or 0.0) > 0
+    than = {
+        "cheaper": f"{'' if shown else 'as it looks '}cheaper than {baseline}",
+        "quicker": f"as cheap as {baseline} and quicker",
+    }.get(why, f"{baseline} itself breaks a limit")
     model = "" if choice.language_model else ", no language model needed"
-    whole = choice.share.value is not None and choice.behind is None
-    part = "everything" if whole else share(choice.share.value or 0.0)
-    return f"Let {choice.subject} answer {part}{model}: good enough, and {than}"
+    if choice.behind is None:
+        return f"Let {choice.subject} answer everything{model}: good enough, and {than}"
+    part = share(choice.share.value or 0.0)
+    return f"Let {choice.subject} answer the {part} it is sure of, {choice.behind} the rest: good enough, and {than}"
 
 
 def reasons(why: str, choice: Option | None, options: Sequence[Option]) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ def test_a_run_that_is_not_there_is_told_with_what_would_help(tmp_path: Path) ->
     with pytest.raises(ConfigError, match="`tierwise compare w` does"):
         runs.newest(tmp_path, "w")
     new = begin(tmp_path, "w", 1_800_000_000.0)
+    with pytest.raises(ConfigError, match=r"for 'ww'.*did you mean 'w'"):
+        runs.newest(tmp_path, "ww")
     with pytest.raises(ConfigError, match=f"no run 'x'; there are {new.name}"):
         runs.named(tmp_path, "w", "x")
 

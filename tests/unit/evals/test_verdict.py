@@ -49,6 +49,27 @@ def test_the_cheapest_answer_may_need_no_language_model(tmp_path: Path) -> None:
     assert card.front == ("linear",), "where nothing costs money the quicker one is the cheaper one"
 
 
+def test_a_saving_that_may_be_none_is_not_told_as_shown(tmp_path: Path) -> None:
+    # Both cost nothing but their errors, and are as often right.
+    ways = {BASELINE: Rates(0.92), "small": Rates(0.93, together=0.0)}
+    card = decide(evidence(tmp_path, ways, items=600, criteria=Criteria(error_cost_usd=Decimal("0.1"), margin=0.05)))
+    assert (card.verdict, card.choice, card.robustness) == ("expand", "small", "fragile")
+    assert card.headline.endswith(f"as it looks cheaper than {BASELINE}")
+    assert "after all?" in card.next[0].what
+
+
+def test_who_answers_the_rest_is_said(tmp_path: Path) -> None:
+    ways = {BASELINE: frontier(), "small": Rates(0.8, sure=0.95)}
+    card = decide(evidence(tmp_path, ways, items=1200, tune=500))
+    assert f"it is sure of, {BASELINE} the rest" in card.headline
+
+
+def test_from_not_enough_to_not_enough_is_no_turn(tmp_path: Path) -> None:
+    card = decide(evidence(tmp_path, {BASELINE: Rates(0.9, missing=0.5), "small": Rates(0.9)}, items=300))
+    assert card.verdict == "not_enough_evidence"
+    assert all(flip.kind != "not_enough_evidence" for flip in card.flips)
+
+
 def test_sure_answers_may_stay_where_the_whole_would_not_do(tmp_path: Path) -> None:
     ways = {BASELINE: frontier(), "small": Rates(0.8, sure=0.95)}
     card = decide(evidence(tmp_path, ways, items=1200, tune=500))

@@ -76,7 +76,7 @@ def _text(path: Path) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise wrong(path, f"not UTF-8 text (byte {error.start}); save it as UTF-8", line) from error
+        raise wrong(path, f"not UTF-8 text (byte {error.start}); save it as UTF-8 (Excel: CSV UTF-8)", line) from error
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
@@ -106,7 +106,9 @@ def _decoded(path: Path, data: bytes, place: int | None) -> Any:
         try:
             data.decode()
         except UnicodeDecodeError as bad:
-            raise wrong(path, f"not UTF-8 text (byte {bad.start} of it); save it as UTF-8", place) from error
+            raise wrong(
+                path, f"not UTF-8 text (byte {bad.start} of it); save it as UTF-8 (Excel: CSV UTF-8)", place
+            ) from error
         if any(word in data for word in (b"NaN", b"Infinity")):
             raise wrong(
                 path, "NaN and Infinity are no JSON numbers; write null where a value is missing", place
