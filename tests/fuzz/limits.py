@@ -8,7 +8,6 @@ import tracemalloc
 
 from tests.fuzz.targets import Target
 
-TIMES = 100
 FLOOR_BYTES = 1 << 20
 """What the smallest input may take: tables that are made at first use, and the like."""
 
@@ -44,6 +43,6 @@ def weighed(target: Target, data: bytes) -> int:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    if peak > max(FLOOR_BYTES, TIMES * len(data)):
+    if peak > max(FLOOR_BYTES, target.times * len(data)):
         raise TooMuch(f"{peak:,} bytes held for an input of {len(data):,}")
     return peak
