@@ -14,6 +14,7 @@ from tierwise.cli.released import in_force
 from tierwise.core.certificate import Accepts
 from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 from tierwise.evals import certificates, evidence, runs
 from tierwise.evals.bundles import bundle_now
 from tierwise.evals.signals import LOGPROB, signal
@@ -75,7 +76,7 @@ def _prove(known: evidence.Evidence, steps: list[str], by: str, answers: Path) -
     try:
         from tierwise.evals.certify import prove, usual_order
     except ImportError as error:
-        raise ConfigError(f"certificates need the extra evals ({error.name}): pip install 'tierwise[evals]'") from error
+        raise without(error, "evals", "certificates") from error
     order = steps or usual_order(known)
     if not order:
         raise ConfigError("no candidate of the evidence answers inside; name those to certify with --step")

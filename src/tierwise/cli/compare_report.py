@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 
 from tierwise.cli.options import plain, table
+from tierwise.core.extras import install
 from tierwise.evals.estimate import Estimate
 from tierwise.evals.evidence import Evidence
 from tierwise.evals.judges import calibrated, tally
 
-WITHOUT = "Intervals need the extra `evals`: pip install 'tierwise[evals]'"
+WITHOUT = f"Intervals need the extra `evals`: {install('evals')}"
 
 
 def estimate(expected: Estimate) -> str:

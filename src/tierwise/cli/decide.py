@@ -17,6 +17,7 @@ from tierwise import config
 from tierwise.cli.options import ConfigFile, Json, print_json, say
 from tierwise.cli.verdict_card import page
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 from tierwise.evals.card import Card, to_json
 from tierwise.evals.evidence import Evidence, read
 from tierwise.evals.runs import EVIDENCE, LOOKED, REPORT, folder, named
@@ -161,7 +162,7 @@ def _extra(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ConfigError("verdicts need the extra `evals`: pip install 'tierwise[evals]'") from error
+        raise without(error, "evals", "verdicts") from error
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 
 MAX_BYTES = 512 * 1024 * 1024
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -161,7 +162,7 @@ def _parquet(path: Path) -> Iterator[Row]:
     try:
         import duckdb
     except ImportError as error:
-        raise ConfigError("Parquet needs the extra `duckdb`: pip install 'tierwise[duckdb]'", file=str(path)) from error
+        raise without(error, "duckdb", "Parquet", file=str(path)) from error
     if content_length > MAX_BYTES:
         raise wrong(path, f"larger than {MAX_BYTES // 1024**2} MiB; take a sample, or split it")
     db = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
