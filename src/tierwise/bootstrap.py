@@ -26,7 +26,6 @@ from tierwise.economics.limits import Limits
 from tierwise.evals import certificates
 from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
-from tierwise.gateway.decide import of_policy
 from tierwise.gateway.drifting import Drifting
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
@@ -187,7 +186,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         active = Declassifications(settings.declassified_path).active
         facts = Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active)
         new_id = IdSource(time.time_ns, Randomness()).next
-        watch = Watch(settings.document.incidents, facts, lambda: gateway.rules, new_id, clock, of_policy)
+        watch = Watch(settings.document.incidents, facts, lambda: gateway.rules, new_id, clock)
         # Apart from what goes to models: a limit on connections holds for all who share them.
         aside = Transport()
         stack.push_async_callback(aside.aclose)

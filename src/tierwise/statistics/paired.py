@@ -95,21 +95,6 @@ def gap(candidate: float | None, baseline: float | None) -> float | tuple[float,
     return least - high, most - low
 
 
-def variances(repeats: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Return the variance between items and within an item, from items that were asked repeatedly.
-
-    With K repeats of N items the mean's variance is (between + within / K) / N.
-    """
-    rows = [np.asarray(row, dtype=float) for row in repeats if len(row)]
-    twice = [row for row in rows if len(row) > 1]
-    if len(rows) < 2 or not twice:
-        raise ValueError("needs two items, and one that was asked twice")
-    within = sum(float(row.var(ddof=1)) * (len(row) - 1) for row in twice) / sum(len(row) - 1 for row in twice)
-    share = float(np.mean([1 / len(row) for row in rows]))
-    means = float(np.var([row.mean() for row in rows], ddof=1))
-    return max(0.0, means - share * within), within
-
-
 def mcnemar(b: int, c: int) -> float:
     """Return how likely B wins against C losses, or worse, would be between equals: exact, two-sided."""
     return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5)))
