@@ -7,6 +7,7 @@ Invariant: a refusal is never written into another answer, and the caller can re
 
 import asyncio
 import functools
+import random
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -23,6 +24,8 @@ MAX_FIELDS = 100
 MAX_TARGET_BYTES = 8 * 1024
 # How long what is still sent after a refusal is read and thrown away: a reset would destroy the answer on its way.
 LINGER_S = 1.0
+LATEST = 1.1
+"""Times its limit that a head or a body may come late: how late is drawn for each, up to this."""
 SPARE = 16
 """So many connections above the limit are heard, if only about health: who watches has to learn of the trouble."""
 # How many beyond the cap are told that they are; more are dropped unheard, so that a flood of them is bounded as well.
@@ -190,7 +193,8 @@ class Bounded(HttpToolsProtocol):
         self._timer_part = self._part
         limits = self.limits
         limit_s = limits.body_timeout_s if self._part == "body" else limits.header_timeout_s
-        self._timer = self.loop.call_later(limit_s, self._late)
+        # A crowd that came together is not cut off together: all others would wait for that.
+        self._timer = self.loop.call_later(limit_s * random.uniform(1, LATEST), self._late)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -1,6 +1,8 @@
 """Raw bytes at the door: what is wrong gets its status, and nothing of it reaches the endpoint."""
 
+import contextlib
 import json
+import select
 import time
 
 import msgspec
@@ -44,6 +46,24 @@ def test_a_request_that_drips_has_no_more_time_than_one_that_stalls(door: Door, 
             except TimeoutError:
                 line.sendall(b"a")
     assert answer[9:12] == b"408"
+
+
+def test_a_crowd_that_came_together_is_not_cut_off_together(door: Door) -> None:
+    def later_ones_were_first() -> bool:
+        with contextlib.ExitStack() as stack:
+            lines = [stack.enter_context(door.line()) for _ in range(30)]
+            for line in lines:
+                line.sendall(b"GET /")
+            waiting, last = set(lines), -1
+            while waiting:
+                ended, _, _ = select.select(waiting, (), (), 5)
+                places = sorted(map(lines.index, ended))
+                if places[0] < last:
+                    return True
+                waiting, last = waiting - set(ended), max(last, places[-1])
+        return False
+
+    assert any(later_ones_were_first() for _ in range(5))
 
 
 @pytest.mark.parametrize("size", [70_000, 1_000_000])
