@@ -177,7 +177,7 @@ class Mask:
                 self._pseudonyms.name(kind, text[start:end])
             return text
         spans = [*self._found(text, name), *self._pseudonyms.known_in(text)]
-        return self._pseudonyms.masked(text, spans, self.used)
+        return self._pseudonyms.masked(text, spans, self.used) if spans else text
 
     def _found(self, text: str, name: str) -> list[Span]:
         place = (name, text)

@@ -30,7 +30,10 @@ class Where:
     @property
     def name(self) -> str:
         """The nearest member; empty outside of any."""
-        return next((keys[-1] for _, keys in reversed(self._frames) if keys), "")
+        for _, keys in reversed(self._frames):
+            if keys:
+                return keys[-1]
+        return ""
 
     @property
     def direct(self) -> bool:
