@@ -2,7 +2,7 @@
 
 Machines (and people) are bought whole, so the lines cross many times: after each one the API can be cheaper again.
 Volumes are whole tokens, money is rational: between two purchases both costs are straight and cross at most once.
-Knows nothing of time (payback is `economics.payback`) and of quality.
+What is bought once is spread evenly over its months; when it is paid back is the question of `economics.payback`.
 Invariant: the stretches follow one another without gap or overlap from the first token; nothing is sampled.
 """
 
@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from tierwise.core.errors import InvalidCall
-from tierwise.economics.given import NOTHING, Given
+from tierwise.economics.given import NOTHING, Corner, Given
 
 TOKENS_PER_MTOK = 1_000_000
 MOST_PURCHASES = 5_000
@@ -26,11 +26,15 @@ Cheaper = Literal["own", "api", "open"]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is bought whole: one of these for every `tokens` of a month, and `spare` more whatever the volume."""
+    """What is bought whole: one of these for every `tokens` of a month, and `spare` more whatever the volume.
+
+    `usd_per_month` runs (hosting, power, wages, or a rent), `usd_once` is what one is bought for.
+    """
 
     name: str
-    usd_per_month: Given
     tokens: Given
+    usd_per_month: Given = NOTHING
+    usd_once: Given = NOTHING
     spare: int = 0
 
     def __post_init__(self) -> None:
@@ -40,11 +44,33 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Own cost of a month: a base, whole steps, and what each token adds (power at the margin)."""
+    """Own cost: a base, whole steps, and what each token adds (power at the margin).
 
+    `once_usd` is the set-up. What is bought once is written off over `months`, down to `residual` of its price.
+    """
+
+    once_usd: Given = NOTHING
     base_usd_per_month: Given = NOTHING
     steps: tuple[Step, ...] = ()
     usd_per_mtok: Given = NOTHING
+    months: int = 36
+    residual: Given = NOTHING
+
+    def __post_init__(self) -> None:
+        """Refuse to write off over no time, or to sell for more than was paid."""
+        if self.months < 1 or self.residual.most > 1:
+            raise InvalidCall("months must be 1 or more, and residual a share between 0 and 1")
+
+    def base(self, corner: Corner = "value") -> Fraction:
+        """Return what a month costs without any step."""
+        return Fraction(self.base_usd_per_month.as_cost(corner)) + Fraction(self.once_usd.as_cost(corner)) / self.months
+
+    def usd_of(self, step: Step, corner: Corner = "value") -> Fraction:
+        """Return what one of a step costs in a month, its purchase written off."""
+        kept = 1 - Fraction(self.residual.as_gain(corner))
+        return (
+            Fraction(step.usd_per_month.as_cost(corner)) + Fraction(step.usd_once.as_cost(corner)) * kept / self.months
+        )
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,9 +110,10 @@ class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def own_usd(own: Own, tokens: int) -> Decimal:
-    """Return what a month of own machines costs at the given values; nothing is bought for no token but the spare."""
-    steps = (_bought(step, tokens, step.tokens.value) * step.usd_per_month.value for step in own.steps)
-    return own.base_usd_per_month.value + sum(steps, Decimal(0)) + tokens * own.usd_per_mtok.value / TOKENS_PER_MTOK
+    """Return what a month of own machines costs at the given values; for no token only what is spare is bought."""
+    steps = (bought(step, tokens) * own.usd_of(step) for step in own.steps)
+    cost = own.base() + sum(steps) + tokens * Fraction(own.usd_per_mtok.value) / TOKENS_PER_MTOK
+    return Decimal(cost.numerator) / cost.denominator
 
 
 def api_usd(api: Api, tokens: int) -> Decimal:
@@ -112,8 +139,9 @@ def break_even_region(own: Own, api: Api, most_tokens: int | None = None) -> Bre
     )
 
 
-def _bought(step: Step, tokens: int, serves: Decimal) -> int:
-    return -(-tokens // math.floor(serves)) + step.spare
+def bought(step: Step, tokens: int, corner: Corner = "value") -> int:
+    """Return how many of a step a month's tokens need."""
+    return -(-tokens // math.floor(step.tokens.as_gain(corner))) + step.spare
 
 
 # the difference of two costs: own less API
@@ -128,28 +156,18 @@ class _Difference(msgspec.Struct, frozen=True, kw_only=True):
     """For each step what one costs, and how many tokens it serves."""
 
 
-Corner = Literal["value", "dearest", "cheapest"]
-
-
 def _difference(own: Own, api: Api, corner: Corner) -> _Difference:
-    """Take the inputs at their values, or at the ends that make own machines dearest or cheapest."""
-
-    def cost(given: Given) -> Decimal:
-        return given.value if corner == "value" else given.most if corner == "dearest" else given.least
-
-    def gain(given: Given) -> Decimal:
-        return given.value if corner == "value" else given.least if corner == "dearest" else given.most
-
-    base = Fraction(cost(own.base_usd_per_month)) - Fraction(gain(api.base_usd_per_month))
-    base += sum(step.spare * Fraction(cost(step.usd_per_month)) for step in own.steps)
-    slope = (Fraction(cost(own.usd_per_mtok)) - Fraction(gain(api.usd_per_mtok))) / TOKENS_PER_MTOK
-    prices = [Fraction(cost(step.usd_per_month)) for step in own.steps]
+    prices = [own.usd_of(step, corner) for step in own.steps]
+    base = own.base(corner) - Fraction(api.base_usd_per_month.as_gain(corner))
+    base += sum(step.spare * price for step, price in zip(own.steps, prices, strict=True))
+    slope = Fraction(own.usd_per_mtok.as_cost(corner)) - Fraction(api.usd_per_mtok.as_gain(corner))
+    slope /= TOKENS_PER_MTOK
     unit = math.lcm(*(number.denominator for number in (base, slope, *prices)))
     return _Difference(
         base=int(base * unit),
         slope=int(slope * unit),
         steps=tuple(
-            (int(price * unit), math.floor(gain(step.tokens)))
+            (int(price * unit), math.floor(step.tokens.as_gain(corner)))
             for price, step in zip(prices, own.steps, strict=True)
             if price
         ),

@@ -14,6 +14,8 @@ from tierwise.core.errors import InvalidCall
 
 ZERO = Decimal(0)
 Provenance = Literal["measured", "contract", "list", "assumed"]
+Corner = Literal["value", "dearest", "cheapest"]
+"""Which end of every range is looked at: the values, or the ends at which own machines are dearest or cheapest."""
 SUREST_FIRST: tuple[Provenance, ...] = ("measured", "contract", "list", "assumed")
 
 
@@ -46,6 +48,14 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def most(self) -> Decimal:
         """The highest that it may be."""
         return self.value if self.high is None else self.high
+
+    def as_cost(self, corner: Corner) -> Decimal:
+        """Return it at a corner, as something that makes own machines dearer."""
+        return self.value if corner == "value" else self.most if corner == "dearest" else self.least
+
+    def as_gain(self, corner: Corner) -> Decimal:
+        """Return it at a corner, as something that makes own machines worth more."""
+        return self.value if corner == "value" else self.least if corner == "dearest" else self.most
 
     def times(self, factor: Decimal | int) -> "Given":
         """Return as much of it; what it is and where it comes from stay."""

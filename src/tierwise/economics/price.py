@@ -50,3 +50,9 @@ def _cache_usd_per_mtok(price: Price) -> tuple[Decimal, Decimal, Decimal]:
     read, write, hour = price.cache_read_usd_per_mtok, price.cache_write_usd_per_mtok, price.cache_write_1h_usd_per_mtok
     written = price.input_usd_per_mtok if write is None else write
     return price.input_usd_per_mtok if read is None else read, written, written if hour is None else hour
+
+
+def blended_usd_per_mtok(price: Price, mix: Usage) -> Decimal:
+    """Return what a million tokens cost in this mix of kinds; 0 where the mix is of none."""
+    tokens = mix.read + mix.written
+    return cost_usd(price, mix) * MTOK / tokens if tokens else Decimal(0)
