@@ -4,8 +4,9 @@ Knows no formula. A sum or a product is as sure as the least sure of what went i
 Invariant: low <= value <= high, none of them negative or endless; what was computed never claims more than its inputs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -58,10 +59,25 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.value if corner == "value" else self.least if corner == "dearest" else self.most
 
     def times(self, factor: Decimal | int) -> "Given":
-        """Return as much of it; what it is and where it comes from stay."""
-        return msgspec.structs.replace(
-            self, value=self.value * factor, low=self.least * factor, high=self.most * factor
+        """Return as much of it; where it comes from stays."""
+        return Given(
+            value=self.value * factor, low=self.least * factor, high=self.most * factor,
+            provenance=self.provenance, source=self.source,
         )  # fmt: skip
+
+    def plus(self, other: "Given") -> "Given":
+        """Add another."""
+        return total((self, other))
+
+    def by(self, other: "Given") -> "Given":
+        """Multiply by another."""
+        return _made((self, other), self.value * other.value, self.least * other.least, self.most * other.most)
+
+    def over(self, other: "Given") -> "Given":
+        """Divide by another, which may not be 0."""
+        if not other.least:
+            raise InvalidCall("this cannot be divided by what may be 0")
+        return _made((self, other), self.value / other.value, self.least / other.most, self.most / other.least)
 
 
 NOTHING = Given(value=ZERO, provenance="measured", source="nothing")
@@ -72,13 +88,16 @@ def total(parts: Iterable[Given]) -> Given:
     kept = [part for part in parts if part.most > 0]
     if not kept:
         return NOTHING
-    return Given(
-        value=sum((part.value for part in kept), ZERO),
-        low=sum((part.least for part in kept), ZERO),
-        high=sum((part.most for part in kept), ZERO),
-        provenance=least_sure(kept),
-        source="; ".join(dict.fromkeys(part.source for part in kept if part.source)),
-    )
+    value, low, high = (sum((of(part) for part in kept), ZERO) for of in (_value, _least, _most))
+    return _made(kept, value, low, high)
+
+
+def _made(parts: Sequence[Given], value: Decimal, low: Decimal, high: Decimal) -> Given:
+    source = "; ".join(dict.fromkeys(part.source for part in parts if part.source))
+    return Given(value=value, low=low, high=high, provenance=least_sure(parts), source=source)
+
+
+_value, _least, _most = attrgetter("value"), attrgetter("least"), attrgetter("most")
 
 
 def least_sure(parts: Iterable[Given]) -> Provenance:
