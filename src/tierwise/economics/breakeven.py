@@ -15,7 +15,6 @@ from typing import Literal
 
 import msgspec
 
-from tierwise.core.errors import InvalidCall
 from tierwise.economics.given import NOTHING, Corner, Given
 
 TOKENS_PER_MTOK = 1_000_000
@@ -40,7 +39,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         """Refuse a step that serves nothing, or a spare that is taken away."""
         if self.tokens.least < 1 or self.spare < 0:
-            raise InvalidCall(f"{self.name!r} must serve at least one token a month, and its spare be 0 or more")
+            raise ValueError(f"{self.name!r} must serve at least one token a month, and its spare be 0 or more")
 
 
 class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +58,7 @@ class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         """Refuse to write off over no time, or to sell for more than was paid."""
         if self.months < 1 or self.residual.most > 1:
-            raise InvalidCall("months must be 1 or more, and residual a share between 0 and 1")
+            raise ValueError("months must be 1 or more, and residual a share between 0 and 1")
 
     def base(self, corner: Corner = "value") -> Fraction:
         """Return what a month costs without any step."""

@@ -11,7 +11,6 @@ from typing import Literal, get_args
 
 import msgspec
 
-from tierwise.core.errors import InvalidCall
 from tierwise.economics.given import NOTHING, Given, total
 
 BucketName = Literal["compute", "platform", "governance", "evaluation", "people"]
@@ -96,9 +95,9 @@ class Accepting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             self.wrong_usd,
         )
         if not all(share.is_finite() and 0 <= share <= 1 for share in shares):
-            raise InvalidCall("review_share, wrong_share and accepted_share lie between 0 and 1")
+            raise ValueError("review_share, wrong_share and accepted_share lie between 0 and 1")
         if not all(amount.is_finite() and amount >= 0 for amount in amounts):
-            raise InvalidCall("amounts and minutes of a task are 0 or more")
+            raise ValueError("amounts and minutes of a task are 0 or more")
 
 
 def accepted_usd(task: Accepting) -> Decimal | None:

@@ -23,7 +23,7 @@ SUREST_FIRST: tuple[Provenance, ...] = ("measured", "contract", "list", "assumed
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An input with its range and its provenance; without a range it is taken as exact. `source` says where it stands.
 
-    Raises InvalidCall for a negative or endless number, and where the value is outside its range.
+    Raises ValueError for a negative or endless number, and where the value is outside its range.
     """
 
     value: Decimal
@@ -36,9 +36,9 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Refuse what cannot be a cost, a count or a rate."""
         for number in (self.value, self.least, self.most):
             if not number.is_finite() or number < 0:
-                raise InvalidCall(f"{number} is no amount: write one that is 0 or more", param="value")
+                raise ValueError(f"{number} is no amount: write one that is 0 or more")
         if not self.least <= self.value <= self.most:
-            raise InvalidCall(f"{self.value} is not between {self.least} and {self.most}", param="value")
+            raise ValueError(f"{self.value} is not between {self.least} and {self.most}")
 
     @property
     def least(self) -> Decimal:

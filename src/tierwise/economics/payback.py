@@ -11,7 +11,6 @@ from fractions import Fraction
 
 import msgspec
 
-from tierwise.core.errors import InvalidCall
 from tierwise.economics.breakeven import TOKENS_PER_MTOK, Api, Own, bought
 from tierwise.economics.given import NOTHING, ZERO, Corner, Given
 
@@ -36,9 +35,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         """Refuse a plan without a month, or with prices that fall below nothing."""
         if not 0 < self.months <= MOST_MONTHS or min(self.ramp_months, self.starts_after_months) < 0:
-            raise InvalidCall(f"a plan has 1 to {MOST_MONTHS} months, and its ramp and start are 0 or more")
+            raise ValueError(f"a plan has 1 to {MOST_MONTHS} months, and its ramp and start are 0 or more")
         if self.tokens_per_month < 0 or self.api_decline.most >= 1:
-            raise InvalidCall("tokens_per_month must be 0 or more, and api_decline a share below 1")
+            raise ValueError("tokens_per_month must be 0 or more, and api_decline a share below 1")
 
     def tokens(self, month: int) -> int:
         """Return the volume of a month; the first is 1."""

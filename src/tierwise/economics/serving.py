@@ -39,7 +39,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def __post_init__(self) -> None:
         """Refuse a run in which nothing arrived or nothing was written."""
         if not all(math.isfinite(value) and value > 0 for value in (self.requests_per_s, self.tokens_per_s)):
-            raise InvalidCall("a run has a rate of requests and of tokens, both above 0", param="runs")
+            raise ValueError("a run has a rate of requests and of tokens, both above 0")
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,6 @@ from itertools import groupby
 
 import pytest
 
-from tierwise.core.errors import InvalidCall
 from tierwise.economics.breakeven import (
     MOST_PURCHASES,
     Api,
@@ -195,12 +194,12 @@ def picking(chance: random.Random, mine: Own, api: Api) -> tuple[Own, Api]:
 
 @pytest.mark.parametrize("wrong", [("-1", None, None), ("NaN", None, None), ("Infinity", None, None), ("1", "2", None)])
 def test_what_is_no_amount_is_refused(wrong: tuple[str, str | None, str | None]) -> None:
-    with pytest.raises(InvalidCall):
+    with pytest.raises(ValueError):
         known(*wrong)
 
 
 def test_a_machine_that_serves_nothing_is_refused() -> None:
-    with pytest.raises(InvalidCall):
+    with pytest.raises(ValueError):
         Step(name="idle", usd_per_month=known(1), tokens=known(0))
 
 

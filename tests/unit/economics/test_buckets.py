@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from tierwise.core.errors import InvalidCall
 from tierwise.economics.buckets import BUCKETS, TITLES, Accepting, Bucket, Buckets, accepted_usd
 from tierwise.economics.given import Given
 
@@ -59,5 +58,5 @@ def test_where_nothing_is_accepted_there_is_no_such_cost() -> None:
     "wrong", [{"accepted_share": Decimal(2)}, {"inference_usd": Decimal(-1)}, {"wrong_usd": Decimal("NaN")}]
 )
 def test_what_is_no_share_or_amount_is_refused(wrong: dict[str, Decimal]) -> None:
-    with pytest.raises(InvalidCall):
+    with pytest.raises(ValueError):
         Accepting(**{"inference_usd": Decimal(1), "accepted_share": Decimal(1), **wrong})
