@@ -104,7 +104,8 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
 def rules_from(settings: Settings) -> Rules:
     """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere, or a leak."""
     document = settings.document
-    catalog = load_catalog(document.endpoint, document.model, settings.secret, kept.read(settings.probes_path))
+    probed = kept.read(settings.probes_path)
+    catalog = load_catalog(document.endpoint, document.model, settings.secret, probed, settings.prices)
     longest = max(document.budget, key=lambda budget: budget.window_s, default=None)
     if longest and document.ledger.keep_s is not None and document.ledger.keep_s < longest.window_s:
         raise ConfigError(
@@ -306,7 +307,8 @@ def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> d
 
 def promised(settings: Settings) -> Catalog:
     """Return what exists as the rows say it, whatever was probed."""
-    return load_catalog(settings.document.endpoint, settings.document.model, settings.secret)
+    document = settings.document
+    return load_catalog(document.endpoint, document.model, settings.secret, prices=settings.prices)
 
 
 @asynccontextmanager

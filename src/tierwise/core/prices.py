@@ -49,6 +49,13 @@ class PriceRow(Price, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
 
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """The `[[price]]` rows of a configuration, and the day whose prices are meant: the last one that any row is of."""
+
+    rows: tuple[PriceRow, ...] = ()
+    day: date = date.max
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a model is served: by which endpoint, of which kind, in which region."""
 

@@ -5,8 +5,13 @@ zero means measured zero, `None` for a whole `Usage` means unknown.
 """
 
 from decimal import Decimal
+from functools import cached_property
+from math import lcm
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+TOKENS_PER_MTOK = 1_000_000
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,28 +47,28 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     output: int = 0
     reasoning: int = 0
     estimated: bool = False
-    media: Media | msgspec.UnsetType = msgspec.UNSET
-    service: str | msgspec.UnsetType = msgspec.UNSET
+    media: Media | UnsetType = UNSET
+    service: str | UnsetType = UNSET
 
     @property
     def fresh(self) -> int:
         """All that was read and stood in no cache."""
-        return self.input if self.media is msgspec.UNSET else self.input + self.media.read
+        return self.input if self.media is UNSET else self.input + self.media.read
 
     @property
     def read(self) -> int:
         """All that was read, cached or not."""
         text = self.input + self.cache_read + self.cache_write + self.cache_write_1h
-        return text if self.media is msgspec.UNSET else text + self.media.read
+        return text if self.media is UNSET else text + self.media.read
 
     @property
     def written(self) -> int:
         """All that was written, shown or not."""
         text = self.output + self.reasoning
-        return text if self.media is msgspec.UNSET else text + self.media.written
+        return text if self.media is UNSET else text + self.media.written
 
 
-class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """US dollars for a million tokens of each kind. What is read defaults to the input price, what is written to the
     output price, an hour's cache to the other cache writes."""
 
@@ -84,6 +89,33 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             rate = getattr(self, name)
             if rate is not None and not (rate.is_finite() and rate >= 0):
                 raise ValueError(f"{name} is {rate}: a price is a number that is 0 or more")
+
+    @cached_property
+    def parts(self) -> tuple[tuple[int, ...], Decimal]:
+        """All rates for one token, in the order of the fields, as whole parts of a dollar, and how many those are.
+
+        Sums of whole numbers are as exact as those of decimals, and take a fraction of the time.
+        """
+        fresh, written = self.input_usd_per_mtok, self.output_usd_per_mtok
+        kept = _or(self.cache_write_usd_per_mtok, fresh)
+        rates = (
+            fresh,
+            written,
+            _or(self.cache_read_usd_per_mtok, fresh),
+            kept,
+            _or(self.cache_write_1h_usd_per_mtok, kept),
+            _or(self.reasoning_usd_per_mtok, written),
+            _or(self.audio_input_usd_per_mtok, fresh),
+            _or(self.image_input_usd_per_mtok, fresh),
+            _or(self.audio_output_usd_per_mtok, written),
+            _or(self.image_output_usd_per_mtok, written),
+        )
+        parts = lcm(*(rate.as_integer_ratio()[1] for rate in rates))
+        return tuple(int(rate * parts) for rate in rates), Decimal(parts * TOKENS_PER_MTOK)
+
+
+def _or(rate: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if rate is None else rate
 
 
 RATES = Rates.__struct_fields__

@@ -6,7 +6,6 @@ are cheaper).
 """
 
 from decimal import Decimal
-from itertools import chain
 
 from msgspec import UNSET
 
@@ -22,23 +21,14 @@ EXPECTED_OUTPUT_TOKENS = 256
 
 def cost_usd(price: Price, usage: Usage) -> Decimal:
     """Price the usage at the rates that hold for the whole request."""
-    rates = _rates(price, usage)
-    fresh, written = rates.input_usd_per_mtok, rates.output_usd_per_mtok
-    total = usage.input * fresh + usage.output * written
-    if usage.reasoning:
-        total += usage.reasoning * _or(rates.reasoning_usd_per_mtok, written)
-    if usage.cache_read:
-        total += usage.cache_read * _or(rates.cache_read_usd_per_mtok, fresh)
-    if usage.cache_write or usage.cache_write_1h:
-        write = _or(rates.cache_write_usd_per_mtok, fresh)
-        total += usage.cache_write * write + usage.cache_write_1h * _or(rates.cache_write_1h_usd_per_mtok, write)
+    (fresh, written, cached, kept, hour, thought, heard, seen, spoken, drawn), parts = _rates(price, usage).parts
+    total = usage.input * fresh + usage.output * written + usage.reasoning * thought + usage.cache_read * cached
+    total += usage.cache_write * kept + usage.cache_write_1h * hour
     media = usage.media
     if media is not UNSET:
-        total += media.audio_input * _or(rates.audio_input_usd_per_mtok, fresh)
-        total += media.image_input * _or(rates.image_input_usd_per_mtok, fresh)
-        total += media.audio_output * _or(rates.audio_output_usd_per_mtok, written)
-        total += media.image_output * _or(rates.image_output_usd_per_mtok, written)
-    return total / MTOK
+        total += media.audio_input * heard + media.image_input * seen
+        total += media.audio_output * spoken + media.image_output * drawn
+    return Decimal(total) / parts
 
 
 def expected_cost_usd(price: Price, input_tokens: int, max_output_tokens: int | None) -> Decimal:
@@ -59,9 +49,7 @@ def worst_cost_usd(price: Price, input_tokens: int, output_tokens: int) -> Decim
     """
     tariffs: tuple[Tariff, ...] = (price, *price.services.values())
     possible = [*tariffs, *(band for tariff in tariffs for band in tariff.bands if band.above_tokens < input_tokens)]
-    return (
-        max(input_tokens * _dearest_read(rates) + output_tokens * _dearest_written(rates) for rates in possible) / MTOK
-    )
+    return max(_dearest(rates, input_tokens, output_tokens) for rates in possible)
 
 
 def blended_usd_per_mtok(price: Price, mix: Usage) -> Decimal:
@@ -83,21 +71,7 @@ def _rates(price: Price, usage: Usage) -> Rates:
     return tariff
 
 
-def _or(rate: Decimal | None, otherwise: Decimal) -> Decimal:
-    return otherwise if rate is None else rate
-
-
-def _dearest_read(rates: Rates) -> Decimal:
-    named = (
-        rates.cache_read_usd_per_mtok,
-        rates.cache_write_usd_per_mtok,
-        rates.cache_write_1h_usd_per_mtok,
-        rates.audio_input_usd_per_mtok,
-        rates.image_input_usd_per_mtok,
-    )
-    return max(chain((rates.input_usd_per_mtok,), (rate for rate in named if rate is not None)))
-
-
-def _dearest_written(rates: Rates) -> Decimal:
-    named = rates.reasoning_usd_per_mtok, rates.audio_output_usd_per_mtok, rates.image_output_usd_per_mtok
-    return max(chain((rates.output_usd_per_mtok,), (rate for rate in named if rate is not None)))
+def _dearest(rates: Rates, input_tokens: int, output_tokens: int) -> Decimal:
+    (fresh, written, cached, kept, hour, thought, heard, seen, spoken, drawn), parts = rates.parts
+    read = max(fresh, cached, kept, hour, heard, seen)
+    return Decimal(input_tokens * read + output_tokens * max(written, thought, spoken, drawn)) / parts
