@@ -23,44 +23,40 @@ from tierwise.core.model import Endpoint
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Account
 from tierwise.economics.limits import Limits
+from tierwise.evals import certificates
 from tierwise.evals.probe import Prober
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.decide import of_policy
+from tierwise.gateway.drifting import Drifting
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
-from tierwise.gateway.releases import Releases
+from tierwise.gateway.releases import Releases, of_workflows
 from tierwise.gateway.rules import Rules, environments, usual_strategy
+from tierwise.gateway.shadows import Shadows
 from tierwise.gateway.soundness import refuse
+from tierwise.gateway.trials import BY_ITSELF, Trials
 from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.incidents.clerk import Clerk
-from tierwise.incidents.desk import Desk
+from tierwise.incidents.conditions import CONDITIONS
+from tierwise.incidents.desk import Desk, drifting
 from tierwise.incidents.notices import Notices
 from tierwise.incidents.senders import Sender, sender_of
 from tierwise.incidents.settings import rows_of
 from tierwise.incidents.watch import LEDGER, Watch
 from tierwise.ledger.audit_key import make_signer, read_signer
+from tierwise.ledger.books import Books
 from tierwise.ledger.declassified import Declassifications
-from tierwise.ledger.eraser import Eraser
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
-from tierwise.ledger.incident_book import IncidentBook
-from tierwise.ledger.key_book import KeyBook
 from tierwise.ledger.notary import Notary, Witness, WitnessFile
 from tierwise.ledger.nothing import Nothing
 from tierwise.ledger.pepper import given_pepper, make_pepper, read_pepper
 from tierwise.ledger.postgres import PostgresLedger
-from tierwise.ledger.postgres_contents import PostgresEraser
 from tierwise.ledger.postgres_history import PostgresHistory
-from tierwise.ledger.postgres_incidents import PostgresIncidentBook
-from tierwise.ledger.postgres_keys import PostgresKeyBook
-from tierwise.ledger.postgres_releases import PostgresReleaseBook
-from tierwise.ledger.postgres_scan import PostgresScan
-from tierwise.ledger.protocol import Book, Erasing, Noting, Reader, Records, Releasing, Store
+from tierwise.ledger.protocol import Reader, Records, Releasing, Store
 from tierwise.ledger.randomness import Randomness
-from tierwise.ledger.releases import ReleaseBook
-from tierwise.ledger.scan import Scan
 from tierwise.ledger.store import Ledger
 from tierwise.ledger.timed import Timed
 from tierwise.ledger.writer import Options
@@ -79,6 +75,7 @@ from tierwise.registry.load import load as load_catalog
 from tierwise.registry.load import nearest
 from tierwise.registry.probed import outdated
 from tierwise.server.app import App
+from tierwise.server.decided import Decided
 from tierwise.server.ring import Configured, Ring
 from tierwise.telemetry.families import gauge
 
@@ -97,6 +94,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     engines: Mapping[str, Engine]
     observed: Observed
     releases: Releases
+    shadows: Shadows
     notary: Notary
     watch: Watch
 
@@ -127,7 +125,9 @@ def rules_from(settings: Settings) -> Rules:
         trace_to=document.telemetry.pass_on_to,
     )
     refuse(rules, document.rule)
-    return rules
+    for release in settings.rollouts:
+        rules = rules.rolled_out(release)
+    return msgspec.structs.replace(rules, certified=certificates.certified(rules, settings))
 
 
 def _secrets(settings: Settings, catalog: Catalog) -> Iterator[Secret]:
@@ -171,11 +171,11 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         ledger = await store(settings, clock)
         stack.push_async_callback(ledger.close)
         release, written = await ledger.release(), settings.policy
-        settings = settings.under(release)
+        settings = msgspec.structs.replace(settings.under(release), rollouts=await of_workflows(ledger))
         rules = rules_from(settings)
         transport = Transport()
         stack.push_async_callback(transport.aclose)
-        rules = await rechecked(settings, rules, transport)
+        rules = await certificates.asked(await rechecked(settings, rules, transport), settings, transport)
         engines = _engines(rules.catalog, transport, stack)
         accounts = await _accounts(rules, ledger, clock())
         observing = await stack.enter_async_context(AsyncExitStack())
@@ -194,11 +194,13 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         # Apart from what goes to models: a limit on connections holds for all who share them.
         aside = Transport()
         stack.push_async_callback(aside.aclose)
-        desk = _desk(settings, watch, ledger, aside, clock)
+        drift = Drifting(lambda: gateway.rules, facts, drifting(await ledger.incidents()))
+        desk = _desk(settings, watch, ledger, aside, clock, drift)
         metrics.watch(desk.open_now)
 
         def observe(decision: Decision, duration_s: float) -> None:
             watch.finished(decision)
+            drift.finished(decision)
             seen.observe(decision, duration_s)
 
         gateway = Gateway(
@@ -215,8 +217,14 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         notary.begin()
         stack.push_async_callback(_together, desk.aclose, notary.close, observing.aclose)
         stack.push_async_callback(gateway.aclose)
-        releases = Releases(gateway, ledger, written, release)
-        for work in (releases.follow(), desk.follow()):
+        releases = Releases(gateway, ledger, written, [one for one in (release, *settings.rollouts) if one])
+        proven = certificates.Followed(gateway, settings, transport)
+        shadows = Shadows(gateway)
+        gateway.answered = shadows.offer
+        stack.push_async_callback(shadows.aclose)
+        metrics.watch(lambda: gauge("tierwise.shadows.dropped", "Copies of calls that were dropped.", shadows.dropped))
+        trials = _trials(settings, gateway, ledger, new_id)
+        for work in (releases.follow(), desk.follow(), proven.follow(), trials.follow()):
             stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,
@@ -227,9 +235,20 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             engines=engines,
             observed=seen,
             releases=releases,
+            shadows=shadows,
             notary=notary,
             watch=watch,
         )
+
+
+def _trials(settings: Settings, gateway: Gateway, ledger: Store, new_id: Callable[[], str]) -> Trials:
+    """Make what looks after canaries."""
+    book = books(settings).incidents()
+
+    def note(subject: str) -> None:
+        book.note([CONDITIONS["canary"].sighting(new_id(), subject, time.time())])
+
+    return Trials(gateway, ledger, release_book(settings, BY_ITSELF), note)
 
 
 async def _together(*ends: Callable[[], Awaitable[object]]) -> None:
@@ -283,11 +302,11 @@ def signer(settings: Settings, *, make: bool) -> Signer:
     return Signer.parse(text)
 
 
-def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock) -> Desk:
+def _desk(settings: Settings, watch: Watch, ledger: Store, transport: Transport, clock: Clock, drift: Drifting) -> Desk:
     """Make what follows incidents. Raises ConfigError for a notifier that cannot be told."""
-    clerk = Clerk(incident_book(settings, clock))
+    clerk = Clerk(books(settings).incidents(clock))
     told = Notices(clerk, senders(settings, transport), os.urandom(8).hex())
-    return Desk(watch, clerk, ledger, told, settings.document.incidents.quiet_s, clock)
+    return Desk(watch, clerk, ledger, told, settings.document.incidents.quiet_s, clock, drift)
 
 
 def _engines(catalog: Catalog, transport: Transport, stack: AsyncExitStack) -> dict[str, Engine]:
@@ -370,7 +389,7 @@ def application(wired: Wired) -> App:
 
     app = App(
         wired.gateway,
-        decisions=wired.ledger,
+        decisions=Decided(wired.ledger, books(wired.settings).remarks()),
         ring=Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False)),
         settings=document.server,
         metrics=wired.observed.metrics.render,
@@ -399,28 +418,14 @@ async def store(settings: Settings, clock: Clock) -> Store:
     return await Ledger.open(settings.ledger_path, options=options)
 
 
-def key_book(settings: Settings, who: str) -> Book:
-    """Return who changes keys in the ledger; `who` stands in the trace of each change."""
-    place = settings.ledger_place
-    return KeyBook(settings.ledger_path, who) if place is None else PostgresKeyBook(place, who)
-
-
-def eraser(settings: Settings, who: str) -> Erasing:
-    """Return who destroys content in the ledger; `who` stands in the trace."""
-    place = settings.ledger_place
-    return Eraser(settings.ledger_path, who) if place is None else PostgresEraser(place, who)
+def books(settings: Settings) -> Books:
+    """Return who changes the ledger beside running gateways."""
+    return Books(settings.ledger_path, settings.ledger_place)
 
 
 def release_book(settings: Settings, who: str) -> Releasing:
-    """Return who adds releases of the policy to the ledger; `who` stands in each."""
-    place = settings.ledger_place
-    return ReleaseBook(settings.ledger_path, who) if place is None else PostgresReleaseBook(place, who)
-
-
-def incident_book(settings: Settings, clock: Callable[[], float] = time.time) -> Noting:
-    """Return who writes incidents into the ledger."""
-    place = settings.ledger_place
-    return IncidentBook(settings.ledger_path, clock) if place is None else PostgresIncidentBook(place)
+    """Return who adds releases to the ledger; `who` stands in each."""
+    return books(settings).releases(who)
 
 
 def senders(settings: Settings, transport: Transport) -> list[Sender]:
@@ -431,8 +436,7 @@ def senders(settings: Settings, transport: Transport) -> list[Sender]:
 
 def records(settings: Settings, since_ts: float) -> Records:
     """Return the records since this Unix time, for reading very many of them."""
-    place = settings.ledger_place
-    return Scan(settings.ledger_path, since_ts) if place is None else PostgresScan(place, since_ts)
+    return books(settings).records(since_ts)
 
 
 def pepper(settings: Settings, *, make: bool) -> bytes:

@@ -73,7 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The effective configuration. `file` None: nothing was written, so what exists is discovered.
 
     `sources` says of dotted keys that were set where they were set; every other value is a default.
-    `release` is the number of the policy's release in force, None where the policy is `written`, as here.
+    `release` is the number of the policy's release in force, None where the policy is `written`, as here; `rollouts`
+    are the releases of workflows in force.
     """
 
     document: Document
@@ -84,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
     release: int | None = None
     overruled: Written | None = None
+    rollouts: tuple[Release, ...] = ()
 
     @property
     def written(self) -> Written:
@@ -97,9 +99,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def under(self, release: Release | None) -> "Settings":
         """Return the settings with the policy in force: the release's, where one was applied. Raises ConfigError."""
-        if release is None or release.policy is None:
+        if release is None or release.body is None:
             return self
-        policy = parse_policy(release.policy)
+        policy = parse_policy(release.body)
         document = msgspec.structs.replace(self.document, labels=policy.labels, rule=policy.rule)
         told = _leaves({"labels": msgspec.to_builtins(policy.labels), "rule": msgspec.to_builtins(policy.rule)})
         sources = {key: source for key, source in self.sources.items() if not key.startswith(("labels.", "rule."))}
@@ -161,6 +163,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def declassified_path(self) -> Path:
         """Return the file of declassifications, beside the ledger."""
         return self.ledger_path.with_name("declassified.sqlite")
+
+    @property
+    def base(self) -> Path:
+        """Return the folder where relative paths of the file start."""
+        return self.file.parent if self.file else Path.cwd()
 
     @property
     def probes_path(self) -> Path:
@@ -281,7 +288,7 @@ def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
 
 
 Setting = TypeVar("Setting")
-PATHS = frozenset(("file", "ca_file", "path", "data", "prompt"))
+PATHS = frozenset(("file", "ca_file", "path", "data"))
 """Settings that name a file."""
 
 

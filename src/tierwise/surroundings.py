@@ -17,6 +17,7 @@ from tierwise.gateway.workflow import Workflow
 from tierwise.hardware.admit import admit
 from tierwise.providers.address import address_of
 from tierwise.providers.discover import Found, ServedModel, discover, inspect
+from tierwise.providers.engine import installed, missing
 from tierwise.providers.transport import Transport
 from tierwise.quality.settings import Gates
 from tierwise.registry.demonstration import TASK, demonstration
@@ -100,6 +101,8 @@ async def reachable(endpoint: Endpoint, unusable: str | None, served_names: Sequ
             admitted = await asyncio.to_thread(admit, endpoint.engine)
         except ConfigError as error:
             return False, str(error)
+        if not installed(endpoint.engine.format):
+            return False, missing(endpoint.engine.format)
         return True, f"{admitted.file}, starts when first asked"
     transport = Transport()
     try:

@@ -63,7 +63,7 @@ class Desk:
 
     def damage(self, number: int) -> None:
         with sqlite3.connect(self.installed.home / "ledger.sqlite") as db:
-            db.execute("UPDATE releases SET policy = x'7b7d' WHERE number = ?", (number,))
+            db.execute("UPDATE releases SET body = x'7b7d' WHERE number = ?", (number,))
         db.close()
 
 
@@ -217,7 +217,7 @@ def test_a_damaged_release_stops_a_start_and_another_one_mends_it(desk: Desk, se
 def test_a_gateway_says_that_it_does_not_have_the_newest(desk: Desk, serve: Callable[..., str]) -> None:
     address = serve()
     with sqlite3.connect(desk.installed.home / "ledger.sqlite") as db:
-        db.execute("INSERT INTO releases VALUES (1, 'sha256:0', x'7b7d', 'w', 'y', 0.0, NULL)")
+        db.execute("INSERT INTO releases VALUES ('policy', 1, 'sha256:0', x'7b7d', 'w', 'y', 0.0, NULL)")
     db.close()
     until(lambda: "not in force" in ready(address).get("warning", ""))
     assert asked(address, None, "large")[0] == 200

@@ -41,7 +41,7 @@ def test_a_release_is_seen_by_a_store_that_is_open(kind: str, request: pytest.Fi
         with pytest.raises(ConfigError, match="release 1 was made meanwhile"):
             await asyncio.to_thread(book.add, TWO, "late", after=0)
         detached = await asyncio.to_thread(book.add, None, "the file again", after=1)
-        assert (detached.digest, detached.policy, detached.replaces) == (None, None, 1)
+        assert (detached.digest, detached.body, detached.replaces) == (None, None, 1)
         assert await store.release(1) == first
         assert await store.release(9) is None
         assert await store.releases() == [detached, first]

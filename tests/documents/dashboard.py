@@ -102,6 +102,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ("Waiting and lost", "short", (
             ("tierwise_ledger_pending_rows", "rows that wait"),
             ("tierwise_connections_open", "connections"),
+            ("tierwise_shadows_dropped", "copies dropped"),
             (rate("tierwise_telemetry_dropped_total", "why"), "telemetry dropped: {{why}}"),
             ("rate(tierwise_telemetry_exported_total[$__rate_interval])", "telemetry sent"),
         )),

@@ -32,7 +32,7 @@ def _cells(row: KindRow) -> tuple[str, ...]:
         str(row.tier or "to be said"),
         ", ".join(row.wires),
         ", ".join(row.also),
-        f"`{row.url}`" if row.url else "this process" if row.embedded else "to be said",
+        f"`{row.url}`" if row.url else "a child process" if row.embedded else "to be said",
         key,
         f"{row.source} ({row.as_of})",
     )

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.decision import Decision
+from tierwise.server import decided
 from tierwise.wires import chat_shape, embeddings, messages_shape, responses_shape
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -21,6 +22,7 @@ PAGE, HTTP = FOLDER / "openapi.json", FOLDER / "http.md"
 REF = "#/components/{}/{}"
 Json = dict[str, Any]
 REQUESTS = {
+    "feedback": decided.Said,
     "chat": chat_shape.Request,
     "responses": responses_shape.Request,
     "messages": messages_shape.Request,
@@ -84,6 +86,10 @@ def paths() -> Json:
         "/v1/decisions/{id}": {
             "get": _get("The record of one call.", _ref("schemas", "decision.Decision"), named=True)
             | {"parameters": [_ident(), {"name": "content", "in": "query", "schema": {"enum": ["1"]}, "description": "With what is kept of request and answer."}]}
+        },
+        "/v1/feedback": {
+            "post": _call("feedback", "Whether an answer was right.", {"application/json": _ref("schemas", "Remark")})
+            | {"parameters": []}
         },
         "/healthz": {"get": _open("It runs.", {"200": _ref("schemas", "Status")})},
         "/readyz": {"get": _open("It can serve, or says why not.", {"200": _ref("schemas", "Status"), "503": _ref("schemas", "Status")})},
@@ -152,6 +158,7 @@ def schemas() -> Json:
     # Amounts are written as numbers with all their digits.
     decision = json.dumps(_written("decision", Decision))
     found |= json.loads(re.sub(r'\{"type": "string", "format": "decimal"\}', '{"type": "number"}', decision))
+    found["feedback.Request"] = found.pop("feedback.Said")
     return found | {
         "Error": {"oneOf": [
             _object({"error": _object({"message": {"type": "string"}, "type": {"type": "string"}, "param": {"type": ["string", "null"]},
@@ -163,6 +170,9 @@ def schemas() -> Json:
         "Deleted": _object({"id": {"type": "string"}, "object": {"const": "response"}, "deleted": {"const": True}}, closed=True),
         "Status": _object({"status": {"enum": ["ok", "not ready"]}}),
         "Model": _object({"id": {"type": "string"}}),
+        "Remark": _object({"decision": {"type": "string"}, "what": {"enum": ["feedback", "review"]}, "who": {"type": "string"},
+                           "score": {"type": "number"}, "seconds": {"type": ["number", "null"]}, "note": {"type": "string"},
+                           "ts": {"type": "number"}, "note_kept": {"type": "boolean"}}, closed=True),
         "Models": _object({"data": {"type": "array", "items": _ref("schemas", "Model")}}),
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ and what a row can tell of a result (the same for any split, the same when writt
 import functools
 import io
 import json
+import math
 import tempfile
 import time
 import zlib
@@ -27,20 +28,25 @@ from tests.contract import (
 from tests.documents.markdown import Document
 from tests.unit.hardware.files import TINY
 from tests.unit.ledger.samples import a_decision, an_intent
+from tests.unit.linear.files import TINY as LINEAR
 from tests.unit.wires.callers import BODIES
 from tierwise import bootstrap, config
 from tierwise.cli.importing import translated
+from tierwise.cli.imports import results
 from tierwise.cli.imports.written import written
 from tierwise.core.answer import Answer, Delta, assemble
 from tierwise.core.call import Call, Part
 from tierwise.core.errors import CallRejected, ConfigError, ProviderError, StoreError, TierwiseError
 from tierwise.core.model import Capability
 from tierwise.core.secret import Secret
-from tierwise.evals import dataset
+from tierwise.evals import dataset, prompt
+from tierwise.evals.data import read as items
 from tierwise.gateway import masking, replay
 from tierwise.gateway.restoring import Restoring
 from tierwise.hardware.gguf import Unreadable, read_header
 from tierwise.ledger.encode import decode_decision, decode_intent, encode_decision, encode_intent
+from tierwise.linear.header import Unreadable as NotLinear
+from tierwise.linear.model import from_bytes
 from tierwise.policy import released
 from tierwise.policy.detect import Detectors
 from tierwise.policy.pseudonyms import Pseudonyms
@@ -303,6 +309,13 @@ def _configures(data: bytes) -> None:
     bootstrap.rules_from(settings)
 
 
+def _linear(data: bytes) -> None:
+    """Read a linear model; one that is read gives every text chances that add up, and is written as it was."""
+    model = from_bytes(data)
+    assert abs(sum(math.exp(one) for one in model.logprobs("card money refund")) - 1) < 1e-6
+    assert from_bytes(model.to_bytes()).to_bytes() == model.to_bytes()
+
+
 def _policies(data: bytes) -> None:
     policy = released.parse(data)
     assert released.parse(released.canonical(policy)) == policy
@@ -461,6 +474,22 @@ OLLAMA = [
     b'{"models":[{"name":"a:1","model":"a:1","size":1,"details":{"family":"llama","context_length":4096},"capabilities":["completion","tools"]}]}',
 ]
 PROBES = b'{"format":1,"probes":[]}'
+ITEMS = [
+    b'{"id":"a","text":"hello","label":"x"}\n{"text":"hi","expected":null,"document":3}',
+    b'{"id":"a","fields":{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]},"split":"tune","label":"public"}',
+    b'[{"text":"hello","category":{"a":[1,true]}},{"text":"hi","sensitivity":"internal","customer":"c"}]',
+]
+PROMPTS = [
+    b'system = "s"\nuser = "{{text}}"\nstop = ["x"]\n[[example]]\nuser = "u"\nassistant = "a"\n[schema]\ntype = "object"'
+]
+RESULTS = [
+    b'{"results":{"results":[{"vars":{"t":"x"},"provider":{"id":"p"},"response":{"output":"y","tokenUsage":{"prompt":1}},'
+    b'"score":1,"latencyMs":3,"testCase":{"assert":[{"type":"equals","value":"y"}]}}]}}',
+    b'{"status":"success","eval":{"model":"m"},"samples":[{"id":1,"epoch":1,"input":[{"role":"user","content":"x"}],'
+    b'"target":"y","scores":{"s":{"value":"C"}},"output":{"choices":[{"stop_reason":"stop"}]}}]}',
+    b'{"doc_id":0,"doc":{},"target":"1","arguments":{"gen_args_0":{"arg_0":"x","arg_1":"y"}},"filter":"none",'
+    b'"metrics":["acc"],"acc":1.0}',
+]
 LABELLED = (b'text,label\n"a, b",x\nc,y\n', b'{"text":"a","label":"x"}\n{"text":"b","category":"y"}\n')
 ADDRESSES = [b"http://127.0.0.1:8080/v1", b"https://[::1]:443/a/b", b"https://u:p@h.example/v1?x#y"]
 
@@ -500,11 +529,18 @@ def _rows() -> dict[str, Target]:
         ),
         "config": Target(run=_configures, seeds=_toml, refuses=(ConfigError,)),
         "policy": Target(run=_policies, seeds=_policy_seeds, refuses=(ConfigError,)),
+        "linear": Target(run=_linear, seeds=lambda: [LINEAR], refuses=(NotLinear,)),
         "gguf": Target(run=lambda data: read_header(io.BytesIO(data), len(data)), seeds=lambda: [TINY], refuses=(Unreadable,)),
         "record": Target(run=_records, seeds=_recorded, refuses=(StoreError,)),
         "probes": Target(run=functools.partial(_from_file, ".json", kept.read), seeds=lambda: [PROBES], refuses=(ConfigError,)),
         "labelled-csv": Target(run=functools.partial(_from_file, ".csv", _labelled), seeds=lambda: LABELLED, refuses=(ConfigError,)),
         "labelled-lines": Target(run=functools.partial(_from_file, ".jsonl", _labelled), seeds=lambda: LABELLED[::-1], refuses=(ConfigError,)),
+        "items-csv": Target(run=functools.partial(_from_file, ".csv", items.read), seeds=lambda: LABELLED, refuses=(ConfigError,)),
+        "items-lines": Target(run=functools.partial(_from_file, ".jsonl", items.read), seeds=lambda: ITEMS, refuses=(ConfigError,)),
+        "items-array": Target(run=functools.partial(_from_file, ".json", items.read), seeds=lambda: ITEMS, refuses=(ConfigError,)),
+        "prompt": Target(run=lambda data: prompt.parse(data, "p"), seeds=lambda: PROMPTS, refuses=(ConfigError,)),
+        "results": Target(run=functools.partial(_from_file, ".json", _results), seeds=lambda: RESULTS, refuses=(ConfigError,)),
+        "results-lines": Target(run=functools.partial(_from_file, ".jsonl", _results), seeds=lambda: RESULTS[::-1], refuses=(ConfigError,)),
         "address": Target(run=_addresses, seeds=lambda: ADDRESSES, refuses=(ConfigError,)),
         "script": Target(
             run=lambda data: read_script(data.decode("latin-1")), seeds=lambda: [b"m?fault=error&status=503&times=2&delay_ms=1"],
@@ -521,6 +557,11 @@ def _rows() -> dict[str, Target]:
             run=functools.partial(_imports, gateway), seeds=functools.partial(list, seeds), refuses=(ConfigError,)
         )
     return rows
+
+
+def _results(path: Path) -> object:
+    found = results.gathered([path])
+    return results.items_of(found, path)
 
 
 def _labelled(path: Path) -> object:

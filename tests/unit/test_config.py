@@ -66,11 +66,11 @@ def test_a_wrong_word_is_told_with_the_right_ones_and_a_literal_key_is_never_rep
 def test_every_path_is_relative_to_the_file_that_says_it_wherever_the_command_runs(tmp_path: Path) -> None:
     (tmp_path / "team.toml").write_text(
         '[ledger]\npath = "here.sqlite"\n[[audit.witness]]\npath = "../seen/notes"\n[[workflow]]\nname = "w"\n'
-        'data = "items.jsonl"\nprompt = "/absolute/prompt.toml"\n[[endpoint]]\nname = "e"\nkind = "openai_compatible"\n'
+        'data = "items.jsonl"\n[[endpoint]]\nname = "e"\nkind = "openai_compatible"\n'
         'url = "https://example.test/v1"\nca_file = "ca.pem"\n'
     )
     found = config.load(tmp_path / "team.toml", environ={"TIERWISE_HOME": str(tmp_path / "home")}).document
     assert found.ledger.path == str(tmp_path / "here.sqlite")
     assert found.audit.witness[0].path == str(tmp_path / "../seen/notes")
-    assert (found.workflow[0].data, found.workflow[0].prompt) == (str(tmp_path / "items.jsonl"), "/absolute/prompt.toml")
+    assert found.workflow[0].data == str(tmp_path / "items.jsonl")
     assert found.endpoint[0].ca_file == str(tmp_path / "ca.pem")

@@ -56,7 +56,7 @@ def erase(
         if why is None or not why.strip() or len(why) > MOST_WHY_CHARS:
             raise InvalidCall(f"--why: say why, in at most {MOST_WHY_CHARS} characters", param="--why")
         _agreed(f"{which}: destroy the content of {_calls(calls)} for ever?", yes=yes)
-        calls = bootstrap.eraser(settings, person()).erase(which, why.strip())
+        calls = bootstrap.books(settings).eraser(person()).erase(which, why.strip())
     if as_json:
         print_json({"what": str(which), "calls": calls, "erased": not dry_run})
     else:

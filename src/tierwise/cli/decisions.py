@@ -17,6 +17,7 @@ from tierwise.core.label import Tier
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import encode_with_content
 from tierwise.ledger.queries import Filter
+from tierwise.ledger.remarks import Remark, joined
 
 
 def log(
@@ -44,7 +45,9 @@ def log(
         filtered = any((since, workflow, tier, outcome))
         print("No decision matches." if filtered else "\n".join(_none(config.load(file))))
     else:
-        print(table(("decision", "when (UTC)", "label", "outcome", "tier", "model"), [_row(d) for d in found]))
+        print(
+            table(("decision", "when (UTC)", "label", "outcome", "tier", "judged", "model"), [_row(d) for d in found])
+        )
 
 
 def show(
@@ -80,7 +83,9 @@ def _row(decision: Decision) -> tuple[str, ...]:
     last = decision.attempts[-1] if decision.attempts else None
     when = datetime.fromtimestamp(decision.ts, UTC).strftime("%m-%d %H:%M:%S")
     tier, model = (last.tier.value, last.model) if last else ("–", decision.requested_model)
-    return (decision.id, when, decision.label.value, decision.outcome, tier, model)
+    said = decision.feedback or (decision.review if decision.review and "score" in decision.review else None)
+    judged = "" if said is None else f"{said['score']:g}"
+    return (decision.id, when, decision.label.value, decision.outcome, tier, judged, model)
 
 
 def _none(settings: config.Settings) -> Iterator[str]:
@@ -95,7 +100,13 @@ def _none(settings: config.Settings) -> Iterator[str]:
 
 async def _latest(settings: config.Settings, limit: int, which: Filter) -> list[Decision]:
     async with bootstrap.reading(settings) as history:
-        return [] if history is None else await history.latest(limit, which)
+        if history is None:
+            return []
+        found = await history.latest(limit, which)
+        said: dict[str, list[Remark]] = {}
+        for remark in await history.remarks(*(one.id for one in found)):
+            said.setdefault(remark.decision, []).append(remark)
+        return [joined(one, said[one.id]) if one.id in said else one for one in found]
 
 
 async def _get(settings: config.Settings, ident: str, *, content: bool) -> tuple[Decision, Contents | None]:
@@ -107,4 +118,7 @@ async def _get(settings: config.Settings, ident: str, *, content: bool) -> tuple
             if not newest:
                 raise InvalidCall(" ".join(_none(settings)), param="ID")
             (found,) = newest
-        return found, await history.content(found.id) if history is not None and content else None
+        if history is None:
+            return found, None
+        found = joined(found, await history.remarks(found.id))
+        return found, await history.content(found.id) if content else None

@@ -18,10 +18,12 @@ from tierwise.cli import telling
 from tierwise.cli.content import kept as kept_content
 from tierwise.cli.incidents import open_now
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
-from tierwise.cli.released import in_force, overruled
+from tierwise.cli.released import drifted, in_force, overruled
 from tierwise.core.errors import ConfigError, InvalidCall, ProviderError, StoreError, TierwiseError
 from tierwise.core.grant import Grant
 from tierwise.core.model import Model
+from tierwise.evals.certificates import asked
+from tierwise.gateway.certified import day
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.soundness import doubts, idle
 from tierwise.hardware.detect import machine
@@ -32,7 +34,7 @@ from tierwise.providers.outlet import outlet
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog, unpriced
-from tierwise.registry.probed import FILTERS, Probed, renamed
+from tierwise.registry.probed import FILTERS, Probed, renamed, unprobed
 from tierwise.registry.probed import Finding as Check
 from tierwise.telemetry.export import TRACES
 
@@ -129,6 +131,7 @@ async def _examine(load: Callable[[], config.Settings], failed: dict[str, str]) 
     ]
     catalog = rules.catalog
     found += [*await _endpoints(catalog), *_unpriced(catalog), *_probes(catalog, failed)]
+    found += await _certificates(settings)
     grants, document = await _grants(settings), settings.document
     scopes = [("limit", one.scope) for one in document.limit] + [("budget", one.scope) for one in document.budget]
     doubted = [*doubts(rules, document.rule, [grant.name for grant in grants]), *idle(rules, scopes, grants)]
@@ -195,6 +198,24 @@ async def _incidents(settings: config.Settings) -> Finding:
     return Finding(what="incidents", well=not found, detail=f"{told}{more}" or "none is open", mend=mend)
 
 
+async def _certificates(settings: config.Settings) -> list[Finding]:
+    """Say of each certificate that a workflow names whether it counts, under the policy in force."""
+    try:
+        rules, drifting = bootstrap.rules_from(await in_force(settings)), await drifted(settings)
+    except TierwiseError:  # a finding of its own
+        return []
+    found = []
+    for name, one in rules.certified.items():
+        void = one.void(time.time(), drifting)
+        told = f"counts until {day(one.certificate.expires)}" if one.certificate else ""
+        mend = f"measure and certify anew: tierwise compare {name}, then tierwise certify {name}"
+        if one.subject in drifting:
+            mend += "; or look at the incident, and close it if nothing is wrong: tierwise incidents"
+        detail = f"{one.digest[:19]} " + (f"gives nothing: {'; '.join(void)}" if void else told)
+        found.append(Finding(what=f"certificate of {name}", well=not void, detail=detail, mend=mend))
+    return found
+
+
 async def _grants(settings: config.Settings) -> list[Grant]:
     """Return what all keys may do, those of the file and those made here; of ended ones only who they were."""
     named = [row.grant for row in settings.document.key]
@@ -243,13 +264,14 @@ async def _rules(settings: config.Settings) -> Rules:
     transport = Transport()
     try:
         rules = await bootstrap.rechecked(settings, bootstrap.rules_from(settings), transport)
+        rules = await asked(rules, settings, transport)
     finally:
         await transport.aclose()
     old = renamed(rules.catalog.probes.values(), await _served(settings, rules.catalog))
     if not old:
         return rules
     kept.keep(settings.probes_path, old)
-    return bootstrap.rules_from(settings)
+    return bootstrap.rules_from(settings)  # with the weights that were just asked for
 
 
 async def _served(settings: config.Settings, catalog: Catalog) -> dict[str, str]:
@@ -290,7 +312,11 @@ def _probes(catalog: Catalog, failed: dict[str, str]) -> Iterator[Finding]:
             what=f"probe {name}", well=well, detail=f"on {probed.date}: {'; '.join(parts)}", mend=_mend(probed)
         )
     settled = catalog.probes.keys() | failed.keys()
-    left = [name for name, model in catalog.models.items() if name not in settled and not _embeds(model)]
+    left = [
+        name
+        for name, model in catalog.models.items()
+        if name not in settled and unprobed(catalog.endpoints[model.endpoint], model) is None
+    ]
     if left:
         told = f"{len(left)} of {len(catalog.models)} models not probed yet; `tierwise doctor --probe` does it"
         yield Finding(what="probes", well=True, detail=told)

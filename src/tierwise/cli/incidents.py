@@ -110,7 +110,7 @@ def close(
     settings = config.load(file)
     found, _ = asyncio.run(_whole(settings, ident))
     by = person() if who is None else f"{who}, by {person()}"
-    done = bootstrap.incident_book(settings).close(found.id, by, note)
+    done = bootstrap.books(settings).incidents().close(found.id, by, note)
     if as_json:
         print_json(_row(done))
     else:

@@ -138,7 +138,7 @@ def person() -> str:
 
 
 def _book(settings: config.Settings) -> Book:
-    return bootstrap.key_book(settings, person())
+    return bootstrap.books(settings).keys(person())
 
 
 async def _read(settings: config.Settings, name: str | None) -> tuple[list[StoredKey], list[KeyChange]]:

@@ -45,11 +45,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, release: Release | None) -> Written:
         """Return what a release puts in force."""
-        return self.settings.written if release is None or release.policy is None else parse(release.policy)
+        return self.settings.written if release is None or release.body is None else parse(release.body)
 
     def named(self, release: Release | None) -> str:
         """Say where that policy comes from."""
-        if release is None or release.policy is None:
+        if release is None or release.body is None:
             return str(self.settings.file or "the built-in default")
         return f"release {release.number}"
 
@@ -190,7 +190,7 @@ def rollback(
         raise InvalidCall("there is no release to roll back; `tierwise policy apply` makes one", param="N")
     if number is None:
         number = state.releases[0].replaces
-    policy = None if number is None else state.release(number).policy
+    policy = None if number is None else state.release(number).body
     return _release(state, policy, (why, by), since_ts(since) if since else None, widen=widen, as_json=as_json)
 
 
@@ -220,7 +220,7 @@ def _release(
     if not why.strip() or len(why) > MOST_WHY_CHARS:
         raise InvalidCall(f"--why: say it in 1 to {MOST_WHY_CHARS} characters", param="--why")
     readable = state.readable
-    same = (readable.policy if readable else None) == policy
+    same = (readable.body if readable else None) == policy
     if same and state.newest == (readable.number if readable else 0):
         if as_json:
             print_json({"release": None, "unchanged": True, "refused": False})
@@ -265,7 +265,7 @@ async def _look(settings: config.Settings) -> State:
     readable: Release | None = None
     for release in releases:
         try:
-            parse(checked(release).policy or canonical(settings.policy))
+            parse(checked(release).body or canonical(settings.policy))
         except (StoreError, ConfigError) as error:
             say(f"{error}; running gateways keep what was in force before")
             continue
@@ -303,7 +303,7 @@ def _health(release: Release) -> str:
 
 def _row(release: Release) -> dict[str, Any]:
     row = {name: getattr(release, name) for name in ("number", "digest", "who", "why", "ts", "replaces")}
-    return row | {"damaged": bool(_health(release)), "detached": release.policy is None}
+    return row | {"damaged": bool(_health(release)), "detached": release.body is None}
 
 
 def _told(release: Release) -> str:

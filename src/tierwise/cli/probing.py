@@ -21,6 +21,7 @@ from tierwise.evals.probe import Unprobed, estimate
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
 from tierwise.registry.load import nearest
+from tierwise.registry.probed import unprobed
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +64,9 @@ def _targets(settings: config.Settings, names: Sequence[str]) -> list[Target]:
             continue
         if (why := catalog.unusable.get(model.endpoint)) is not None:
             say(f"{name}: skipped: {why}")
+        elif (why := unprobed(catalog.endpoints[model.endpoint], model)) is not None:
+            if names:
+                say(f"{name}: skipped: {why}")
         else:
             targets.append(Target(model=model, endpoint=catalog.endpoints[model.endpoint]))
     return targets

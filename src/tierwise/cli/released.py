@@ -1,12 +1,26 @@
-"""Which policy is in force for a command? What a gateway over the same ledger serves by: a release, else the file."""
+"""What is in force for a command? What a gateway over the same ledger serves by: releases, else the file; and
+certificates, as far as no incident says that traffic has drifted from them."""
+
+import msgspec
 
 from tierwise import bootstrap, config
+from tierwise.gateway.releases import of_workflows
+from tierwise.incidents.desk import drifting
 
 
 async def in_force(settings: config.Settings) -> config.Settings:
-    """Return the settings with the policy that a gateway serves by. StoreError where that cannot be read."""
+    """Return the settings with the releases that a gateway serves by. StoreError where one cannot be read."""
     async with bootstrap.reading(settings) as history:
-        return settings if history is None else settings.under(await history.release())
+        if history is None:
+            return settings
+        found = settings.under(await history.release())
+        return msgspec.structs.replace(found, rollouts=await of_workflows(history))
+
+
+async def drifted(settings: config.Settings) -> frozenset[str]:
+    """Return the certificates that do not count for an incident of drift. StoreError where that cannot be read."""
+    async with bootstrap.reading(settings) as history:
+        return frozenset() if history is None else frozenset(drifting(await history.incidents()))
 
 
 def overruled(settings: config.Settings) -> str | None:

@@ -48,7 +48,9 @@ def route(
 
 async def _decide(settings: config.Settings, call: Call) -> Decision:
     from tierwise import bootstrap
-    from tierwise.cli.released import in_force
+    from tierwise.cli.released import drifted, in_force
 
     found = await in_force(await surroundings.looked_around(settings))
-    return bootstrap.dry_gateway(found).route(call)
+    gateway = bootstrap.dry_gateway(found)
+    gateway.facts.drifted = await drifted(found)
+    return gateway.route(call)

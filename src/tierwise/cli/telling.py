@@ -7,9 +7,18 @@ import math
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from tierwise.cli.options import plain
-from tierwise.core.decision import AttemptRecord, CandidateRecord, ContentRecord, Decision, GateRecord, RuleRecord
+from tierwise.core.decision import (
+    AttemptRecord,
+    CandidateRecord,
+    CertificateRecord,
+    ContentRecord,
+    Decision,
+    GateRecord,
+    RuleRecord,
+)
 
 WIDTH = 80
 COUNTING = "count_tokens"
@@ -80,10 +89,14 @@ def whole(decision: Decision) -> Iterator[str]:
         yield f"Reason: {decision.reason}"
     if decision.obligations:
         yield f"Duties: {', '.join(decision.obligations)}"
+    if decision.certificate:
+        yield f"Certificate: {_certificate(decision.certificate)}"
     if decision.content:
         yield f"Content: {_content(decision.content)}"
     if decision.dropped:
         yield f"Dropped: {', '.join(decision.dropped)}"
+    yield from _said("Feedback", decision.feedback)
+    yield from _said("Review", decision.review)
     cost = _cost(decision)
     baseline = f"; at the baseline ${decision.baseline_cost_usd:f}" if decision.baseline_cost_usd is not None else ""
     yield f"Cost: {cost}{baseline}"
@@ -91,11 +104,28 @@ def whole(decision: Decision) -> Iterator[str]:
     yield "Under policy {}, prices {}, registry {}".format(*digests)
 
 
+def _said(what: str, said: dict[str, Any] | None) -> Iterator[str]:
+    """Say what people said of the answer."""
+    if said is None:
+        return
+    yield f"{what}: " + (f"{said['score']:g}" if "score" in said else str(said.get("state", "")))
+    for remark in said.get("remarks", ()):
+        took = f" after {remark['seconds']:g} s" if remark["seconds"] is not None else ""
+        note = f": {remark['note']}" if remark["note"] else ""
+        yield f"  {remark['score']:g} by {remark['who'] or 'somebody here'}{took}{note}"
+
+
 def _rule(rule: RuleRecord) -> str:
     """Say what a rule does to a candidate, and what made it apply."""
     does = {"deny": "denies", "require_all": "lets nothing be lost"}
     effects = ", ".join(does.get(effect, f"asks {effect}") for effect in rule.effects)
     return f"{rule.rule} {effects}" + (f": {'; '.join(rule.because)}" if rule.because else "")
+
+
+def _certificate(record: CertificateRecord) -> str:
+    """Say whether the workflow's certificate counted, and why it did not."""
+    name = record.digest[:19]
+    return f"{name}, in force" if record.valid else f"{name} gave nothing: {'; '.join(record.void)}"
 
 
 def _content(record: ContentRecord) -> str:

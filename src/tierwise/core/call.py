@@ -11,6 +11,7 @@ import msgspec
 
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label
+from tierwise.core.rollout import RolloutRecord
 from tierwise.core.trace import Trace
 
 PartKind = Literal["text", "tool_call", "tool_result", "tool_definition", "schema", "name", "metadata", "image", "file"]
@@ -62,7 +63,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `answers` are the ids of the tool calls whose results end the request: it continues a tool loop. `headers` are
     those of the caller that an endpoint of the same wire understands. `inherited` is the label of stored state, and
     `previous` the id of the stored answer it begins with. `grant` is what the key `key_id` may do, None without keys.
-    `trace` is what the caller said of the trace that the call belongs to.
+    `trace` is what the caller said of the trace that the call belongs to. `copy` says whose shadow it is.
     """
 
     wire: str
@@ -82,3 +83,4 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str | None = None
     grant: Grant | None = None
     trace: Trace | None = None
+    copy: RolloutRecord | None = None

@@ -51,7 +51,10 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """`max_wrong` is promised with `confidence`. Times are Unix seconds; `evidence` and `dataset` are digests.
 
-    `reference` is how the confidences lay when it was issued (sorted, at most 200), which drift is measured against.
+    `baseline` is the model that quality is measured against. `accepts` are the steps of a cascade in the order in which
+    they are asked; each was proven on what the ones before it passed on, and a single model is a cascade of one.
+    `reference` is how the confidences of accepted answers lay when it was issued (sorted, at most 200), which drift is
+    measured against.
     """
 
     workflow: str
@@ -66,9 +69,11 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str
     dataset: str
     clusters: int
+    baseline: str = ""
     reference: dict[str, tuple[float, ...]] = {}
 
     @property
     def digest(self) -> str:
-        """Return the certificate's name."""
-        return "sha256:" + hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+        """Return the certificate's name: that of what would be read back (a whole number may stand for a float)."""
+        read = msgspec.json.decode(msgspec.json.encode(self), type=Certificate)
+        return "sha256:" + hashlib.sha256(msgspec.json.encode(read, order="deterministic")).hexdigest()

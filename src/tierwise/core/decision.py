@@ -10,6 +10,7 @@ import msgspec
 
 from tierwise.core.call import Features
 from tierwise.core.label import Label, Tier
+from tierwise.core.rollout import RolloutRecord
 from tierwise.core.trace import Trace
 from tierwise.core.usage import Usage
 
@@ -64,6 +65,14 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     expected_latency_ms: float | None = None
     probability: float | None = None
     rules: tuple[RuleRecord, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class CertificateRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The certificate that the workflow names. Where it is not valid it gave nothing, and `void` says why."""
+
+    digest: str
+    valid: bool
+    void: tuple[str, ...] = ()
 
 
 class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +138,8 @@ class ContentRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds.
 
-    `content` is not written where no content of the call was to be kept, `trace` where the caller named none.
+    `content` is not written where no content of the call was to be kept, `trace` where the caller named none,
+    `certificate` where the workflow names none, `rollout` where nothing was on trial.
     """
 
     id: str
@@ -161,6 +171,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     feedback: dict[str, Any] | None = None
     content: ContentRecord | msgspec.UnsetType = msgspec.UNSET
     trace: Trace | msgspec.UnsetType = msgspec.UNSET
+    certificate: CertificateRecord | msgspec.UnsetType = msgspec.UNSET
+    rollout: RolloutRecord | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def charged_usd(self) -> Decimal | None:

@@ -35,17 +35,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_answer_bytes: int = 64 * 1024 * 1024
 
 
+FileFormat = Literal["gguf", "linear"]
+"""What a file in this process's care holds: the weights of a language model, or those of words for labels."""
+
+
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the embedded engine loads a GGUF file. `threads` 0 lets the engine choose."""
+    """How an engine of ours loads a file of this format. `threads` 0 lets the engine choose."""
 
     file: str
+    format: FileFormat = "gguf"
     context_tokens: int | None = None
     slots: int = 4
     threads: int = 0
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One server. `url` carries the version path and is empty for the embedded engine.
+    """One server. `url` carries the version path and is empty where an engine of ours answers.
 
     `wires` are the wire formats that it speaks, the one to prefer first: a caller's own wire is taken before any other.
     `context_wire` is the one that alone sets the context length. `grammar` is true where a schema binds the decoder

@@ -27,7 +27,8 @@ FORMAT = 1
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """One candidate, or the baseline: `model` is what is asked for (an id, or `auto:WORKFLOW` for the whole route).
 
-    `family` is who made it, as far as its row says: nobody judges its own family.
+    `family` is who made it, as far as its row says: nobody judges its own family. `language_model` is false for what
+    answers without one, such as a linear model.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     tier: Tier | None = None
     bundle: Bundle
     family: str = ""
+    language_model: bool = True
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,7 +33,7 @@ from tierwise.gateway.attempt import Attempt, Reach
 from tierwise.gateway.decide import Hop
 from tierwise.providers.transport import Transport
 from tierwise.quality.settings import Gates
-from tierwise.registry.probed import Check, Finding, Probed, row_digest
+from tierwise.registry.probed import Check, Finding, Probed, row_digest, unprobed
 from tierwise.wires import chat, embeddings
 from tierwise.wires.known import ENDPOINTS
 
@@ -137,8 +137,8 @@ class Prober:
 
     async def probe(self, model: Model, endpoint: Endpoint, *, version: str | None, tell: Tell) -> Probed:
         """Find out what this model does with what it is told. Raises Unprobed where it does not answer at all."""
-        if "embeddings" in model.capabilities:
-            raise Unprobed("it makes embeddings only, there is nothing to ask it")
+        if (why := unprobed(endpoint, model)) is not None:
+            raise Unprobed(why)
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         findings: list[Finding] = []
         served: str | None = None

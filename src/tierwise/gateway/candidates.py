@@ -6,11 +6,14 @@ Pure but for reading `Facts`. The router and the policy see only what this modul
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from tierwise.core.call import Features
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, Endpoint, Model
 from tierwise.core.usage import Price
 from tierwise.economics.price import MTOK, expected_cost_usd, most_output_tokens, worst_cost_usd
+from tierwise.gateway.certified import Standing
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
@@ -55,6 +58,16 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Join the facts of each model into what the router decides by."""
     return tuple(_candidate(rules, facts, model, features, workflow, now, held) for model in models)
+
+
+def proven(found: tuple[Candidate, ...], standing: Standing | None) -> tuple[Candidate, ...]:
+    """Return the candidates with what the workflow's certificate says of them."""
+    if standing is None:
+        return found
+    return tuple(
+        msgspec.structs.replace(one, quality=standing.quality(one.model), step=standing.step(one.model))
+        for one in found
+    )
 
 
 def _candidate(

@@ -16,8 +16,11 @@ from tierwise.core.errors import BudgetExceeded, InvalidCall, NoCandidate, Polic
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
+from tierwise.core.rollout import RolloutRecord
 from tierwise.economics.budget import Account
-from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed
+from tierwise.gateway.canary import NAME, Caller, Tried, tried
+from tierwise.gateway.candidates import LEAST_OUTPUT_TOKENS, candidates, needed, proven
+from tierwise.gateway.certified import Standing, standing
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.masking import DUTY
 from tierwise.gateway.rules import Rules
@@ -39,6 +42,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A call as the decision sees it: without content. `now` is monotonic, `ts` Unix time, both in seconds.
 
     `maker` is the model whose tool calls this call answers; `held` says who holds the session,
+    `copy` whose shadow it is,
     `losses` what an endpoint could not be told, `unmaskable` why it cannot be sent the call with placeholders.
     """
 
@@ -53,6 +57,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     grant: Grant | None = None
     maker: str | None = None
     held: Held | None = None
+    copy: RolloutRecord | None = None
     losses: Callable[[Endpoint, Model], tuple[str, ...]] = lambda _endpoint, _model: ()
     unmaskable: Callable[[Endpoint], str] = lambda _endpoint: ""
 
@@ -85,13 +90,17 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Weighed(msgspec.Struct, frozen=True, kw_only=True):
-    """The candidates and their order, before they are told."""
+    """The candidates and their order, before they are told; `workflow` as its certificate has it, if it names one."""
 
     looked_at: tuple[Candidate, ...]
     choice: Choice
     need: Need
     accounts: tuple[Account, ...]
     strategy: Strategy
+    workflow: Workflow | None
+    standing: Standing | None
+    rollout: RolloutRecord | None = None
+    chances: dict[str, float] = {}
 
 
 def resolve(rules: Rules, ask: Ask) -> Pool:
@@ -100,7 +109,10 @@ def resolve(rules: Rules, ask: Ask) -> Pool:
     name, workflow = ask.model, _workflow(rules, ask)
     if name == AUTO or name.startswith(AUTO + ":") or (workflow is not None and workflow.claims(name, None)):
         if workflow is not None and workflow.candidates:
-            return Pool(models=tuple(catalog[m] for m in workflow.candidates), workflow=workflow)
+            rollout = rules.rollouts.get(workflow.name)
+            canary = None if rollout is None else rollout.overlay.canary
+            named = dict.fromkeys((*workflow.candidates, *(() if canary is None else (canary.model,))))
+            return Pool(models=tuple(catalog[m] for m in named), workflow=workflow)
         return Pool(models=tuple(catalog.values()), workflow=workflow)
     if name.startswith("tier:"):
         tier = name.removeprefix("tier:")
@@ -145,10 +157,10 @@ def _workflow(rules: Rules, ask: Ask) -> Workflow | None:
 
 def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) -> Ruling:
     """Judge and order the pool. An empty order comes back as a refusal, not as an exception."""
-    workflow, targets = pool.workflow, _targets(rules, pool)
-    name, judged = workflow.name if workflow else None, judged_all(rules, ask, pool, label.value)
+    targets = _targets(rules, pool)
+    name, judged = pool.workflow.name if pool.workflow else None, judged_all(rules, ask, pool, label.value)
     weighed = weigh(rules, facts, ask, pool, judged)
-    looked_at, choice = weighed.looked_at, weighed.choice
+    choice = weighed.choice
     hops = _hops(rules, choice.order.candidates, judged, pinned=pool.pinned)
     decision = Decision(
         id=ask.id,
@@ -157,7 +169,7 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         caller_wire=ask.wire,
         features=ask.features,
         label=label,
-        candidates=_records(looked_at, judged, choice, rules.policy.explain(label.value, name, ask.key_id, targets)),
+        candidates=_records(weighed, judged, rules.policy.explain(label.value, name, ask.key_id, targets)),
         workflow=name,
         session=ask.hints.session,
         key_id=ask.key_id,
@@ -169,9 +181,11 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         chosen=hops[0].model.id if hops else None,
         reason=choice.order.reason,
         obligations=hops[0].obligations if hops else (),
+        certificate=weighed.standing.record if weighed.standing else msgspec.UNSET,
+        rollout=ask.copy or weighed.rollout or msgspec.UNSET,
     )
     refusal = None if hops else _refusal(decision, weighed.need, weighed.accounts)
-    return Ruling(hops=hops, decision=decision, workflow=workflow, accounts=weighed.accounts, refusal=refusal)
+    return Ruling(hops=hops, decision=decision, workflow=weighed.workflow, accounts=weighed.accounts, refusal=refusal)
 
 
 def judged_all(rules: Rules, ask: Ask, pool: Pool, label: Label) -> dict[str, Judgement]:
@@ -190,18 +204,36 @@ def _targets(rules: Rules, pool: Pool) -> list[Target]:
 
 def weigh(rules: Rules, facts: Facts, ask: Ask, pool: Pool, judged: dict[str, Judgement]) -> Weighed:
     """Order what policy permits."""
-    workflow = pool.workflow
+    known = rules.certified.get(pool.workflow.name) if pool.workflow else None
+    stands = standing(pool.workflow, known, ask.ts, facts.drifted)
+    workflow = pool.workflow if stands is None or pool.workflow is None else stands.applied(pool.workflow)
     team = ask.grant.team if ask.grant else None
     accounts = facts.accounts_for(workflow.name if workflow else None, ask.key_id, team)
     holder = _holder(rules, ask, pool)
     left = facts.money_left(accounts, ask.ts) if accounts else None
     need = _need(ask, workflow, accounts, left, holder.endpoint if holder else None)
-    looked_at = candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held)
+    looked_at = proven(candidates(rules, facts, pool.models, ask.features, workflow, ask.now, ask.held), stands)
     permitted = [c for c in looked_at if judged[c.model].allowed]
     strategy = workflow.strategy if workflow else rules.default_strategy
-    choice = choose(strategy, permitted, need, zlib.crc32(ask.id.encode()) / 2**32)
-    choice = msgspec.structs.replace(choice, order=_bound(choice.order, pool, holder))
-    return Weighed(looked_at=looked_at, choice=choice, need=need, accounts=accounts, strategy=strategy)
+    draw = zlib.crc32(ask.id.encode()) / 2**32
+    rollout = rules.rollouts.get(workflow.name) if workflow and not pool.pinned else None
+    if rollout is None:
+        found = Tried(choice=choose(strategy, permitted, need, draw))
+    else:
+        caller = Caller(id=ask.id, key_id=ask.key_id, session=ask.hints.session)
+        found = tried(rollout, strategy, permitted, need, draw, caller)
+    choice = msgspec.structs.replace(found.choice, order=_bound(found.choice.order, pool, holder))
+    return Weighed(
+        looked_at=looked_at,
+        choice=choice,
+        need=need,
+        accounts=accounts,
+        strategy=strategy,
+        workflow=workflow,
+        standing=stands,
+        rollout=found.record,
+        chances=found.chances,
+    )
 
 
 def _holder(rules: Rules, ask: Ask, pool: Pool) -> Model | None:
@@ -273,16 +305,16 @@ def _hops(rules: Rules, order: Sequence[Candidate], judged: dict[str, Judgement]
 
 
 def _records(
-    looked_at: Sequence[Candidate],
-    judged: dict[str, Judgement],
-    choice: Choice,
-    applied: Sequence[tuple[RuleRecord, ...]],
+    weighed: Weighed, judged: dict[str, Judgement], applied: Sequence[tuple[RuleRecord, ...]]
 ) -> tuple[CandidateRecord, ...]:
+    choice = weighed.choice
     places = {c.model: place for place, c in enumerate(choice.order.candidates)}
     found = []
-    for candidate, policy in zip(looked_at, applied, strict=True):
+    for candidate, policy in zip(weighed.looked_at, applied, strict=True):
         judgement = judged[candidate.model]
         record = _record(candidate, judgement, choice, places.get(candidate.model))
+        if record.probability is None and candidate.model in weighed.chances:
+            record = msgspec.structs.replace(record, probability=weighed.chances[candidate.model])
         rules = (*policy, *judgement.beside)
         found.append(msgspec.structs.replace(record, rules=rules) if rules else record)
     return tuple(found)
@@ -312,7 +344,7 @@ def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: i
 
 
 # Which exclusion explains an empty order best: the one that came nearest to an answer.
-_NEAREST = ("health", "budget", "price_unknown", "context", "capability", "policy", "tool_loop", "tasks")
+_NEAREST = ("health", "budget", "price_unknown", "context", "capability", "policy", "tool_loop", "tasks", NAME)
 
 
 def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> TierwiseError:
@@ -334,7 +366,7 @@ def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> Tie
             return BudgetExceeded(
                 f"no model fits the money that is left: {told}", limit=f"{limit}", spent=f"{spent}", estimate=""
             )
-        case "tasks" | "nothing":
+        case "tasks" | "canary" | "nothing":
             mend = "connect Ollama, set a key and start with --frontier, or name a GGUF file: see `tierwise init`"
             return NoCandidate(
                 f"no general model is available here: {mend}" + (f" ({told})" if told else ""),

@@ -31,7 +31,8 @@ MAX_ID_CHARS = 256
 
 class Facts:
     """Breakers, retries, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by
-    key and session, makers of tool calls, placeholders of sessions, the time; what is declassified."""
+    key and session, makers of tool calls, placeholders of sessions, the time; what is declassified, and which
+    certificates' traffic has drifted."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Facts:
         declassified: Active = nothing,
     ) -> None:
         self.declassified = declassified
+        self.drifted: frozenset[str] = frozenset()
         self._breaker = breaker
         self.clock = clock or Clock()
         self._breakers: dict[str, Breaker] = {}

@@ -116,6 +116,7 @@ class Gateway:
         self._settling: set[asyncio.Task[None]] = set()
         self._draining: set[asyncio.Task[None]] = set()
         self._closing, self._clock = False, facts.clock
+        self.answered: Callable[[Call, Decision], None] | None = None  # set by who wants copies of calls
         self._random = random.Random(os.urandom(16))
 
     def route(self, call: Call) -> Decision:
@@ -278,6 +279,8 @@ class Gateway:
     def _learn(self, run: Run, attempt: Attempt) -> None:
         """Keep who answered: the session's next turn, and the results of its tool calls, go back to it."""
         call, model = run.call, attempt.hop.model.id
+        if call.copy is not None:
+            return
         self.facts.made(call.key_id, attempt.tool_ids, model)
         if call.wire in APART:
             return
@@ -326,6 +329,7 @@ class Gateway:
             grant=call.grant,
             maker=self.facts.maker(call.key_id, call.answers) if call.answers else None,
             held=self.facts.sessions.held(call, monotonic()),
+            copy=call.copy,
             losses=asking.losses,
             unmaskable=asking.unmaskable,
         )
@@ -366,6 +370,8 @@ class Gateway:
 
     def _admit(self, run: Run) -> None:
         """Count the call against its rate limits, refused ones too: asking what is forbidden is asking."""
+        if run.call.copy is not None:
+            return
         features = run.call.features
         tokens = features.input_tokens_est + features.schema_tokens_est
         if run.call.wire not in APART:
@@ -440,6 +446,8 @@ class Gateway:
             self._observe(decision, perf_counter() - run.started)
             raise
         self._observe(decision, perf_counter() - run.started)
+        if self.answered is not None and self.rules.rollouts:
+            self.answered(run.call, decision)
         return decision
 
     async def _left(self, run: Run) -> Decision:

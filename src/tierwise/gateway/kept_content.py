@@ -143,6 +143,11 @@ class KeptContent:
         return [(hidden.unsealed, "redacted", ""), (said, "redacted", "")]
 
 
+def kept_whole(decision: Decision, rules: Rules) -> bool:
+    """Say whether what people write about this call may be kept: that is content too."""
+    return _level(decision, rules, rules)[0] == "full"
+
+
 def _level(decision: Decision, decided_by: Rules, now: Rules) -> tuple[ContentLevel, str]:
     """Return how much is kept, and why that is less than was configured; empty where it is not."""
     ledger, label = decided_by.ledger, decision.label.value

@@ -46,7 +46,8 @@ class Run:
         self.admission: Admission | None = None
         workflow = ruling.workflow
         self.gates = workflow.gates if workflow else STREAMED if call.stream else WHOLE
-        self.on_gate_failure = workflow.on_gate_failure if workflow else "fail"
+        # Nobody waits for a shadow's answer, and no person is to look at it.
+        self.on_gate_failure = workflow.on_gate_failure if workflow and call.copy is None else "fail"
         self.attempts: list[Attempt] = []
         self.kept = KeptContent(call) if rules.ledger.keeps_content else None
         self.flagged = self.settling = False
@@ -87,7 +88,7 @@ class Run:
     @property
     def good_outcome(self) -> Outcome:
         """The outcome of an answer that was handed over."""
-        if "human_review" in self.obligations:
+        if "human_review" in self.obligations and self.call.copy is None:
             return "review"
         return "flagged" if self.flagged else "answered"
 

@@ -1,17 +1,19 @@
-"""May the embedded engine load this file here? Checked beforehand, since the engine itself gives no reason.
+"""May an engine of ours load this file here? Checked beforehand, since the engine itself gives no reason.
 
 It joins header, machine and fit; the engine takes it as a function, so that it need not know this package.
-Invariant: what it returns names a readable file, a context and a thread count; everything else is a ConfigError.
+Invariant: what it returns names a readable file, for a language model with a context and a thread count; everything
+else is a ConfigError.
 """
 
 import msgspec
 
 from tierwise.core.errors import ConfigError
 from tierwise.core.model import EngineOptions
-from tierwise.hardware.detect import machine, read_gguf
-from tierwise.hardware.fit import estimate, judge, largest_context, threads_for
+from tierwise.hardware.detect import machine, read_gguf, read_linear
+from tierwise.hardware.fit import Need, estimate, judge, largest_context, threads_for
 from tierwise.hardware.gguf import Header, Unreadable
 from tierwise.hardware.snapshot import Machine
+from tierwise.linear import header as linear
 
 DEFAULT_CONTEXT_TOKENS = 32_768
 _FALLBACK_CONTEXT_TOKENS = 4096
@@ -24,8 +26,11 @@ def admit(options: EngineOptions, here: Machine | None = None) -> EngineOptions:
     kept or refused.
 
     Raises:
-        ConfigError: the file is missing, unreadable, no GGUF, cut off, one part of several, or too large for memory.
+        ConfigError: the file is missing, unreadable, of another format, cut off, one part of several, or too large for
+            memory.
     """
+    if options.format == "linear":
+        return _linear(options, here or machine())
     header = _header(options.file)
     here = here or machine()
     if options.slots < 1:
@@ -51,6 +56,25 @@ def _header(file: str) -> Header:
     if not header.tensors:
         raise ConfigError(f"{file} holds no tensors, only a vocabulary. Name a GGUF file of a model.", file=file)
     return header
+
+
+def _linear(options: EngineOptions, here: Machine) -> EngineOptions:
+    """Admit a linear model, which has no context: it reads a message of any length up to a fixed one."""
+    if options.context_tokens is not None:
+        raise ConfigError(f"{options.file} is a linear model, which has no context_tokens", key="context_tokens")
+    try:
+        layout = read_linear(options.file)
+    except linear.Unreadable as error:
+        told = f"{options.file} cannot be loaded: {error}. Name a file that `tierwise train` wrote."
+        raise ConfigError(told, file=options.file) from error
+    except OSError as error:
+        told = f"{options.file} cannot be read: {error.strerror}. Check path and permissions."
+        raise ConfigError(told, file=options.file) from error
+    weights = layout.places["weights"].data_offsets[1]
+    verdict = judge(Need(weights_bytes=weights, cache_bytes=0, compute_bytes=0), here.memory_available_bytes)
+    if verdict.fit == "does_not_fit":
+        raise _too_large(options, verdict.reason)
+    return msgspec.structs.replace(options, threads=1)
 
 
 def _context(options: EngineOptions, header: Header, here: Machine) -> int:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from tierwise.hardware.gguf import Header, Unreadable, read_header
 from tierwise.hardware.snapshot import Machine
+from tierwise.linear import header as linear
+from tierwise.linear.header import Layout
 
 _MAX_PROC_BYTES = 64 * 1024
 _DIGEST_CHUNK_BYTES = 1024 * 1024
@@ -40,6 +42,15 @@ def read_gguf(name: str | Path) -> Header:
         raise Unreadable("it is not a file" if file.exists() else "there is no such file")
     with file.open("rb") as source:
         return read_header(source, os.fstat(source.fileno()).st_size)
+
+
+def read_linear(name: str | Path) -> Layout:
+    """Read the header of a linear model's file. Raises OSError and `linear.header.Unreadable`."""
+    file = Path(name)
+    if not file.is_file():
+        raise linear.Unreadable("it is not a file" if file.exists() else "there is no such file")
+    with file.open("rb") as source:
+        return linear.read_header(source.read(linear.MAX_HEAD_BYTES), os.fstat(source.fileno()).st_size)
 
 
 def digest(file: Path) -> str:

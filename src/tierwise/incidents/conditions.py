@@ -52,8 +52,12 @@ _ROWS = (
         told="{subject} does not verify: what is recorded may have been changed",
     ),
     Condition(
-        name="drift", kind="drift", severity="warning", look="tierwise log",
-        told="{subject} no longer does as well as its evidence says",
+        name="drift", kind="drift", severity="warning", look="tierwise doctor",
+        told="accepted answers of {subject} are no longer as sure as those were that it was certified on",
+    ),
+    Condition(
+        name="canary", kind="drift", severity="warning", look="tierwise rollout status",
+        told="{subject} did worse than it may and was stopped",
     ),
     Condition(
         name="down", kind="endpoint_down", severity="warning", look="tierwise endpoints", lasting=True,

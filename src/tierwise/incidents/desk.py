@@ -8,7 +8,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -36,6 +36,21 @@ class Reader(Protocol):
         """Return incidents."""
 
 
+class Drift(Protocol):
+    """What sees that traffic is no longer that of a certificate."""
+
+    def look(self) -> Iterable[tuple[str, str]]:
+        """Return subjects that drift since the last time, each with a call."""
+
+    def open_now(self, subjects: Collection[str]) -> None:
+        """Take up of which an incident is open."""
+
+
+def drifting(incidents: Iterable[Incident]) -> set[str]:
+    """Return of which subjects an incident of drift is open."""
+    return {one.subject for one in incidents if one.kind == "drift" and one.closed is None}
+
+
 class Desk:
     """Follows the sightings of one gateway."""
 
@@ -47,8 +62,9 @@ class Desk:
         notices: Notices,
         quiet_s: float,
         clock: Callable[[], float] = time.time,
+        drift: Drift | None = None,
     ) -> None:
-        self._watch, self._clerk, self._reader, self._notices = watch, clerk, reader, notices
+        self._watch, self._clerk, self._reader, self._notices, self._drift = watch, clerk, reader, notices, drift
         self._quiet_s, self._clock = quiet_s, clock
         self._gather_s = min(GATHER_S, quiet_s / 3)
         self._open: dict[bytes, Incident] = {}
@@ -82,6 +98,8 @@ class Desk:
 
     async def look(self) -> None:
         """Store what was seen, close what is over, tell what is owed. Raises StoreError."""
+        for subject, ident in self._drift.look() if self._drift else ():
+            self._watch.saw("drift", subject, (ident,))
         sightings = self._watch.taken(time.monotonic())
         if self._watch.missed:
             missed, self._watch.missed = self._watch.missed, 0
@@ -90,6 +108,8 @@ class Desk:
             await self._store(sightings)
         unsettled = await self._reader.incidents("unsettled")
         self._open = {one.name: one for one in unsettled if one.closed is None}
+        if self._drift:
+            self._drift.open_now(drifting(unsettled))
         if any(quieted(one, self._quiet_s, self._clock()) for one in unsettled):
             await self._clerk.do(lambda book: book.quieten(self._quiet_s))
             unsettled = await self._reader.incidents("unsettled")

@@ -29,7 +29,7 @@ LEDGER = "the ledger"
 REFUSING_BELOW = 2
 """A budget that has less than one of so many parts of its limit left, and refuses a call, is spent."""
 _FAILED = (Verdict.RETRY_SAME, Verdict.NEXT)
-_BESIDE_POLICY = (None, "tasks", "tool_loop")
+_BESIDE_POLICY = (None, "tasks", "tool_loop", "canary")
 
 
 class Facts(Protocol):
@@ -129,6 +129,8 @@ class Watch:
             elif attempt.verdict == Verdict.OK:
                 self._failures.pop(attempt.endpoint, None)
         self._look_at_budgets(decision)
+        if decision.rollout and decision.rollout.arm == "shadow":  # nobody asked for it, and nobody was answered
+            return
         if decision.outcome == "refused" and not decision.attempts and self._settings.refusals is not None:
             self._look_at_refusal(decision, self._settings.refusals)
         if decision.workflow is not None and self._settings.gate_failures is not None and decision.attempts:

@@ -137,6 +137,7 @@ def forget(db: sqlite3.Connection, before_ts: float) -> int:
     """Delete some of the content from before this Unix time and return of how many calls; 0 when none is left."""
     with overwriting(db):
         sql = "DELETE FROM contents WHERE id IN (SELECT id FROM contents WHERE ts < ? LIMIT ?)"
+        db.execute("UPDATE remarks SET note = '' WHERE note <> '' AND ts < ?", (before_ts,))
         return db.execute(sql, (before_ts, _FORGET_ROWS)).rowcount
 
 
@@ -145,6 +146,8 @@ def erase(db: sqlite3.Connection, which: Which, who: str, why: str, now: float) 
     where, values = _where(which)
     with overwriting(db):
         gone = db.execute(f"DELETE FROM contents WHERE {where}", values).rowcount  # noqa: S608
+        notes = where.replace("id IN", "decision IN", 1)
+        db.execute(f"UPDATE remarks SET note = '' WHERE note <> '' AND {notes}", values)  # noqa: S608
     sql = "INSERT INTO erasures (ts, who, why, what, calls) VALUES (?, ?, ?, ?, ?)"
     db.execute(sql, (now, who, why, str(which), gone))
     return gone

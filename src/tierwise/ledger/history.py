@@ -16,7 +16,7 @@ from typing import TypeVar
 from tierwise.core.decision import Decision
 from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
-from tierwise.ledger import audit_tables, contents, incident_book, key_book, queries, releases, tables
+from tierwise.ledger import audit_tables, contents, incident_book, key_book, queries, releases, remarks, tables
 from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
 from tierwise.ledger.incidents import Event, Incident
@@ -24,6 +24,8 @@ from tierwise.ledger.incidents import Which as Incidents
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
+from tierwise.ledger.releases import POLICY, Release
+from tierwise.ledger.remarks import Remark
 from tierwise.sqlite.connect import connect_reader, explained, inode
 from tierwise.sqlite.migrate import check
 
@@ -54,7 +56,7 @@ class History:
 
     async def iterate(self, which: Filter = EVERYTHING) -> AsyncIterator[Decision]:
         """Give all decisions that fit, in the order in which they were recorded; holds one page in memory."""
-        after = 0
+        after = which.after_seq
         while decisions := await self._read(partial(queries.page, after_seq=after, which=which)):
             for decision in decisions:
                 yield decision
@@ -88,17 +90,21 @@ class History:
         """Return who did what to keys, oldest first."""
         return await self._read(lambda db: key_book.changes(db, name))
 
-    async def release_version(self) -> int:
-        """Return the number of the policy's release in force, 0 for none."""
-        return await self._read(releases.version)
+    async def release_heads(self) -> dict[str, int]:
+        """Return the number of the release in force of each subject that has any."""
+        return await self._read(releases.heads)
 
-    async def release(self, number: int | None = None) -> releases.Release | None:
+    async def release_version(self, subject: str = POLICY) -> int:
+        """Return the number of the subject's release in force, 0 for none."""
+        return await self._read(lambda db: releases.version(db, subject))
+
+    async def release(self, number: int | None = None, subject: str = POLICY) -> Release | None:
         """Return the release of this number, or the one in force. StoreError for a damaged one."""
-        return await self._read(lambda db: releases.find(db, number))
+        return await self._read(lambda db: releases.find(db, number, subject))
 
-    async def releases(self) -> list[releases.Release]:
-        """Return all releases as they stand, newest first; `releases.checked` says whether one is damaged."""
-        return await self._read(releases.select)
+    async def releases(self, subject: str = POLICY) -> list[Release]:
+        """Return all releases of a subject as they stand, newest first; `checked` says whether one is damaged."""
+        return await self._read(lambda db: releases.select(db, subject))
 
     async def content(self, ident: str) -> Contents | None:
         """Return what is kept of the call with exactly this id, None for nothing (any more)."""
@@ -111,6 +117,14 @@ class History:
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
         return await self._read(contents.erasures)
+
+    async def remarks(self, *idents: str) -> list[Remark]:
+        """Return what was said of the decisions with exactly these ids, oldest first."""
+        return await self._read(lambda db: remarks.select(db, idents))
+
+    async def remarks_after(self, seq: int, since_ts: float = 0.0) -> list[Remark]:
+        """Return the next remarks on any decision, oldest first; empty when there are no more."""
+        return await self._read(lambda db: remarks.after(db, seq, since_ts))
 
     async def checkpoints(self) -> list[str]:
         """Return the signed checkpoints that are kept, oldest first."""

@@ -38,6 +38,7 @@ async def erasures(db: Any) -> list[Erasure]:
 async def forget(db: Any, before_ts: float) -> int:
     """Delete some of the content from before this Unix time and return of how many calls; 0 when none is left."""
     sql = "DELETE FROM contents WHERE id IN (SELECT id FROM contents WHERE ts < $1 LIMIT $2)"
+    await db.execute("UPDATE remarks SET note = '' WHERE note <> '' AND ts < $1", before_ts)
     return _affected(await db.execute(sql, before_ts, _FORGET_ROWS))
 
 
@@ -69,9 +70,11 @@ class PostgresEraser:
             with explained(self._where):
                 async with db.transaction():
                     gone = _affected(await db.execute(f"DELETE FROM contents WHERE {where}", *values))  # noqa: S608
+                    notes = where.replace("id IN", "decision IN", 1)
+                    await db.execute(f"UPDATE remarks SET note = '' WHERE note <> '' AND {notes}", *values)  # noqa: S608
                     sql = f"INSERT INTO erasures (ts, who, why, what, calls) VALUES ({CLOCK}, $1, $2, $3, $4)"  # noqa: S608
                     await db.execute(sql, self._who, text(why), text(str(which)), gone)
-                await db.execute("VACUUM contents")  # deleted rows stand in the table until then
+                await db.execute("VACUUM contents, remarks")  # deleted rows stand in the table until then
             return gone
         finally:
             await disconnect(db)

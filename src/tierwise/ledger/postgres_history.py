@@ -18,6 +18,7 @@ from tierwise.ledger import postgres_contents as contents
 from tierwise.ledger import postgres_incidents as incident_book
 from tierwise.ledger import postgres_keys as key_book
 from tierwise.ledger import postgres_releases as releases
+from tierwise.ledger import postgres_remarks as remarks
 from tierwise.ledger import postgres_tables as tables
 from tierwise.ledger.audit_tables import LogReading
 from tierwise.ledger.contents import Contents, Erasure, Which
@@ -30,7 +31,8 @@ from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.postgres_migrations import MIGRATIONS
 from tierwise.ledger.postgres_tables import text
 from tierwise.ledger.queries import BEHIND, HOLDS, OPEN, PAGE_ROWS, Filter, alone, held, numbered, prefix_of
-from tierwise.ledger.releases import Release
+from tierwise.ledger.releases import POLICY, Release
+from tierwise.ledger.remarks import Remark
 from tierwise.postgres.connect import Place, Unsure, connect, disconnect, explained
 from tierwise.postgres.migrate import check
 
@@ -77,7 +79,7 @@ class PostgresHistory:
         where, values = _where(which)
         place = f"${len(values) + 1}"
         sql = f"SELECT seq, record FROM records WHERE {where} AND seq > {place} ORDER BY seq LIMIT {PAGE_ROWS}"  # noqa: S608
-        after = 0
+        after = which.after_seq
         while rows := await self._read(methodcaller("fetch", sql, *values, after)):
             for seq, record in rows:
                 yield numbered(seq, record)
@@ -118,17 +120,21 @@ class PostgresHistory:
         """Return who did what to keys, oldest first."""
         return await self._read(lambda db: key_book.changes(db, name))
 
-    async def release_version(self) -> int:
-        """Return the number of the policy's release in force, 0 for none."""
-        return await self._read(releases.version)
+    async def release_heads(self) -> dict[str, int]:
+        """Return the number of the release in force of each subject that has any."""
+        return await self._read(releases.heads)
 
-    async def release(self, number: int | None = None) -> Release | None:
+    async def release_version(self, subject: str = POLICY) -> int:
+        """Return the number of the subject's release in force, 0 for none."""
+        return await self._read(lambda db: releases.version(db, subject))
+
+    async def release(self, number: int | None = None, subject: str = POLICY) -> Release | None:
         """Return the release of this number, or the one in force. StoreError for a damaged one."""
-        return await self._read(lambda db: releases.find(db, number))
+        return await self._read(lambda db: releases.find(db, number, subject))
 
-    async def releases(self) -> list[Release]:
-        """Return all releases as they stand, newest first; `checked` says whether one is damaged."""
-        return await self._read(releases.select)
+    async def releases(self, subject: str = POLICY) -> list[Release]:
+        """Return all releases of a subject as they stand, newest first; `checked` says whether one is damaged."""
+        return await self._read(lambda db: releases.select(db, subject))
 
     async def content(self, ident: str) -> Contents | None:
         """Return what is kept of the call with exactly this id, None for nothing (any more)."""
@@ -141,6 +147,14 @@ class PostgresHistory:
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
         return await self._read(contents.erasures)
+
+    async def remarks(self, *idents: str) -> list[Remark]:
+        """Return what was said of the decisions with exactly these ids, oldest first."""
+        return await self._read(lambda db: remarks.select(db, idents))
+
+    async def remarks_after(self, seq: int, since_ts: float = 0.0) -> list[Remark]:
+        """Return the next remarks on any decision, oldest first; empty when there are no more."""
+        return await self._read(lambda db: remarks.after(db, seq, since_ts))
 
     async def checkpoints(self) -> list[str]:
         """Return the signed checkpoints that are kept, oldest first."""

@@ -95,4 +95,34 @@ MIGRATIONS = (
     CREATE TRIGGER incident_events_stay BEFORE UPDATE OR DELETE ON incident_events
         FOR EACH ROW EXECUTE FUNCTION stays();
     """,
+    # What was said of answers (`postgres_remarks`): it goes with its record; of itself only a note can go.
+    """
+    CREATE TABLE remarks (
+        seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        decision TEXT COLLATE "C" NOT NULL REFERENCES records (id) ON DELETE CASCADE, ts DOUBLE PRECISION NOT NULL,
+        what TEXT NOT NULL, who TEXT NOT NULL, score DOUBLE PRECISION NOT NULL, seconds DOUBLE PRECISION,
+        note TEXT NOT NULL
+    );
+    CREATE INDEX remarks_of ON remarks (decision, seq);
+    CREATE FUNCTION remark_stays() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF TG_OP = 'DELETE' THEN
+            IF NOT EXISTS (SELECT 1 FROM records WHERE id = OLD.decision) THEN RETURN OLD; END IF;
+        ELSIF NEW.note = '' AND (NEW.seq, NEW.decision, NEW.ts, NEW.what, NEW.who, NEW.score, NEW.seconds)
+            IS NOT DISTINCT FROM (OLD.seq, OLD.decision, OLD.ts, OLD.what, OLD.who, OLD.score, OLD.seconds) THEN
+            RETURN NEW;
+        END IF;
+        RAISE EXCEPTION 'kept with its record';
+    END $$;
+    CREATE TRIGGER remarks_stay BEFORE UPDATE OR DELETE ON remarks FOR EACH ROW EXECUTE FUNCTION remark_stays();
+    """,
+    # Workflows are released as the policy is: each subject counts its own releases.
+    """
+    ALTER TABLE releases RENAME COLUMN policy TO body;
+    ALTER TABLE releases ADD COLUMN subject TEXT NOT NULL DEFAULT 'policy';
+    ALTER TABLE releases ALTER COLUMN subject DROP DEFAULT;
+    ALTER TABLE releases DROP CONSTRAINT releases_pkey;
+    ALTER TABLE releases DROP CONSTRAINT releases_replaces_key;
+    ALTER TABLE releases ADD PRIMARY KEY (subject, number);
+    ALTER TABLE releases ADD UNIQUE (subject, replaces);
+    """,
 )

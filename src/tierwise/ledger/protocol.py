@@ -22,7 +22,8 @@ from tierwise.ledger.incidents import Which as Incidents
 from tierwise.ledger.intent import Intent
 from tierwise.ledger.keys import KeyChange, StoredKey
 from tierwise.ledger.queries import Filter
-from tierwise.ledger.releases import Release
+from tierwise.ledger.releases import POLICY, Release
+from tierwise.ledger.remarks import Remark
 from tierwise.ledger.scan import Range
 
 
@@ -59,14 +60,17 @@ class Reader(Protocol):
     async def key_changes(self, name: str | None = None) -> list[KeyChange]:
         """Return who did what to the key of this name, or to all, oldest first."""
 
-    async def release_version(self) -> int:
-        """Return the number of the policy's release in force, 0 for none; it rises with each."""
+    async def release_heads(self) -> dict[str, int]:
+        """Return the number of the release in force of each subject that has any; it rises with each."""
 
-    async def release(self, number: int | None = None) -> Release | None:
+    async def release_version(self, subject: str = POLICY) -> int:
+        """Return the number of the subject's release in force, 0 for none; it rises with each."""
+
+    async def release(self, number: int | None = None, subject: str = POLICY) -> Release | None:
         """Return the release of this number, or the one in force, None for none. `StoreError` for a damaged one."""
 
-    async def releases(self) -> list[Release]:
-        """Return all releases as they stand, newest first, a damaged one too."""
+    async def releases(self, subject: str = POLICY) -> list[Release]:
+        """Return all releases of a subject as they stand, newest first, a damaged one too."""
 
     async def content(self, ident: str) -> Contents | None:
         """Return what is kept of the call with exactly this id, None for nothing (any more)."""
@@ -76,6 +80,12 @@ class Reader(Protocol):
 
     async def erasures(self) -> list[Erasure]:
         """Return who had content destroyed, and why, newest first."""
+
+    async def remarks(self, *idents: str) -> list[Remark]:
+        """Return what was said of the decisions with exactly these ids, oldest first."""
+
+    async def remarks_after(self, seq: int, since_ts: float = 0.0) -> list[Remark]:
+        """Return the next remarks on any decision, oldest first; empty when there are no more."""
 
     async def checkpoints(self) -> list[str]:
         """Return the signed checkpoints of the audited log that are kept, oldest first."""
@@ -185,10 +195,10 @@ class Book(Protocol):
 
 
 class Releasing(Protocol):
-    """Who adds releases of the policy, beside running gateways. Blocks: from an event loop, use it in a thread."""
+    """Who adds releases, beside running gateways. Blocks: from an event loop, use it in a thread."""
 
-    def add(self, policy: bytes | None, why: str, *, after: int) -> Release:
-        """Put the policy in force, or the file's for None. `ConfigError` where `after` is not in force any more."""
+    def add(self, body: bytes | None, why: str, *, after: int, subject: str = POLICY) -> Release:
+        """Put the body in force, or the file's word for None. `ConfigError` where `after` is not in force any more."""
 
 
 class Erasing(Protocol):
@@ -196,6 +206,13 @@ class Erasing(Protocol):
 
     def erase(self, which: Which, why: str) -> int:
         """Destroy the content of these calls, and leave a trace; return of how many there was any."""
+
+
+class Remarking(Protocol):
+    """Who adds what was said of answers, beside running gateways. Blocks: from an event loop, use it in a thread."""
+
+    def add(self, said: Remark) -> Remark:
+        """Add what was said, once; it is durable on return. `InvalidCall` where its decision has no record."""
 
 
 class Noting(Protocol):

@@ -25,12 +25,16 @@ BEHIND = "{"
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records? All that are set must fit; `since_ts` is Unix seconds, compared with the record's `ts`."""
+    """Which records? All that are set must fit; `since_ts` is Unix seconds, compared with the record's `ts`.
+
+    `after_seq` is where `iterate` begins; it counts nowhere else.
+    """
 
     since_ts: float = 0.0
     workflow: str | None = None
     tier: Tier | None = None
     outcome: Outcome | None = None
+    after_seq: int = 0
 
 
 def find(db: sqlite3.Connection, id_or_prefix: str) -> Decision | None:

@@ -1,9 +1,9 @@
-"""Which policies were released here, by whom, why, and which is in force? The table of releases, and its only SQL.
+"""What was released here, by whom, why, and which is in force? The table of releases, and its only SQL.
 
-A policy is text here: `policy.released` knows what it says. To roll back is to release an old text again; a release
-without a text hands back to what the configuration file says.
-Invariant: rows are only ever added, each naming the one that it replaces; a text that is not what its digest names is
-an error, never a policy.
+A release is of a subject: the policy, or one workflow. Its body is text here; who takes it up knows what it says. To
+roll back is to release an old body again; a release without one hands back to what the configuration file says.
+Invariant: rows are only ever added, each naming the one of its subject that it replaces; a body that is not what its
+digest names is an error, never in force.
 """
 
 import hashlib
@@ -18,57 +18,90 @@ import msgspec
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.ledger.beside import changing
 
-COLUMNS = "number, digest, policy, who, why, ts, replaces"
+POLICY = "policy"
+_WORKFLOW = "workflow:"
+COLUMNS = "subject, number, digest, body, who, why, ts, replaces"
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """One release. `policy` is canonical JSON and `digest` its own, both None where the file's policy is back in force.
+    """One release of `subject`. `body` is canonical JSON and `digest` its own; both None hand back to the file.
 
-    `ts` is Unix time in seconds; `replaces` is the number of the release before, None for the first.
+    `number` counts the subject's releases from 1; `ts` is Unix time in seconds; `replaces` is the number of the
+    release before, None for the first.
     """
 
     number: int
     who: str
     why: str
     ts: float
+    subject: str = POLICY
     digest: str | None = None
-    policy: bytes | None = None
+    body: bytes | None = None
     replaces: int | None = None
 
+    def __str__(self) -> str:
+        """Name it in words."""
+        return f"release {self.number} of {in_words(self.subject)}"
 
-def version(db: sqlite3.Connection) -> int:
-    """Return the number of the release in force, 0 for none; it rises with each."""
-    found: int = db.execute("SELECT coalesce(max(number), 0) FROM releases").fetchone()[0]
+
+def of_workflow(name: str) -> str:
+    """Return the subject of a workflow's releases."""
+    return _WORKFLOW + name
+
+
+def workflow_in(subject: str) -> str | None:
+    """Return the name of the workflow that this is the subject of, None where it is the policy's."""
+    return subject.removeprefix(_WORKFLOW) if subject.startswith(_WORKFLOW) else None
+
+
+def in_words(subject: str) -> str:
+    """Return a subject as sentences name it."""
+    return "the policy" if subject == POLICY else f"the workflow {workflow_in(subject)!r}"
+
+
+def heads(db: sqlite3.Connection) -> dict[str, int]:
+    """Return the number of the release in force of each subject that has any; it rises with each release."""
+    return dict(db.execute("SELECT subject, max(number) FROM releases GROUP BY subject ORDER BY subject"))
+
+
+def version(db: sqlite3.Connection, subject: str = POLICY) -> int:
+    """Return the number of the subject's release in force, 0 for none; it rises with each."""
+    sql = "SELECT coalesce(max(number), 0) FROM releases WHERE subject = ?"
+    found: int = db.execute(sql, (subject,)).fetchone()[0]
     return found
 
 
-def find(db: sqlite3.Connection, number: int | None = None) -> Release | None:
+def find(db: sqlite3.Connection, number: int | None = None, subject: str = POLICY) -> Release | None:
     """Return the release of this number, or the one in force, None if there is none. StoreError for a damaged one."""
-    sql = f"SELECT {COLUMNS} FROM releases WHERE ?1 IS NULL OR number = ?1 ORDER BY number DESC LIMIT 1"  # noqa: S608
-    row = db.execute(sql, (number,)).fetchone()
+    which = "subject = ?1 AND (?2 IS NULL OR number = ?2)"
+    sql = f"SELECT {COLUMNS} FROM releases WHERE {which} ORDER BY number DESC LIMIT 1"  # noqa: S608
+    row = db.execute(sql, (subject, number)).fetchone()
     return None if row is None else checked(release_of(row))
 
 
-def select(db: sqlite3.Connection) -> list[Release]:
-    """Return all releases as they stand in the table, newest first, unchecked: a list must show a damaged one too."""
-    return [release_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM releases ORDER BY number DESC")]  # noqa: S608
+def select(db: sqlite3.Connection, subject: str = POLICY) -> list[Release]:
+    """Return a subject's releases as they stand, newest first, unchecked: a list must show a damaged one too."""
+    sql = f"SELECT {COLUMNS} FROM releases WHERE subject = ? ORDER BY number DESC"  # noqa: S608
+    return [release_of(row) for row in db.execute(sql, (subject,))]
 
 
 def checked(release: Release) -> Release:
-    """Return the release, or raise StoreError where its text is not the one that was released."""
-    if (release.policy is None) != (release.digest is None) or (
-        release.policy is not None and digest_of(release.policy) != release.digest
+    """Return the release, or raise StoreError where its body is not the one that was released."""
+    if (release.body is None) != (release.digest is None) or (
+        release.body is not None and digest_of(release.body) != release.digest
     ):
+        name = workflow_in(release.subject)
+        mend = "tierwise policy apply FILE, or tierwise policy rollback N"
+        mend = mend if name is None else f"tierwise rollback {name} N"
         raise StoreError(
-            f"release {release.number} of the policy is damaged in the ledger: its text is not what was released; "
-            "release another: tierwise policy apply FILE, or tierwise policy rollback N"
+            f"{release} is damaged in the ledger: its text is not what was released; release another: {mend}"
         )
     return release
 
 
-def digest_of(policy: bytes) -> str:
-    """Return the name of a policy's text."""
-    return "sha256:" + hashlib.sha256(policy).hexdigest()
+def digest_of(body: bytes) -> str:
+    """Return the name of a body."""
+    return "sha256:" + hashlib.sha256(body).hexdigest()
 
 
 class ReleaseBook:
@@ -77,26 +110,29 @@ class ReleaseBook:
     def __init__(self, path: Path, who: str, clock: Callable[[], float] = time.time) -> None:
         self._path, self._who, self._clock = path, who, clock
 
-    def add(self, policy: bytes | None, why: str, *, after: int) -> Release:
-        """Put the policy in force, or the file's for None. ConfigError where `after` is not in force any more."""
+    def add(self, body: bytes | None, why: str, *, after: int, subject: str = POLICY) -> Release:
+        """Put the body in force, or the file's word for None. ConfigError where `after` is not in force any more."""
         with changing(self._path) as db:
-            made = released_after(version(db), after, policy, self._who, why, self._clock())
-            values = (made.number, made.digest, made.policy, made.who, made.why, made.ts, made.replaces)
-            db.execute(f"INSERT INTO releases ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+            made = released_after(version(db, subject), after, body, subject, (self._who, why, self._clock()))
+            db.execute(f"INSERT INTO releases ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values_of(made))  # noqa: S608
         return made
 
 
-def released_after(newest: int, after: int, policy: bytes | None, who: str, why: str, now: float) -> Release:
-    """Make the next release; ConfigError where another one is the newest than was looked at."""
+def released_after(newest: int, after: int, body: bytes | None, subject: str, said: tuple[str, str, float]) -> Release:
+    """Make the next release; `said` is who, why and when. ConfigError where another than `after` is the newest."""
     if newest != after:
+        name = workflow_in(subject)
+        look = "`tierwise policy diff`" if name is None else "`tierwise rollout status`"
         raise ConfigError(
             f"release {newest} was made meanwhile, so what was compared is not in force any more: look again with "
-            "`tierwise policy diff`, then repeat this"
+            f"{look}, then repeat this"
         )
+    who, why, now = said
     return Release(
+        subject=subject,
         number=newest + 1,
-        digest=None if policy is None else digest_of(policy),
-        policy=policy,
+        digest=None if body is None else digest_of(body),
+        body=body,
         who=who,
         why=why,
         ts=now,
@@ -104,13 +140,19 @@ def released_after(newest: int, after: int, policy: bytes | None, who: str, why:
     )
 
 
+def values_of(release: Release) -> tuple[object, ...]:
+    """Return the values of `COLUMNS`."""
+    return tuple(getattr(release, name) for name in COLUMNS.split(", "))
+
+
 def release_of(row: Sequence[Any]) -> Release:
     """Return a row as it stands: whatever was written into it must be listed, and is `checked` before it counts."""
-    number, digest, policy, who, why, ts, replaces = row
+    subject, number, digest, body, who, why, ts, replaces = row
     return Release(
+        subject=str(subject),
         number=number,
         digest=None if digest is None else str(digest),
-        policy=policy if isinstance(policy, bytes | None) else str(policy).encode(),
+        body=body if isinstance(body, bytes | None) else str(body).encode(),
         who=str(who),
         why=str(why),
         ts=float(ts) if isinstance(ts, int | float) else 0.0,

@@ -3,9 +3,9 @@
 `intents` holds exactly the calls whose outcome is open; `records` grows at its end, in the order of commits.
 Rows go in through the view `entries`, so that a whole batch is one statement and one commit: each statement of the
 `sqlite3` module gives up the GIL and may wait milliseconds for a busy event loop to hand it back (docs/decisions).
-Keys have two tables of their own, which `ledger.key_book` writes, policies one (`ledger.releases`), and the content of
+Keys have two tables of their own, which `ledger.key_book` writes, releases one (`ledger.releases`), and the content of
 calls one, with the trace of what was erased (`ledger.contents`); incidents have two (`ledger.incident_book`), what
-proves that records are whole three (`ledger.audit_tables`).
+proves that records are whole three (`ledger.audit_tables`), what was said of answers one (`ledger.remarks`).
 Invariant: an id is in one of the two tables at most; `seq` has no gaps and is never used twice.
 """
 
@@ -127,6 +127,32 @@ MIGRATIONS = (
         BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
     CREATE TRIGGER incident_events_same BEFORE UPDATE ON incident_events
         BEGIN SELECT RAISE(ABORT, 'kept for the audit'); END;
+    """,
+    # What was said of answers (`ledger.remarks`): it goes with its record; of itself only a note can go.
+    """
+    CREATE TABLE remarks (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, decision TEXT NOT NULL, ts REAL NOT NULL, what TEXT NOT NULL,
+        who TEXT NOT NULL, score REAL NOT NULL, seconds REAL, note TEXT NOT NULL
+    );
+    CREATE INDEX remarks_of ON remarks (decision, seq);
+    CREATE TRIGGER remarks_go AFTER DELETE ON records BEGIN DELETE FROM remarks WHERE decision = OLD.id; END;
+    CREATE TRIGGER remarks_stay BEFORE DELETE ON remarks WHEN EXISTS (SELECT 1 FROM records WHERE id = OLD.decision)
+        BEGIN SELECT RAISE(ABORT, 'kept with its record'); END;
+    CREATE TRIGGER remarks_same BEFORE UPDATE ON remarks
+        WHEN NEW.note <> '' OR (NEW.seq, NEW.decision, NEW.ts, NEW.what, NEW.who, NEW.score, NEW.seconds)
+            IS NOT (OLD.seq, OLD.decision, OLD.ts, OLD.what, OLD.who, OLD.score, OLD.seconds)
+        BEGIN SELECT RAISE(ABORT, 'kept with its record'); END;
+    """,
+    # Workflows are released as the policy is: each subject counts its own releases.
+    """
+    ALTER TABLE releases RENAME TO policies;
+    CREATE TABLE releases (
+        subject TEXT NOT NULL, number INTEGER NOT NULL, digest TEXT, body BLOB, who TEXT NOT NULL, why TEXT NOT NULL,
+        ts REAL NOT NULL, replaces INTEGER, PRIMARY KEY (subject, number), UNIQUE (subject, replaces)
+    );
+    INSERT INTO releases (subject, number, digest, body, who, why, ts, replaces)
+        SELECT 'policy', number, digest, policy, who, why, ts, replaces FROM policies;
+    DROP TABLE policies;
     """,
 )
 

@@ -58,6 +58,8 @@ _ESCAPED = re2.compile(
 _ENCODED = re2.compile(rb"[A-Za-z0-9+/_\-]{16}")
 _BACKSLASH = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrt\"/\\]))")
 _CONTROL = {"n": "\n", "r": "\n", "t": "\t"}
+_LONG_NUMBER = re.compile("&#0*([0-9]{1,8})[0-9]*")
+"""A character's number, as far as it matters: Python does not read numbers of very many digits."""
 _PLUS = re.compile(r"(?<=[0-9A-Za-z:])\+(?=[0-9A-Z])")
 # A long line of base64 that another one follows was wrapped; its lines are one.
 _RUN = re.compile(rb"(?:(?:[A-Za-z0-9+/]{60,76}\r?\n)+[A-Za-z0-9+/]+|[A-Za-z0-9+/_\-]{16,})={0,2}")
@@ -93,7 +95,7 @@ def _unescaped(text: str) -> str:
     if "\\" in text:
         text = _BACKSLASH.sub(_character, text)
     if "&" in text:
-        text = html.unescape(text)
+        text = html.unescape(_LONG_NUMBER.sub(r"&#\1", text))
     return _PLUS.sub(" ", text) if "+" in text else text
 
 

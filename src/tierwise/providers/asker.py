@@ -23,12 +23,16 @@ _BY_MODEL: Final = frozenset(
 
 
 class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as its server describes it. `context_tokens` is that of one call; `loaded` None: not told."""
+    """A model as its server describes it. `context_tokens` is that of one call; `loaded` None: not told.
+
+    `digest` names the weights behind the name, where the server tells it.
+    """
 
     id: str
     context_tokens: int | None = None
     capabilities: tuple[Capability, ...] = ()
     loaded: bool | None = None
+    digest: str | None = None
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

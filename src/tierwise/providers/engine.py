@@ -1,4 +1,4 @@
-"""Where does the embedded model answer? `Engine` starts a llama.cpp server in a child process when it is first needed.
+"""Where does an embedded model answer? `Engine` starts its program in a child process when it is first needed.
 
 It knows neither routing nor what a model can do. Whether a file may be loaded is decided by the function it is given.
 Invariant: at most one child at a time, started once for any number of callers; a crash is followed by a pause that
@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from tierwise.core.errors import ConfigError, Overloaded, ProviderError, TierwiseError
-from tierwise.core.model import EngineOptions, Limits
+from tierwise.core.model import EngineOptions, FileFormat, Limits
 from tierwise.core.secret import Secret
 from tierwise.providers.child import Child, Report
 from tierwise.providers.transport import Address, Transport
@@ -25,7 +25,8 @@ from tierwise.providers.transport import Address, Transport
 State = Literal["stopped", "starting", "ready", "failed"]
 Admit = Callable[[EngineOptions], EngineOptions]
 
-_MISSING = "the embedded engine is not installed: run pip install 'tierwise[embedded]'"
+# What a program rests on, and the extra that brings it.
+_NEEDS: dict[FileFormat, tuple[str, str]] = {"gguf": ("xllamacpp", "embedded"), "linear": ("numpy", "evals")}
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,16 +42,30 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     steady_s: float = 60.0
 
 
-def installed() -> bool:
-    """Say whether the extra `embedded` is there, without loading it."""
-    return importlib.util.find_spec("xllamacpp") is not None
+def installed(file_format: FileFormat = "gguf") -> bool:
+    """Say whether the extra is there that runs such files, without loading it."""
+    return importlib.util.find_spec(_NEEDS[file_format][0]) is not None
+
+
+def program(file_format: FileFormat = "gguf") -> str:
+    """Return the name and version of what runs such files; the name alone where the extra is not there."""
+    name = _NEEDS[file_format][0]
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return name
+
+
+def missing(file_format: FileFormat) -> str:
+    """Say what to do where that extra is not there."""
+    return f"what runs {file_format} files is not installed: run pip install 'tierwise[{_NEEDS[file_format][1]}]'"
 
 
 def version(options: EngineOptions) -> str | None:
     """Return what answers would come from: engine and file as they are now; None where one is missing."""
     try:
         file = Path(options.file).stat()
-        return f"{importlib.metadata.version('xllamacpp')}, {file.st_size} bytes of {file.st_mtime_ns}"
+        return f"{importlib.metadata.version(_NEEDS[options.format][0])}, {file.st_size} bytes of {file.st_mtime_ns}"
     except (OSError, importlib.metadata.PackageNotFoundError):
         return None
 
@@ -156,6 +171,7 @@ class Engine:
         key = secrets.token_urlsafe(32)
         connections = min(2 * options.slots, self._limits.max_connections)
         orders = {
+            "format": options.format,
             "file": str(self._file),
             "name": self._file.stem,
             "slots": options.slots,
@@ -188,7 +204,7 @@ class Engine:
         if report.port is not None:
             return report.port
         if report.error == "no_engine":
-            raise ConfigError(_MISSING)
+            raise ConfigError(missing(self.options.format))
         await child.end()  # then all of its words are here
         words = child.last_words() or report.detail
         raise ConfigError(f"the engine could not load {self.options.file}: {words}", file=self.options.file)

@@ -93,6 +93,7 @@ async def ask_tgi(asker: Asker) -> Told | None:
 
 class _Tag(msgspec.Struct):
     name: str
+    digest: str | None = None
     remote_model: str | None = None
     remote_host: str | None = None
 
@@ -129,6 +130,7 @@ async def ask_ollama(asker: Asker) -> Told | None:
     running = await asker.get(asker.root, "/api/ps", _RunningList)
     loaded = {one.name: one.context_length for one in running.models} if running is not None else {}
     names = [tag.name for tag in tags.models if sound(tag.name) and not _elsewhere(tag.name, tag)][:MAX_MODELS]
+    digests = {tag.name: shown(tag.digest) for tag in tags.models}
     gate = asyncio.Semaphore(_PARALLEL)
 
     async def show(name: str) -> _Shown | None:
@@ -148,7 +150,8 @@ async def ask_ollama(asker: Asker) -> Told | None:
             able = asker.able(tools="tools" in told.capabilities, images="vision" in told.capabilities)
             context = count(loaded.get(name) or _num_ctx(told.parameters))
             state = name in loaded if running is not None else None
-            models.append(ServedModel(id=name, context_tokens=context, capabilities=able, loaded=state))
+            digest = digests[name]
+            models.append(ServedModel(id=name, context_tokens=context, capabilities=able, loaded=state, digest=digest))
     notes = [f"{left} left out: not on this machine"] * bool(left) + [f"{unclear} did not answer"] * bool(unclear)
     return Told(models=tuple(models), version=shown(version.version), detail="; ".join(notes))
 

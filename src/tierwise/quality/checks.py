@@ -128,6 +128,8 @@ def unsure(confidence: float | None, threshold: float) -> str | None:
     """Less sure than the workflow asks for; unknown confidence is not enough."""
     if confidence is None:
         return "no log-probabilities came with the answer"
+    if threshold > 0:
+        return "none of its answers is accepted"
     return (
         None if confidence >= threshold else f"log-probability {confidence:.3f}, at least {threshold:.3f} is asked for"
     )

@@ -41,13 +41,14 @@ def keep(path: Path, results: Iterable[Probed]) -> None:
     ordered = tuple(kept[place] for place in sorted(kept))
     data = msgspec.json.format(msgspec.json.encode(_File(probes=ordered)), indent=1)
     try:
-        _put(path, data + b"\n")
+        put(path, data + b"\n")
     except OSError as error:
         mend = "make the folder writable, or set TIERWISE_HOME to another"
         raise ConfigError(f"{path} cannot be written: {error.strerror}; {mend}", file=str(path)) from error
 
 
-def _put(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes) -> None:
+    """Write a file whole and put it in place at once, readable by its owner only. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # mkstemp makes it readable by its owner only.
     number, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)

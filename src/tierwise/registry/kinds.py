@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.label import Tier
-from tierwise.core.model import Capability
+from tierwise.core.model import Capability, FileFormat
 from tierwise.core.prices import PriceRow
 
 
@@ -23,11 +23,11 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     variable in which its users usually keep their key, `key_header` what carries it. `tier` None: the user must say
     where it runs. `wires` are the wire formats spoken, the one to prefer first; `also` those that an endpoint's own
     `wires` may add; `context_wire` is the one that alone sets the context length; `counts` says that the server counts
-    the tokens of a Messages request exactly when asked. `embedded` marks the engine that this process starts itself,
-    `engine_server` the kind that it is when it runs as a server of its own; `grammar` says that a schema binds the
-    decoder and costs no prompt tokens. `domains` are its maker's, where an outside API answers; `forwards` are
-    patterns of the models that such a server passes on to its maker. `genai_provider` is what the GenAI conventions of
-    OpenTelemetry call it, where that is not its kind.
+    the tokens of a Messages request exactly when asked. `loads` marks the engines that this process starts itself, by
+    the format of their files; `engine_server` is the kind of such an engine as a server of its own; `grammar` says that
+    a schema binds the decoder and costs no prompt tokens. `domains` are its maker's, where an outside API answers;
+    `forwards` are patterns of the models that such a server passes on to its maker. `genai_provider` is what the GenAI
+    conventions of OpenTelemetry call it, where that is not its kind.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     more_urls: tuple[str, ...] = ()
     port: int | None = None
     key_env: str | None = None
-    embedded: bool = False
+    loads: FileFormat | None = None
     discover: bool = False
     grammar: bool = False
     engine_server: bool = False
@@ -51,6 +51,11 @@ class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     genai_provider: str = ""
     source: str = ""
     as_of: str = ""
+
+    @property
+    def embedded(self) -> bool:
+        """True where this process starts what answers."""
+        return self.loads is not None
 
 
 class VendorRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

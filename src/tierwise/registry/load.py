@@ -214,9 +214,9 @@ def _networks(row: EndpointRow) -> tuple[str, ...]:
 
 
 def _engine(row: EndpointRow, kind: KindRow) -> EngineOptions | None:
-    if not kind.embedded:
+    if kind.loads is None:
         if row.file is not None:
-            raise ConfigError(f'endpoint {row.name!r}: only kind "embedded" takes a file', key="endpoint.file")
+            raise ConfigError(f"endpoint {row.name!r}: only kind {_embedding()} takes a file", key="endpoint.file")
         return None
     if row.url is not None:
         raise ConfigError(
@@ -224,8 +224,14 @@ def _engine(row: EndpointRow, kind: KindRow) -> EngineOptions | None:
             key="endpoint.url",
         )
     if row.file is None:
-        raise ConfigError(f'endpoint {row.name!r} of kind "embedded" needs file = "model.gguf"', key="endpoint.file")
-    return EngineOptions(file=row.file, context_tokens=row.context_tokens, slots=row.slots, threads=row.threads)
+        raise ConfigError(f'endpoint {row.name!r} of kind "{row.kind}" needs file = "PATH"', key="endpoint.file")
+    return EngineOptions(
+        file=row.file, format=kind.loads, context_tokens=row.context_tokens, slots=row.slots, threads=row.threads
+    )
+
+
+def _embedding() -> str:
+    return " or ".join(f'"{kind.kind}"' for kind in kinds().values() if kind.embedded)
 
 
 def _model(row: ModelRow, endpoint: Endpoint) -> Model:

@@ -75,6 +75,15 @@ def row_digest(endpoint: Endpoint, model: Model) -> str:
     return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:16]
 
 
+def unprobed(endpoint: Endpoint, model: Model) -> str | None:
+    """Return why there is nothing to ask this model, None where there is."""
+    if "embeddings" in model.capabilities:
+        return "it makes embeddings only, there is nothing to ask it"
+    if endpoint.engine is not None and endpoint.engine.format == "linear":
+        return "it says nothing but its labels, there is nothing to ask it"
+    return None
+
+
 def current(probed: Probed, endpoint: Endpoint, model: Model) -> Probed:
     """Return the result, marked stale where the rows are no longer those that it was measured for."""
     if probed.stale or probed.row == row_digest(endpoint, model):

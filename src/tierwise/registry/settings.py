@@ -16,9 +16,9 @@ Agreement = Literal["none", "dpa", "baa"]
 
 class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[endpoint]]`. `key` is a reference such as `env:NAME`, never the secret; `file` and the three after it
-    are for the embedded engine only. One that is not `enabled` exists, is shown, and is never asked. `wires` are the
-    wire formats that this server speaks, where they are not those of its kind; the one to prefer first. `networks`
-    (CIDR) are those that the address of its host must lie in."""
+    are for engines that Tierwise starts itself. One that is not `enabled` exists, is shown, and is never asked. `wires`
+    are the wire formats that this server speaks, where they are not those of its kind; the one to prefer first.
+    `networks` (CIDR) are those that the address of its host must lie in."""
 
     name: str
     kind: str

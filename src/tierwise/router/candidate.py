@@ -27,7 +27,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `input_tokens` is the upper estimate of what this model would read, `output_tokens` what it may write where the
     caller sets no limit. `quality` is relative to the workflow's baseline, 0 to 1; `cache_saving_usd` is what the model
     saves with what it has cached of the session;
-    `latency_ms` is the running mean of complete answers.
+    `latency_ms` is the running mean of complete answers. `step` is the place in the order that a certificate was issued
+    for, None without one.
     `lacks` and `context_note` say why it cannot do, or read, what its row promises.
     `unavailable` carries the reason when the endpoint's breaker is open or its engine cannot start.
     """
@@ -46,6 +47,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None = None
     worst_cost_usd: Decimal | None = None
     quality: float | None = None
+    step: int | None = None
     trusted: bool = False
     strength: float | None = None
     latency_ms: float | None = None

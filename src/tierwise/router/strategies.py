@@ -58,11 +58,29 @@ def certain(ordered: Sequence[Candidate], reason: str) -> Order:
     return Order(candidates=tuple(ordered), probabilities=chances, reason=reason)
 
 
+def led(order: Order, first: Candidate, reason: str, chance: float) -> Order:
+    """Return the order with this one before the others: it is first with this chance, else the order holds."""
+    places = [p for p, c in enumerate(order.candidates) if c is not first]
+    own = sum(p for c, p in zip(order.candidates, order.probabilities, strict=True) if c is first)
+    rest = 1 - chance
+    return Order(
+        candidates=(first, *(order.candidates[p] for p in places)),
+        probabilities=(chance + rest * own, *(rest * order.probabilities[p] for p in places)),
+        reason=reason,
+    )
+
+
 def _in_time(candidates: Sequence[Candidate], need: Need) -> list[Candidate]:
     """Keep those expected within the call's latency; all of them where none is."""
     limit = need.latency_ms
     fast = [c for c in candidates if limit is None or c.latency_ms is None or c.latency_ms <= limit]
     return fast or list(candidates)
+
+
+def _in_step(ordered: Sequence[Candidate]) -> list[Candidate]:
+    """Keep those that a certificate was issued for in its order, in the places that they have together."""
+    steps = iter(sorted((c for c in ordered if c.step is not None), key=lambda c: c.step or 0))
+    return [next(steps) if c.step is not None else c for c in ordered]
 
 
 def cheapest_sufficient(candidates: Sequence[Candidate], need: Need, _draw: float) -> Order:
@@ -73,7 +91,7 @@ def cheapest_sufficient(candidates: Sequence[Candidate], need: Need, _draw: floa
         return certain(rest, "no candidate has evidence of sufficient quality, so the strongest is first")
     timely = _in_time(enough, need)
     late = [c for c in enough if c not in timely]
-    ordered = sorted(timely, key=_cheapness) + sorted(late, key=_latency) + rest
+    ordered = _in_step(sorted(timely, key=_cheapness) + sorted(late, key=_latency)) + rest
     return certain(ordered, f"the cheapest of {len(enough)} with evidence of sufficient quality")
 
 
@@ -88,8 +106,15 @@ def fastest(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order
     return certain(ordered, "the fastest as measured so far")
 
 
-def cascade(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
-    """Try from the cheapest up; the quality gates decide who answers, so no prior evidence is asked for."""
+def cascade(candidates: Sequence[Candidate], need: Need, draw: float) -> Order:
+    """Try from the cheapest up; the quality gates decide who answers, so no prior evidence is asked for.
+
+    Where a certificate is in force its steps come first, and after them whoever may do without: by evidence.
+    """
+    steps = sorted((c for c in candidates if c.step is not None), key=lambda c: c.step or 0)
+    if steps:
+        others = cheapest_sufficient([c for c in candidates if c.step is None], need, draw).candidates
+        return certain([*steps, *others], "the first step of the certificate; its gate passes on what is not certified")
     ordered = sorted(candidates, key=lambda c: (c.cost_usd or ZERO, c.tier.rank, _declared(c)))
     return certain(ordered, "the cheapest first; the quality gates pass it on if it is not good enough")
 
@@ -121,7 +146,7 @@ def frugal(candidates: Sequence[Candidate], need: Need) -> Order:
     The cheapest that suffices is first, unmetered ones before any other; where nothing has evidence, what costs nothing
     comes before what is metered, which is left for when that fails.
     """
-    enough = sorted((c for c in candidates if sufficient(c, need)), key=_cheapness)
+    enough = _in_step(sorted((c for c in candidates if sufficient(c, need)), key=_cheapness))
     rest = [c for c in candidates if c not in enough]
     free = _strongest_first([c for c in rest if not c.metered])
     dear = sorted((c for c in rest if c.metered), key=_cheapness)

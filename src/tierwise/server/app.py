@@ -7,21 +7,19 @@ Invariant: a body is read only up to its limit, and only after the caller is kno
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from tierwise.core.call import Call
-from tierwise.core.decision import Decision
-from tierwise.core.errors import InvalidCall, TierwiseError
+from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway
-from tierwise.ledger.contents import Contents
-from tierwise.ledger.encode import encode_decision, encode_with_content
+from tierwise.ledger.encode import encode_decision
 from tierwise.server import models
 from tierwise.server.addresses import HEALTH, PATHS, SAYS_MESSAGES, WIRES, meant, named, spoken_at
 from tierwise.server.calls import hints_of, identified, serve
 from tierwise.server.counting import count
+from tierwise.server.decided import Decided
 from tierwise.server.errors import INVALID, PERMISSION, Failure, failure
 from tierwise.server.http import (
     CLOSE,
@@ -48,20 +46,14 @@ Route = Callable[[Request], Awaitable[None]]
 
 HEALTHY = b'{"status":"ok"}'
 CALL = frozenset({"call"})
-SCOPES = ((b"/metrics", frozenset({"metrics", "admin"})), (b"/v1/decisions/", frozenset({"call", "admin"})))
+SCOPES = (
+    (b"/metrics", frozenset({"metrics", "admin"})),
+    (b"/v1/decisions/", frozenset({"call", "admin"})),
+    (b"/v1/feedback", frozenset({"call", "admin"})),
+)
 """Which keys an address is for, where it is not for those that may call."""
 PLAIN_TEXT = (b"content-type", CONTENT_TYPE.encode())
 _log = logging.getLogger("tierwise.server")
-
-
-class Decisions(Protocol):
-    """Where recorded decisions are looked up."""
-
-    async def get(self, id_or_prefix: str) -> Decision | None:
-        """Return one decision."""
-
-    async def content(self, ident: str) -> Contents | None:
-        """Return what is kept of one call."""
 
 
 class App:
@@ -71,7 +63,7 @@ class App:
         self,
         gateway: Gateway,
         *,
-        decisions: Decisions,
+        decisions: Decided,
         ring: Ring,
         settings: ServerSettings,
         metrics: Callable[[], bytes],
@@ -90,6 +82,7 @@ class App:
             PATHS["count_tokens"]: {"POST": self._count},
             b"/v1/route": {"POST": self._route},
             b"/v1/models": {"GET": self._models},
+            b"/v1/feedback": {"POST": self._said},
             b"/metrics": {"GET": self._show_metrics},
         }
         self._families: dict[bytes, dict[str, Route]] = {
@@ -194,23 +187,10 @@ class App:
         await request.answer(msgspec.json.encode(row))
 
     async def _decision(self, request: Request) -> None:
-        wanted = _name(request)
-        # Another key's decision is answered as a missing one, and so are several, so that ids cannot be probed.
-        seen = request.grant is None or "admin" in request.grant.scopes
-        try:
-            found = await self._decisions.get(wanted)
-        except InvalidCall:
-            if seen:
-                raise
-            found = None
-        if found is None or not (seen or found.key_id == request.key_id):
-            raise missing(f"there is no decision {wanted[:64]!a}")
-        if b"content=1" not in request.query.split(b"&"):
-            return await request.answer(encode_decision(found))
-        if request.grant is not None and not request.grant.allows_label(found.label.value):
-            text = f"the key {request.key_id!r} may not read the content of this call: it is {found.label.value}"
-            raise Rejected(Failure(status=403, type=PERMISSION, code="label_not_allowed", message=text))
-        return await request.answer(encode_with_content(found, await self._decisions.content(found.id)))
+        await self._decisions.show(request, _name(request))
+
+    async def _said(self, request: Request) -> None:
+        await self._decisions.hear(request, self._gateway.rules)
 
     async def _response(self, request: Request) -> None:
         await self._responses.show(request, _name(request))

@@ -63,7 +63,7 @@ async def another(
         reach=reach or address,
         new_id=IdSource(time.time_ns, os.urandom).next,
     )
-    yield gateway, Releases(gateway, history, wired.settings.policy, None)
+    yield gateway, Releases(gateway, history, wired.settings.policy, [])
     await gateway.aclose()
     await history.close()
 
@@ -277,5 +277,5 @@ def test_a_release_outlives_a_restart_and_a_damaged_one_starts_nothing(house: Bu
 
 def damage(home: House) -> None:
     with sqlite3.connect(home.wired.settings.ledger_path) as db:
-        db.execute("UPDATE releases SET policy = '{}' WHERE number = 2")
+        db.execute("UPDATE releases SET body = '{}' WHERE number = 2")
     db.close()

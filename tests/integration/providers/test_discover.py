@@ -73,7 +73,7 @@ OLLAMA = {
     "/api/tags": {
         "models": [
             {"name": "gemma4:latest", "model": "gemma4:latest", "size": 6591830464, "details": {"format": "gguf"}},
-            {"name": "qwen3:4b", "size": 2000000000},
+            {"name": "qwen3:4b", "size": 2000000000, "digest": "359d7dd4bcda"},
             {"name": "fixed:1b", "size": 1000000000},
             {"name": "nomic-embed-text:latest", "size": 270000000},
             {"name": "gpt-oss:120b-cloud", "size": 384, "remote_model": "gpt-oss:120b", "remote_host": "https://ollama.com:443"},
@@ -107,7 +107,7 @@ def test_ollama(run, loopback):
         detail="4 left out: not on this machine",
         models=(
             ServedModel(id="gemma4:latest", context_tokens=4096, capabilities=WIRE, loaded=True),
-            ServedModel(id="qwen3:4b", context_tokens=None, capabilities=plain, loaded=False),
+            ServedModel(id="qwen3:4b", context_tokens=None, capabilities=plain, loaded=False, digest="359d7dd4bcda"),
             ServedModel(id="fixed:1b", context_tokens=2048, capabilities=plain, loaded=False),
         ),
     )

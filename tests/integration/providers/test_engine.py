@@ -295,7 +295,15 @@ def test_not_even_while_the_engine_loads_and_lets_no_thread_run(tmp_path):
     """The model is a pipe that nobody writes to: the engine waits in read() and holds the interpreter's lock."""
     pipe = tmp_path / "model.gguf"
     os.mkfifo(pipe)
-    orders = {"file": str(pipe), "name": "m", "slots": 1, "context_tokens": 64, "threads": 1, "http_threads": 2}
+    orders = {
+        "format": "gguf",
+        "file": str(pipe),
+        "name": "m",
+        "slots": 1,
+        "context_tokens": 64,
+        "threads": 1,
+        "http_threads": 2,
+    }
     child = subprocess.Popen(
         [sys.executable, "-I", engine_child.__file__],
         stdin=subprocess.PIPE,

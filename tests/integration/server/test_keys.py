@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.server.conftest import Door, everything, opened_door, post, until
-from tierwise.bootstrap import key_book, pepper
+from tierwise.bootstrap import books, pepper
 from tierwise.config import Document, Settings
 from tierwise.core.grant import Grant, Rate
 from tierwise.core.label import Label, Tier
@@ -55,7 +55,7 @@ class Kept:
 
     def __init__(self, door: Door, settings: Settings) -> None:
         self.door, self.settings = door, settings
-        self.book = key_book(settings, "test")
+        self.book = books(settings).keys("test")
         self._count = 0
 
     def key(self, *, expires: float | None = None, **grant: Any) -> str:

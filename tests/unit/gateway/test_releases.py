@@ -11,7 +11,7 @@ from tierwise.core.call import Part
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.gateway.releases import Releases, policy_of
 from tierwise.gateway.rules import Rules
-from tierwise.ledger.releases import Release, digest_of
+from tierwise.ledger.releases import POLICY, Release, digest_of
 from tierwise.policy.detect import MAX_SCAN_S, Detectors
 from tierwise.policy.released import Written, canonical
 from tierwise.policy.settings import LabelSettings, Pattern, Rule, Then
@@ -30,15 +30,15 @@ class Kept:
     def add(self, policy: bytes | None) -> None:
         number = len(self.releases) + 1
         digest = None if policy is None else digest_of(policy)
-        self.releases.append(Release(number=number, who="w", why="y", ts=0.0, policy=policy, digest=digest))
+        self.releases.append(Release(number=number, who="w", why="y", ts=0.0, body=policy, digest=digest))
 
-    async def release_version(self) -> int:
+    async def release_heads(self) -> dict[str, int]:
         if self.broken:
             raise StoreError("the disk is gone")
-        return len(self.releases)
+        return {one.subject: one.number for one in self.releases}
 
-    async def release(self, number: int | None = None) -> Release | None:
-        return self.releases[-1] if self.releases else None
+    async def release(self, number: int | None = None, subject: str = POLICY) -> Release | None:
+        return next((one for one in reversed(self.releases) if one.subject == subject), None)
 
 
 class Serving:
@@ -48,7 +48,7 @@ class Serving:
 
 def test_a_release_is_taken_up_once_and_detached_again() -> None:
     kept, gateway = Kept(), Serving(rules())
-    own, releases = gateway.rules, Releases(gateway, kept, Written(), None)
+    own, releases = gateway.rules, Releases(gateway, kept, Written(), [])
     asyncio.run(releases.look())
     assert gateway.rules is own, "nothing was released"
     kept.add(canonical(STRICT))
@@ -82,7 +82,7 @@ def test_a_release_keeps_the_limit_of_time_of_a_scan_and_what_loads_an_extra() -
 
 def test_what_cannot_be_compiled_read_or_reached_changes_nothing_and_is_said_until_it_is_mended() -> None:
     kept, gateway = Kept(), Serving(rules())
-    own, releases = gateway.rules, Releases(gateway, kept, Written(), None)
+    own, releases = gateway.rules, Releases(gateway, kept, Written(), [])
     for policy in (canonical(WRONG), b'{"labels":{"from":"a later version"}}'):
         kept.add(policy)
         asyncio.run(releases.look())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.hardware.files import LLAMA, STRING, TENSORS, TINY, U32, gguf
+from tests.unit.linear.files import TINY as LINEAR
 from tierwise.core.errors import ConfigError
 from tierwise.core.model import EngineOptions
 from tierwise.hardware.admit import admit
@@ -91,3 +92,17 @@ def test_a_file_that_may_not_be_read(put):
     Path(file).chmod(0)
     with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
         admit(EngineOptions(file=file), ROOMY)
+
+
+def test_a_linear_model_is_admitted_by_its_header(tmp_path):
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(LINEAR)
+    options = EngineOptions(file=str(file), format="linear")
+    assert admit(options, ROOMY).threads == 1
+    with pytest.raises(ConfigError, match="has no context_tokens"):
+        admit(EngineOptions(file=str(file), format="linear", context_tokens=512), ROOMY)
+    with pytest.raises(ConfigError, match="does not fit"):
+        admit(options, Machine(system="Linux", cores=1, memory_available_bytes=1 << 20))
+    file.write_bytes(TINY)
+    with pytest.raises(ConfigError, match=r"not a file of a linear model.*tierwise train"):
+        admit(options, ROOMY)

@@ -25,7 +25,7 @@ def book(path: Path) -> ReleaseBook:
 def test_releases_are_counted_and_each_names_the_one_that_it_replaces(book: ReleaseBook, path: Path) -> None:
     first = book.add(ONE, "to begin", after=0)
     assert first == Release(
-        number=1, who="ann", why="to begin", ts=1_800_000_000.0, digest=digest_of(ONE), policy=ONE, replaces=None
+        number=1, who="ann", why="to begin", ts=1_800_000_000.0, digest=digest_of(ONE), body=ONE, replaces=None
     )
     book.add(TWO, "looser", after=1)
     back = book.add(ONE, "back", after=2)
@@ -43,7 +43,7 @@ def test_a_release_without_a_text_hands_back_to_the_file(book: ReleaseBook, path
     assert book.add(None, "the file again", after=1).digest is None
     found = find(connect_reader(path))
     assert found is not None
-    assert found.policy is None
+    assert found.body is None
 
 
 def test_what_was_compared_with_another_policy_is_not_released(book: ReleaseBook, path: Path) -> None:
@@ -54,7 +54,7 @@ def test_what_was_compared_with_another_policy_is_not_released(book: ReleaseBook
 
 
 @pytest.mark.parametrize(
-    "damage", ["policy = x'7b7d'", "policy = 7", "digest = 'sha256:0'", "policy = NULL", "digest = NULL"]
+    "damage", ["body = x'7b7d'", "body = 7", "digest = 'sha256:0'", "body = NULL", "digest = NULL"]
 )
 def test_a_damaged_release_is_never_a_policy(book: ReleaseBook, path: Path, damage: str) -> None:
     book.add(ONE, "a", after=0)

@@ -77,3 +77,8 @@ def test_a_phrase_in_one_character_does_not_make_the_text_longer() -> None:
     text = "\ufdfa" * 1000 + " 4111"
     assert len(fold(text)) < 2 * len(text)
     assert b"4111" in fold(text)
+
+
+def test_a_character_with_a_number_of_very_many_digits_is_none_or_the_one_that_it_means() -> None:
+    assert b"A7" in readings("&#" + "0" * 5000 + "65;7")
+    assert b"\xef\xbf\xbd y A" in readings("x &#" + "2" * 5000 + "; y &#65;")

@@ -27,7 +27,7 @@ def build(*endpoints: EndpointRow, models: tuple[ModelRow, ...] = ()) -> Catalog
 
 
 KINDS = {
-    "embedded", "ollama", "lmstudio", "llamacpp", "vllm", "sglang", "tgi", "openai", "azure_openai", "anthropic", "gemini",
+    "embedded", "classifier", "ollama", "lmstudio", "llamacpp", "vllm", "sglang", "tgi", "openai", "azure_openai", "anthropic", "gemini",
     "mistral", "openrouter", "groq", "together", "deepseek", "xai", "openai_compatible", "anthropic_compatible", "scripted",
 }  # fmt: skip
 
@@ -130,7 +130,9 @@ WRONG = [
     ((EndpointRow(name="a", kind="ollama", url="http://10.0.0.8:11434/v1", tier=Tier.LOCAL),), (), "this machine"),
     ((EndpointRow(name="a", kind="vllm", tier=Tier.LOCAL, url="http://u:p@127.0.0.1/v1"),), (), "user"),
     ((EndpointRow(name="a", kind="embedded"),), (), "file"),
-    ((EndpointRow(name="a", kind="ollama", file="x.gguf"),), (), "embedded"),
+    ((EndpointRow(name="a", kind="ollama", file="x.gguf"),), (), 'only kind "embedded" or "classifier" takes a file'),
+    ((EndpointRow(name="a", kind="classifier"),), (), 'kind "classifier" needs file'),
+    ((EndpointRow(name="a", kind="classifier", file="x", url="http://127.0.0.1/v1"),), (), "takes no url"),
     ((EndpointRow(name="a", kind="vllm", wires=("mesages",)),), (), "unknown wire 'mesages'; did you mean 'messages'"),
     ((EndpointRow(name="a", kind="tgi", wires=("messages",)),), (), "tgi does not speak 'messages'; there are chat"),
     ((EndpointRow(name="a", kind="vllm", wires=()),), (), "at least one"),

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.core.label import Tier
-from tierwise.core.model import Endpoint, Model
+from tierwise.core.model import Endpoint, EngineOptions, Model
 from tierwise.registry.load import load
-from tierwise.registry.probed import Finding, Probed, current, narrowed, outdated, renamed, row_digest
+from tierwise.registry.probed import Finding, Probed, current, narrowed, outdated, renamed, row_digest, unprobed
 from tierwise.registry.settings import EndpointRow, ModelRow
 
 ENDPOINT = Endpoint(name="e", kind="vllm", wires=("chat",), tier=Tier.LOCAL, url="http://127.0.0.1:1/v1")
@@ -112,3 +112,13 @@ def test_answers_under_another_name_make_it_stale(before: str | None, now: str, 
     assert not renamed([probed(served_model=before)], {"other": now})
     assert not renamed([probed(served_model=before, stale="already")], {"m": now})
     assert probed().ts == 1_795_248_000.0
+
+
+def test_what_says_only_labels_or_numbers_is_not_probed() -> None:
+    assert unprobed(ENDPOINT, MODEL) is None
+    words = msgspec.structs.replace(ENDPOINT, engine=EngineOptions(file="x", format="linear"))
+    assert "nothing but its labels" in (unprobed(words, MODEL) or "")
+    assert unprobed(msgspec.structs.replace(words, engine=EngineOptions(file="x")), MODEL) is None
+    assert "embeddings" in (
+        unprobed(ENDPOINT, msgspec.structs.replace(MODEL, capabilities=frozenset({"embeddings"}))) or ""
+    )

@@ -1,0 +1,68 @@
+"""Where do the comparisons of a workflow lie? One folder a run, under `TIERWISE_HOME/evals/WORKFLOW/`.
+
+Knows the names, not what stands in the files. Invariant: one process at a time adds to a run.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from tierwise.core.errors import ConfigError, StoreError
+from tierwise.ledger.lock import WriterLock
+
+EVIDENCE, ANSWERS = "evidence.jsonl", "answers.jsonl"
+_RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+def folder(home: Path, workflow: str) -> Path:
+    """Return where a workflow's runs lie; whatever it is called, that is one folder inside of `evals`."""
+    return home / "evals" / quote(workflow, safe=" ").replace(".", "%2E")
+
+
+def new_id(ts: float) -> str:
+    """Return a name for a run: sorted, names follow the time."""
+    return f"{datetime.fromtimestamp(ts, UTC):%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"
+
+
+def runs(home: Path, workflow: str) -> list[Path]:
+    """Return the folders of the runs that began, the oldest first."""
+    place = folder(home, workflow)
+    found = sorted(place.iterdir()) if place.is_dir() else []
+    return [one for one in found if _RUN.fullmatch(one.name) and (one / EVIDENCE).is_file()]
+
+
+def newest(home: Path, workflow: str) -> Path:
+    """Return the newest run's folder. ConfigError where there is none."""
+    found = runs(home, workflow)
+    if not found:
+        raise ConfigError(f"nothing was measured for {workflow!r}: `tierwise compare {workflow}` does")
+    return found[-1]
+
+
+def named(home: Path, workflow: str, run: str | None) -> Path:
+    """Return the folder of the run of this name, or the newest. ConfigError where there is none."""
+    if run is None:
+        return newest(home, workflow)
+    found = next((one for one in runs(home, workflow) if one.name == run), None)
+    if found is None:
+        known = ", ".join(one.name for one in runs(home, workflow)[-5:]) or "none"
+        raise ConfigError(f"workflow {workflow!r} has no run {run!r}; there are {known}", key="--run")
+    return found
+
+
+@contextlib.contextmanager
+def held(run: Path) -> Iterator[None]:
+    """Be the one who adds to a run. ConfigError where another process does."""
+    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        lock = WriterLock(run / EVIDENCE)
+    except StoreError as error:
+        raise ConfigError(f"run {run.name}: another process adds to it now") from error
+    try:
+        yield
+    finally:
+        lock.release()

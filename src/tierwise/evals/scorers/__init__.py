@@ -1,0 +1,1 @@
+"""Is this answer right? One function for each way to say so."""
