@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -107,9 +107,9 @@ class World:
     missing: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "World":
+    def draw(cls, rng: np.random.Generator, margins: Sequence[float]) -> "World":
         return cls(
-            margin=float(rng.choice((0.04, 0.05, 0.06, 0.08))),
+            margin=float(rng.choice(margins)),
             base=rng.uniform(0.7, 0.92),
             together=rng.uniform(0.4, 0.7),
             cluster=rng.uniform(0, 0.3),
@@ -149,10 +149,10 @@ class Answers(NamedTuple):
     baseline_right: NDArray[np.bool_]
 
 
-def compared(job: tuple[int, int]) -> dict[str, float]:
+def compared(job: tuple[int, int, tuple[float, ...]]) -> dict[str, float]:
     """Play one comparison, with a candidate at the margin and with an equal one."""
-    rng = np.random.default_rng(job)
-    world = World.draw(rng)
+    rng = np.random.default_rng(job[:2])
+    world = World.draw(rng, job[2])
     candidate, baseline, groups, *rights = world.answers(rng, 10_000, 0.0)
     effects = [plan.design_effect(x.tolist(), groups.tolist()) for x in (candidate - baseline, candidate, baseline)]
     margin, discordance = world.margin * world.factor, float(np.mean(candidate != baseline))
@@ -160,6 +160,7 @@ def compared(job: tuple[int, int]) -> dict[str, float]:
     planned = math.ceil((plan.sequential_items(margin, discordance, CONFIDENCE, POWER) or 0) * effects[0])
     single = [plan.unpaired_items(margin, float(x.mean()), CONFIDENCE, POWER) or 0 for x in (candidate, baseline)]
     found = {
+        "margin": world.margin,
         "correlation": float(np.corrcoef(*rights)[0, 1]),
         "correlation_as_judged": float(np.corrcoef(candidate, baseline)[0, 1]),
         "planned": planned / present,
@@ -229,9 +230,9 @@ def _labelled(world: World, rng: np.random.Generator) -> tuple[tuple[int, int], 
     )
 
 
-def gate(comparisons: int, seed: int, processes: int) -> tuple[dict[str, float], list[str]]:
+def gate(comparisons: int, margins: tuple[float, ...], seed: int, processes: int) -> tuple[dict[str, float], list[str]]:
     """Play all comparisons; return the figures and the goals missed."""
-    jobs = [(seed, at) for at in range(comparisons)]
+    jobs = [(seed, at, margins) for at in range(comparisons)]
     if processes > 1:
         with ProcessPoolExecutor(processes) as pool:
             rows = list(pool.map(compared, jobs, chunksize=25))
@@ -242,9 +243,8 @@ def gate(comparisons: int, seed: int, processes: int) -> tuple[dict[str, float],
         return float(np.mean([row[name] for row in rows if name in row]))
 
     false = int(sum(row["null_promoted"] for row in rows))
-    power = mean("equal_promoted")
-    # the same power of a test of fixed size that is not paired, by its formula
-    unpaired = mean("unpaired") * _effort(power) / _effort(POWER)
+    alike = sorted(rows, key=lambda row: row["correlation"])
+    third = len(rows) // 3
     found = {
         "comparisons": 2 * comparisons,
         "looks": int(sum(row["null_looks"] + row["equal_looks"] for row in rows)),
@@ -256,15 +256,17 @@ def gate(comparisons: int, seed: int, processes: int) -> tuple[dict[str, float],
         "silent_at_worst": mean("silent_at_worst"),
         "correlation": mean("correlation"),
         "correlation_as_judged": mean("correlation_as_judged"),
-        "power": power,
+        "power": mean("equal_promoted"),
         "items": mean("equal_items"),
         "items_planned": mean("planned"),
-        "items_unpaired": unpaired,
-        "items_share": mean("equal_items") / unpaired,
+        "items_unpaired": mean("equal_items") / _share(rows),
+        "items_share": _share(rows),
+        "items_share_least_alike": _share(alike[: third + 1]),
+        "items_share_most_alike": _share(alike[-third - 1 :]),
+        **{f"items_share_{margin:g}": _share([row for row in rows if row["margin"] == margin]) for margin in margins},
     }
-    slack = (
-        0.0 if comparisons >= 10_000 else 3 * _error(0.05, comparisons)
-    )  # a small run cannot show what a full one does
+    # a small run cannot show what a full one does
+    slack = 0.0 if comparisons >= 10_000 else 3 * _error(0.05, comparisons)
     goals = {
         "false promotions": found["false_promotions"] <= 0.05 + slack,
         "their bound": found["false_promotions_bound"] <= 0.055 + 2 * slack,
@@ -276,6 +278,15 @@ def gate(comparisons: int, seed: int, processes: int) -> tuple[dict[str, float],
     return found, [name for name, held in goals.items() if not held]
 
 
+def _share(rows: Sequence[dict[str, float]]) -> float:
+    """Return the items used, as a share of those that an unpaired test of fixed size needs for the same power."""
+    if not rows:
+        return math.nan
+    power = min(0.999, max(0.001, float(np.mean([row["equal_promoted"] for row in rows]))))
+    unpaired = float(np.mean([row["unpaired"] for row in rows])) * _effort(power) / _effort(POWER)
+    return float(np.mean([row["equal_items"] for row in rows])) / unpaired
+
+
 def _effort(power: float) -> float:
     return float(norm.ppf(CONFIDENCE) + norm.ppf(power)) ** 2
 
@@ -283,13 +294,14 @@ def _effort(power: float) -> float:
 def main(words: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=10_000, help="with each kind of candidate")
+    parser.add_argument("--margins", type=float, nargs="+", default=[0.03, 0.04, 0.05, 0.06])
     parser.add_argument("--peeks", type=int, default=4_000, help="series that a test is peeked at")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--json", action="store_true", help="only the figures, on one line")
     options = parser.parse_args(None if words is None else list(words))
     known, wrong = facts(options.peeks, options.seed)
-    found, missed = gate(options.comparisons, options.seed, options.processes)
+    found, missed = gate(options.comparisons, tuple(options.margins), options.seed, options.processes)
     figures = {name: round(value, 4) for name, value in (known | found).items()}
     figures |= {"seed": options.seed, "missed": wrong + missed}
     print(json.dumps(figures, indent=None if options.json else 1))

@@ -158,7 +158,7 @@ def main() -> int:
     """Simulate, print, and say 1 where it is missed."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--releases", type=int, default=200)
-    options.add_argument("--most-calls", type=int, default=16_000, help="of the workflow, while a canary runs")
+    options.add_argument("--most-calls", type=int, default=20_000, help="of the workflow, while a canary runs")
     options.add_argument("--share", default="0.25")
     options.add_argument("--every", type=int, default=100, help="after so many calls the bounds are read")
     options.add_argument("--seed", type=int, default=7)

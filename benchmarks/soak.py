@@ -44,6 +44,8 @@ FAULTS = {
     "slow": "fault=slow_chunks&delay_ms=60",
 }  # fmt: skip
 KEYS = {"anyone": "tw-soak-anyone-000000000000", "hurried": "tw-soak-hurried-00000000000"}
+SESSIONS = 5_000
+"""How many are known at a time: what is kept of sessions has limits of its own, far above, and is full when warm."""
 FIRST_REQUESTS, SETTLED_S = 1000, 10.0
 """What the gateway has served, and for how long it has rested, when it is first looked at: what it opens when it is
 first needed is no leak."""
@@ -154,7 +156,7 @@ class Load:
         name = f"lie-{self.chance.randrange(1_000_000):06d}"
         path, body = asking(wire, model, name, stream=stream, tool=wire != "embeddings" and self.chance.random() < 0.2)
         data = json.dumps(body).encode()
-        session = f"x-tierwise-session: s-{self.chance.randrange(20_000)}\r\n" if self.chance.random() < 0.3 else ""
+        session = f"x-tierwise-session: s-{self.chance.randrange(SESSIONS)}\r\n" if self.chance.random() < 0.3 else ""
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer {key}\r\n"
         return f"{head}{session}{more}content-length: {len(data)}\r\n\r\n".encode() + data
 

@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands, governance, kinds, licences, openapi, reliability
+from tests.documents import commands, evidence, governance, kinds, licences, openapi, reliability
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
@@ -84,6 +84,11 @@ def test_such_a_licence_would_be_noticed(licence: str) -> None:
 def test_the_page_of_proofs_tells_what_was_measured() -> None:
     told = reliability.page(reliability.stored())
     assert reliability.PAGE.read_text(encoding="utf-8") == told, "python -m tests.documents.reliability writes it anew"
+
+
+def test_the_page_of_evidence_tells_what_was_measured() -> None:
+    told = evidence.page(evidence.stored())
+    assert evidence.PAGE.read_text(encoding="utf-8") == told, "python -m tests.documents.evidence writes it anew"
 
 
 def test_the_openapi_document_is_that_of_the_program() -> None:

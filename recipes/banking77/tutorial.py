@@ -31,6 +31,7 @@ name = "banking77"
 candidates = ["words", "small"]
 baseline = "larger"
 strategy = "cascade"
+on_gate_failure = "review"  # with a certificate in force, answers that are not kept wait for a person
 data = "items.jsonl"
 prompt = "prompt.toml"
 scorer = "json:intent"

@@ -130,6 +130,15 @@ def test_evidence_becomes_a_certificate_that_decides_and_that_a_changed_prompt_v
     assert not finding["well"] and "tierwise certify tickets" in finding["mend"]
 
 
+def test_a_baseline_that_is_no_candidate_is_told_as_who_gets_the_rest(desk: Desk) -> None:
+    desk.measured(400)
+    assert desk.certify()["candidates"] == []
+    desk.config.write_text(WORKFLOW.replace('candidates = ["small", "large"]', 'candidates = ["small"]'))
+    assert desk.certify()["candidates"] == ["small", "large"]
+    words = ("certify", "tickets", "--evidence", str(desk.evidence), "--config", str(desk.config))
+    assert 'candidates = ["small", "large"]' in desk.installed.run(*words).stdout
+
+
 def test_the_page_is_short_and_says_what_to_enter(desk: Desk) -> None:
     desk.measured(400)
     words = ("certify", "tickets", "--evidence", str(desk.evidence), "--config", str(desk.config))

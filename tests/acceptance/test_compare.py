@@ -70,6 +70,29 @@ def test_a_run_that_is_killed_goes_on_and_asks_each_item_once(
     assert named
 
 
+def test_a_scorer_that_fails_is_told_before_and_after_with_its_reason(
+    installed: Installed, up: ScriptedUpstream, tmp_path: Path
+) -> None:
+    write_items(tmp_path / "items.jsonl", 3)
+    (tmp_path / "mine.py").write_text("def score(text, reference, item):\n    raise ValueError('my mistake')\n")
+    config = write_config(tmp_path, up, {"one": "bad", "two": "good"}, workflow='scorer = "python:mine.py:score"')
+    done = installed.run("compare", "echo", "--config", str(config))
+    assert "Warning: the scorer fails even on the reference" in done.stderr
+    assert "my mistake" in done.stderr
+    assert "The scorer failed 6 times" in done.stdout
+    assert "my mistake" in done.stdout
+    assert "--rescore" in done.stdout.splitlines()[-1]
+
+
+def test_that_all_references_are_one_class_is_told_before_anybody_is_asked(
+    installed: Installed, up: ScriptedUpstream, tmp_path: Path
+) -> None:
+    rows = [{"text": f"word {n}", "reference": "same"} for n in range(4)]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    config = write_config(tmp_path, up, {"one": "bad", "two": "good"})
+    assert "Warning: every reference is 'same'" in installed.run("compare", "echo", "--config", str(config)).stderr
+
+
 def test_repeats_resume_judge_review_and_rescore_are_one_story(
     installed: Installed, up: ScriptedUpstream, tmp_path: Path
 ) -> None:
@@ -93,6 +116,7 @@ def test_repeats_resume_judge_review_and_rescore_are_one_story(
     assert again["subjects"][0]["quality"]["mean"] == 0.2
     assert again["subjects"][0]["judged"] == small["judged"]
     assert len(up.asked) == asked
+    assert evidence.read(Path(again["evidence"])).header.rescored == told["run"]
 
     said = installed.run("review", "echo", "--config", config, "--json", stdin="right\ns\nwrong\nr\nq\n")
     assert json.loads(said.stdout) == {"run": again["run"], "reviewed": 3, "waiting": 7}
@@ -211,3 +235,34 @@ def test_who_may_answer_nothing_is_told_before_anybody_is_asked(
     config = str(write_config(tmp_path, up, {"small": "bad", "large": "good"}, more=more))
     assert "small may answer none of the items" in installed.run("compare", "echo", "--config", config, code=2).stderr
     assert not up.asked
+
+
+def test_a_scorer_that_needs_no_reference_scores_the_same_items_and_a_repetition_is_told(
+    installed: Installed, up: ScriptedUpstream, tmp_path: Path
+) -> None:
+    rows = [{"id": f"i{n}", "text": f"word {n}"} | ({"reference": f"word {n}"} if n % 2 else {}) for n in range(40)]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    config = str(write_config(tmp_path, up, {"small": "bad?text=no", "large": "good"}))
+    told = installed.json("compare", "echo", "--config", config)
+    run = Path(told["evidence"])
+    (run.parent / "looked").touch()
+    again = installed.json("compare", "echo", "--config", config, "--rescore", "--scorer", "regex:word")
+    assert (again["items"], again["subjects"][1]["quality"]["mean"]) == (told["items"], 1.0)
+    assert Path(again["evidence"]).with_name("looked").exists(), "who has looked has looked"
+    third = installed.json("compare", "echo", "--config", config)
+    assert [evidence.read(Path(one["evidence"])).header.earlier for one in (told, again, third)] == [0, 0, 1]
+
+
+def test_what_a_judge_costs_is_agreed_to_before(installed: Installed, up: ScriptedUpstream, tmp_path: Path) -> None:
+    write_items(tmp_path / "items.jsonl", 40)
+    price = "price = {input_usd_per_mtok = 2000, output_usd_per_mtok = 2000}"
+    more = f'[[model]]\nid = "judge"\nendpoint = "up"\nfamily = "umpire"\nserved_name = "good"\n{price}'
+    config = str(write_config(tmp_path, up, {"small": "bad?text=no", "large": "good"}, more=more))
+    refused = installed.run("compare", "echo", "--config", config, "--judge", "judge", code=2)
+    assert "judge, judging: 80 calls, about $" in refused.stderr and "--yes" in refused.stderr
+    assert not up.asked
+    installed.run("compare", "echo", "--config", config)
+    asked = len(up.asked)
+    refused = installed.run("compare", "echo", "--config", config, "--judge", "judge", "--resume", code=2)
+    assert "80 calls" in refused.stderr
+    assert len(up.asked) == asked

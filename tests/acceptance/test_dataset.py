@@ -75,6 +75,15 @@ def configured(installed: Installed, tmp_path: Path) -> Installed:
     return installed
 
 
+def test_what_is_only_learned_from_is_not_among_the_calls(configured: Installed, tmp_path: Path) -> None:
+    with (tmp_path / "messages.csv").open("w", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(("text", "category", "split"))
+        rows.writerows((message(n), f"class {n % 3}", ("train", "train", "tune", "prove")[n % 4]) for n in range(200))
+    assert {one["calls"] for one in configured.json("dataset", "report", "support")["models"]} == {100}
+    assert "the 100 items of train are not asked" in configured.run("dataset", "report", "support").stdout
+
+
 def test_a_report_says_what_the_data_hold_what_they_cost_and_whether_they_will_do(configured: Installed) -> None:
     found = configured.json("dataset", "report", "support")
     data = found["data"]

@@ -187,6 +187,9 @@ def test_what_may_not_be_is_refused_and_says_why(desk: Desk) -> None:
     assert "no workflow" in run("rollout", "status", "x", code=2).stderr
     assert desk.status()["releases"] == [], "nothing was released by any of this"
     desk.rollout("start", "w", "new", "--share", "0.1")
+    desk.installed.run("rollout", "stop", "w")
+    assert "compared with itself" in run("rollout", "start", "w", "old", "--share", "0.1", code=2).stderr
+    desk.rollout("start", "w", "new", "--share", "0.1")
     assert "on trial in 'w' already" in run("rollout", "start", "w", "old", "--share", "0.1", code=2).stderr
     desk.rollout("stop", "w", "--why", "later")
     assert desk.status()["canary"] is None
@@ -227,3 +230,24 @@ def test_what_is_said_of_an_answer_is_shown_with_it(desk: Desk, serve: Callable[
     desk.installed.run("audit", "verify")
     desk.installed.run("feedback", ident, code=2)
     desk.installed.run("feedback", "0" * 26, "--right", code=2)
+
+
+def test_what_waits_for_a_person_is_reviewed_in_a_row(desk: Desk, serve: Callable[..., str]) -> None:
+    more = (
+        '[ledger]\nstore_content = "full"\n[[rule]]\nthen = { obligations = ["human_review"] }\nreason = "looked at"\n'
+    )
+    desk.configure(more=more)
+    address = serve()
+    idents = [ask(address, text)[0] for text in ("first", "second", "third")]
+    done = desk.installed.run("review", "w", "--calls", "--json", stdin="right\ns\nwrong\n")
+    shown = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [one["decision"] for one in shown] == idents, "oldest first"
+    assert "second" in shown[1]["asked"]["the request"] and shown[1]["answer"]
+    assert json.loads(done.stdout) == {"reviewed": 2, "waiting": 1}
+    reviews = [desk.installed.json("show", ident)["review"] for ident in idents]
+    assert [one["state"] for one in reviews] == ["done", "waiting", "done"]
+    assert (reviews[0]["score"], reviews[2]["score"]) == (1.0, 0.0) and reviews[0]["seconds"] >= 0
+    left = desk.installed.run("review", "--calls", "--json", "--limit", "5", stdin="")
+    assert json.loads(left.stdout) == {"reviewed": 0, "waiting": 1}
+    desk.installed.run("audit", "verify")
+    desk.installed.run("review", "w", "--calls", "--reference", code=2)

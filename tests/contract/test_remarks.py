@@ -13,7 +13,7 @@ from tierwise.ledger.books import Books
 from tierwise.ledger.contents import Which
 from tierwise.ledger.encode import encode_decision
 from tierwise.ledger.protocol import Remarking
-from tierwise.ledger.remarks import Remark, joined
+from tierwise.ledger.remarks import MOST_SAID, Remark, joined
 from tierwise.postgres.connect import Place
 
 
@@ -96,6 +96,29 @@ def test_a_note_is_erased_with_the_content_and_all_is_gone_with_the_record(
         assert [one.note for one in await store.remarks(an_id(1), an_id(2))] == ["", "her words"]
         await store.prune(a_decision(2).ts)
         assert [one.decision for one in await store.remarks_after(0)] == [an_id(2)]
+        await store.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_caller_cannot_make_a_ledger_slow_by_saying_more_and_more_of_one_call(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    open_store, where = opener(kind, request, tmp_path)
+
+    async def scene() -> None:
+        store = await open_store()
+        await store.outcome(a_decision(1))
+        for number in range(MOST_SAID):
+            said = Remark(decision=an_id(1), score=number % 2, who=f"somebody {number}, by the key k")
+            await asyncio.to_thread(book(where).add, said)
+        assert (await asyncio.to_thread(book(where).add, said)).who == said.who, "the same again is no more"
+        with pytest.raises(InvalidCall, match="enough"):
+            await asyncio.to_thread(book(where).add, Remark(decision=an_id(1), score=0.0, who="another"))
+        assert len(await store.remarks(an_id(1))) == MOST_SAID
+        review = Remark(decision=an_id(1), score=1.0, who="ann", what="review")
+        assert (await asyncio.to_thread(book(where).add, review)).seq, "a review is heard all the same"
         await store.close()
 
     asyncio.run(scene())

@@ -91,6 +91,7 @@ def paths() -> Json:
             "post": _call("feedback", "Whether an answer was right.", {"application/json": _ref("schemas", "Remark")})
             | {"parameters": []}
         },
+        "/v1/reports/{id}": {"get": _get("The newest report on a workflow.", {"type": "string"}, kind="text/html; charset=utf-8", named=True)},
         "/healthz": {"get": _open("It runs.", {"200": _ref("schemas", "Status")})},
         "/readyz": {"get": _open("It can serve, or says why not.", {"200": _ref("schemas", "Status"), "503": _ref("schemas", "Status")})},
         "/metrics": {"get": _get("Counters for Prometheus.", {"type": "string"}, kind="text/plain; version=0.0.4; charset=utf-8")},

@@ -39,8 +39,7 @@ scripts/faults --target http://127.0.0.1:4000 --key KEY --upstream 9100   # and 
 """
 ASKED = """\
 **{name}** was asked on {date} as the last two commands do, without a database, its patience for slow peers taken as
-15 s: of {rows} rows that can be asked from outside, {holds} hold. It was asked in parts, on a busy machine, and some rows
-of upstreams more than once, of which the last answer counts. Of a foreign gateway only the status, the type and
+15 s: of {rows} rows that can be asked from outside, {holds} hold. The machine was busy with other work. Of a foreign gateway only the status, the type and
 the dialect are judged, not our codes, and not what cannot be seen from outside; so a row may be asked of it in fewer
 cases than of us. What it does not hold is told by one of the answers."""
 COMMON = 6

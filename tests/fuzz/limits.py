@@ -8,8 +8,6 @@ import tracemalloc
 
 from tests.fuzz.targets import Target
 
-LIMIT_S = 2.0
-TIMES = 100
 FLOOR_BYTES = 1 << 20
 """What the smallest input may take: tables that are made at first use, and the like."""
 
@@ -27,12 +25,12 @@ def run(target: Target, data: bytes) -> bool:
     return False
 
 
-def timed(target: Target, data: bytes, limit_s: float = LIMIT_S) -> float:
+def timed(target: Target, data: bytes, limit_s: float | None = None) -> float:
     """Run it once and return the seconds of work. Raises TooMuch."""
     began = time.thread_time()
     run(target, data)
     took_s = time.thread_time() - began
-    if took_s > limit_s:
+    if took_s > (target.limit_s if limit_s is None else limit_s):
         raise TooMuch(f"{took_s:.1f} s for {len(data):,} bytes")
     return took_s
 
@@ -45,6 +43,6 @@ def weighed(target: Target, data: bytes) -> int:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    if peak > max(FLOOR_BYTES, TIMES * len(data)):
+    if peak > max(FLOOR_BYTES, target.times * len(data)):
         raise TooMuch(f"{peak:,} bytes held for an input of {len(data):,}")
     return peak

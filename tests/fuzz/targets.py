@@ -88,11 +88,14 @@ Run = Callable[[bytes], object]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """`run` takes any bytes; `seeds` are good ones; `refuses` is what it may raise."""
+    """`run` takes any bytes; `seeds` are good ones; `refuses` is what it may raise. `limit_s` is of work, and
+    `times` the input what is held at most: files that a command reads may cost it more, half a million rows in one MB."""
 
     run: Run
     seeds: Callable[[], Sequence[bytes]]
     refuses: tuple[type[Exception], ...] = (TierwiseError,)
+    limit_s: float = 2.0
+    times: int = 100
 
 
 # what callers send
@@ -535,9 +538,9 @@ def _rows() -> dict[str, Target]:
         "probes": Target(run=functools.partial(_from_file, ".json", kept.read), seeds=lambda: [PROBES], refuses=(ConfigError,)),
         "labelled-csv": Target(run=functools.partial(_from_file, ".csv", _labelled), seeds=lambda: LABELLED, refuses=(ConfigError,)),
         "labelled-lines": Target(run=functools.partial(_from_file, ".jsonl", _labelled), seeds=lambda: LABELLED[::-1], refuses=(ConfigError,)),
-        "items-csv": Target(run=functools.partial(_from_file, ".csv", items.read), seeds=lambda: LABELLED, refuses=(ConfigError,)),
-        "items-lines": Target(run=functools.partial(_from_file, ".jsonl", items.read), seeds=lambda: ITEMS, refuses=(ConfigError,)),
-        "items-array": Target(run=functools.partial(_from_file, ".json", items.read), seeds=lambda: ITEMS, refuses=(ConfigError,)),
+        "items-csv": Target(limit_s=10.0, times=400, run=functools.partial(_from_file, ".csv", items.read), seeds=lambda: LABELLED, refuses=(ConfigError,)),
+        "items-lines": Target(limit_s=10.0, times=400, run=functools.partial(_from_file, ".jsonl", items.read), seeds=lambda: ITEMS, refuses=(ConfigError,)),
+        "items-array": Target(limit_s=10.0, times=400, run=functools.partial(_from_file, ".json", items.read), seeds=lambda: ITEMS, refuses=(ConfigError,)),
         "prompt": Target(run=lambda data: prompt.parse(data, "p"), seeds=lambda: PROMPTS, refuses=(ConfigError,)),
         "results": Target(run=functools.partial(_from_file, ".json", _results), seeds=lambda: RESULTS, refuses=(ConfigError,)),
         "results-lines": Target(run=functools.partial(_from_file, ".jsonl", _results), seeds=lambda: RESULTS[::-1], refuses=(ConfigError,)),

@@ -1,5 +1,7 @@
 """The command `tierwise certify`: what can be promised of answers that are kept, from a comparison that was run."""
 
+import asyncio
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.options import ConfigFile, Json, print_json
-from tierwise.core.certificate import Accepts, Certificate
+from tierwise.cli.options import ConfigFile, Json, plain, print_json
+from tierwise.cli.released import in_force
+from tierwise.core.certificate import Accepts
 from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 from tierwise.evals import certificates, evidence, runs
 from tierwise.evals.bundles import bundle_now
 from tierwise.evals.signals import LOGPROB, signal
@@ -60,11 +64,11 @@ def certify(
     found = _prove(known, steps or [], by, path.with_name(runs.ANSWERS))
     if found.certificate is not None:
         certificates.keep(settings, found.certificate)
-    void = _void(settings, found.certificate) if found.certificate else ()
+    void, route = _here(settings, found) if found.certificate else ((), ())
     if as_json:
-        print_json(_twin(found, void))
+        print_json(_twin(found, void, route))
     else:
-        print("\n".join(_page(workflow, found, void)))
+        print("\n".join(map(plain, _page(workflow, found, void, route))))
     return 0 if found.certificate is not None else 1
 
 
@@ -72,21 +76,30 @@ def _prove(known: evidence.Evidence, steps: list[str], by: str, answers: Path) -
     try:
         from tierwise.evals.certify import prove, usual_order
     except ImportError as error:
-        raise ConfigError(f"certificates need the extra evals ({error.name}): pip install 'tierwise[evals]'") from error
+        raise without(error, "evals", "certificates") from error
     order = steps or usual_order(known)
     if not order:
         raise ConfigError("no candidate of the evidence answers inside; name those to certify with --step")
     return prove(known, order, time.time(), signal=by, read=signal(by, answers))
 
 
-def _void(settings: config.Settings, certificate: Certificate) -> tuple[str, ...]:
-    """Return why the certificate would not count here, were it named."""
-    rules = bootstrap.rules_from(settings)
+def _here(settings: config.Settings, found: "Proven") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return why the certificate would not count here, were it named; and the candidates that it wants, if others."""
+    certificate = found.certificate
+    if certificate is None:
+        return (), ()
+    rules = bootstrap.rules_from(asyncio.run(in_force(settings)))
     workflow = rules.workflows.get(certificate.workflow)
     if workflow is None:
-        return (f"no workflow {certificate.workflow!r} is configured{nearest(certificate.workflow, rules.workflows)}",)
+        return (
+            f"no workflow {certificate.workflow!r} is configured{nearest(certificate.workflow, rules.workflows)}",
+        ), ()
     now = bundle_now(rules, workflow, [name for name, _ in certificate.bundle.models], settings)
-    return Certified.of(workflow, certificate.digest, certificate, now).void(time.time())
+    void = Certified.of(workflow, certificate.digest, certificate, now).void(time.time())
+    steps = [one.accepts.model for one in found.steps if one.accepts.threshold is not None]
+    wanted = tuple(dict.fromkeys((*steps, *((workflow.baseline,) if workflow.baseline else ()))))
+    behind = workflow.baseline is None or workflow.baseline in (workflow.candidates or (workflow.baseline,))
+    return void, () if behind else wanted
 
 
 def promise(criteria: Criteria) -> str:
@@ -95,7 +108,7 @@ def promise(criteria: Criteria) -> str:
     return f"with {100 * criteria.confidence:.3g} % confidence {told}"
 
 
-def _page(workflow: str, found: "Proven", void: tuple[str, ...]) -> list[str]:
+def _page(workflow: str, found: "Proven", void: tuple[str, ...], route: tuple[str, ...]) -> list[str]:
     certificate = found.certificate
     head = "certified" if certificate else "not enough evidence"
     lines = [f"{workflow}: {head}", f"  {'Promised' if certificate else 'Asked'}: {promise(found.criteria)}."]
@@ -106,13 +119,22 @@ def _page(workflow: str, found: "Proven", void: tuple[str, ...]) -> list[str]:
     for one in certificate.quality:
         span = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
         lines.append(
-            f"  {one.model} alone scores {100 * one.score:.1f}, the baseline {100 * one.baseline_score:.1f} on "
-            f"{one.n:,} items: {100 * one.difference:+.1f} points ({span})."
+            f"  {one.model} alone scores {_points(one.score)}, the baseline {_points(one.baseline_score)} on "
+            f"{one.n:,} items: {_points(one.difference, '+')} points ({span})."
         )
     lines.append(f"  Valid until {day(certificate.expires)}, for this bundle alone: {certificate.bundle.digest[:19]}")
     lines += [f"  It would not count here: {why}" for why in void]
     lines += [f"Put it in force in [[workflow]] {workflow}:", f'  certificate = "{certificate.digest}"']
+    if route:
+        lines.append(
+            "No other model is asked for what is not kept: `on_gate_failure` says what becomes of it. To pass it on:"
+        )
+        lines.append(f"  candidates = {json.dumps(route)}")
     return lines
+
+
+def _points(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{100 * value:{sign}.1f}"
 
 
 def _told(step: "Step") -> str:
@@ -131,7 +153,7 @@ def _wrong(one: Accepts) -> str:
     return f"{one.wrong:,} of them wrong{share}"
 
 
-def _twin(found: "Proven", void: tuple[str, ...]) -> dict[str, Any]:
+def _twin(found: "Proven", void: tuple[str, ...], route: tuple[str, ...]) -> dict[str, Any]:
     certificate = found.certificate
     return {
         "certified": certificate is not None,
@@ -148,4 +170,5 @@ def _twin(found: "Proven", void: tuple[str, ...]) -> dict[str, Any]:
         "expires": certificate.expires if certificate else None,
         "bundle": certificate.bundle.digest if certificate else None,
         "void_here": void,
+        "candidates": route,
     }

@@ -5,40 +5,74 @@ What it says is description; whether it proves anything is the verdict's to say.
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tierwise.cli.options import table
-from tierwise.evals.calibration import calibrated
+from tierwise.cli.options import plain, table
+from tierwise.core.extras import install
 from tierwise.evals.estimate import Estimate
 from tierwise.evals.evidence import Evidence
-from tierwise.evals.judging import tally
+from tierwise.evals.judges import calibrated, tally
 
-WITHOUT = "Intervals need the extra `evals`: pip install 'tierwise[evals]'"
+WITHOUT = f"Intervals need the extra `evals`: {install('evals')}"
 
 
 def estimate(expected: Estimate) -> str:
     """Say what is about to be asked."""
     times = f", {expected.repeats} times" if expected.repeats > 1 else ""
     lines = [f"{expected.calls:,} calls: {expected.items:,} items{times}, {len(expected.shares)} subjects."]
-    for one in expected.shares:
+    for one in expected.all:
         cost = f"about ${one.cost_usd:.2f}" if one.cost_usd else "no metered cost"
         denied = f"; {one.denied:,} would go to nobody: {one.why}" if one.denied else ""
         lines.append(f"  {one.subject}: {one.calls:,} calls, {cost}{denied}")
     return "\n".join(lines)
 
 
+Scores = Mapping[str, tuple[float, str]]
+
+
 def rows(found: Evidence) -> list[dict[str, Any]]:
     """Return what was seen of each subject, and of its difference from the baseline on the same items."""
     scores = {one.name: item_scores(found, one.name) for one in found.header.subjects}
-    return [_row(found, name, own, scores[found.header.baseline]) for name, own in scores.items()]
+    base = scores[found.header.baseline]
+    table = [_row(found, name, own, base) for name, own in scores.items()]
+    tests = [
+        None if row["baseline"] else _mcnemar(found, own, base) for row, own in zip(table, scores.values(), strict=True)
+    ]
+    return [row | {"mcnemar": test} for row, test in zip(table, _holm(tests), strict=True)]
 
 
-Scores = Mapping[str, tuple[float, str]]
+def _mcnemar(found: Evidence, own: Scores, base: Scores) -> dict[str, Any] | None:
+    """Count the items on which one of both alone is right, with the exact test of their being equals.
+
+    None where items are not independent of each other, as repeats and clusters of several are not.
+    """
+    both = own.keys() & base.keys()
+    if not both or found.header.repeats > 1 or len({own[item][1] for item in both}) < len(both):
+        return None
+    least = found.header.criteria.right_from
+    right = [(own[item][0] >= least, base[item][0] >= least) for item in both]
+    alone, baseline = (sum(pair == wanted for pair in right) for wanted in ((True, False), (False, True)))
+    try:
+        from tierwise.statistics.paired import mcnemar
+    except ImportError:
+        return None
+    return {"alone_right": alone, "baseline_alone_right": baseline, "p": mcnemar(alone, baseline)}
+
+
+def _holm(tests: Sequence[dict[str, Any] | None]) -> list[dict[str, Any] | None]:
+    """Add what each p-value is among so many."""
+    made = [one for one in tests if one is not None]
+    if not made:
+        return list(tests)
+    from tierwise.statistics.paired import holm
+
+    adjusted = iter(holm([one["p"] for one in made]))
+    return [None if one is None else one | {"p_holm": next(adjusted)} for one in tests]
 
 
 def item_scores(found: Evidence, subject: str) -> Scores:
@@ -120,14 +154,26 @@ def in_words(found: Evidence, folder: Path) -> str:
     told = [f"{head.workflow}, run {head.run}: {splits} items, scored by {head.scorer}"]
     columns = ("", head.metric, "difference", "p50 ms", "p95 ms", "$ an item", "missing")
     told.append(table(columns, [_line(row) for row in seen]))
+    told += [line for row in seen if (line := _tested(found, row)) is not None]
     told += [line for row in seen if (line := _judged(found, row)) is not None]
     told.append(
         f"{head.criteria.confidence:.0%} intervals, by clusters; latency at {head.criteria.concurrency} calls at once."
     )
     if any(row["quality"] is not None and row["quality"]["low"] is None for row in seen):
         told.append(WITHOUT)
-    told += [f"Evidence: {folder / 'evidence.jsonl'}", f"Next: tierwise decide {head.workflow}"]
-    return "\n".join(told) + "\n"
+    told += [f"Evidence: {folder / 'evidence.jsonl'}", *_next(found)]
+    return "".join(f"{plain(line)}\n" for one in told for line in one.split("\n"))
+
+
+def _next(found: Evidence) -> Iterator[str]:
+    """Say why scores are missing where the scorer is the reason, and what to do next."""
+    flow = found.header.workflow
+    why = Counter(one.detail or "" for one in found.observations if one.outcome == "scorer_failed")
+    if why:
+        yield f"The scorer failed {why.total():,} times, mostly so: {plain(why.most_common(1)[0][0])}"
+        yield f"Next: mend it, then tierwise compare {flow} --rescore, which asks nobody"
+        return
+    yield f"Next: tierwise decide {flow} for the verdict, tierwise certify {flow} for what may be promised"
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -151,6 +197,17 @@ def _share(found: Mapping[str, Any] | None, sign: str) -> str:
     mean = f"{100 * found['mean']:{sign}.1f}"
     return (
         mean if found["low"] is None else f"{mean} ({100 * found['low']:{sign}.1f} to {100 * found['high']:{sign}.1f})"
+    )
+
+
+def _tested(found: Evidence, row: Mapping[str, Any]) -> str | None:
+    test = row["mcnemar"]
+    if test is None:
+        return None
+    p = f"p {test['p']:.2g}" + (f", {test['p_holm']:.2g} by Holm" if len(found.header.subjects) > 2 else "")
+    return (
+        f"{row['subject']} alone is right on {test['alone_right']:,} items, {found.header.baseline} alone on "
+        f"{test['baseline_alone_right']:,}; of equals (exact McNemar) {p}"
     )
 
 

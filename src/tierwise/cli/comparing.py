@@ -20,18 +20,20 @@ import typer
 
 from tierwise import bootstrap, running, surroundings
 from tierwise.cli import compare_report
-from tierwise.cli.options import say
+from tierwise.cli.options import plain, say
 from tierwise.cli.released import in_force
 from tierwise.config import Settings
 from tierwise.core.call import Hints
 from tierwise.core.criteria import Criteria
+from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.evals import answers, evidence, judging, runs, subjects, weights
 from tierwise.evals.asking import Ask, in_process
 from tierwise.evals.bundles import bundle_now
 from tierwise.evals.calls import Making, Progress
 from tierwise.evals.data.read import Dataset, read
-from tierwise.evals.estimate import Estimate, estimated
+from tierwise.evals.data.report import one_class
+from tierwise.evals.estimate import Estimate, estimated, with_judge
 from tierwise.evals.evidence import Evidence, Header, Resealed, Subject, Writer
 from tierwise.evals.item import Item
 from tierwise.evals.order import chosen, session_of
@@ -94,13 +96,16 @@ async def compared(
         folder = runs.folder(home, name) / header.run
         if wanted.rescore and scene.known is not None:
             before = runs.folder(home, name) / scene.known.header.run
-            rescored(scene.known, header, before, folder, plan.items, by)
+            rescored(scene.known, header, before, folder, {one.id: one for one in scene.dataset.items}, by)
+            if (before / runs.LOOKED).exists():
+                (folder / runs.LOOKED).touch(mode=0o600)
             return folder
         judge = wanted.judge or scene.workflow.judge
         if judge is not None:
             judging.refuse_relatives(judge, _family(scene.rules, judge), header.subjects)
+        _doubts(plan)
         with runs.held(folder):
-            _agree(_expected(scene, plan, folder), yes=wanted.yes)
+            _agree(_expected(scene, plan, folder, judge), yes=wanted.yes)
             _begin(folder, scene, header, going_on=going_on)
             await _asked(scene, plan, folder, judge, progress)
         return folder
@@ -157,9 +162,11 @@ async def _new(scene: Scene, by: Scorer, wanted: Wanted) -> Header:
     items = _fitting(scene, 0, by)[: wanted.limit]
     if old is not None:
         _check_data(old.header, scene)
-        items = _fitting(scene, old.header.seed, by)[: sum(old.header.items.values())]
-    if not items:
-        raise ConfigError(f"{scene.dataset.name}: no item outside of `train` that has a reference to score by")
+    elif not items:
+        raise ConfigError(
+            f"{scene.dataset.name}: no item outside of `train` that has a reference to score by: "
+            f"`tierwise dataset report {workflow.name}` says what it holds"
+        )
     who = [one.name for one in old.header.subjects] if old is not None else []
     named = subjects.names(scene.rules, workflow, who[:-1] or wanted.candidates, who[-1] if who else wanted.baseline)
     found = {"tierwise": version("tierwise"), "python": platform.python_version(), "machine": platform.platform()}
@@ -171,14 +178,31 @@ async def _new(scene: Scene, by: Scorer, wanted: Wanted) -> Header:
         baseline=named[-1],
         subjects=await _subjects(scene, named),
         dataset=scene.dataset.digest,
-        items={split: count for split in ("tune", "prove") if (count := sum(one.split == split for one in items))},
+        items=_counted(items) if old is None else old.header.items,
         criteria=criteria,
         seal=seal(folder, criteria, now),
         scorer=by.spec,
         metric=by.metric,
         repeats=old.header.repeats if old is not None else wanted.repeats,
-        environment=found | ({"rescored": old.header.run} if old is not None else {}),
+        environment=found,
+        earlier=_earlier(scene) if old is None else old.header.earlier,
+        rescored="" if old is None else old.header.rescored or old.header.run,
     )
+
+
+def _counted(items: Sequence[Item]) -> dict[str, int]:
+    return {split: count for split in ("tune", "prove") if (count := sum(one.split == split for one in items))}
+
+
+def _earlier(scene: Scene) -> int:
+    """Count the comparisons of the same items that have answers; one that cannot be read is none."""
+    count = 0
+    for place in runs.runs(scene.settings.home, scene.workflow.name):
+        with contextlib.suppress(ConfigError):
+            known = evidence.read(place / runs.EVIDENCE)
+            same = known.header.dataset == scene.dataset.digest and not known.header.rescored
+            count += same and bool(known.observations)
+    return count
 
 
 async def _again(scene: Scene) -> Header:
@@ -246,9 +270,35 @@ def _left(plan: Plan, folder: Path) -> list[answers.Key]:
     return [key for key in plan.keys if key not in done]
 
 
-def _expected(scene: Scene, plan: Plan, folder: Path) -> Estimate:
+def _expected(scene: Scene, plan: Plan, folder: Path, judge: str | None) -> Estimate:
     gateway = bootstrap.dry_gateway(scene.settings)
-    return estimated(plan, _left(plan, folder), lambda body, hints: gateway.route(chat.decode_request(body, hints)))
+
+    def route(body: bytes, hints: Hints) -> Decision:
+        return gateway.route(chat.decode_request(body, hints))
+
+    def about(item: Item) -> bytes:
+        asked = json.loads(plan.body(item, plan.header.subjects[0]))
+        return judging.request(judge or "", asked, item, *[judging.ASSUMED_ANSWER] * 2)
+
+    expected = estimated(plan, _left(plan, folder), route)
+    if judge is None:
+        return expected
+    made = sum(1 for _ in answers.read(folder / judging.JUDGED))
+    return with_judge(expected, plan, judge, about, made, route)
+
+
+def _doubts(plan: Plan) -> None:
+    """Say, before anything is spent, what would make the scores worthless."""
+    items = list(plan.items.values())
+    if (problem := one_class(items)) is not None:
+        say(f"Warning: {problem.what}: {problem.mend}")
+    first = next((one for one in items if one.reference is not None), None)
+    if first is None:
+        return
+    right = first.reference if isinstance(first.reference, str) else json.dumps(first.reference, ensure_ascii=False)
+    said = plan.scorer.score(right, first.reference, first)
+    if said.problem == "scorer_failed":
+        say(f"Warning: the scorer fails even on the reference of item {plain(first.id)!r}: {plain(said.why)}")
 
 
 def _agree(expected: Estimate, *, yes: bool) -> None:
@@ -257,6 +307,8 @@ def _agree(expected: Estimate, *, yes: bool) -> None:
     nobody = next((one for one in expected.shares if one.denied and one.denied == one.calls), None)
     if nobody is not None:
         raise ConfigError(f"{nobody.subject} may answer none of the items: {nobody.why}", key="--candidates")
+    if expected.judge is not None and expected.judge.denied and expected.judge.denied == expected.judge.calls:
+        raise ConfigError(f"{expected.judge.subject} may judge none of the answers: {expected.judge.why}", key="judge")
     if expected.cost_usd <= ASK_ABOVE_USD or yes:
         return
     if sys.stdin is None or not sys.stdin.isatty() or not typer.confirm("Ask them?", err=True):
@@ -323,7 +375,8 @@ def _through(served: running.Served) -> Ask:
 
 def _hears_all(workflow: Workflow) -> None:
     """Refuse to ask a server that would withhold answers which nobody could score then."""
-    if workflow.gates.min_logprob is not None and workflow.on_gate_failure != "flag":
+    thresholds = workflow.gates.min_logprob is not None or workflow.certificate is not None
+    if thresholds and workflow.on_gate_failure != "flag":
         raise ConfigError(
             f"a running server would withhold unsure answers of {workflow.name!r}, which could not be scored then: "
             'stop it for the comparison, or set on_gate_failure = "flag"',

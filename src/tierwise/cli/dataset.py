@@ -12,6 +12,7 @@ import typer
 from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Json, Since, print_json, say, since_ts
 from tierwise.core.errors import ConfigError, InvalidCall
+from tierwise.core.extras import without
 from tierwise.core.label import Label
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.workflow import Workflow
@@ -155,7 +156,7 @@ def _reporting() -> Any:
     try:
         from tierwise.cli import dataset_report
     except ImportError as error:
-        raise ConfigError("the report needs the extra `evals`: pip install 'tierwise[evals]'") from error
+        raise without(error, "evals", "reports on data sets") from error
     return dataset_report
 
 

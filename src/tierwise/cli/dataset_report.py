@@ -17,6 +17,7 @@ from tierwise.evals.data.needed import Need, needs
 from tierwise.evals.data.read import read
 from tierwise.evals.data.report import Findings
 from tierwise.evals.data.report import report as look
+from tierwise.evals.order import ASKED
 from tierwise.evals.prompt import Prompt
 from tierwise.evals.prompts import Prompts
 from tierwise.gateway.rules import Rules
@@ -48,7 +49,8 @@ def looked_at(settings: config.Settings, rules: Rules, path: Path, workflow: Wor
         prompt = prompt_of(settings, workflow)
         asked = [
             Asked(features=one, label=label)
-            for one, label in zip(features(dataset.items, prompt), labels, strict=True)
+            for one, label, item in zip(features(dataset.items, prompt), labels, dataset.items, strict=True)
+            if item.split in ASKED
         ]  # fmt: skip
         shape = context.measure(dataset.items, prompt, today)
         reach = ceilings(rules.labels)
@@ -92,7 +94,7 @@ def in_words(found: Report) -> str:
 
 def _data(data: Findings) -> Iterator[str]:
     yield f"{plain(data.name)}: {data.rows:,} items, {data.digest}"
-    told = f"column {data.reference}" if data.reference else "no column says what is right"
+    told = f"column {plain(data.reference)}" if data.reference else "no column says what is right"
     yield f"  references    {told}; {data.missing_references:,} missing"
     if data.classes:
         first = ", ".join(
@@ -109,7 +111,7 @@ def _data(data: Findings) -> Iterator[str]:
     yield "  characters    " + ", ".join(f"{name} {count:,}" for name, count in data.chars.items())
     kinds = ", ".join(f"{name} in {one.items:,} ({one.label})" for name, one in data.personal.items())
     yield f"  personal data {kinds or 'none that a detector finds'}"
-    yield "  labels        " + ", ".join(f"{label} {count:,}" for label, count in data.labels.items())
+    yield "  sensitivity   " + ", ".join(f"{label} {count:,}" for label, count in data.labels.items())
 
 
 def _asked(found: Report) -> Iterator[str]:
@@ -136,6 +138,14 @@ def _asked(found: Report) -> Iterator[str]:
             for one in found.models
         ]  # fmt: skip
         yield table(head, rows)
+        yield from _not_counted(found.data)
+
+
+def _not_counted(data: Findings) -> Iterator[str]:
+    if "train" in data.splits:
+        yield f"  the {data.splits['train'].items:,} items of train are not asked"
+    if data.missing_references:
+        yield f"  the {data.missing_references:,} items without a reference are asked only where the scorer needs none"
 
 
 def _usd(amount: object) -> str:

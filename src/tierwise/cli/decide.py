@@ -4,6 +4,7 @@ Invariant: a verdict that was read before a comparison's end is marked beside th
 are those that hold at every look.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,14 +17,13 @@ from tierwise import config
 from tierwise.cli.options import ConfigFile, Json, print_json, say
 from tierwise.cli.verdict_card import page
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 from tierwise.evals.card import Card, to_json
 from tierwise.evals.evidence import Evidence, read
-from tierwise.evals.runs import EVIDENCE, folder, named
+from tierwise.evals.runs import EVIDENCE, LOOKED, REPORT, folder, named
 from tierwise.evals.seal import Stored, changed, seals
 from tierwise.ledger.export import complete
 
-LOOKED = "looked"
-REPORT = "report.html"
 NEGATIVE = 1
 WIDTH = 110
 
@@ -62,9 +62,13 @@ def decide(
     found = _find(workflow, run, evidence, file)
     card = _card(found)
     data = to_json(card)
-    for path, made in ((out, data), (html, b"" if html is None else _html(found, card))):
-        if path is not None:
-            _write(path, made)
+    if out is not None:
+        _write(out, data)
+    if html is not None:
+        _write(html, _html(found, card))
+    if evidence is None:  # where a server shows it
+        with complete(found.place.parent / REPORT) as part:
+            part.write_bytes(_html(found, card))
     if as_json:
         sys.stdout.write(data.decode() + "\n")
     else:
@@ -107,16 +111,24 @@ def _find(workflow: str | None, run: str | None, evidence: Path | None, file: Pa
         known = read(evidence)
         if workflow is not None and workflow != known.header.workflow:
             raise ConfigError(f"{evidence} is of workflow {known.header.workflow!r}", key="--evidence")
-        return Found(evidence=known, place=evidence, looked=(evidence.parent / LOOKED).exists())
+        return Found(evidence=known, place=evidence, looked=_looked(known, evidence))
     if workflow is None:
         raise ConfigError("name a workflow, or a file with --evidence")
     settings = config.load(file)
     place = named(settings.home, workflow, run) / EVIDENCE
-    known, mark = read(place), place.parent / LOOKED
-    if _under_way(known):
-        mark.touch(mode=0o600)
+    known = read(place)
+    looked = _looked(known, place)
     _tell_changes(settings, known)
-    return Found(evidence=known, place=place, looked=mark.exists(), seals=seals(folder(settings.home, workflow)))
+    return Found(evidence=known, place=place, looked=looked, seals=seals(folder(settings.home, workflow)))
+
+
+def _looked(evidence: Evidence, place: Path) -> bool:
+    """Say whether somebody looked before the end, and mark it where that is now."""
+    mark = place.parent / LOOKED
+    if _under_way(evidence):
+        with contextlib.suppress(OSError):  # a copy, perhaps, in a folder of somebody else's
+            mark.touch(mode=0o600)
+    return mark.exists()
 
 
 def _under_way(evidence: Evidence) -> bool:
@@ -150,7 +162,7 @@ def _extra(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ConfigError("verdicts need the extra `evals`: pip install 'tierwise[evals]'") from error
+        raise without(error, "evals", "verdicts") from error
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -20,6 +20,7 @@ from tierwise.cli.incidents import open_now
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.cli.released import drifted, in_force, overruled
 from tierwise.core.errors import ConfigError, InvalidCall, ProviderError, StoreError, TierwiseError
+from tierwise.core.extras import install
 from tierwise.core.grant import Grant
 from tierwise.core.model import Model
 from tierwise.evals.certificates import asked
@@ -442,7 +443,7 @@ def _port(settings: config.Settings) -> Finding:
 def _engine() -> Finding:
     there = installed()
     detail = "installed" if there else "not installed"
-    return Finding(what="embedded engine", well=there, detail=detail, mend="pip install 'tierwise[embedded]'")
+    return Finding(what="embedded engine", well=there, detail=detail, mend=install("embedded"))
 
 
 def _hardware() -> Finding:

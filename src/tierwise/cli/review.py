@@ -13,6 +13,8 @@ import msgspec
 import typer
 
 from tierwise import config
+from tierwise.cli import awaiting
+from tierwise.cli.keys import person
 from tierwise.cli.options import ConfigFile, Json, plain, print_json, say
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.evals import answers, runs
@@ -23,8 +25,6 @@ from tierwise.evals.item import Item
 
 Word = Literal["right", "wrong", "skip", "quit"]
 WORDS: dict[str, Word] = {"r": "right", "w": "wrong", "s": "skip", "q": "quit"}
-LONGEST_S = 600.0
-"""Who takes longer was away: no more is counted."""
 
 
 def review(
@@ -34,6 +34,7 @@ def review(
     limit: Annotated[int | None, typer.Option(min=1, help="Ask for so many verdicts at most.")] = None,
     who: Annotated[str | None, typer.Option(help="Who judges; else your name on this machine.")] = None,
     reference: Annotated[bool, typer.Option("--reference", help="Show what the data say is right.")] = False,
+    calls: Annotated[bool, typer.Option("--calls", help="Answers of the service that wait for a person.")] = False,
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -41,19 +42,28 @@ def review(
 
     Answers come in random order and nameless. The seconds that each verdict
     takes are recorded: they are the review load. With --json each answer is a
-    line of JSON and each verdict a line of input.
+    line of JSON and each verdict a line of input. With --calls they are those of
+    the service that a rule or a gate kept for a person, of one workflow or of all;
+    verdicts stand beside their records, as with `tierwise feedback ID --review`.
 
     Examples:
       tierwise review support
       tierwise review support --limit 50
+      tierwise review --calls
     """
     settings = config.load(file)
+    if calls:
+        if run or data or reference:
+            raise InvalidCall("--run, --data and --reference are of a comparison, --calls is not", param="--calls")
+        _calls(settings, workflow, limit, who, as_json=as_json)
+        return
     flow = next((one for one in settings.document.workflow if one.name == workflow), None)
     if workflow is None and len(settings.document.workflow) == 1:
         flow = settings.document.workflow[0]
     if flow is None:
         known = ", ".join(one.name for one in settings.document.workflow) or "none"
-        raise ConfigError(f"say which workflow; there are {known}", key="WORKFLOW")
+        told = "say which workflow" if workflow is None else f"there is no workflow {workflow!r}"
+        raise ConfigError(f"{told}; there are {known}", key="WORKFLOW")
     folder = runs.named(settings.home, flow.name, run)
     place = data or (settings.base / Path(flow.data).expanduser() if flow.data else None)
     if place is None:
@@ -73,6 +83,19 @@ def review(
         print_json({"run": folder.name, "reviewed": said, "waiting": len(waiting) - said})
     else:
         say(f"{said} verdicts; {len(waiting) - said} answers wait. Next: tierwise decide {flow.name}")
+
+
+def _calls(
+    settings: config.Settings, workflow: str | None, limit: int | None, who: str | None, *, as_json: bool
+) -> None:
+    """Ask about what waits in the ledger."""
+    waiting = awaiting.awaiting(settings, workflow, limit)
+    ask = (lambda shown, place: _piped(shown)) if as_json else _typed
+    said = awaiting.judged(settings, waiting, ask, person() if who is None else f"{who}, by {person()}")
+    if as_json:
+        print_json({"reviewed": said, "waiting": len(waiting) - said})
+    else:
+        say(f"{said} verdicts; {len(waiting) - said} answers wait.")
 
 
 def queue(found: Evidence, folder: Path) -> list[Answered]:
@@ -110,7 +133,7 @@ def _asked(
                 subject=answered.subject,
                 repeat=answered.repeat,
                 right=word == "right",
-                seconds=min(time.monotonic() - began, LONGEST_S),
+                seconds=min(time.monotonic() - began, awaiting.LONGEST_S),
                 who=who,
                 ts=time.time(),
             )

@@ -108,6 +108,12 @@ def start(
     if shadow:
         overlay = msgspec.structs.replace(overlay, shadow=Shadow(model=model, share=_share(share)))
     else:
+        if model == overlay.first or overlay.candidates == (model,):
+            raise ConfigError(
+                f"{model} answers every call of {workflow!r} already: on trial it would be compared with itself. "
+                "`candidates` must name who answers now",
+                key="MODEL",
+            )
         # The same salt, so that who was drawn for a small share stays drawn for a larger one.
         salt = before.salt if isinstance(before, Canary) else os.urandom(SALT_BYTES).hex()
         overlay = msgspec.structs.replace(

@@ -8,6 +8,7 @@ import typer
 
 from tierwise.cli.options import Json, print_json, say
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 
 Learned = Literal["train", "train,tune"]
 
@@ -52,7 +53,7 @@ def _trained(data: Path, out: Path, split: Learned, text: str | None, field: str
     try:
         from tierwise.evals import training
     except ImportError as error:
-        raise ConfigError("a linear model needs the extra `evals`: pip install 'tierwise[evals]'") from error
+        raise without(error, "evals", "linear models") from error
     from tierwise.evals.data.read import read
     from tierwise.evals.item import Split
     from tierwise.ledger.export import complete

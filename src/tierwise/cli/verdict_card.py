@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tierwise.cli.options import plain
-from tierwise.evals.amounts import UNKNOWN, day, flip_line, ms, point_estimate, share, usd
+from tierwise.evals.amounts import UNKNOWN, day, dollar_estimate, flip_line, ms, point_estimate, share, usd
 from tierwise.evals.card import Card, Estimate, Gate, GateName, Next, Option
 
 STYLES = {"expand": "bold green", "adjust": "bold yellow", "stop": "bold red", "not_enough_evidence": "bold cyan"}
@@ -40,6 +40,7 @@ def _parts(card: Card) -> Iterator[RenderableType]:
     yield from _list("To change", card.adjust)
     yield from _list("What would turn it", map(flip_line, card.flips))
     yield from _list("What to measure next", [_next(one) for one in card.next])
+    yield from _list("To use it", _use(card))
     yield from _list("To know", [*card.notes, *_edits(card)])
     yield Text()
     yield Text(plain(_foot(card)), style="dim")
@@ -55,10 +56,10 @@ def _head(card: Card) -> str:
 
 
 def _table(card: Card) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("way", overflow="fold", min_width=12)
-    for name in ("score", "points to the baseline", "an accepted task", "p95", "review/100"):
-        table.add_column(name, justify="right")
+    for name in ("score", "points to\nthe baseline", "accepted\ntask", "p95", "review\nof 100"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("gates", no_wrap=True)
     for option in (*card.options, card.baseline):
         chosen = option.name == card.choice and card.verdict == "expand"
@@ -87,7 +88,7 @@ def _short(seen: Estimate, write: Callable[[float], str]) -> str:
 
 def _gates(card: Card) -> Iterator[RenderableType]:
     yield Text()
-    yield Text(f"Gates: {', '.join(GATES)}", style="dim")
+    yield Text(f"Gates: {', '.join(GATES)}; ✓ passed, ✗ failed, ? open, · nothing was asked", style="dim")
     for option in card.options:
         telling = [gate for gate in option.gates if _worth_a_line(gate)]
         for at, gate in enumerate(telling):
@@ -121,6 +122,20 @@ def _next(one: Next) -> str:
     return said + (f" Worth {usd(float(worth))} a month." if worth is not None else "")
 
 
+def _use(card: Card) -> Iterator[str]:
+    """Say which command or which line puts what was found good enough to use."""
+    chosen = next((one for one in card.options if one.name == card.choice and card.verdict == "expand"), None)
+    if chosen is None:
+        return
+    if chosen.behind is not None:
+        yield f"tierwise certify {card.workflow} keeps what is promised, and prints the lines for [[workflow]]"
+    elif chosen.model == f"auto:{card.workflow}":
+        yield f"auto:{card.workflow} answers so already"
+    else:
+        trial = f"tierwise rollout start {card.workflow} {chosen.model} --share 0.05"
+        yield f'candidates = ["{chosen.model}"] in [[workflow]] {card.workflow}; a share at a time: {trial}'
+
+
 def _edits(card: Card) -> Iterator[str]:
     for edit in card.edits:
         after = " AFTER the first results" if edit.after_results else ""
@@ -132,7 +147,7 @@ def _edits(card: Card) -> Iterator[str]:
 def _foot(card: Card) -> str:
     saves = ""
     if card.saves_usd_per_month is not None and card.saves_usd_per_month.value is not None:
-        saves = f"Saves {usd(card.saves_usd_per_month.value)} a month. "
+        saves = f"Saves {dollar_estimate(card.saves_usd_per_month)} a month. "
     cost = "nothing metered" if card.spent_usd is None else usd(float(card.spent_usd))
     return (
         f"{saves}The comparison cost {cost}. Valid until {day(card.expires)} UTC. "

@@ -30,12 +30,15 @@ class Accepts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's mean score and the baseline's on the same items, with the interval of their difference."""
+    """A model's mean score and the baseline's, and their mean difference where both answered; None where none did.
+
+    `low` and `high` are the interval of the difference over all `n` items, what is missing at its worst and its best.
+    """
 
     model: str
-    score: float
-    baseline_score: float
-    difference: float
+    score: float | None
+    baseline_score: float | None
+    difference: float | None
     low: float
     high: float
     n: int
@@ -43,7 +46,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def relative(self) -> float | None:
         """Return the least quality relative to the baseline's that the interval allows, 0 to 1; None without one."""
-        if self.baseline_score <= 0:
+        if self.baseline_score is None or self.baseline_score <= 0:
             return None
         return min(1.0, max(0.0, 1 + self.low / self.baseline_score))
 

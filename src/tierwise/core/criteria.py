@@ -11,6 +11,7 @@ import msgspec
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Inside = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+MOST_USD = Decimal(10**12)
 Guarantee = Literal["wrong_given_accepted", "wrong_and_accepted"]
 
 
@@ -40,10 +41,10 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     error_cost_usd: Decimal = Decimal(0)
     review_usd_per_hour: Decimal = Decimal(0)
     volume_per_month: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    expires_days: Annotated[int, msgspec.Meta(ge=1)] = 90
+    expires_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = 90
 
     def __post_init__(self) -> None:
         for name in ("max_cost_per_accepted_usd", "error_cost_usd", "review_usd_per_hour"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name} is an amount of money, 0 or more")
+            if value is not None and (not value.is_finite() or not 0 <= value <= MOST_USD):
+                raise ValueError(f"{name} is an amount of money, 0 or more and at most {MOST_USD}")

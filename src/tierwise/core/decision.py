@@ -3,6 +3,7 @@
 Invariant: content of the call is not in here; every candidate that was looked at is, with the reason for its fate.
 """
 
+import re
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from tierwise.core.rollout import RolloutRecord
 from tierwise.core.trace import Trace
 from tierwise.core.usage import Usage
 
+_POLICY = re.compile(r"(?:ceiling|rule|key):|pseudonymise$")
 STOPPED = "stopped"
 """The verdict on an attempt that the last check before sending stopped (`errors.LeakStopped`)."""
 Outcome = Literal[
@@ -180,3 +182,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         unknown = [attempt.unknown_usd for attempt in self.attempts if attempt.unknown_usd is not None]
         known = [] if self.total_cost_usd is None else [self.total_cost_usd]
         return sum((*known, *unknown), Decimal(0)) if known or unknown else None
+
+
+def of_policy(excluded_by: str | None) -> bool:
+    """Say whether what excluded a candidate is policy's (a ceiling, a rule, a key, a duty), not the router's."""
+    return excluded_by is not None and _POLICY.match(excluded_by) is not None

@@ -1,15 +1,24 @@
 """How are numbers of a card written for people? With the digits that count, the same everywhere. Pure."""
 
+import math
 from datetime import UTC, datetime
 
 from tierwise.evals.card import Estimate, Flip
 
 UNKNOWN = "–"
+SIGNIFICANT = 3
 
 
 def usd(value: float) -> str:
     """Write an amount with the digits that count."""
-    return f"${value:,.2f}" if value >= 100 else f"${value:.3g}"
+    size = abs(value)
+    if size >= 100:
+        told = f"{size:,.2f}"
+    else:
+        places = max(0, SIGNIFICANT - 1 - math.floor(math.log10(size))) if size else 0
+        told = f"{size:.{places}f}"
+        told = told.rstrip("0").rstrip(".") if "." in told else told
+    return f"{'-' if value < 0 else ''}${told}"
 
 
 def points(value: float, *, sign: bool = True) -> str:

@@ -58,6 +58,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
     `difference` is that of the items that both answered. `worst` and `best` are its means were every missing answer as
     bad or as good for the candidate as can be; `proven` is the lower bound that the gate rests on, of the worst case.
+    `by_people` is the difference as people would see it; its `n` items they saw, both answers of each.
     """
 
     score: Estimate
@@ -66,6 +67,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     worst: float | None = None
     best: float | None = None
     proven: float | None = None
+    by_people: Estimate | None = None
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +136,10 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What a judging model said of two subjects, in both orders. `consistent` is the share that both orders share."""
+    """What a judging model said of two subjects, in both orders; a word that changes with the order is `inconsistent`.
+
+    `not_worse` is the share on which the first is not worse, corrected by what people said of the same answers (`n`).
+    """
 
     first: str
     second: str
@@ -144,6 +149,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     ties: int
     inconsistent: int
     unread: int
+    not_worse: Estimate = Estimate()
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

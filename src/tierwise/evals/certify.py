@@ -17,9 +17,9 @@ from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.evals.bundles import together
-from tierwise.evals.evidence import Evidence, Subject
+from tierwise.evals.evidence import Evidence, Subject, itself
 from tierwise.evals.item import Split
-from tierwise.evals.signals import LOGPROB, Signal, of_observation
+from tierwise.evals.signals import LOGPROB, Row, Rows, Signal, of_observation, rows_of
 from tierwise.statistics.certify import Certified, Labelled, certify, one_of_each, thresholds_from
 from tierwise.statistics.interval import upper_bound
 from tierwise.statistics.paired import bounded, gap
@@ -32,18 +32,6 @@ CAUTION = 0.95
 steps fall short of their end, so that the next one is lost; more keeps less of the first (tried with 0.8 to 0.99)."""
 SURE = math.inf
 """The confidence of what an earlier step has accepted."""
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step said of one item."""
-
-    cluster: str
-    confidence: float | None
-    wrong: bool
-
-
-Rows = Mapping[str, Mapping[str, Row]]
-"""By subject, then by item."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +67,8 @@ def prove(
     """
     criteria = evidence.resealed[-1].criteria if evidence.resealed else evidence.header.criteria
     chosen = _chosen(evidence, order)
-    rows = {split: _rows(evidence, order, split, criteria, read or of_observation(signal)) for split in _SPLITS}
+    _refuse_early(evidence)
+    rows = {split: rows_of(evidence, order, split, criteria, read or of_observation(signal)) for split in _SPLITS}
     counts = {split: _clusters(found) for split, found in rows.items()}
     if not all(counts.values()):
         missing = " and ".join(split for split, count in counts.items() if not count)
@@ -89,6 +78,17 @@ def prove(
     if any(step.accepts.threshold is not None for step in steps):
         certificate = _certificate(evidence, chosen, criteria, steps, now, counts["prove"])
     return Proven(certificate=certificate, criteria=criteria, steps=steps, tune=counts["tune"], prove=counts["prove"])
+
+
+def _refuse_early(evidence: Evidence) -> None:
+    """Raise ConfigError before the planned end: bounds that are read on the way until they pass do not hold."""
+    seen = len({one.item for one in evidence.observations if one.split == "prove"})
+    planned = evidence.header.items.get("prove", 0)
+    if seen < planned:
+        raise ConfigError(
+            f"run {evidence.header.run} is not at its end ({seen:,} of {planned:,} items of prove), and nothing is "
+            f"certified before; go on with `tierwise compare {evidence.header.workflow} --run {evidence.header.run}`"
+        )
 
 
 _SPLITS: tuple[Split, ...] = ("tune", "prove")
@@ -113,25 +113,6 @@ def _chosen(evidence: Evidence, order: Sequence[str]) -> list[Subject]:
 
 
 # rows
-
-
-def _rows(evidence: Evidence, names: Sequence[str], split: Split, criteria: Criteria, read: Signal) -> Rows:
-    """Return the first answers to the items of a split that every one of these subjects was asked."""
-    words = {(one.item, one.subject): one.right for one in evidence.reviews if one.repeat == 0}
-    found: dict[str, dict[str, Row]] = {name: {} for name in names}
-    for one in evidence.observations:
-        if one.split != split or one.repeat or one.subject not in found:
-            continue
-        right = one.outcome == "answered" and one.score is not None and one.score >= criteria.right_from
-        # A gate that refuses what counts as an answer asks for more confidence: that is what is chosen here.
-        sure = None if one.accepted is False and one.outcome != "answered" else read(one)
-        found[one.subject][one.item] = Row(
-            cluster=one.cluster,
-            confidence=None if sure is None or math.isnan(sure) else sure,
-            wrong=not words.get((one.item, one.subject), right),
-        )
-    common = set.intersection(*(set(items) for items in found.values()))
-    return {name: {item: row for item, row in items.items() if item in common} for name, items in found.items()}
 
 
 def _clusters(rows: Rows) -> int:
@@ -266,29 +247,30 @@ def _certificate(
 
 def _quality(evidence: Evidence, subject: Subject, baseline: Subject, criteria: Criteria) -> Quality:
     """Compare mean scores on the items of `prove`; what is missing widens the interval to the worst and the best."""
-    one, other = (_scores(evidence, name) for name in (subject.name, baseline.name))
+    one, other = (_scores(evidence, who) for who in (subject, baseline))
     common = sorted(one.keys() & other.keys())
     pairs = [gap(_mean(one[item][1]), _mean(other[item][1])) for item in common]
     found = bounded(pairs, [one[item][0] for item in common], criteria.confidence)
-    scores = [_mean([s for item in common for s in part[item][1]]) or 0.0 for part in (one, other)]
+    own, base = ([mean for item in common if (mean := _mean(part[item][1])) is not None] for part in (one, other))
+    both = [pair for pair in pairs if isinstance(pair, float)]
     return Quality(
         model=subject.model,
-        score=scores[0],
-        baseline_score=scores[1],
-        difference=scores[0] - scores[1],
+        score=_mean(own),
+        baseline_score=_mean(base),
+        difference=_mean(both),
         low=found.worst.low if found else -1.0,
         high=found.best.high if found else 1.0,
         n=len(common),
     )
 
 
-def _scores(evidence: Evidence, subject: str) -> dict[str, tuple[str, list[float]]]:
-    """Return the cluster of each item of `prove` and the scores of its answers."""
+def _scores(evidence: Evidence, subject: Subject) -> dict[str, tuple[str, list[float]]]:
+    """Return the cluster of each item of `prove` and the scores of its own answers."""
     found: dict[str, tuple[str, list[float]]] = {}
     for one in evidence.observations:
-        if one.subject == subject and one.split == "prove":
+        if one.subject == subject.name and one.split == "prove":
             _, scores = found.setdefault(one.item, (one.cluster, []))
-            scores += [] if one.score is None else [one.score]
+            scores += [one.score] if one.score is not None and itself(subject, one) else []
     return found
 
 

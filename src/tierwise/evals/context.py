@@ -18,7 +18,6 @@ from tierwise.wires.tokens import tokens_upper
 LEAST_PASSAGE_CHARS = 40
 """Shorter lines repeat without being waste."""
 STALE_DAYS = 365
-BINS = 4
 _DATE = re.compile(r"\b(20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\b")
 _FIXED: tuple[PartName, ...] = ("system", "examples", "instructions", "schema")
 
@@ -50,15 +49,6 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     unused_fields: tuple[str, ...]
 
 
-class Bin(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests of `low` to `high` tokens: how many have a score, and its mean."""
-
-    low: int
-    high: int
-    n: int
-    score: float | None
-
-
 def measure(items: Sequence[Item], prompt: Prompt | None, today: date) -> Context:
     """Measure what the items' requests are made of."""
     made = [parts(prompt, item) for item in items]
@@ -81,24 +71,6 @@ def measure(items: Sequence[Item], prompt: Prompt | None, today: date) -> Contex
         stale_prompt=_stale(fixed, today),
         unused_fields=_unused(items, prompt),
     )  # fmt: skip
-
-
-def by_length(tokens: Sequence[int], scores: Sequence[float | None], bins: int = BINS) -> tuple[Bin, ...]:
-    """Return the mean score by the length of the input: as many requests in each bin, shortest first."""
-    rows = sorted(zip(tokens, scores, strict=True), key=lambda row: row[0])
-    found = []
-    for at in range(bins):
-        chunk = rows[at * len(rows) // bins : (at + 1) * len(rows) // bins]
-        known = [score for _, score in chunk if score is not None]
-        if chunk:
-            mean = sum(known) / len(known) if known else None
-            found.append(Bin(low=chunk[0][0], high=chunk[-1][0], n=len(known), score=mean))
-    return tuple(found)
-
-
-def tokens_of(prompt: Prompt | None, item: Item) -> int:
-    """Return how long an item's request is, from above."""
-    return sum(map(tokens_upper, parts(prompt, item).values()))
 
 
 def _repeated_chars(texts: Iterable[str]) -> int:

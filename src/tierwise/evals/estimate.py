@@ -10,11 +10,11 @@ import msgspec
 
 from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
-from tierwise.core.label import Label
 from tierwise.evals.answers import Key
+from tierwise.evals.item import Item
 from tierwise.evals.run import Plan
 
-ASSUMED_JUDGEMENT_TIMES = 2
+ORDERS = 2
 Route = Callable[[bytes, Hints], Decision]
 
 
@@ -34,16 +34,22 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     repeats: int
     shares: tuple[Share, ...]
+    judge: Share | None = None
 
     @property
     def calls(self) -> int:
         """How many calls are left to make."""
-        return sum(one.calls for one in self.shares)
+        return sum(one.calls for one in self.all)
 
     @property
     def cost_usd(self) -> Decimal:
         """What the calls cost about, whichever of a route's models answers."""
-        return sum((one.cost_usd for one in self.shares), Decimal(0))
+        return sum((one.cost_usd for one in self.all), Decimal(0))
+
+    @property
+    def all(self) -> tuple[Share, ...]:
+        """The subjects' shares, and the judge's behind them."""
+        return self.shares if self.judge is None else (*self.shares, self.judge)
 
 
 def estimated(plan: Plan, left: Sequence[Key], route: Route) -> Estimate:
@@ -65,11 +71,26 @@ def estimated(plan: Plan, left: Sequence[Key], route: Route) -> Estimate:
     return Estimate(items=len(plan.items), repeats=plan.header.repeats, shares=tuple(shares.values()))
 
 
-def judged(expected: Estimate, plan: Plan, body: Callable[[], bytes], label: Label | None, route: Route) -> Decimal:
-    """Estimate what a judge costs, from one request to it: each pair is asked about in both orders."""
-    decision = route(body(), Hints(workflow=plan.header.workflow, label=label))
-    pairs = (len(plan.header.subjects) - 1) * expected.items * expected.repeats
-    return ASSUMED_JUDGEMENT_TIMES * pairs * _cost(decision)
+def with_judge(
+    expected: Estimate, plan: Plan, judge: str, body: Callable[[Item], bytes], made: int, route: Route
+) -> Estimate:
+    """Add what a judge has before it: each pair is asked about in both orders, but for those MADE before.
+
+    `body` writes a request about an item, with answers of an assumed length.
+    """
+    times = ORDERS * (len(plan.header.subjects) - 1) * plan.header.repeats
+    found = [route(body(item), Hints(workflow=plan.header.workflow, label=item.label)) for item in plan.items.values()]
+    every = times * len(found)
+    left = max(0, every - made)
+    errors = [one.error for one in found if one.error is not None]
+    share = Share(
+        subject=f"{judge}, judging",
+        calls=left,
+        cost_usd=sum(map(_cost, found), Decimal(0)) * times * left / max(1, every),
+        denied=times * len(errors) * left // max(1, every),
+        why=next(iter(errors), ""),
+    )
+    return msgspec.structs.replace(expected, judge=share)
 
 
 def _routed(plan: Plan, key: Key, route: Route) -> Share:

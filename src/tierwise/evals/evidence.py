@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import IO, Annotated, Literal, Self
 
 import msgspec
 
@@ -21,7 +21,21 @@ from tierwise.evals.item import Split
 
 OutcomeClass = Literal["answered", "timeout", "refusal", "truncated", "unparsed", "failed", "denied", "scorer_failed"]
 """Only `answered` has a score. `denied`: policy or budget let nobody be asked. Missing is never zero."""
+TIE = "tie"
+"""A judge's word that neither answer is better."""
 FORMAT = 1
+MOST_USD = Decimal(10**9)
+Instant = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+"""Unix seconds that a calendar knows."""
+Span = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Repeats = Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+
+
+def _metered(cost_usd: Decimal | None) -> None:
+    """Raise ValueError for what no call costs; NaN is none of it either."""
+    if cost_usd is not None and (not cost_usd.is_finite() or not 0 <= cost_usd <= MOST_USD):
+        raise ValueError(f"cost_usd: a call costs 0 to {MOST_USD} dollars")
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,26 +57,32 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     """When the criteria were declared, and their digest."""
 
     digest: str
-    ts: float
+    ts: Instant
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="kind"):
-    """What is compared, on what, by which rule. `dataset` and `items` name the rows; `environment` is for people."""
+    """What is compared, on what, by which rule. `dataset` and `items` name the rows; `environment` is for people.
+
+    `earlier` comparisons of the same items had answers when this one began. `rescored` names the run whose answers
+    these are, where they were scored anew.
+    """
 
     run: str
     workflow: str
-    began: float
+    began: Instant
     baseline: str
     subjects: tuple[Subject, ...]
     dataset: str
-    items: dict[str, int]
+    items: dict[str, Count]
     criteria: Criteria
     seal: Seal
     scorer: str
     metric: str
-    repeats: int = 1
+    repeats: Repeats = 1
     seed: int = 0
     format: int = FORMAT
+    earlier: Count = 0
+    rescored: str = ""
     environment: dict[str, str] = {}
 
 
@@ -87,16 +107,19 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, tag="observation", 
     accepted: bool | None = None
     reached: str | None = None
     served: str | None = None
-    started: float = 0.0
-    duration_ms: float | None = None
-    first_byte_ms: float | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    started: Instant = 0.0
+    duration_ms: Span | None = None
+    first_byte_ms: Span | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
     cost_usd: Decimal | None = None
     at_once: int = 1
     attempts: int = 1
     decision: str | None = None
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        _metered(self.cost_usd)
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True, tag="judgement", tag_field="kind", omit_defaults=True):
@@ -117,6 +140,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, tag="judgement", tag_
     cost_usd: Decimal | None = None
     decisions: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _metered(self.cost_usd)
+
 
 class Review(msgspec.Struct, frozen=True, kw_only=True, tag="review", tag_field="kind", omit_defaults=True):
     """A person's word on one answer: whether it is right, and the seconds that it took to say so."""
@@ -127,9 +153,9 @@ class Review(msgspec.Struct, frozen=True, kw_only=True, tag="review", tag_field=
     subject: str
     repeat: int = 0
     right: bool
-    seconds: float
+    seconds: Span
     who: str
-    ts: float
+    ts: Instant
     note: str = ""
 
 
@@ -154,6 +180,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     reviews: tuple[Review, ...] = ()
     resealed: tuple[Resealed, ...] = ()
     digest: str = ""
+
+
+def itself(subject: Subject, row: Observation) -> bool:
+    """Say whether a subject answered itself: what another model answered in its place is not its own."""
+    return subject.model.startswith("auto") or row.reached is None or row.reached == subject.model
 
 
 def read(path: Path) -> Evidence:

@@ -37,7 +37,7 @@ class Knob(NamedTuple):
 
 def flips(case: Case, criteria: Criteria, ruling: Ruling) -> tuple[Flip, ...]:
     """Return the nearest flip points; those of knobs that stand at 0 come last."""
-    there = (ruling.kind, ruling.choice)
+    there = _place(ruling)
     every = list(knobs(case, criteria))
     moving = [(knob, up) for knob in every if knob.now > 0 for up in (True, False)]
     found: list[tuple[float, Flip]] = []
@@ -114,7 +114,8 @@ def _factors() -> Iterator[float]:
 
 
 def _place(ruling: Ruling) -> tuple[str, str | None]:
-    return ruling.kind, ruling.choice
+    """Return what is told of a ruling: where nothing can be told yet, it is all one which way came nearest to it."""
+    return ruling.kind, None if ruling.kind == "not_enough_evidence" else ruling.choice
 
 
 def _flip(knob: Knob, near: float, far: float, there: tuple[str, str | None]) -> Flip:
@@ -151,5 +152,5 @@ def _from_zero(still: list[Knob], there: tuple[str, str | None]) -> Iterator[Fli
 def _told(knob: Knob, at: float, beyond: Ruling) -> str:
     side = "above" if at > knob.now else "below"
     choice = f" ({beyond.choice})" if beyond.choice and beyond.kind == "expand" else ""
-    named = knob.name.replace("_", " ")
+    named = knob.name if " " in knob.name else knob.name.removesuffix("_usd").replace("_", " ")
     return f"becomes {beyond.kind.replace('_', ' ')}{choice} with {named} {side} {amount(at, knob.unit)}"

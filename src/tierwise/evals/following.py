@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 from tierwise.core.criteria import Criteria
 from tierwise.evals.card import Next
-from tierwise.evals.gates import Finding, needs
+from tierwise.evals.gates import Finding, needs, overruled
 from tierwise.evals.measured import Measured
 from tierwise.evals.options import dollars
 from tierwise.evals.reckon import Prices, Reckoned
@@ -54,7 +54,7 @@ def _open(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Ite
         if any(one.state == "failed" for one in findings) or (chosen is not None and not _cheaper(way, chosen, prices)):
             continue
         for one in findings:
-            if one.state == "open" and (what := _what(way, one)) is not None:
+            if one.state == "open" and (what := _what(way, one, criteria)) is not None:
                 yield Next(
                     what=what,
                     items=needs(way, criteria, one, ruling.level),
@@ -63,8 +63,10 @@ def _open(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> Ite
                 )
 
 
-def _what(way: Reckoned, found: Finding) -> str | None:
+def _what(way: Reckoned, found: Finding, criteria: Criteria) -> str | None:
     match found.name:
+        case "quality" if overruled(way, criteria):
+            return f"the scorer: people find {way.name} worse than it does (`tierwise compare --rescore`)."
         case "quality":
             return f"{way.name} and the baseline on more items: is it within the margin?"
         case "certificate":
@@ -127,8 +129,9 @@ def _gains(case: Case, criteria: Criteria, ruling: Ruling, prices: Prices) -> It
     away = abs(gain.value) / spread
     loss = spread * (NORMAL.pdf(away) - away * chance)
     volume = criteria.volume_per_month
+    doubted, word = ("the baseline" if gain.value >= 0 else way.name), ("cheaper" if gain is saving else "quicker")
     yield Next(
-        what=f"{way.name} and the baseline on more items: which is cheaper?",
+        what=f"{way.name} and the baseline on more items: is {doubted} the {word} one after all?",
         items=None
         if gain.value == 0
         else max(1, int(way.items * ((gain.high - gain.value) / gain.value) ** 2) - way.items),

@@ -2,11 +2,11 @@
 
 Light, as the search for flip points asks them thousands of times; words are made in `telling`.
 Invariant: a gate is passed only where the whole interval lies on the right side, and failed only where it lies on the
-wrong one; what was not measured is open, never passed.
+wrong one (but see `_shared`); what was not measured is open, never passed.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -30,13 +30,20 @@ class Finding(NamedTuple):
     n: int
 
 
-def findings(way: Reckoned, criteria: Criteria, prices: Prices, proven: bool) -> tuple[Finding, ...]:
+class Looks(NamedTuple):
+    """`planned` items were meant where somebody looked before the end, else None; `whole`: this is the end."""
+
+    planned: int | None = None
+    whole: bool = True
+
+
+def findings(way: Reckoned, criteria: Criteria, prices: Prices, proven: bool, looks: Looks) -> tuple[Finding, ...]:
     """Ask a way all questions. `proven` is what `proofs` found, for all ways together."""
     return (
         _policy(way, criteria),
         _missing(way, criteria),
-        _quality(way, criteria, proven),
-        _certificate(way, criteria),
+        _quality(way, criteria, proven, looks.planned),
+        _certificate(way, criteria, looks.whole),
         _latency(way, criteria),
         _review(way, criteria, prices),
         _cost(way, criteria, prices),
@@ -101,23 +108,34 @@ def _shared(seen: Bounded, limit: float) -> State:
     return "failed" if seen.low > limit else "open"
 
 
-def _quality(way: Reckoned, criteria: Criteria, proven: bool) -> Finding:
-    worst = way.worst
-    measured = None if worst is None else Bounded(worst.mean, worst.lower, way.upper)
+def _quality(way: Reckoned, criteria: Criteria, proven: bool, planned: int | None) -> Finding:
+    worst, level = way.worst, 1 - criteria.confidence
+    upper = way.upper(level, planned)
+    measured = None if worst is None else Bounded(worst.mean, way.lower(level, planned), upper)
     if proven and way.items >= criteria.min_items:
-        state: State = "passed"
-    elif way.upper < -criteria.margin and way.items >= criteria.min_items:
+        state: State = "open" if overruled(way, criteria) else "passed"
+    elif upper < -criteria.margin and way.items >= criteria.min_items:
         state = "failed"
     else:
         state = "open"
     return Finding("quality", state, measured, -criteria.margin, way.items)
 
 
-def _certificate(way: Reckoned, criteria: Criteria) -> Finding:
+def overruled(way: Reckoned, criteria: Criteria) -> bool:
+    """Say whether people find it worse than the margin: then a proof that rests on the scorer is none."""
+    people, _ = way.by_people
+    return people is not None and people.high < -criteria.margin
+
+
+def _certificate(way: Reckoned, criteria: Criteria, whole: bool) -> Finding:
     if not way.way.gated:
         return Finding("certificate", "unset", way.wrong_accepted, None, way.items)
     found = way.kept_wrong(criteria.guarantee)
-    return Finding("certificate", _side(found, criteria.max_wrong), found, criteria.max_wrong, way.items)
+    state = _side(found, criteria.max_wrong)
+    if state == "passed" and not whole:
+        # Its bound holds once, for the number that was planned; who stops where it looks good has proven nothing.
+        state = "open"
+    return Finding("certificate", state, found, criteria.max_wrong, way.items)
 
 
 def _latency(way: Reckoned, criteria: Criteria) -> Finding:
@@ -146,6 +164,8 @@ def needs(way: Reckoned, criteria: Criteria, found: Finding, level: float) -> in
     if found.state != "open":
         return None
     match found.name:
+        case "quality" if overruled(way, criteria):
+            return None
         case "quality":
             return _for_quality(way, criteria, level)
         case "certificate":
@@ -195,8 +215,3 @@ def _for_interval(found: Finding) -> int | None:
         return None
     total = found.n * (reach / room) ** 2
     return max(1, math.ceil(total) - found.n) if total < MOST_ITEMS else None
-
-
-def by_name(found: Sequence[Finding]) -> Mapping[str, Finding]:
-    """Return findings by their gate."""
-    return {one.name: one for one in found}

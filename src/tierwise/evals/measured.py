@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from tierwise.core.label import Tier
-from tierwise.evals.evidence import Evidence, Observation, Subject
+from tierwise.evals.evidence import Evidence, Observation, Subject, itself
 
 Column = np.ndarray[Any, np.dtype[np.float64]]
 ANSWERING = frozenset({"answered", "timeout", "refusal", "truncated", "unparsed", "scorer_failed"})
@@ -26,7 +26,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of one subject, and its columns over the items.
 
     `asked` counts an item's rows. `wrong` is the share of rows that are accepted and wrong. `cost` is microdollars an
-    item, None where a price is not known. `duration` NaN: not measured.
+    item, None where a price is not known. `duration` NaN: not measured. `human` is the share of its reviewed answers
+    that people call right, NaN where nobody was asked.
     """
 
     subject: Subject
@@ -48,6 +49,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     served: dict[str, int]
     right_from: float
+    human: Column
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +151,7 @@ class _Reading:
             outcomes=_outcomes(rows, own, int((self.repeats - self.asked).sum())),
             right_from=self.right_from,
             served=_served(rows),
+            human=_human(self.evidence, subject.name, self.items),
         )
 
     def _cost(self, inside: set[str]) -> Column | None:
@@ -170,9 +173,8 @@ class _Reading:
 
 
 def credited(subject: Subject, row: Observation) -> bool:
-    """Say whether a row is an answer of this subject: what another model answered in its place is not."""
-    itself = subject.model.startswith("auto") or row.reached is None or row.reached == subject.model
-    return row.outcome == "answered" and row.score is not None and itself
+    """Say whether a row is an answer of this subject that has a score."""
+    return row.outcome == "answered" and row.score is not None and itself(subject, row)
 
 
 def _outcomes(rows: Sequence[Observation], own: Sequence[bool], unasked: int) -> dict[str, int]:
@@ -198,6 +200,20 @@ def _minutes(evidence: Evidence, subject: str) -> tuple[float, float, int]:
         return 0.0, 0.0, 0
     error = float(np.std(taken, ddof=1) / np.sqrt(len(taken))) if len(taken) > 1 else taken[0]
     return float(np.mean(taken)), error, len(taken)
+
+
+def _human(evidence: Evidence, subject: str, items: dict[str, int]) -> Column:
+    """Return what people said of a subject's answers; what somebody says last of one counts."""
+    said = {
+        (one.item, one.repeat): one.right for one in evidence.reviews if one.subject == subject and one.item in items
+    }
+    words: dict[str, list[bool]] = {}
+    for (item, _), right in said.items():
+        words.setdefault(item, []).append(right)
+    found = np.full(len(items), np.nan)
+    for item, each in words.items():
+        found[items[item]] = sum(each) / len(each)
+    return found
 
 
 def _judge(evidence: Evidence, items: dict[str, int]) -> dict[str, Column]:

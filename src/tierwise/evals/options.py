@@ -101,7 +101,7 @@ def _quality(way: Reckoned, shown: Shown, wrong: tuple[str, ...], *, compared: b
     score = way.score
     if not compared or way.worst is None or way.best is None:
         return Quality(score=_estimate(score, way.items), right=right)
-    plain = way.plain
+    plain, (people, labels) = way.plain, way.by_people
     difference = Bounded(plain.mean, plain.low, plain.high) if plain is not None else None
     return Quality(
         score=_estimate(score, way.items),
@@ -110,6 +110,7 @@ def _quality(way: Reckoned, shown: Shown, wrong: tuple[str, ...], *, compared: b
         worst=rounded(way.worst.mean),
         best=rounded(way.best.mean),
         proven=rounded(way.lower(shown.ruling.level, shown.planned)),
+        by_people=_estimate(people, labels) if labels else None,
     )
 
 
@@ -123,7 +124,7 @@ def _parts(way: Reckoned, prices: Prices) -> Parts:
         attempts=dollars((own + other) / accepted) if way.way.known_cost else None,
         judge=dollars(judge / accepted),
         review=None if rate is None else dollars(rate * review / accepted),
-        errors=dollars(prices.error_microusd * wrong / accepted / accepted),
+        errors=dollars(prices.error_microusd * wrong / accepted),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,10 +18,12 @@ import numpy as np
 from tierwise.core.criteria import Criteria, Guarantee
 from tierwise.evals.ways import PARTS, Way
 from tierwise.statistics.interval import quantile_interval, upper_bound, wilson
+from tierwise.statistics.judge import predicted
 from tierwise.statistics.paired import Difference, difference
 from tierwise.statistics.sequence import Look, Wall, looks
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
+Case = Literal["worst", "best"]
 MICRO = 1e6
 
 
@@ -64,7 +66,8 @@ class Reckoned:
     def __init__(self, way: Way, base: Way, clusters: "np.ndarray[Any, np.dtype[np.int64]]", confidence: float) -> None:
         self.way, self.base, self.clusters, self.confidence = way, base, clusters, confidence
         self.name, self.items = way.name, len(clusters)
-        self._lower: dict[tuple[float, int | None], float] = {}
+        self._bounds: dict[tuple[Case, float, int | None], float] = {}
+        self._last_look: dict[Case, Look | None] = {}
         self._latency: dict[int, tuple[Bounded | None, int]] = {}
 
     @cached_property
@@ -93,35 +96,56 @@ class Reckoned:
         return self._difference(self.way.best, self.clusters, self.confidence)
 
     @cached_property
-    def upper(self) -> float:
-        """The one-sided upper bound of the difference in the best case."""
-        found = self._difference(-self.way.best, self.clusters, self.confidence)
-        return 1.0 if found is None else -found.lower
+    def by_people(self) -> tuple[Bounded | None, int]:
+        """The difference as people would see it, had they seen all, and how many items they did see of both.
+
+        The scorer's word on all items stands for theirs as far as both agree where both spoke.
+        """
+        way = self.way
+        share = way.share if way.cascade else np.ones_like(way.share)
+        said = share * (way.seen.human - self.base.seen.human)
+        both = ~np.isnan(way.difference)
+        human = [None if math.isnan(one) else one for one in said[both].tolist()]
+        labels = sum(one is not None for one in human)
+        if not labels:
+            return None, 0
+        found = predicted(way.difference[both].tolist(), human, self.clusters[both].tolist(), self.confidence)
+        return (None if found is None else Bounded(found.value, max(-1.0, found.low), min(1.0, found.high))), labels
 
     def lower(self, level: float, planned: int | None = None) -> float:
         """Return the bound that the worst case lies above, but for a chance of `level`.
 
         `planned` items were meant to be seen: given, the bound holds however often anybody looks.
         """
-        key = (level, planned)
-        if key not in self._lower:
-            self._lower[key] = self._planned_lower(level) if planned is None else self._always_lower(level, planned)
-        return self._lower[key]
+        return self._bound("worst", level, planned)
 
-    def _planned_lower(self, level: float) -> float:
-        found = self._difference(self.way.worst, self.clusters, 1 - level)
+    def upper(self, level: float, planned: int | None = None) -> float:
+        """Return the bound that the best case lies below, but for a chance of `level`, as `lower` does."""
+        return -self._bound("best", level, planned)
+
+    def _bound(self, case: Case, level: float, planned: int | None) -> float:
+        """Bound the worst case from below, or the best one's negative."""
+        key = (case, level, planned)
+        if key not in self._bounds:
+            self._bounds[key] = (
+                self._planned(case, level) if planned is None else self._always(case, level, max(1, planned))
+            )
+        return self._bounds[key]
+
+    def _planned(self, case: Case, level: float) -> float:
+        found = self._difference(self._turned(case), self.clusters, 1 - level)
         return -1.0 if found is None else found.lower
 
-    def _always_lower(self, level: float, planned: int) -> float:
-        last = self._last_look
-        return -1.0 if last is None else last.bounds(Wall.of(level, max(1, planned)))[0]
+    def _always(self, case: Case, level: float, planned: int) -> float:
+        if case not in self._last_look:
+            # What a mean of shares rounds to may lie a hair beyond the scale.
+            every = looks(np.clip(self._turned(case), -1.0, 1.0).tolist(), self.clusters.tolist())
+            self._last_look[case] = next(iter(deque(every, maxlen=1)), None)
+        last = self._last_look[case]
+        return -1.0 if last is None else last.bounds(Wall.of(level, planned))[0]
 
-    @cached_property
-    def _last_look(self) -> Look | None:
-        # What a mean of shares rounds to may lie a hair beyond the scale.
-        every = looks(np.clip(self.way.worst, -1.0, 1.0).tolist(), self.clusters.tolist())
-        found = deque(every, maxlen=1)
-        return found[0] if found else None
+    def _turned(self, case: Case) -> Matrix:
+        return self.way.worst if case == "worst" else -self.way.best
 
     @staticmethod
     def _difference(values: Matrix, clusters: Any, confidence: float) -> Difference | None:
@@ -217,7 +241,7 @@ class Reckoned:
     def cost(self, prices: Prices, *, of_base: bool = False) -> tuple[float, Matrix] | None:
         """Return the cost of an accepted task in microdollars, and its gradient; None where it is not known.
 
-        (all attempts + judge + review minutes x rate x P(review) + error cost x P(wrong | accepted)) / P(accepted)
+        (all attempts + judge + review minutes x rate x P(review) + error cost x P(wrong and accepted)) / P(accepted)
         """
         way, at = (self.base, PARTS) if of_base else (self.way, 0)
         own, other, judge, review, accepted, wrong, _ = self.means[at : at + PARTS].tolist()
@@ -227,15 +251,15 @@ class Reckoned:
         own_factor = prices.factors.get(way.seen.subject.name, 1.0)
         other_factor = prices.factors.get(way.behind, 1.0) if way.behind else 0.0
         spent = own * own_factor + other * other_factor + judge + rate * review
-        errors = prices.error_microusd * wrong / accepted
+        errors = prices.error_microusd * wrong
         gradient = np.zeros(2 * PARTS)
         gradient[at : at + PARTS] = (
             own_factor / accepted,
             other_factor / accepted,
             1 / accepted,
             rate / accepted,
-            -(spent + 2 * errors) / accepted**2,
-            prices.error_microusd / accepted**2,
+            -(spent + errors) / accepted**2,
+            prices.error_microusd / accepted,
             0.0,
         )
         return (spent + errors) / accepted, gradient

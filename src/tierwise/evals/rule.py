@@ -1,7 +1,7 @@
 """Expand, adjust, stop, or not enough evidence? The rule, from ways that were reckoned to one ruling.
 
 Gates first, one after the other and none made up for by another; of what passes them all, what no other way beats in
-everything; of that the cheapest, and where nothing costs money the quickest.
+everything; of that the cheapest, where money ties the simplest, then the quickest.
 Invariant: `expand` names a way all of whose gates are passed, and nothing that is not known is taken for favourable.
 """
 
@@ -12,7 +12,7 @@ import msgspec
 
 from tierwise.core.criteria import Criteria
 from tierwise.evals.card import Kind
-from tierwise.evals.gates import Finding, findings, level_of, own_findings, proofs
+from tierwise.evals.gates import Finding, Looks, findings, level_of, own_findings, proofs
 from tierwise.evals.reckon import Bounded, Prices, Reckoned
 
 SAME = 1e-9
@@ -20,12 +20,13 @@ SAME = 1e-9
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What is ruled on: the ways and the baseline. `planned` is the number of items meant to be seen, where somebody
-    looked before the end, else None.
+    looked before the end, else None; `whole`: all of them were.
     """
 
     ways: tuple[Reckoned, ...]
     base: Reckoned
     planned: int | None
+    whole: bool
 
 
 class Ruling(NamedTuple):
@@ -44,8 +45,8 @@ def rule(case: Case, criteria: Criteria, prices: Prices) -> Ruling:
     """Apply the rule."""
     if not case.base.items:
         return Ruling("not_enough_evidence", None, "nothing", {}, (), (), 1 - criteria.confidence)
-    proven = proofs(case.ways, criteria, case.planned)
-    found = {way.name: findings(way, criteria, prices, way.name in proven) for way in case.ways}
+    proven, looks = proofs(case.ways, criteria, case.planned), Looks(case.planned, case.whole)
+    found = {way.name: findings(way, criteria, prices, way.name in proven, looks) for way in case.ways}
     own = own_findings(case.base, criteria, prices)
     passing = [way for way in case.ways if _all(found[way.name])]
     front = _front(passing, prices)
@@ -119,10 +120,16 @@ def _front(passing: Sequence[Reckoned], prices: Prices) -> list[Reckoned]:
     return sorted(kept, key=lambda way: (*keys[way.name], way.name))
 
 
-def _key(way: Reckoned, prices: Prices) -> tuple[float, float, float]:
+def _key(way: Reckoned, prices: Prices) -> tuple[float, float, float, float]:
     cost = way.cost(prices)
     quality = way.worst.mean if way.worst is not None else -1.0
-    return (float("inf") if cost is None else round(cost[0], 6), way.time_ms.value, -quality)
+    return (float("inf") if cost is None else round(cost[0], 6), _parts(way), way.time_ms.value, -quality)
+
+
+def _parts(way: Reckoned) -> int:
+    """Count what must run for a way: of two that cost the same the simpler is better, before a hair's time."""
+    subject = way.way.seen.subject
+    return len(subject.bundle.models) + subject.language_model + way.way.cascade
 
 
 def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

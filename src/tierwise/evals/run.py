@@ -20,6 +20,9 @@ from tierwise.evals.scorers.score import Scorer
 Bodies = Callable[[Item, Subject], bytes]
 """Writes the request of an item to a subject."""
 
+MOST_CHARS = 200_000
+"""What scorers do with longer answers takes seconds for each, and no reference is as long."""
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be compared; `items` by id, in the order of asking."""
@@ -74,6 +77,9 @@ def scored(answered: Answered, scorer: Scorer, item: Item) -> Observation:
     before = answered.observed
     if before.outcome != "answered" or answered.text is None:
         return before
+    if len(answered.text) > MOST_CHARS:
+        why = f"an answer of {len(answered.text):,} characters is not scored; {MOST_CHARS:,} are the most"
+        return msgspec.structs.replace(before, outcome="scorer_failed", detail=why)
     said = scorer.score(answered.text, item.reference, item)
     if said.value is None:
         return msgspec.structs.replace(before, outcome=said.problem or "scorer_failed", detail=said.why)

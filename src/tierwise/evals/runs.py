@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tierwise.core.errors import ConfigError, StoreError
 from tierwise.ledger.lock import WriterLock
+from tierwise.registry.load import nearest
 
-EVIDENCE, ANSWERS = "evidence.jsonl", "answers.jsonl"
+EVIDENCE, ANSWERS, REPORT = "evidence.jsonl", "answers.jsonl", "report.html"
+LOOKED = "looked"
+"""Lies beside evidence on which a verdict was read before the comparison's end."""
 _RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -39,7 +42,9 @@ def newest(home: Path, workflow: str) -> Path:
     """Return the newest run's folder. ConfigError where there is none."""
     found = runs(home, workflow)
     if not found:
-        raise ConfigError(f"nothing was measured for {workflow!r}: `tierwise compare {workflow}` does")
+        names = [unquote(one.name) for one in (home / "evals").glob("*")]
+        near = nearest(workflow, [name for name in names if runs(home, name)])
+        raise ConfigError(f"nothing was measured for {workflow!r}: `tierwise compare {workflow}` does{near}")
     return found[-1]
 
 
@@ -57,7 +62,8 @@ def named(home: Path, workflow: str, run: str | None) -> Path:
 @contextlib.contextmanager
 def held(run: Path) -> Iterator[None]:
     """Be the one who adds to a run. ConfigError where another process does."""
-    run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for place in (run.parent.parent, run.parent, run):  # the mode holds for the last folder that a call makes
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         lock = WriterLock(run / EVIDENCE)
     except StoreError as error:

@@ -3,17 +3,32 @@
 Invariant: what has no such signal has None, which is never sure enough.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
-from tierwise.evals.evidence import Observation
+from tierwise.evals.evidence import Evidence, Observation, itself
+from tierwise.evals.item import Split
 
 LOGPROB, AGREEMENT = "logprob", "agreement"
 Signal = Callable[[Observation], float | None]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step said of one item."""
+
+    cluster: str
+    confidence: float | None
+    wrong: bool
+
+
+Rows = Mapping[str, Mapping[str, Row]]
+"""By subject, then by item."""
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -65,3 +80,27 @@ def _same(text: str) -> str:
         return msgspec.json.encode(msgspec.json.decode(text), order="deterministic").decode()
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return " ".join(text.split())
+
+
+def rows_of(evidence: Evidence, names: Sequence[str], split: Split, criteria: Criteria, read: Signal) -> Rows:
+    """Return the first answers to the items of a split that every one of these subjects was asked.
+
+    What another model answered in a subject's place is no answer of its own.
+    """
+    subjects = {one.name: one for one in evidence.header.subjects if one.name in names}
+    words = {(one.item, one.subject): one.right for one in evidence.reviews if one.repeat == 0}
+    found: dict[str, dict[str, Row]] = {name: {} for name in names}
+    for one in evidence.observations:
+        if one.split != split or one.repeat or one.subject not in found:
+            continue
+        own = itself(subjects[one.subject], one)
+        right = own and one.outcome == "answered" and one.score is not None and one.score >= criteria.right_from
+        # A gate that refuses what counts as an answer asks for more confidence: that is what is chosen here.
+        sure = None if not own or (one.accepted is False and one.outcome != "answered") else read(one)
+        found[one.subject][one.item] = Row(
+            cluster=one.cluster,
+            confidence=None if sure is None or math.isnan(sure) else sure,
+            wrong=not words.get((one.item, one.subject), right),
+        )
+    common = set.intersection(*(set(items) for items in found.values()))
+    return {name: {item: row for item, row in items.items() if item in common} for name, items in found.items()}

@@ -64,10 +64,20 @@ def subjects(
         models = [rules.catalog.models[one] for one in models_of(rules, workflow, name)]
         tier = None if name == route_of(workflow) else rules.catalog.endpoints[models[0].endpoint].tier
         made = Subject(
-            name=name, model=name, tier=tier, bundle=bundle([one.id for one in models]), family=family(models)
+            name=name,
+            model=name,
+            tier=tier,
+            bundle=bundle([one.id for one in models]),
+            family=family(models),
+            language_model=any(_is_language_model(rules, one) for one in models),
         )
         found.append(made)
     return tuple(found)
+
+
+def _is_language_model(rules: Rules, model: Model) -> bool:
+    engine = rules.catalog.endpoints[model.endpoint].engine
+    return engine is None or engine.format == "gguf"
 
 
 def family(models: Iterable[Model]) -> str:

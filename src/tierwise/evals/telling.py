@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tierwise.core.criteria import Criteria
 from tierwise.evals.amounts import ms, points, share, usd
 from tierwise.evals.card import Gate, Option
-from tierwise.evals.gates import Finding
+from tierwise.evals.gates import Finding, overruled
 from tierwise.evals.reckon import Reckoned
 
 
@@ -64,11 +64,22 @@ def _quality(found: Finding, criteria: Criteria, way: Reckoned) -> str:
         return f"{looks}{way.items} items are fewer than the {criteria.min_items} asked for"
     match found.state:
         case "passed":
-            return f"{looks}shown to be at most {margin} points worse than the baseline"
+            return f"{looks}shown to be at most {margin} points worse than the baseline{_people(way)}"
         case "failed":
-            return f"{looks}shown to be more than {margin} points worse than the baseline"
+            return f"{looks}shown to be more than {margin} points worse than the baseline{_people(way)}"
+        case _ if overruled(way, criteria):
+            return f"{looks}by the scorer, which people do not bear out{_people(way)}"
         case _:
-            return f"{looks}not yet shown to be within {margin} points of the baseline"
+            return f"{looks}not yet shown to be within {margin} points of the baseline{_people(way)}"
+
+
+def _people(way: Reckoned) -> str:
+    seen, labels = way.by_people
+    if seen is None:
+        return ""
+    return (
+        f"; in people's eyes {points(seen.value)} ({points(seen.low)} to {points(seen.high)}), who saw {labels:,} items"
+    )
 
 
 def _unmeasured(found: Finding, criteria: Criteria, way: Reckoned) -> str:
@@ -144,13 +155,16 @@ def headline(why: str, choice: Option | None, baseline: str) -> str:
     """Say the verdict in one sentence."""
     if choice is None or why not in ("cheaper", "quicker", "baseline barred"):
         return HEADLINES[why]
-    than = {"cheaper": f"cheaper than {baseline}", "quicker": f"as cheap as {baseline} and quicker"}.get(
-        why, f"{baseline} itself breaks a limit"
-    )
+    shown = choice.cheaper_usd is not None and (choice.cheaper_usd.low or 0.0) > 0
+    than = {
+        "cheaper": f"{'' if shown else 'as it looks '}cheaper than {baseline}",
+        "quicker": f"as cheap as {baseline} and quicker",
+    }.get(why, f"{baseline} itself breaks a limit")
     model = "" if choice.language_model else ", no language model needed"
-    whole = choice.share.value is not None and choice.behind is None
-    part = "everything" if whole else share(choice.share.value or 0.0)
-    return f"Let {choice.subject} answer {part}{model}: good enough, and {than}"
+    if choice.behind is None:
+        return f"Let {choice.subject} answer everything{model}: good enough, and {than}"
+    part = share(choice.share.value or 0.0)
+    return f"Let {choice.subject} answer the {part} it is sure of, {choice.behind} the rest: good enough, and {than}"
 
 
 def reasons(why: str, choice: Option | None, options: Sequence[Option]) -> tuple[str, ...]:

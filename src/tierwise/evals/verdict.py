@@ -15,16 +15,22 @@ from tierwise.evals.evidence import Evidence
 from tierwise.evals.flips import flips
 from tierwise.evals.following import following
 from tierwise.evals.gates import needs
+from tierwise.evals.item import Split
+from tierwise.evals.judges import calibrated
 from tierwise.evals.measured import Measured, measure
 from tierwise.evals.options import Shown, baseline_option, dollars, option
 from tierwise.evals.reckon import MICRO, Bounded, Prices, Reckoned
 from tierwise.evals.rule import Case, Ruling, gained, rule
 from tierwise.evals.seal import Stored, changed, digest
+from tierwise.evals.signals import LOGPROB, of_observation, rows_of
 from tierwise.evals.telling import adjustments, headline, reasons
 from tierwise.evals.ways import all_ways, alone
 from tierwise.statistics.certify import Labelled, certify, thresholds_from
+from tierwise.statistics.judge import corrected
 
 DAY_S = 86_400.0
+SURE = of_observation(LOGPROB)
+TUNE_AND_PROVE: tuple[Split, Split] = ("tune", "prove")
 
 
 def decide(evidence: Evidence, *, looked: bool = False, seals: Sequence[Stored] = ()) -> Card:
@@ -63,34 +69,43 @@ def _case(evidence: Evidence, criteria: Criteria, looked: bool) -> tuple[Case, M
     base = alone(measured.baseline, measured.baseline)
     found = [
         Reckoned(way, base, measured.clusters, criteria.confidence)
-        for way in all_ways(measured, _thresholds(evidence, criteria))
+        for way in all_ways(measured, _thresholds(evidence, criteria) if whole else {})
     ] if measured.items else []  # fmt: skip
     planned = None if whole and not looked else max(measured.planned, criteria.min_items)
     return Case(
-        ways=tuple(found), base=Reckoned(base, base, measured.clusters, criteria.confidence), planned=planned
+        ways=tuple(found),
+        base=Reckoned(base, base, measured.clusters, criteria.confidence),
+        planned=planned,
+        whole=whole,
     ), measured
 
 
 def _thresholds(evidence: Evidence, criteria: Criteria) -> dict[str, float]:
-    """Return for each candidate the loosest confidence that is certified; those without one are not in it."""
+    """Return for each candidate the loosest confidence that is certified; those without one are not in it.
+
+    The proof holds once, for the number of items that was planned: it is made at the end of a comparison alone.
+    """
     found = {}
+    refused = {(one.item, one.subject) for one in evidence.observations if one.accepted is False and one.repeat == 0}
     for subject in evidence.header.subjects:
-        rows: dict[str, list[Labelled]] = {"tune": [], "prove": []}
-        sure = False
-        for row in evidence.observations:
-            if row.subject == subject.name and row.split in rows and row.outcome == "answered" and row.repeat == 0:
-                wrong = row.score is None or row.score < criteria.right_from
-                sure = sure or row.confidence is not None
-                confidence = None if row.accepted is False else row.confidence
-                rows[row.split].append(Labelled(confidence=confidence, wrong=wrong, cluster=row.cluster, item=row.item))
-        if not sure or subject.name == evidence.header.baseline or not rows["tune"]:
+        if subject.name == evidence.header.baseline:
+            continue
+        tune, proving = (
+            [
+                Labelled(
+                    confidence=None if (item, subject.name) in refused else row.confidence,
+                    wrong=row.wrong, cluster=row.cluster, item=item,
+                )
+                for item, row in rows_of(evidence, (subject.name,), split, criteria, SURE)[subject.name].items()
+            ]
+            for split in TUNE_AND_PROVE
+        )  # fmt: skip
+        if not any(one.confidence is not None for one in tune):
             continue
         given = (criteria.max_wrong, criteria.confidence, criteria.guarantee)
-        steps = thresholds_from(
-            rows["tune"], confidence=given[1], guarantee=given[2],
-            proving=len({row.cluster for row in rows["prove"]}) or None,
-        )  # fmt: skip
-        certified = certify(rows["prove"], steps, *given)
+        counted = len({one.cluster for one in proving}) or None
+        steps = thresholds_from(tune, confidence=given[1], guarantee=given[2], proving=counted)
+        certified = certify(proving, steps, *given)
         if certified.threshold is not None and certified.accepted:
             found[subject.name] = certified.threshold
     return found
@@ -128,8 +143,9 @@ def _card(
     options = tuple(option(way, shown) for way in case.ways)
     choice = next((one for one in options if one.name == ruling.choice), None)
     expands = ruling.kind == "expand"
-    before = header.seal.ts <= measured.began
-    robustness, told = _robustness(case, criteria, ruling, before and not any(one.after_results for one in edits))
+    before = _sealed_before(evidence, measured)
+    kept = before and not header.rescored and not any(one.after_results for one in edits)
+    robustness, told = _robustness(case, criteria, ruling, kept)
     return Card(
         workflow=header.workflow,
         run=header.run,
@@ -172,6 +188,11 @@ def _card(
     )
 
 
+def _sealed_before(evidence: Evidence, measured: Measured) -> bool:
+    """Say whether the criteria came first; of answers that do not say when they were made nobody knows."""
+    return evidence.header.seal.ts <= measured.began and all(row.started > 0 for row in evidence.observations)
+
+
 def rounded_ts(ts: float) -> float:
     """Return a time to the millisecond."""
     return round(ts, 3)
@@ -191,7 +212,7 @@ def _robustness(case: Case, criteria: Criteria, ruling: Ruling, kept: bool) -> t
     if ruling.kind == "not_enough_evidence":
         return "undetermined", "what was measured allows more than one verdict"
     if not kept:
-        return "fragile", "the criteria were declared or changed after results existed"
+        return "fragile", "the criteria were declared or changed, or the scorer was, after results existed"
     if ruling.kind != "expand":
         close = [way.name for way in case.ways if (way.plain is not None and way.plain.high > -criteria.margin)]
         if ruling.why == "items" and close:
@@ -258,9 +279,29 @@ def _judged(evidence: Evidence) -> tuple[Judged, ...]:
         else:
             counts[{one.first: 0, one.second: 1}.get(here, 2)] += 1
     return tuple(
-        Judged(first=first, second=second, judge=judge, first_wins=a, second_wins=b, ties=c, inconsistent=d, unread=e)
+        Judged(
+            first=first,
+            second=second,
+            judge=judge,
+            first_wins=a,
+            second_wins=b,
+            ties=c,
+            inconsistent=d,
+            unread=e,
+            not_worse=_not_worse(evidence, first, judge),
+        )
         for (first, second, judge), (a, b, c, d, e) in sorted(found.items())
     )
+
+
+def _not_worse(evidence: Evidence, candidate: str, judge: str) -> Estimate:
+    """Return on how many items a candidate is not worse, by a judge's word as people correct it; empty without them."""
+    seen = calibrated(evidence, candidate, judge)
+    n, confidence = seen.sensitivity[1] + seen.specificity[1], evidence.header.criteria.confidence
+    found = corrected(seen.judged, seen.n, seen.sensitivity, seen.specificity, confidence)
+    if found is None:
+        return Estimate(n=n)
+    return Estimate(value=rounded(found.value), low=rounded(found.low), high=rounded(found.high), n=n)
 
 
 def _notes(evidence: Evidence, measured: Measured, case: Case, before: bool) -> tuple[str, ...]:
@@ -268,10 +309,19 @@ def _notes(evidence: Evidence, measured: Measured, case: Case, before: bool) -> 
     found = []
     if not before:
         found.append("The criteria were declared after the first results existed.")
+    if evidence.header.rescored:
+        found.append(
+            f"Scored anew by {evidence.header.scorer} after the answers existed: run {evidence.header.rescored}."
+        )
+    if evidence.header.earlier:
+        found.append(
+            f"{evidence.header.earlier} comparisons of these items went before it: each is one more chance to pass by "
+            "luck, which no bound here reckons with."
+        )
     if len(measured.items) < measured.planned:
         found.append(f"The comparison is not at its end: {len(measured.items)} of {measured.planned} items were seen.")
     if case.planned is not None:
-        found.append("It was looked at before its end: the bounds hold at every look, and are wider for it.")
+        found.append("It was looked at before its end: the bounds of quality hold at every look, and are wider for it.")
     for way in (case.base, *(one for one in case.ways if not one.way.cascade)):
         others = way.way.seen.outcomes.get("other_model", 0)
         if others:

@@ -17,7 +17,8 @@ from tierwise.core.errors import Verdict
 from tierwise.core.rollout import RolloutRecord
 from tierwise.gateway.overlay import Limits
 from tierwise.ledger.remarks import Remark
-from tierwise.statistics.sequence import Mean, apart
+from tierwise.statistics.sequence import Mean
+from tierwise.statistics.two import apart
 
 MAX_UNITS = 200_000
 """Sessions that are remembered, about 30 MB; one that is forgotten may count again."""
@@ -89,9 +90,16 @@ class Arms:
                 self._count(measure, drawn.arm, value)
 
     def hear(self, said: Remark, decision: Decision) -> None:
-        """Count what was said of a call first; what is said of the same unit later counts not."""
+        """Count what was said of a call first; what is said of the same unit later counts not.
+
+        Nor does what is said of a call that no model was heard in, or of a session that was never drawn.
+        """
         drawn = self._drawn(decision)
-        if drawn is not None and self._once("said", drawn, decision):
+        if drawn is None or not bad(decision, self._limits):
+            return
+        if drawn.held and ("call", drawn.unit) not in self._counted:
+            return
+        if self._once("said", drawn, decision):
             self._count("judged", drawn.arm, 1 - said.score)
 
     def conclusion(self) -> Conclusion:

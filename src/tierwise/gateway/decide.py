@@ -379,11 +379,6 @@ def _refusal(decision: Decision, need: Need, accounts: Sequence[Account]) -> Tie
             return NoCandidate(f"no model can serve this call: {told}", cause=cause, reasons=reasons)
 
 
-def of_policy(excluded_by: str | None) -> bool:
-    """Say whether a recorded exclusion is policy's, rather than the router's."""
-    return excluded_by is not None and excluded_by not in _NEAREST
-
-
 def _cause(candidate: CandidateRecord) -> str:
     by = candidate.excluded_by or ""
     return by if by in _NEAREST else "policy"

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Features, Hints
-from tierwise.core.decision import Labelled, LabelSource
+from tierwise.core.decision import Labelled, LabelSource, of_policy
 from tierwise.core.errors import InvalidCall, StoreError
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier, highest
 from tierwise.gateway.attempt import told
-from tierwise.gateway.decide import Ask, Pool, decide, judged_all, of_policy, resolve, weigh
+from tierwise.gateway.decide import Ask, Pool, decide, judged_all, resolve, weigh
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.flips import Side, Tally
 from tierwise.gateway.rules import Rules

@@ -68,7 +68,7 @@ class Desk:
         self._quiet_s, self._clock = quiet_s, clock
         self._gather_s = min(GATHER_S, quiet_s / 3)
         self._open: dict[bytes, Incident] = {}
-        self._gather_at = 0.0
+        self._gather_at, self._first = 0.0, True
         self._refused_since: float | None = None
         self._announced: set[bytes] = set()
 
@@ -110,9 +110,10 @@ class Desk:
         self._open = {one.name: one for one in unsettled if one.closed is None}
         if self._drift:
             self._drift.open_now(drifting(unsettled))
-        if any(quieted(one, self._quiet_s, self._clock()) for one in unsettled):
+        # At first always: what the book needs of the machine is then taken before there is anything to tell.
+        if self._first or any(quieted(one, self._quiet_s, self._clock()) for one in unsettled):
             await self._clerk.do(lambda book: book.quieten(self._quiet_s))
-            unsettled = await self._reader.incidents("unsettled")
+            unsettled, self._first = await self._reader.incidents("unsettled"), False
         await self._notices.tell(unsettled)
 
     async def _look_safely(self) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from tierwise.core.decision import STOPPED, Decision
+from tierwise.core.decision import STOPPED, Decision, of_policy
 from tierwise.core.errors import StoreBusy, StoreError, Verdict
 from tierwise.core.label import Tier
 from tierwise.economics.budget import Account
@@ -63,12 +63,10 @@ class Watch:
         in_force: Callable[[], InForce],
         new_id: Callable[[], str],
         clock: Callable[[], float],
-        of_policy: Callable[[str | None], bool],
     ) -> None:
-        """`of_policy` says of a recorded exclusion whether it is policy's."""
         self.missed = 0
         self._settings, self._facts, self._in_force = settings, facts, in_force
-        self._new_id, self._clock, self._of_policy = new_id, clock, of_policy
+        self._new_id, self._clock = new_id, clock
         self._finished: deque[Decision] = deque()
         self._seen: dict[tuple[str, str], Sighting] = {}
         self._down_since: dict[str, float] = {}
@@ -156,7 +154,7 @@ class Watch:
     def _look_at_refusal(self, decision: Decision, most: int) -> None:
         """Count refusals of one key that only policy explains."""
         by = [candidate.excluded_by for candidate in decision.candidates]
-        if not any(map(self._of_policy, by)) or not all(one in _BESIDE_POLICY or self._of_policy(one) for one in by):
+        if not any(map(of_policy, by)) or not all(one in _BESIDE_POLICY or of_policy(one) for one in by):
             return
         subject = "callers without a key" if decision.key_id is None else f"key:{decision.key_id}"
         known = self._refusals.setdefault(subject, deque(maxlen=most))

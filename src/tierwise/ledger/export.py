@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tierwise.core.decision import Decision
-from tierwise.core.errors import ConfigError, StoreError
+from tierwise.core.errors import StoreError
+from tierwise.core.extras import without
 from tierwise.ledger.contents import Contents
 from tierwise.ledger.encode import encode_decision, encode_with_content
 from tierwise.ledger.tables import tier_of
@@ -57,9 +58,7 @@ async def to_parquet(decisions: AsyncIterator[Decision], file: Path, content: Co
     try:
         import duckdb
     except ImportError as error:
-        raise ConfigError(
-            "Parquet needs the extra `duckdb`: pip install 'tierwise[duckdb]'", key="--parquet"
-        ) from error
+        raise without(error, "duckdb", "Parquet", key="--parquet") from error
     with tempfile.TemporaryDirectory(prefix="tierwise-") as folder:
         rows = Path(folder) / "rows.jsonl"
         with rows.open("wb") as out:

@@ -10,7 +10,7 @@ import msgspec
 
 from tierwise.ledger.postgres_beside import changed
 from tierwise.ledger.postgres_tables import text
-from tierwise.ledger.remarks import COLUMNS, PAGE_ROWS, Remark, remark_of, unsaid
+from tierwise.ledger.remarks import COLUMNS, PAGE_ROWS, Remark, latest, remark_of, unsaid
 from tierwise.postgres.connect import Place
 
 # "Twlf": the advisory lock of whoever adds remarks.
@@ -30,9 +30,8 @@ async def after(db: Any, seq: int, since_ts: float) -> list[Remark]:
 
 
 async def _add(db: Any, said: Remark, now: float) -> Remark:
-    before = [one for one in await select(db, [said.decision]) if (one.who, one.what) == (said.who, said.what)]
-    if before and before[-1].says(said):
-        return before[-1]
+    if (before := latest(await select(db, [said.decision]), said)) is not None:
+        return before
     if await db.fetchval("SELECT 1 FROM records WHERE id = $1", said.decision) is None:
         found = await db.fetchval("SELECT 1 FROM intents WHERE id = $1", said.decision)
         raise unsaid(said.decision, pending=found is not None)

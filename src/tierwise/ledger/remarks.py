@@ -22,6 +22,8 @@ What = Literal["feedback", "review"]
 COLUMNS = "seq, decision, ts, what, who, score, seconds, note"
 MAX_NOTE_CHARS = 2_000
 MAX_WHO_CHARS = 200
+MOST_SAID = 100
+"""So often something of a kind is said of one decision; whoever says it chooses the name, so that is no bound."""
 PAGE_ROWS = 256
 
 
@@ -52,6 +54,17 @@ def unsaid(ident: str, *, pending: bool) -> InvalidCall:
         text = f"the call {ident} is still under way: say it when the answer is there"
         return InvalidCall(text, param="decision", code="not_finished", status=409)
     return InvalidCall(f"there is no decision {ident[:64]!a}", param="decision", code="not_found", status=404)
+
+
+def latest(before: Sequence[Remark], said: Remark) -> Remark | None:
+    """Return what the same person said last, where it is the same. InvalidCall where enough was said by anybody."""
+    alike = [one for one in before if one.what == said.what]
+    own = [one for one in alike if one.who == said.who]
+    if own and own[-1].says(said):
+        return own[-1]
+    if len(alike) >= MOST_SAID:
+        raise InvalidCall(f"{MOST_SAID} times something was said of this decision, which is enough", param="decision")
+    return None
 
 
 def standing(remarks: Sequence[Remark]) -> list[Remark]:
@@ -103,9 +116,8 @@ def after(db: sqlite3.Connection, seq: int, since_ts: float) -> list[Remark]:
 
 def add(db: sqlite3.Connection, said: Remark, now: float) -> Remark:
     """Add what was said, inside a transaction, unless it is what the same person said of it last; return the row."""
-    before = [one for one in select(db, [said.decision]) if (one.who, one.what) == (said.who, said.what)]
-    if before and before[-1].says(said):
-        return before[-1]
+    if (before := latest(select(db, [said.decision]), said)) is not None:
+        return before
     if db.execute("SELECT 1 FROM records WHERE id = ?", (said.decision,)).fetchone() is None:
         found = db.execute("SELECT 1 FROM intents WHERE id = ?", (said.decision,)).fetchone()
         raise unsaid(said.decision, pending=found is not None)

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import install
 from tierwise.core.label import Label
 from tierwise.policy.identifiers import alone
 from tierwise.policy.patterns import Check, Detector
 
 MOST = 512
 """Candidates of one detector in one call that are checked: a check takes up to 0.1 ms. More count as a hit."""
-MISSING = "[labels] identifiers: the extra is not installed: pip install 'tierwise[identifiers]'"
+MISSING = f"[labels] identifiers: the extra is not installed: {install('identifiers')}"
 
 _GAP = r"[^0-9\n]{0,24}"
 # name, module of stdnum, shape that stands alone ("" for none), words that name it, shape behind such a word, why

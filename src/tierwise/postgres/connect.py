@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from tierwise.core.errors import ConfigError, StoreBusy, StoreError
+from tierwise.core.extras import without
 from tierwise.core.secret import Secret
 
 SCHEMA = "tierwise"
@@ -163,7 +164,5 @@ def _driver() -> Any:
     try:
         import asyncpg
     except ImportError as error:
-        raise ConfigError(
-            "a ledger in PostgreSQL needs the extra `postgres`: pip install 'tierwise[postgres]'", key="ledger.url"
-        ) from error
+        raise without(error, "postgres", "a ledger in PostgreSQL", key="ledger.url") from error
     return asyncpg

@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from tierwise.core.errors import ConfigError, Overloaded, ProviderError, TierwiseError
+from tierwise.core.extras import install
 from tierwise.core.model import EngineOptions, FileFormat, Limits
 from tierwise.core.secret import Secret
 from tierwise.providers.child import Child, Report
@@ -58,7 +59,7 @@ def program(file_format: FileFormat = "gguf") -> str:
 
 def missing(file_format: FileFormat) -> str:
     """Say what to do where that extra is not there."""
-    return f"what runs {file_format} files is not installed: run pip install 'tierwise[{_NEEDS[file_format][1]}]'"
+    return f"what runs {file_format} files is not installed: run {install(_NEEDS[file_format][1])}"
 
 
 def version(options: EngineOptions) -> str | None:

@@ -140,7 +140,8 @@ def _tier(row: EndpointRow, kind: KindRow) -> Tier:
     tier = kind.tier if row.tier is None else row.tier
     if tier is None or (row.tier is None and tier is Tier.LOCAL and not _on_this_machine(row, kind)):
         raise ConfigError(
-            f'endpoint {row.name!r} needs a tier: "self_hosted" for a server of yours, "frontier" for an outside API',
+            f'endpoint {row.name!r} needs a tier: "local" for this machine, "self_hosted" for a server of yours, '
+            '"frontier" for an outside API',
             key="endpoint.tier",
         )
     if tier is Tier.LOCAL and not _on_this_machine(row, kind):

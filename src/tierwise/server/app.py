@@ -34,6 +34,7 @@ from tierwise.server.http import (
     missing,
 )
 from tierwise.server.keys import both_loopback
+from tierwise.server.reports import Reports
 from tierwise.server.responses import Responses
 from tierwise.server.ring import Ring
 from tierwise.server.settings import ServerSettings
@@ -50,6 +51,7 @@ SCOPES = (
     (b"/metrics", frozenset({"metrics", "admin"})),
     (b"/v1/decisions/", frozenset({"call", "admin"})),
     (b"/v1/feedback", frozenset({"call", "admin"})),
+    (b"/v1/reports/", frozenset({"admin"})),
 )
 """Which keys an address is for, where it is not for those that may call."""
 PLAIN_TEXT = (b"content-type", CONTENT_TYPE.encode())
@@ -57,21 +59,21 @@ _log = logging.getLogger("tierwise.server")
 
 
 class App:
-    """The ASGI application. `ready` says why the gateway cannot serve, None when it can; `warning` what is amiss."""
+    """The ASGI application. `ready` says why the gateway cannot serve, None when it can, and what is amiss."""
 
     def __init__(
         self,
         gateway: Gateway,
         *,
         decisions: Decided,
+        reports: Reports,
         ring: Ring,
         settings: ServerSettings,
         metrics: Callable[[], bytes],
-        ready: Callable[[], str | None] = lambda: None,
-        warning: Callable[[], str | None] = lambda: None,
+        ready: Callable[[], tuple[str | None, str | None]],
     ) -> None:
-        self._gateway, self._decisions, self._ring = gateway, decisions, ring
-        self._settings, self._metrics, self._ready, self._warning = settings, metrics, ready, warning
+        self._gateway, self._decisions, self._reports, self._ring = gateway, decisions, reports, ring
+        self._settings, self._metrics, self._ready = settings, metrics, ready
         self.connections: Callable[[], int] = lambda: 0  # set by who puts this on a socket
         self._responses = Responses(gateway, settings.max_body_bytes)
         self._routes: dict[bytes, dict[str, Route]] = {
@@ -87,6 +89,7 @@ class App:
         }
         self._families: dict[bytes, dict[str, Route]] = {
             b"/v1/decisions/": {"GET": self._decision},
+            b"/v1/reports/": {"GET": self._report},
             b"/v1/models/": {"GET": self._model},
             b"/v1/responses/": {"GET": self._response, "DELETE": self._forget_response},
         }
@@ -151,9 +154,8 @@ class App:
         await request.answer(HEALTHY)
 
     async def _able(self, request: Request) -> None:
-        why = self._ready()
+        why, warning = self._ready()  # a warning is no reason to take a gateway out that serves, by the policy before
         said = {"status": "ok" if why is None else "not ready", "reason": why}
-        warning = self._warning()  # no reason to take a gateway out that serves, by the policy before
         body = msgspec.json.encode(said if warning is None else said | {"warning": warning})
         await request.answer(body, status=200 if why is None else 503)
 
@@ -188,6 +190,9 @@ class App:
 
     async def _decision(self, request: Request) -> None:
         await self._decisions.show(request, _name(request))
+
+    async def _report(self, request: Request) -> None:
+        await self._reports.show(request, _name(request))
 
     async def _said(self, request: Request) -> None:
         await self._decisions.hear(request, self._gateway.rules)

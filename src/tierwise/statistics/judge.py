@@ -1,18 +1,18 @@
 """What does a judge that errs say about the truth? Corrections from labels that people gave.
 
 A judge is described by counts on labelled answers: `sensitivity` is (called right, of right ones), `specificity`
-(called wrong, of wrong ones). It must err alike on all subjects. Items are taken as independent.
+(called wrong, of wrong ones). It must err alike on all subjects. Items are taken as independent but in `predicted`.
 Invariant: a judge that is no better than a coin (sensitivity + specificity <= 1) has no answer: None.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from tierwise.statistics.paired import Difference
+from tierwise.statistics.paired import Difference, numbered, reach_of
 
 Counted = tuple[int, int]
 
@@ -90,28 +90,32 @@ def rescaled(judged: Difference, sensitivity: Counted, specificity: Counted) -> 
 
 
 def predicted(
-    judged_all: Sequence[float], judged_labelled: Sequence[float], human: Sequence[float], confidence: float = 0.95
+    judged: Sequence[float], human: Sequence[float | None], clusters: Sequence[Hashable], confidence: float = 0.95
 ) -> Estimate | None:
     """Return the mean that people would give all items, from a judge's word on all and people's on some (PPI++).
 
-    `judged_all` holds the labelled ones too. The judge counts for as much as it agrees with people (arXiv 2311.01453),
-    so a useless one costs nothing. None with fewer than two labels.
+    All from -1 to 1; `human` holds None where nobody was asked, which must have nothing to do with the answers. The
+    judge counts for as much as it agrees with people (arXiv 2311.01453), so a useless one costs nothing. Errors are by
+    cluster, and no interval is narrower than what so few labels can show. None below two clusters with labels.
     """
-    y, f, everything = (np.asarray(given, dtype=float) for given in (human, judged_labelled, judged_all))
-    n, rest = len(y), len(everything) - len(y)
-    if len(f) != n or rest < 0:
-        raise ValueError("one judgement for each label, and all of them among all judgements")
-    if n < 2:
+    if not len(judged) == len(human) == len(clusters):
+        raise ValueError("one judgement, one label or None, and one cluster for each item")
+    asked = np.array([one is not None for one in human], dtype=bool)
+    f, y = np.asarray(judged, dtype=float), np.array([one for one in human if one is not None], dtype=float)
+    groups = numbered(clusters)
+    labelled = len(np.unique(groups[asked]))
+    if labelled < 2:
         return None
-    spread = float(everything.var(ddof=1))
-    weight, others = 0.0, float(f.mean())
-    if rest and spread > 0:
-        weight = min(1.0, max(0.0, float(np.cov(y, f)[0, 1]) / (spread * (1 + n / rest))))
-        others = float(everything.sum() - f.sum()) / rest
-    value = float(y.mean()) + weight * (others - float(f.mean()))
-    variance = float((y - weight * f).var(ddof=1)) / n + (weight**2 * spread / rest if rest else 0.0)
-    se = math.sqrt(variance)
-    reach = float(stdtrit(n - 1, (1 + confidence) / 2)) * se
+    n, rest, weight = len(y), len(f) - len(y), 0.0
+    if rest and n > 1 and (spread := float(f.var(ddof=1))) > 0:
+        weight = min(1.0, max(0.0, float(np.cov(y, f[asked])[0, 1]) / (spread * (1 + n / rest))))
+    corrections = y - weight * f[asked]
+    others = weight * float(f[~asked].mean()) if rest else 0.0
+    influence = np.empty(len(f))
+    influence[asked] = (corrections - corrections.mean()) / n
+    influence[~asked] = (weight * f[~asked] - others) / max(1, rest)
+    se = math.sqrt(labelled / (labelled - 1) * float(np.square(np.bincount(groups, influence)).sum()))
+    value, reach = float(corrections.mean()) + others, reach_of(se, labelled, (1 - confidence) / 2)
     return Estimate(value=value, se=se, low=value - reach, high=value + reach, confidence=confidence)
 
 

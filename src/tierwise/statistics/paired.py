@@ -55,14 +55,14 @@ def difference(
     x = np.asarray(values, dtype=float)
     if not bool(np.all(np.abs(x) <= scale)):
         raise ValueError(f"every value must be a number from {-scale:g} to {scale:g}")
-    groups = _numbered(clusters)
+    groups = numbered(clusters)
     n, count, mean = len(x), int(groups.max()) + 1, float(x.mean())
     if count == 1:
         return Difference(
             mean=mean, se=None, low=-scale, high=scale, lower=-scale, n=n, clusters=1, confidence=confidence
         )
     se = math.sqrt(count / (count - 1) * float(np.square(np.bincount(groups, x - mean)).sum())) / n
-    both, one = (_reach(se, count, (1 - confidence) / sides, scale) for sides in (2, 1))
+    both, one = (reach_of(se, count, (1 - confidence) / sides, scale) for sides in (2, 1))
     return Difference(
         mean=mean,
         se=se,
@@ -95,21 +95,6 @@ def gap(candidate: float | None, baseline: float | None) -> float | tuple[float,
     return least - high, most - low
 
 
-def variances(repeats: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Return the variance between items and within an item, from items that were asked repeatedly.
-
-    With K repeats of N items the mean's variance is (between + within / K) / N.
-    """
-    rows = [np.asarray(row, dtype=float) for row in repeats if len(row)]
-    twice = [row for row in rows if len(row) > 1]
-    if len(rows) < 2 or not twice:
-        raise ValueError("needs two items, and one that was asked twice")
-    within = sum(float(row.var(ddof=1)) * (len(row) - 1) for row in twice) / sum(len(row) - 1 for row in twice)
-    share = float(np.mean([1 / len(row) for row in rows]))
-    means = float(np.var([row.mean() for row in rows], ddof=1))
-    return max(0.0, means - share * within), within
-
-
 def mcnemar(b: int, c: int) -> float:
     """Return how likely B wins against C losses, or worse, would be between equals: exact, two-sided."""
     return min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5)))
@@ -124,12 +109,13 @@ def holm(ps: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted)
 
 
-def _numbered(clusters: Sequence[Hashable]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def numbered(clusters: Sequence[Hashable]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Return the number of each value's cluster, from 0 in the order in which they come."""
     known: dict[Hashable, int] = {}
     return np.fromiter((known.setdefault(name, len(known)) for name in clusters), dtype=np.int64, count=len(clusters))
 
 
-def _reach(se: float, clusters: int, tail: float, scale: float) -> float:
+def reach_of(se: float, clusters: int, tail: float, scale: float = 1.0) -> float:
     """Return how far a bound lies from the mean: by t, but at least what may hide unseen in so many clusters."""
     unseen = scale * (1 - math.exp(math.log(tail) / clusters))
     return max(float(-stdtrit(clusters - 1, tail)) * se, unseen)

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from scipy.special import bdtr, ndtri
 
 from tierwise.statistics.paired import difference
-from tierwise.statistics.sequence import SLOPE, Wall, crossed
+from tierwise.statistics.sequence import SLOPE, UNSEEN, Wall, crossed
 
 
 def paired_items(
@@ -37,7 +37,9 @@ def sequential_items(
     for _ in range(60):
         middle = (slow + drift) / 2
         slow, drift = (middle, drift) if crossed(start, SLOPE - middle) < power else (slow, middle)
-    return _items(float(drift) ** 2, discordance - difference**2, margin + difference)
+    items = _items(float(drift) ** 2, discordance - difference**2, margin + difference)
+    # what sequences add for the unseen: n items with a variance of v + UNSEEN / n need n = items * (1 + UNSEEN / (v n))
+    return items and math.ceil(items / 2 + math.sqrt(items**2 / 4 + items * UNSEEN / max(discordance, 1e-9)))
 
 
 def certified_items(max_wrong: float, wrong: int = 0, confidence: float = 0.95) -> int:
@@ -51,11 +53,6 @@ def certified_items(max_wrong: float, wrong: int = 0, confidence: float = 0.95) 
         middle = (few + many) // 2
         few, many = (few, middle) if bdtr(wrong, middle, max_wrong) <= 1 - confidence else (middle, many)
     return many
-
-
-def detectable(n: int, discordance: float, confidence: float = 0.95, power: float = 0.8) -> float | None:
-    """Return the margin that N items can prove of an equal candidate; None with no items."""
-    return math.sqrt(_effort(confidence, power) * discordance / n) if n else None
 
 
 def design_effect(values: Sequence[float], clusters: Sequence[Hashable]) -> float:

@@ -62,12 +62,6 @@ class Mean(msgspec.Struct, frozen=True, kw_only=True):
         return outside
 
 
-def apart(one: Mean, other: Mean, confidence: float = 0.95) -> tuple[float, float]:
-    """Bound ONE's expectation less OTHER's, at every look."""
-    (low, high), (least, most) = (mean.interval((1 + confidence) / 2) for mean in (one, other))
-    return low - most, high - least
-
-
 class Wall(msgspec.Struct, frozen=True, kw_only=True):
     """How many standard errors a bound lies away, so that with the chance `tail` it is ever crossed on its side.
 

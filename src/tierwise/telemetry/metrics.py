@@ -10,12 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from tierwise.core.decision import AttemptRecord, Decision
+from tierwise.core.decision import AttemptRecord, Decision, of_policy
 from tierwise.telemetry.causes import OTHER, VERDICTS, error_of, failed_gate, moves, reason_of
 from tierwise.telemetry.families import Family, Point, text
 from tierwise.telemetry.known import NONE, Known, Served
 from tierwise.telemetry.names import METRICS, Metric, Naming
-from tierwise.telemetry.spans import of_policy
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKENS = tuple(float(4**power) for power in range(14))

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from tierwise.core.decision import AttemptRecord, Decision
+from tierwise.core.decision import AttemptRecord, Decision, of_policy
 from tierwise.core.trace import Trace, span_id, trace_id
 from tierwise.core.usage import Usage
 from tierwise.telemetry.causes import VERDICTS, end_of, error_of, failed_gate, moves, reason_of
@@ -22,7 +22,6 @@ Value = str | bool | int | float | tuple[str, ...]
 MAX_INT = (1 << 63) - 1
 MAX_DUTIES = 16
 _NAME = re.compile(r"[\w.:/@+~#-]{1,128}", re.ASCII)
-_POLICY = re.compile(r"(?:ceiling|rule|key):|pseudonymise$")
 _PICO = 12
 _NOBODY = Trace()
 
@@ -214,11 +213,6 @@ def _of_call(decision: Decision, end: str | None, naming: Naming, *, withheld: b
     if total is not None:
         facts.add(sum=total, currency="USD", cost_source="local")
     return facts.found
-
-
-def of_policy(excluded_by: str | None) -> bool:
-    """Say whether what excluded a candidate is policy's."""
-    return excluded_by is not None and _POLICY.match(excluded_by) is not None
 
 
 def _operation(decision: Decision) -> str:

@@ -19,7 +19,7 @@ from tierwise.core.errors import StoreError
 from tierwise.core.label import Label
 from tierwise.core.model import Limits
 from tierwise.economics.budget import Budget
-from tierwise.evals import answers, evidence, judging, runs
+from tierwise.evals import answers, evidence, judges, judging, runs
 from tierwise.evals.asking import in_process
 from tierwise.evals.calls import Making
 from tierwise.evals.estimate import estimated
@@ -276,7 +276,7 @@ async def test_a_judge_is_asked_in_both_orders_and_never_twice(house: Any, tmp_p
         told = [request.body for request in built.upstreams["far"].asked]
     found = evidence.read(tmp_path / "run" / runs.EVIDENCE)
     # Who always prefers the first answer has no word that counts.
-    assert judging.tally(found, "near") == judging.Tally(unsure=3)
+    assert judges.tally(found, "near") == judges.Tally(unsure=3)
     assert {one.verdicts for one in found.judgements} == {("near", "mid")}
     assert all(len(one.decisions) == 2 and one.cost_usd for one in found.judgements)
     assert not any(b"near" in body or b"mid" in body for body in told)
@@ -291,7 +291,7 @@ async def test_equal_answers_are_a_tie_and_missing_ones_are_not_judged(house: An
         how = Making(ask=in_process(built.gateway), at_once=1, patience_s=0.0)
         await judging.judge(work, tmp_path / "run", "far", how)
         assert built.asked()["far"] == 0
-    assert judging.tally(evidence.read(tmp_path / "run" / runs.EVIDENCE), "near") == judging.Tally(ties=2)
+    assert judges.tally(evidence.read(tmp_path / "run" / runs.EVIDENCE), "near") == judges.Tally(ties=2)
 
 
 @awaited
@@ -301,7 +301,7 @@ async def test_a_judge_that_cannot_be_read_is_no_loss(house: Any, tmp_path: Path
         work = plan(2, "near", "mid")
         await measured(built, work, tmp_path / "run")
         await judging.judge(work, tmp_path / "run", "far", Making(ask=in_process(built.gateway), at_once=2))
-    assert judging.tally(evidence.read(tmp_path / "run" / runs.EVIDENCE), "near") == judging.Tally(unread=2)
+    assert judges.tally(evidence.read(tmp_path / "run" / runs.EVIDENCE), "near") == judges.Tally(unread=2)
 
 
 @awaited

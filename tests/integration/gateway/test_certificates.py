@@ -173,7 +173,7 @@ def test_drift_opens_an_incident_and_the_certificate_counts_again_when_a_person_
             # Another process that opens the ledger hears of it, whatever the gateway knows.
             assert gateway.facts.drifted == {incident.subject}
             await asyncio.to_thread(
-                bootstrap.incident_book(home.wired.settings).close, incident.id, "ann", "was a test"
+                bootstrap.books(home.wired.settings).incidents().close, incident.id, "ann", "was a test"
             )
             await until(lambda: not gateway.facts.drifted)
             assert record(await asked(home)).valid

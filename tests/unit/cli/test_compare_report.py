@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tierwise.cli.compare_report import as_json, estimate, in_words, quantile
@@ -50,6 +51,16 @@ def test_repeats_of_an_item_are_its_mean() -> None:
     assert (small["quality"]["mean"], small["quality"]["items"], small["scored"]) == (0.75, 2, 4)
 
 
+def test_who_alone_is_right_is_counted_and_tested_exactly() -> None:
+    rows = [one for n in range(12) for one in (seen(n, "small", float(n < 3)), seen(n, "large", float(n >= 3)))]
+    test = as_json(found(*rows), RUN)["subjects"][0]["mcnemar"]
+    assert (test["alone_right"], test["baseline_alone_right"]) == (3, 9)
+    assert test["p"] == test["p_holm"] == pytest.approx(0.146, abs=0.001)
+    assert "p 0.15" in in_words(found(*rows), RUN)
+    twice = [msgspec.structs.replace(one, cluster="one") for one in rows]
+    assert as_json(found(*twice), RUN)["subjects"][0]["mcnemar"] is None, "items of one cluster are not independent"
+
+
 def test_what_is_not_metered_costs_nothing_known() -> None:
     rows = [seen(0, "small", 1.0), seen(0, "large", 1.0, cost_usd=Decimal("0.004")), seen(1, "large", 1.0)]
     small, large = as_json(found(*rows), RUN)["subjects"]
@@ -91,3 +102,9 @@ def test_what_is_about_to_be_asked_is_told_with_its_cost_and_who_may_not_answer(
         "  small: 4 calls, no metered cost",
         "  large: 4 calls, about $1.50; 1 would go to nobody: PolicyDenied: no",
     ]
+
+
+def test_names_do_nothing_to_a_terminal() -> None:
+    known = found(seen(0, "small", 1.0), seen(0, "large", 1.0))
+    header = msgspec.structs.replace(known.header, scorer="python:\x1b]0;a\x07.py:f", workflow="w\x1b[2J")
+    assert "\x1b" not in in_words(msgspec.structs.replace(known, header=header), RUN)

@@ -222,6 +222,22 @@ def test_quality_is_that_of_the_model_alone_and_missing_answers_widen_it():
     assert holed.low < full.low - 0.015  # a tenth of prove's items are at their worst
 
 
+def test_what_is_missing_is_no_score_of_zero():
+    rows = drawn(1, 800, small=lambda draw: (-draw.random() / 10, True))
+    gone = {"outcome": "timeout", "score": None}
+    silent = [msgspec.structs.replace(one, **gone) if one.subject == "big" else one for one in rows]
+    found = prove(evidence(*silent), ("small",), now=0.0).certificate
+    assert found is not None
+    (quality,) = found.quality
+    assert (quality.score, quality.baseline_score, quality.difference) == (1.0, None, None)
+    assert quality.relative is None
+
+
+def test_what_another_model_answered_is_no_answer_of_the_one_that_is_certified():
+    rows = [seen(at, "small", -0.1, True, tune=at % 10 < 3, reached="big") for at in range(400)]
+    assert prove(evidence(*rows), ("small",), now=0.0).certificate is None
+
+
 def test_a_certificate_expires_and_knows_what_it_rests_on():
     found = certified(expires_days=7).certificate
     assert found is not None
@@ -274,3 +290,13 @@ def test_candidates_that_were_measured_under_other_prompts_have_no_certificate_t
     other = msgspec.structs.replace(known.header, subjects=(subject("small", prompt="x"), *known.header.subjects[1:]))
     with pytest.raises(ConfigError, match="differ in more than their models"):
         prove(msgspec.structs.replace(known, header=other), ("small",), now=0.0)
+
+
+def test_nothing_is_certified_on_the_way() -> None:
+    known = evidence(*drawn(1, 400, small=honest))
+    rows = len({one.item for one in known.observations if one.split == "prove"})
+    whole = msgspec.structs.replace(known, header=msgspec.structs.replace(known.header, items={"prove": rows}))
+    assert prove(whole, ["small"], 0.0) == prove(known, ["small"], 0.0)
+    early = msgspec.structs.replace(known, header=msgspec.structs.replace(known.header, items={"prove": rows + 1}))
+    with pytest.raises(ConfigError, match="not at its end"):
+        prove(early, ["small"], 0.0)

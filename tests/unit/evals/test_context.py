@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
-from tierwise.evals.context import by_length, measure, tokens_of
+from tierwise.evals.context import measure
 from tierwise.evals.item import Item
-from tierwise.evals.prompt import Example, Prompt
+from tierwise.evals.prompt import Example, Prompt, parts
+from tierwise.wires.tokens import tokens_upper
 
 DAY = date(2026, 11, 21)
 PROMPT = Prompt(system="S" * 200, user="Answer: {{text}}", example=(Example(user="u" * 50, assistant="a" * 50),))
@@ -22,10 +23,8 @@ def test_each_part_has_its_share_of_what_is_read() -> None:
     assert list(shares) == ["system", "fields", "examples", "instructions"]
     assert sum(shares.values()) == pytest.approx(1)
     assert found.fixed_share == pytest.approx(1 - shares["fields"])
-    assert (found.tokens["p50"], found.tokens["max"]) == (
-        tokens_of(PROMPT, item("x" * 100)),
-        tokens_of(PROMPT, item("x" * 300)),
-    )
+    short, long = (sum(map(tokens_upper, parts(PROMPT, item("x" * n)).values())) for n in (100, 300))
+    assert (found.tokens["p50"], found.tokens["max"]) == (short, long)
 
 
 def test_a_passage_that_stands_twice_in_a_request_is_repeated() -> None:
@@ -52,9 +51,3 @@ def test_a_request_is_stale_where_its_newest_date_is_long_past() -> None:
 def test_fields_that_the_prompt_does_not_ask_for_are_named() -> None:
     assert measure([item("x", secret="y")], PROMPT, DAY).unused_fields == ("secret",)
     assert measure([item("x", n=3)], None, DAY).unused_fields == ()
-
-
-def test_scores_are_told_by_length_shortest_first() -> None:
-    bins = by_length([40, 10, 30, 20], [0.0, 1.0, None, 1.0], bins=2)
-    assert [(one.low, one.high, one.n, one.score) for one in bins] == [(10, 20, 2, 1.0), (30, 40, 1, 0.0)]
-    assert by_length([], []) == ()

@@ -1,5 +1,6 @@
 """What was measured? Evidence is only added to, survives a kill, and reads back as it was written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,32 @@ def test_nothing_is_written_over_and_nothing_else_is_read(tmp_path: Path) -> Non
     path.write_text("")
     with pytest.raises(ConfigError, match="header"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        (0, "repeats", 0),
+        (0, "repeats", 10**12),
+        (0, "items", {"prove": -1}),
+        (0, "began", 1e300),
+        (1, "cost_usd", "NaN"),
+        (1, "cost_usd", "-1"),
+        (1, "cost_usd", "1E+999999"),
+        (1, "started", -1.0),
+        (1, "duration_ms", 1e308),
+        (1, "input_tokens", -1),
+        (2, "seconds", -1.0),
+    ],
+)
+def test_what_nobody_can_have_measured_is_refused_with_its_line(
+    tmp_path: Path, line: int, field: str, value: object
+) -> None:
+    writer = Writer.begin(tmp_path / "evidence.jsonl", HEADER)
+    writer.add(RIGHT, SEEN)
+    writer.close()
+    rows = [json.loads(row) for row in writer.path.read_text().splitlines()]
+    rows[line][field] = value
+    writer.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ConfigError, match=f"line {line + 1}: .*{field}"):
+        read(writer.path)

@@ -7,10 +7,10 @@ from tierwise.core.bundle import Bundle
 from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.evals.answers import Answered
-from tierwise.evals.calibration import calibrated
 from tierwise.evals.evidence import Evidence, Header, Judgement, Observation, Review, Seal, Subject
 from tierwise.evals.item import Item
-from tierwise.evals.judging import Tally, refuse_relatives, request, tally, verdict, winner
+from tierwise.evals.judges import Tally, calibrated, tally, winner
+from tierwise.evals.judging import refuse_relatives, request, verdict
 
 
 def said(text: str | None, outcome: Any = "answered") -> Answered:

@@ -26,6 +26,8 @@ def test_a_run_that_is_not_there_is_told_with_what_would_help(tmp_path: Path) ->
     with pytest.raises(ConfigError, match="`tierwise compare w` does"):
         runs.newest(tmp_path, "w")
     new = begin(tmp_path, "w", 1_800_000_000.0)
+    with pytest.raises(ConfigError, match=r"for 'ww'.*did you mean 'w'"):
+        runs.newest(tmp_path, "ww")
     with pytest.raises(ConfigError, match=f"no run 'x'; there are {new.name}"):
         runs.named(tmp_path, "w", "x")
 
@@ -46,3 +48,9 @@ def test_one_process_at_a_time_adds_to_a_run(tmp_path: Path) -> None:
         pass
     with runs.held(tmp_path / "run"):
         pass
+
+
+def test_a_run_and_the_folders_above_it_are_for_their_owner_alone(tmp_path: Path) -> None:
+    place = runs.folder(tmp_path, "mails") / "20261101-000000-00aa"
+    with runs.held(place):
+        assert [one.stat().st_mode & 0o077 for one in (place, place.parent, place.parent.parent)] == [0, 0, 0]

@@ -2,10 +2,13 @@
 
 import math
 import random
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
+import numpy as np
 import pytest
 
 from tests.unit.evals.world import BASELINE, BEGAN, Rates, evidence, frontier, lines
@@ -13,9 +16,11 @@ from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.evals.card import Card, Gate, Option, from_json, to_json
-from tierwise.evals.evidence import Judgement, Resealed, read
+from tierwise.evals.evidence import Evidence, Judgement, Observation, Resealed, Review, read
+from tierwise.evals.reckon import Reckoned
 from tierwise.evals.seal import Stored, sealed
 from tierwise.evals.verdict import decide
+from tierwise.evals.ways import Way
 
 ORDER = ("stop", "not_enough_evidence", "adjust", "expand")
 
@@ -42,6 +47,27 @@ def test_the_cheapest_answer_may_need_no_language_model(tmp_path: Path) -> None:
     assert (card.verdict, card.choice, card.language_model) == ("expand", "linear", False)
     assert "no language model" in card.headline
     assert card.front == ("linear",), "where nothing costs money the quicker one is the cheaper one"
+
+
+def test_a_saving_that_may_be_none_is_not_told_as_shown(tmp_path: Path) -> None:
+    # Both cost nothing but their errors, and are as often right.
+    ways = {BASELINE: Rates(0.92), "small": Rates(0.93, together=0.0)}
+    card = decide(evidence(tmp_path, ways, items=600, criteria=Criteria(error_cost_usd=Decimal("0.1"), margin=0.05)))
+    assert (card.verdict, card.choice, card.robustness) == ("expand", "small", "fragile")
+    assert card.headline.endswith(f"as it looks cheaper than {BASELINE}")
+    assert "after all?" in card.next[0].what
+
+
+def test_who_answers_the_rest_is_said(tmp_path: Path) -> None:
+    ways = {BASELINE: frontier(), "small": Rates(0.8, sure=0.95)}
+    card = decide(evidence(tmp_path, ways, items=1200, tune=500))
+    assert f"it is sure of, {BASELINE} the rest" in card.headline
+
+
+def test_from_not_enough_to_not_enough_is_no_turn(tmp_path: Path) -> None:
+    card = decide(evidence(tmp_path, {BASELINE: Rates(0.9, missing=0.5), "small": Rates(0.9)}, items=300))
+    assert card.verdict == "not_enough_evidence"
+    assert all(flip.kind != "not_enough_evidence" for flip in card.flips)
 
 
 def test_sure_answers_may_stay_where_the_whole_would_not_do(tmp_path: Path) -> None:
@@ -196,7 +222,7 @@ def test_the_cost_of_an_accepted_task_is_the_formula(tmp_path: Path) -> None:
     accepted = [row for row in rows if row.outcome == "answered" and row.accepted is not False]
     attempts = sum(float(row.cost_usd or 0) for row in rows) / 500
     minutes = sum(one.seconds for one in known.reviews) / 60 / 40
-    wrong = sum(row.score != 1.0 for row in accepted) / len(accepted)
+    wrong = sum(row.score != 1.0 for row in accepted) / 500
     share = len(accepted) / 500
     expected = (attempts + 0.6 / 500 + minutes * 30 / 60 * (1 - share) + 0.5 * wrong) / share
     option = of(decide(known), "small")
@@ -274,6 +300,49 @@ def test_a_look_before_the_end_is_paid_for(tmp_path: Path) -> None:
     assert early.next[0].items == 300
 
 
+def test_a_look_before_the_end_makes_it_harder_to_be_shown_worse_too(tmp_path: Path) -> None:
+    ways = {BASELINE: frontier(), "small": Rates(0.87, together=0.9)}
+    whole = evidence(tmp_path, ways, items=400)
+    once, often = (gate(decide(whole, looked=looked), "small", "quality").measured for looked in (False, True))
+    assert once.low is not None and once.high is not None and often.low is not None and often.high is not None
+    assert often.low < once.low and once.high < often.high, "both bounds hold at every look"
+
+
+def test_whoever_looks_often_seldom_stops_a_candidate_that_lies_on_the_margin(tmp_path: Path) -> None:
+    stopped, runs = 0, 60
+    for seed in range(runs):
+        draw = random.Random(seed)
+        apart = [draw.choices((-1.0, 0.0, 1.0), (0.07, 0.88, 0.05))[0] for _ in range(600)]
+        seen = (reckoned(np.array(apart[:n])).upper(0.05, 600) for n in range(40, 601, 40))
+        stopped += any(upper < -0.02 for upper in seen)
+    assert stopped <= 6, "about 5 % of 60 however often one looks; three times that without paying for it"
+
+
+def reckoned(apart: np.ndarray[Any, np.dtype[np.float64]]) -> Reckoned:
+    """Return a way with these differences to its baseline, each of a cluster of its own."""
+    none = np.zeros_like(apart)
+    way = Way(
+        name="small", seen=cast(Any, None), difference=apart, worst=apart, best=apart, right=none, accepted=none,
+        wrong=none, missing=none, denied=none, share=none, known_cost=True, costs=none, gated=False, latencies=none,
+        at_once=none.astype(np.int64),
+    )  # fmt: skip
+    return Reckoned(way, way, np.arange(len(apart)), 0.95)
+
+
+def test_nothing_is_certified_before_the_end(tmp_path: Path) -> None:
+    ways = {BASELINE: frontier(), "small": Rates(0.8, sure=0.95)}
+    whole, half = (
+        decide(evidence(tmp_path / f"{planned}", ways, items=1200, tune=500, planned=planned))
+        for planned in (1200, 2400)
+    )
+    behind = f"small, then {BASELINE}"
+    assert behind in [one.name for one in whole.options]
+    assert behind not in [one.name for one in half.options], "who may stop when it looks good has proven nothing"
+    gated = {BASELINE: frontier(), "small": Rates(0.99, refused=0.1)}
+    early = decide(evidence(tmp_path / "gated", gated, items=800, planned=1600))
+    assert gate(early, "small", "certificate").state == "open" and early.verdict != "expand"
+
+
 def test_many_candidates_make_each_proof_harder(tmp_path: Path) -> None:
     one = evidence(tmp_path / "1", {BASELINE: frontier(), "a": Rates(0.91, together=0.9)}, items=700)
     many = {BASELINE: frontier(), "a": Rates(0.91, together=0.9)} | {f"x{n}": Rates(0.6) for n in range(6)}
@@ -282,6 +351,52 @@ def test_many_candidates_make_each_proof_harder(tmp_path: Path) -> None:
         (of(card, "a").quality.proven or 0) - (of(card, "a").quality.worst or 0) for card in (alone, family)
     )
     assert lowest < lower * 1.2, "Holm over the family"
+
+
+# people
+
+
+def reviewed(known: Evidence, right: Callable[[Observation], bool], items: int) -> Evidence:
+    """Have people say of both answers to the first items whether they are right."""
+    first = set(dict.fromkeys(row.item for row in known.observations))
+    asked = sorted(first, key=lambda item: int(item[1:]))[:items]
+    said = [
+        Review(item=row.item, cluster=row.cluster, split=row.split, subject=row.subject, right=right(row),
+               seconds=10, who="ann", ts=BEGAN + 9999)
+        for row in known.observations if row.item in asked
+    ]  # fmt: skip
+    return msgspec.structs.replace(known, reviews=tuple(said))
+
+
+def test_people_overrule_a_scorer_that_they_do_not_bear_out(tmp_path: Path) -> None:
+    known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=600)
+    agreed = decide(reviewed(known, lambda row: row.score == 1, 120))
+    assert (agreed.verdict, agreed.choice) == ("expand", "small"), "few words that agree take nothing away"
+    seen = of(agreed, "small").quality.by_people
+    assert seen is not None and seen.n == 120 and seen.low is not None and seen.low < -0.02 < (seen.high or 0)
+    against = decide(
+        reviewed(known, lambda row: row.score == 1 and (row.subject == BASELINE or row.item[-1] > "3"), 120)
+    )
+    found = of(against, "small").quality.by_people
+    assert found is not None and found.high is not None and found.high < -0.02
+    assert gate(against, "small", "quality").state == "open" and "people" in gate(against, "small", "quality").told
+    assert against.verdict == "not_enough_evidence" and any("scorer" in one.what for one in against.next)
+
+
+def test_what_a_judge_says_is_told_with_what_people_make_of_it(tmp_path: Path) -> None:
+    said = tuple(
+        Judgement(
+            item=f"i{n}", cluster=f"p{n}", split="prove", first="small", second=BASELINE, judge="umpire",
+            verdicts=("small", "small") if n % 2 else (BASELINE, BASELINE),
+        )
+        for n in range(200)
+    )  # fmt: skip
+    known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=300, events=said)
+    assert decide(known).judged[0].not_worse.value is None, "nobody has said what the judge is worth"
+    worse = {f"i{n}" for n in range(0, 60, 2)}
+    people = reviewed(known, lambda row: row.subject == BASELINE or row.item not in worse, 60)
+    found = decide(people).judged[0].not_worse
+    assert (found.value, found.n) == (pytest.approx(0.5), 60) and found.low is not None and found.low < 0.5
 
 
 # seals
@@ -306,6 +421,22 @@ def test_a_later_seal_of_the_workflow_shows_on_an_older_card(tmp_path: Path) -> 
 def test_criteria_that_came_after_the_results_make_no_robust_verdict(tmp_path: Path) -> None:
     card = decide(evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=300, sealed_ts=BEGAN + 10**6))
     assert not card.sealed_before_results and card.robustness == "fragile"
+
+
+def test_answers_of_an_unknown_time_make_no_robust_verdict(tmp_path: Path) -> None:
+    known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=300)
+    assert decide(known).robustness == "robust"
+    imported = tuple(msgspec.structs.replace(row, started=0.0) for row in known.observations)
+    card = decide(msgspec.structs.replace(known, observations=imported))
+    assert not card.sealed_before_results and card.robustness == "fragile"
+
+
+def test_a_scorer_that_was_chosen_later_and_earlier_comparisons_show(tmp_path: Path) -> None:
+    known = evidence(tmp_path, {BASELINE: frontier(), "small": Rates(0.92)}, items=300)
+    header = msgspec.structs.replace(known.header, rescored="r0", earlier=3)
+    card = decide(msgspec.structs.replace(known, header=header))
+    assert card.robustness == "fragile"
+    assert any("run r0" in note for note in card.notes) and any("3 comparisons" in note for note in card.notes)
 
 
 def test_criteria_that_do_not_fit_their_seal_are_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.unit.ledger.samples import a_decision, an_id
@@ -94,6 +95,21 @@ def test_judgements_count_against_the_arm_and_the_first_of_a_unit_counts() -> No
     judged = next(one for one in found.compared if one.measure == "judged")
     assert (judged.canary.n, judged.canary.total, judged.stable.n, judged.stable.total) == (40, 40.0, 80, 0.0)
     assert found.state == "harmful" and "judged" in found.why
+
+
+def test_what_is_said_of_a_call_that_does_not_count_counts_not() -> None:
+    arms = Arms(1, Limits())
+    for number in range(1, 60):
+        held = RolloutRecord(release=1, arm="canary", unit=f"{number:016x}", held=True)
+        arms.hear(Remark(decision=an_id(number), score=0.0), call(number, "canary", session=f"s{number}", rollout=held))
+        nobody = call(number + 100, "canary", outcome="refused", attempts=())
+        arms.hear(Remark(decision=nobody.id, score=0.0), nobody)
+    assert all(not one.canary.n for one in arms.conclusion().compared), "refused and held calls are free of charge"
+    drawn = call(200, "canary", session="s")
+    later = msgspec.structs.replace(drawn, id=an_id(201), rollout=msgspec.structs.replace(drawn.rollout, held=True))
+    arms.add(drawn)
+    arms.hear(Remark(decision=later.id, score=0.0), later)
+    assert next(one for one in arms.conclusion().compared if one.measure == "judged").canary.n == 1, "a later turn"
 
 
 def test_a_call_is_bad_where_the_first_model_did_not_give_the_answer() -> None:

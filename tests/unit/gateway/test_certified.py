@@ -128,7 +128,7 @@ VOID: list[tuple[str, Callable[[], Rules]]] = [
         "it holds for 2 models in their order, which the strategy fastest is not",
         lambda: in_force(bank(strategy="fastest")),
     ),
-    ("it was not loaded", lambda: msgspec.structs.replace(in_force(bank()), certified={})),
+    ("it was not read yet", lambda: msgspec.structs.replace(in_force(bank()), certified={})),
 ]
 
 

@@ -11,7 +11,6 @@ from tierwise.core.decision import STOPPED, AttemptRecord, CandidateRecord, Gate
 from tierwise.core.label import Label, Tier
 from tierwise.core.model import Endpoint, Model
 from tierwise.economics.budget import Account, Budget
-from tierwise.gateway.decide import of_policy
 from tierwise.incidents.conditions import CONDITIONS, look, sentence
 from tierwise.incidents.settings import IncidentSettings
 from tierwise.incidents.watch import MAX_SIGHTINGS, MAX_WAITING, Watch
@@ -40,9 +39,7 @@ class World:
 
     def watch(self, **settings: Any) -> Watch:
         numbers = iter(range(1, 1_000_000))
-        return Watch(
-            IncidentSettings(**settings), self, lambda: self, lambda: an_id(next(numbers)), lambda: START, of_policy
-        )
+        return Watch(IncidentSettings(**settings), self, lambda: self, lambda: an_id(next(numbers)), lambda: START)
 
 
 @pytest.fixture

@@ -76,42 +76,53 @@ def test_a_difference_that_a_judge_sees_is_rescaled_with_both_errors() -> None:
     assert alone is not None and rescaled(alone, SENSITIVITY, SPECIFICITY) is None
 
 
-def simulated(rng: np.random.Generator, agreement: float) -> tuple[list[float], list[float], list[float]]:
-    truth = (rng.random(1000) < 0.8).astype(float)
+Drawn = tuple[list[float], list[float | None], list[int]]
+
+
+def simulated(rng: np.random.Generator, agreement: float, per_cluster: int = 1) -> Drawn:
+    """Draw 1,000 items of which people are right about 80 %; they label the first 100."""
+    clusters = np.arange(1000) // per_cluster
+    truth = (rng.random(1000)[clusters * per_cluster] < 0.8).astype(float)
     judged = np.where(rng.random(1000) < agreement, truth, 1 - truth)
-    return judged.tolist(), judged[:100].tolist(), truth[:100].tolist()
+    return judged.tolist(), [*truth[:100].tolist(), *[None] * 900], clusters.tolist()
 
 
+@pytest.mark.parametrize("per_cluster", [1, 4])
 @pytest.mark.parametrize("agreement", [0.5, 0.7, 0.95])
-def test_predictions_cover_and_a_good_judge_makes_them_sharper(agreement: float) -> None:
+def test_predictions_cover_and_a_good_judge_makes_them_sharper(agreement: float, per_cluster: int) -> None:
     rng = np.random.default_rng(2)
     covered, errors = 0, []
     for _ in range(600):
-        found = predicted(*simulated(rng, agreement))
+        found = predicted(*simulated(rng, agreement, per_cluster))
         assert found is not None
         covered += found.low <= 0.8 <= found.high
         errors.append(found.se)
-    plain = (0.8 * 0.2 / 100) ** 0.5
-    assert 0.92 <= covered / 600 <= 0.98
-    assert np.mean(errors) < (0.75 if agreement > 0.9 else 1.01) * plain
+    plain = (0.8 * 0.2 / 100 * per_cluster) ** 0.5
+    most = 0.98 if per_cluster == 1 else 1.0  # few clusters with labels are not believed more than they can show
+    assert 0.91 <= covered / 600 <= most, "what a cluster repeats is no second opinion"
+    assert np.mean(errors) < (0.75 if agreement > 0.9 else 1.02) * plain
 
 
 def test_a_judge_who_errs_to_one_side_is_set_right() -> None:
-    found = predicted([1.0] * 1000, [1.0] * 100, [1.0] * 60 + [0.0] * 40)
+    found = predicted([1.0] * 1000, [1.0] * 60 + [0.0] * 40 + [None] * 900, range(1000))
     assert found is not None and found.value == pytest.approx(0.6)
 
 
 def test_where_everything_is_labelled_the_labels_are_the_answer() -> None:
     human = [1.0, 0.0, 1.0, 1.0]
-    found = predicted([1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0], human)
-    plain = difference(human, range(4))
+    found, plain = predicted([1.0, 1.0, 0.0, 1.0], human, range(4)), difference(human, range(4))
     assert found is not None and plain is not None
     assert (found.value, found.se) == (pytest.approx(0.75), pytest.approx(plain.se))
 
 
-def test_labels_must_be_among_what_was_judged() -> None:
-    assert predicted([1.0, 0.0], [1.0], [1.0]) is None
-    with pytest.raises(ValueError, match="one judgement for each label"):
-        predicted([1.0, 0.0], [1.0], [1.0, 0.0])
-    with pytest.raises(ValueError, match="one judgement for each label"):
-        predicted([1.0], [1.0, 0.0], [1.0, 0.0])
+def test_few_labels_that_all_agree_do_not_make_it_certain() -> None:
+    found = predicted([0.0] * 1000, [*[0.0] * 20, *[None] * 980], range(1000))
+    assert found is not None and found.se == 0
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 20)), "so much may hide where twenty agree"
+
+
+def test_two_clusters_with_labels_are_the_least_and_rows_must_fit_each_other() -> None:
+    assert predicted([1.0, 0.0], [1.0, None], range(2)) is None
+    assert predicted([1.0, 0.0, 1.0], [1.0, 0.0, None], "aab") is None
+    with pytest.raises(ValueError, match="one judgement"):
+        predicted([1.0, 0.0], [1.0], range(2))

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
-from tierwise.statistics.paired import bounded, difference, gap, holm, mcnemar, variances
+from tierwise.statistics.paired import bounded, difference, gap, holm, mcnemar
 
 scores = st.one_of(st.none(), st.floats(0, 1))
 rows = st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 12)), min_size=1, max_size=60)
@@ -101,22 +101,6 @@ def test_a_missing_answer_is_not_a_wrong_one() -> None:
     found = bounded([0.0, None, None, 0.0], range(4))
     assert found is not None and (found.worst.mean, found.best.mean, found.missing) == (-0.5, 0.5, 2)
     assert gap(None, 1.0) == (-1.0, 0.0) and gap(0.0, None) == (-1.0, 0.0) and gap(None, None) == (-1.0, 1.0)
-
-
-def test_repeats_make_only_the_error_within_items_smaller() -> None:
-    rng = np.random.default_rng(1)
-    items = rng.normal(0, 0.3, 4000)
-    between, within = variances([rng.normal(item, 0.5, 4).tolist() for item in items])
-    assert between == pytest.approx(0.09, abs=0.01)
-    assert within == pytest.approx(0.25, abs=0.01)
-    means = [rng.normal(item, 0.5, 4).mean() for item in items]
-    found = difference(means, range(4000), scale=10)
-    assert found is not None and found.se == pytest.approx(math.sqrt((between + within / 4) / 4000), rel=0.03)
-
-
-def test_variances_of_items_asked_once_are_unknown() -> None:
-    with pytest.raises(ValueError, match="asked twice"):
-        variances([[1.0], [0.0], [1.0]])
 
 
 @given(st.integers(0, 400), st.integers(0, 400))

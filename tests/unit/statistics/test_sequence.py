@@ -10,7 +10,7 @@ from scipy.stats import beta, norm
 
 from tierwise.statistics.paired import difference
 from tierwise.statistics.plan import sequential_items
-from tierwise.statistics.sequence import SLOPE, Mean, Wall, apart, crossed, looks, path, proven
+from tierwise.statistics.sequence import SLOPE, Mean, Wall, crossed, looks, path, proven
 
 
 def known(right: int, n: int) -> Mean:
@@ -66,13 +66,6 @@ def test_values_between_are_bounded_with_more_caution_and_never_with_less() -> N
 def test_nothing_seen_is_nothing_known() -> None:
     assert Mean().interval() == (0.0, 1.0)
     assert path([], []) == []
-    assert apart(Mean(), Mean()) == (-1.0, 1.0)
-
-
-def test_two_means_are_apart_when_their_intervals_are() -> None:
-    low, high = apart(known(900, 1000), known(700, 1000))
-    assert 0.1 < low < 0.2 < high < 0.3
-    assert apart(known(700, 1000), known(900, 1000)) == pytest.approx((-high, -low))
 
 
 @given(

@@ -43,3 +43,10 @@ def test_json_is_found_in_prose(said: str, found: str) -> None:
 @given(st.recursive(st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=5))
 def test_json_alone_stays_as_it_is(value: object) -> None:
     assert bare_json(json.dumps(value)) == json.dumps(value)
+
+
+def test_an_answer_that_opens_a_fence_and_goes_on_with_blanks_takes_no_time() -> None:
+    # To look for the end of the blanks at each of them took half an hour; the test itself would never end.
+    endless = "```json\n" + " " * 1_000_000
+    assert bare_json(endless) == endless
+    assert bare_json(f"```json\n{' ' * 1_000_000}7\t ```") == "7"

@@ -5,11 +5,12 @@ A log is of one model; a sample is an item, an epoch a repeat. The first scorer 
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tierwise.cli.imports.results import Gathered, Result, amount, decoded, positive, share, table, whole
+from tierwise.cli.imports.results import MOST_REPEATS, Gathered, Result, amount, decoded, positive, share, table, whole
 from tierwise.core.errors import ConfigError
 from tierwise.evals.data.rows import MAX_BYTES
 from tierwise.evals.evidence import OutcomeClass
@@ -55,7 +56,7 @@ def _unpacked(path: Path, data: bytes) -> tuple[dict[str, Any], list[dict[str, A
             header = {} if first is None else table(decoded(path, archive.read(first)))
             samples = [name for name in names if name.startswith("samples/") and name.endswith(".json")]
             return header, [table(decoded(path, archive.read(name))) for name in samples]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, zlib.error) as error:
         raise ConfigError(
             f"{path} cannot be unpacked ({error}): `inspect log convert --to json` writes it as JSON", file=str(path)
         ) from error
@@ -79,7 +80,7 @@ def _sample(sample: dict[str, Any], model: str, found: Gathered) -> None:
         Result(
             item=found.item(fields, only, ident=str(sample.get("id", ""))),
             subject=model,
-            repeat=epoch - 1 if isinstance(epoch, int) and epoch > 0 else 0,
+            repeat=epoch - 1 if isinstance(epoch, int) and 0 < epoch <= MOST_REPEATS else 0,
             outcome=outcome,
             score=values.get(found.metric),
             scores=values,

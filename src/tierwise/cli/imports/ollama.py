@@ -14,6 +14,7 @@ from tierwise.cli.imports.place import provider
 from tierwise.cli.imports.source import MAX_BYTES, Source, read, shown
 from tierwise.cli.imports.table import Table
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import install
 
 _WORDS = ("FROM", "PARAMETER", "SYSTEM", "TEMPLATE", "ADAPTER", "LICENSE", "MESSAGE", "REQUIRES", "CAPABILITY")
 _ABILITIES = {"tools": "tools", "vision": "images", "thinking": "thinking", "embedding": "embeddings"}
@@ -106,7 +107,7 @@ def _file(found: Draft, path: str, context_tokens: int | None, *, several: bool)
     fields: dict[str, object] = {"name": endpoint, "kind": "embedded", "file": path}
     if context_tokens is not None:
         fields["context_tokens"] = context_tokens
-    notes = ["needs pip install 'tierwise[embedded]'; a relative path is relative to this configuration"]
+    notes = [f"needs {install('embedded')}; a relative path is relative to this configuration"]
     found.endpoints[endpoint] = Row(fields=fields, notes=notes)
     found.model(name, endpoint, name, {"context_tokens": context_tokens})
 

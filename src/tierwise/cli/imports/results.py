@@ -6,7 +6,6 @@ outcome class of its own; none is counted as zero, and none disappears.
 
 import hashlib
 import importlib
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,9 @@ from tierwise.evals.seal import sealed
 from tierwise.gateway.workflow import Workflow
 
 TOOLS = {"promptfoo": "promptfoo", "inspect": "Inspect", "lm_eval": "lm-evaluation-harness"}
+
+MOST_COUNTED, MOST_MEASURED, MOST_REPEATS = 10**12, 1e9, 10**6
+"""What a tool tells that is more was not measured; evidence would not hold it."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,19 +99,19 @@ class Gathered:
 
 def share(value: Any) -> float | None:
     """Return a score between 0 and 1, None for what is none."""
-    if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
+    if isinstance(value, bool | int | float) and 0 <= value <= 1:  # NaN is neither
         return float(value)
     return None
 
 
 def whole(value: Any) -> int | None:
     """Return a count, None for what is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_COUNTED else None
 
 
 def positive(value: Any) -> float | None:
     """Return a measured amount, None for what is none."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_MEASURED
     return float(value) if known else None
 
 
@@ -132,8 +134,10 @@ def decoded(path: Path, data: bytes) -> Any:
         import json
 
         try:
-            return json.loads(data, parse_constant=lambda _word: None)
-        except (ValueError, RecursionError) as error:
+            found = json.loads(data, parse_constant=lambda _word: None)
+            msgspec.json.encode(found)  # half a character is read, and is none
+            return found
+        except (ValueError, OverflowError, RecursionError) as error:
             raise ConfigError(f"{path} is not JSON: {error}", file=str(path)) from error
 
 

@@ -7,7 +7,7 @@ Invariant: the answer depends on the texts alone; the work grows with their leng
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 
 SIMILAR = 0.8
 RUN_BYTES = 5
@@ -58,7 +58,7 @@ def numpy() -> Any:
     try:
         import numpy
     except ImportError as error:
-        raise ConfigError("data sets need the extra `evals`: pip install 'tierwise[evals]'") from error
+        raise without(error, "evals", "data sets") from error
     return numpy
 
 

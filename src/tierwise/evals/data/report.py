@@ -13,7 +13,7 @@ import msgspec
 from tierwise.core.call import Part
 from tierwise.core.label import Label
 from tierwise.evals.data.clusters import by_text, key, told
-from tierwise.evals.data.read import Dataset
+from tierwise.evals.data.read import REFERENCES, Dataset
 from tierwise.evals.item import Item, Split
 from tierwise.policy.detect import Detectors, Finding
 from tierwise.policy.label import label_call
@@ -229,10 +229,18 @@ def _problems(found: Findings, items: Sequence[Item]) -> list[Problem]:
     missing = found.missing_references
     if missing == found.rows:
         problems.append(
-            _warning("no item has a reference", "only a judge, a person or a scorer without references helps")
+            _warning(
+                "no item has a reference",
+                f"call the column that holds it {REFERENCES[0]!r} (there are {_columns(items)}); "
+                "without one only a scorer that needs none helps",
+            )
         )
     elif missing:
-        problems.append(_warning(f"{missing} of {found.rows} items have no reference", "they are asked and not scored"))
+        problems.append(
+            _warning(
+                f"{missing} of {found.rows} items have no reference", "they are asked only where the scorer needs none"
+            )
+        )
     words = sum(isinstance(one.reference, str) and one.reference.strip().lower() in _MISSING_WORDS for one in items)
     if words:
         problems.append(_warning(f"{words} references read like a missing value", "leave the cell empty if they are"))
@@ -249,6 +257,11 @@ def _problems(found: Findings, items: Sequence[Item]) -> list[Problem]:
         told = f"{found.moved} items were moved out of the split that the file names"
         problems.append(_warning(told, "their cluster also stands in a split that claims less"))
     return problems
+
+
+def _columns(items: Sequence[Item]) -> str:
+    names = list(dict.fromkeys(name for item in items for name in item.fields))
+    return ", ".join(names[:MAX_SHOWN]) + (", …" if len(names) > MAX_SHOWN else "")
 
 
 def _error(what: str, mend: str) -> Problem:

@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 
 MAX_BYTES = 512 * 1024 * 1024
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -76,7 +77,7 @@ def _text(path: Path) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise wrong(path, f"not UTF-8 text (byte {error.start}); save it as UTF-8", line) from error
+        raise wrong(path, f"not UTF-8 text (byte {error.start}); save it as UTF-8 (Excel: CSV UTF-8)", line) from error
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
@@ -106,7 +107,9 @@ def _decoded(path: Path, data: bytes, place: int | None) -> Any:
         try:
             data.decode()
         except UnicodeDecodeError as bad:
-            raise wrong(path, f"not UTF-8 text (byte {bad.start} of it); save it as UTF-8", place) from error
+            raise wrong(
+                path, f"not UTF-8 text (byte {bad.start} of it); save it as UTF-8 (Excel: CSV UTF-8)", place
+            ) from error
         if any(word in data for word in (b"NaN", b"Infinity")):
             raise wrong(
                 path, "NaN and Infinity are no JSON numbers; write null where a value is missing", place
@@ -159,7 +162,7 @@ def _parquet(path: Path) -> Iterator[Row]:
     try:
         import duckdb
     except ImportError as error:
-        raise ConfigError("Parquet needs the extra `duckdb`: pip install 'tierwise[duckdb]'", file=str(path)) from error
+        raise without(error, "duckdb", "Parquet", file=str(path)) from error
     if content_length > MAX_BYTES:
         raise wrong(path, f"larger than {MAX_BYTES // 1024**2} MiB; take a sample, or split it")
     db = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})

@@ -21,13 +21,15 @@ from tierwise.evals.amounts import (
     share_estimate,
     usd,
 )
-from tierwise.evals.card import Card, Option
+from tierwise.evals.card import Card, Judged, Option
 from tierwise.evals.evidence import Evidence
 from tierwise.evals.report import plots
 from tierwise.evals.report.series import Plotted, Series, plotted
 
 WORDS = {"expand": "Expand", "adjust": "Adjust", "stop": "Stop", "not_enough_evidence": "Not enough evidence"}
 MARKS = {"passed": "✓", "failed": "✗", "open": "?", "unset": "·"}
+Shown = tuple[str, str, str, str, str]
+"""The title, the explanation, the plot, its key and its table."""
 SPOKEN = {"passed": "passed", "failed": "failed", "open": "open", "unset": "not asked"}
 
 
@@ -174,8 +176,15 @@ def _figures(card: Card, seen: Plotted) -> Iterator[str]:
     yield "</div>"
 
 
-def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]]:
-    """Return the title, the explanation, the plot, its key and its table, for each question."""
+def _every(card: Card, seen: Plotted) -> Iterator[Shown]:
+    """Return what is shown for each question, in their order."""
+    yield from _money_and_time(card, seen)
+    yield from _as_items_came(card, seen)
+    yield from _confidence(card, seen)
+    yield from _answers(seen)
+
+
+def _money_and_time(card: Card, seen: Plotted) -> Iterator[Shown]:
     options = (*card.options, card.baseline)
     yield (
         "Quality against cost",
@@ -216,6 +225,9 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
             ((one.name, _interval_ms(one, "p50"), _interval_ms(one, "p95")) for one in options),
         ),
     )
+
+
+def _as_items_came(card: Card, seen: Plotted) -> Iterator[Shown]:
     for series in seen.paths:
         yield (
             f"As items came in: {series.name}",
@@ -224,6 +236,9 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
             "",
             _path_table(series),
         )
+
+
+def _confidence(card: Card, seen: Plotted) -> Iterator[Shown]:
     yield (
         "What confidence is worth",
         "Groups of equally many answers. On the diagonal confidence means what it says.",
@@ -248,6 +263,9 @@ def _every(card: Card, seen: Plotted) -> Iterator[tuple[str, str, str, str, str]
             ),
         ),
     )
+
+
+def _answers(seen: Plotted) -> Iterator[Shown]:
     columns, rows = seen.agreement
     yield (
         "Who agrees with whom",
@@ -327,13 +345,21 @@ def _foot(card: Card) -> str:
     judged = "".join(
         f"<p>Judge {escape(one.judge)} on {escape(one.first)} and {escape(one.second)}: {one.first_wins:,} to "
         f"{one.second_wins:,}, {one.ties:,} ties, {one.inconsistent:,} that changed with the order, "
-        f"{one.unread:,} unread.</p>"
+        f"{one.unread:,} unread{_corrected(one)}.</p>"
         for one in card.judged
     )
     return (
         f"</main><footer>{judged}<p>Evidence <code>{escape(card.evidence)}</code><br>"
         f"Data <code>{escape(card.dataset)}</code><br>Criteria <code>{escape(card.seal.digest)}</code><br>"
         f"Scorer {escape(card.scorer)}, {escape(card.metric)}</p>"
-        "<p>Costs are (all attempts + judge + review minutes × rate × share reviewed + error cost × share wrong among "
-        "accepted) ÷ share accepted. Records are decisions: <code>tierwise show ID</code>.</p></footer>"
+        "<p>Costs are (all attempts + judge + review minutes × rate × share reviewed + error cost × share accepted "
+        "and wrong) ÷ share accepted. Records are decisions: <code>tierwise show ID</code>.</p></footer>"
     )
+
+
+def _corrected(one: Judged) -> str:
+    seen = one.not_worse
+    if seen.value is None or seen.low is None or seen.high is None:
+        return "; not corrected by people"
+    span = f"{share(seen.value)} ({share(seen.low)} to {share(seen.high)})"
+    return f"; not worse on {span}, corrected by what people said of {seen.n:,} items"

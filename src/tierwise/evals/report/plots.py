@@ -78,15 +78,14 @@ def quality_cost(card: Card, names: Sequence[str]) -> str:
         inside += [rule(frame.left, y, frame.right, y, "limit"), text(frame.right, y + 12, "margin", "note", "end")]
     front = _frontier(known)
     inside.append(line([(frame.x(cost), frame.y(score)) for cost, score in front], "front"))
-    spots = []
+    spots = [(frame.x(one.cost_usd.value or 0.0), frame.y(one.quality.score.value or 0.0), one.name) for one in known]
+    inside += _labels(frame, spots)
     for one in known:
         x, y = frame.x(one.cost_usd.value or 0.0), frame.y(one.quality.score.value or 0.0)
         colour = f"whisker s{colours[one.name] % 8}"
         inside.append(rule(frame.x(one.cost_usd.low or 0.0), y, frame.x(one.cost_usd.high or 0.0), y, colour))
         inside.append(rule(x, frame.y(one.quality.score.low or 0.0), x, frame.y(one.quality.score.high or 0.0), colour))
         inside.append(mark(x, y, colours[one.name], _spot(one), 5.5 if one.name == card.choice else 4.5))
-        spots.append((x, y, one.name))
-    inside += _labels(frame, spots)
     told = "; ".join(_spot(one) for one in known)
     return picture("qc", "Quality against cost", told, frame.height, inside)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tierwise.core.errors import ConfigError
+from tierwise.core.extras import without
 from tierwise.evals.item import Item
 from tierwise.evals.scorers.score import Score, Scorer, Simple
 from tierwise.evals.scorers.text import best, f1
@@ -76,7 +77,7 @@ def chrf(spec: str, rest: str, _base: Path) -> Scorer:
     try:
         from sacrebleu.metrics.chrf import CHRF
     except ImportError as error:
-        raise ConfigError("chrf needs the extra `scorers`: pip install 'tierwise[scorers]'", key="scorer") from error
+        raise without(error, "scorers", "chrf", key="scorer") from error
     metric = CHRF()
 
     def function(text: str, reference: Any, _item: Item) -> Score:

@@ -3,7 +3,6 @@
 Invariant: no score is None, never 0; a number that is none (NaN) is no score.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -36,7 +35,7 @@ def failed(why: str) -> Score:
 
 def valued(value: object, details: dict[str, float | None] | None = None) -> Score:
     """Return the score of a number between 0 and 1, or of a truth; `failed` for anything else, NaN too."""
-    if not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:  # NaN is neither
         return failed(f"{str(value)[:40]!r} is no score: a number from 0 to 1 is")
     return Score(value=float(value), details=details or {})
 

@@ -34,6 +34,7 @@ def log(folder: Path, *samples: dict[str, Any]) -> Gathered:
         (float("nan"), "scorer_failed", None),
         (float("inf"), "scorer_failed", None),
         (7, "scorer_failed", None),
+        (10**400, "scorer_failed", None),
         ("maybe", "scorer_failed", None),
         ({"a": 1}, "scorer_failed", None),
     ],
@@ -94,3 +95,22 @@ def test_cached_answers_have_no_latency_and_repeats_are_counted(tmp_path: Path) 
     path.write_text(json.dumps({"results": [row, row | {"response": {"output": "y"}}]}))
     first, second = gathered([path]).results
     assert (first.repeat, first.duration_ms, second.repeat, second.duration_ms) == (0, None, 1, 3)
+
+
+def test_an_archive_that_is_damaged_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "log.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("samples/1.json", json.dumps(sample(1, "C")))
+    data = bytearray(path.read_bytes())
+    begins = data.find(b"samples/1.json") + len("samples/1.json")
+    data[begins : begins + 20] = bytes(255 - byte for byte in data[begins : begins + 20])
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match="cannot be unpacked"):
+        gathered([path])
+
+
+def test_numbers_beyond_all_measure_are_not_taken_for_measured(tmp_path: Path) -> None:
+    usage = {"input_tokens": 10**400, "output_tokens": 10**13, "total_cost": 10**400}
+    result = log(tmp_path, sample(1, "C", total_time=10**400, epoch=10**400, model_usage={"m": usage})).results[0]
+    assert (result.duration_ms, result.input_tokens, result.output_tokens, result.cost_usd) == (None,) * 4
+    assert result.repeat == 0

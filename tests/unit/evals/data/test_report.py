@@ -81,6 +81,12 @@ def test_what_is_wrong_is_said_in_its_severity(items: list[Item], words: str) ->
     assert words in told(found(*items))
 
 
+def test_who_named_the_column_otherwise_learns_what_it_is_to_be_called() -> None:
+    rows = [item(n, reference=None) for n in range(40)]
+    mends = [one.mend for one in found(*rows).problems if one.what == "no item has a reference"]
+    assert mends and "'reference'" in mends[0] and "there are text" in mends[0]
+
+
 def test_personal_data_are_counted_by_kind_and_never_quoted() -> None:
     rows = [item(n, reference="ab"[n % 2]) for n in range(40)]
     rows.append(item(99, said="pay with 4539 1488 0343 6467 now"))

@@ -4,7 +4,7 @@ from tests.unit.evals.scorers.scoring import item
 from tierwise.evals.scorers.score import Score, Simple, valued
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1, "1", None, [1]])
+@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), -0.1, 1.1, "1", None, [1]])
 def test_what_is_no_number_from_0_to_1_is_no_score(value: object) -> None:
     found = valued(value)
     assert (found.value, found.problem) == (None, "scorer_failed")

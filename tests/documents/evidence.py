@@ -1,0 +1,196 @@
+"""docs/reference/evidence.md, written from the figures beside it, which `scripts/bench evidence` measures.
+
+`python -m tests.documents.evidence` writes the page anew. A proof that was not run is told as not run.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
+PAGE, FIGURES = FOLDER / "evidence.md", FOLDER / "evidence.json"
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of words; one after the first that names a figure is told as that figure, and a share in percent."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim, how it is shown, and the figures that are told of it."""
+
+    claim: str
+    how: str
+    command: str
+    tables: tuple[Table, ...]
+
+
+def _certificates(manner: str) -> Table:
+    named = {"wrong_given_accepted": "wrong, of the accepted", "wrong_and_accepted": "wrong and accepted, of all"}
+    columns = ("held_least", "issued", "models_issued", "accepted", "naive")
+    return Table(
+        head=(
+            manner,
+            "risk",
+            "held, at the least",
+            "issued",
+            "for so many models",
+            "answers accepted",
+            "`naive` breaks",
+        ),
+        rows=tuple(
+            (words, f"{100 * float(risk):.0f} %", *(f"{manner}_{guarantee}_{risk}_{column}" for column in columns))
+            for guarantee, words in named.items()
+            for risk in ("0.01", "0.02", "0.05", "0.1")
+        ),
+    )
+
+
+PROOFS: dict[str, Proof] = {
+    "evaluation": Proof(
+        claim="A candidate that is worse by the margin is promoted in at most 5 of 100 comparisons, whoever looks how often.",
+        how="Simulated comparisons of two subjects, each with its own margin (3 to 6 points), base rate, clusters of items, "
+        "missing answers and a judge that errs and was checked on 200 right and 200 wrong answers; read after every single answer by "
+        "what reads real ones. Once the candidate is worse by just the margin, once it is as good as the baseline. The "
+        "unpaired test of fixed size is reckoned for the same power, margin, judge, clusters and missing answers; its "
+        "items are those of one arm.",
+        command="scripts/bench evaluation --json",
+        tables=(
+            Table(
+                head=("", "measured", "goal"),
+                rows=(
+                    ("comparisons", "comparisons", ""),
+                    ("looks", "looks", ""),
+                    ("promoted though worse by the margin", "false_promotions", "≤ 5 %"),
+                    ("its upper bound, with 99 % confidence", "false_promotions_bound", "≤ 5.5 %"),
+                    ("intervals at the end that cover the truth", "covered_at_end", "94 to 96 %"),
+                    ("comparisons whose intervals cover it at every look", "covered_always", "94 to 96 %"),
+                    ("equal candidates that were promoted (the power)", "power", ""),
+                    ("items until then, or to the end, on average", "items", ""),
+                    ("items of the unpaired test of that power", "items_unpaired", ""),
+                    ("share", "items_share", "≤ 60 %"),
+                    ("where the answers go together least (a third)", "items_share_least_alike", ""),
+                    ("where they do most (a third)", "items_share_most_alike", ""),
+                    *((f"margin {points} points", f"items_share_0.0{points}", "") for points in (3, 4, 5, 6)),
+                    ("correlation of the two subjects' answers", "correlation", ""),
+                    ("promoted though worse, if silent where wrong: missing answers left out", "silent_left_out", ""),
+                    ("the same, missing answers at their worst", "silent_at_worst", "≤ 5 %"),
+                ),
+            ),
+            Table(
+                head=("what naive ways do", "measured", "known"),
+                rows=(
+                    ("5 % test of equals, 1,000 items, read every 50", "peeked_every_50", "27 %"),
+                    ("every 100", "peeked_every_100", "21 %"),
+                    ("every 250", "peeked_every_250", "14 %"),
+                    ("at the end only", "peeked_never", "5 %"),
+                    ("asymptotic confidence sequence (arXiv 2103.06476), read at every item from 30 on", "mixture", "1.9 %"),
+                    ("the sequence used here, read at every item, planned for 1,000", "sequence", "≤ 5 %"),
+                    ("95 % interval of Wald covers, of 20 at a rate of 0.90", "wald_20_0.9", "88 %"),
+                    ("of 20 at 0.95", "wald_20_0.95", "64 %"),
+                    ("of 20 at 0.98", "wald_20_0.98", "33 %"),
+                    ("of 100 at 0.95", "wald_100_0.95", "88 %"),
+                    ("of 100 at 0.98", "wald_100_0.98", "87 %"),
+                    ("Wilson's, of 20 at 0.90", "wilson_20_0.9", "96 %"),
+                    ("of 20 at 0.95", "wilson_20_0.95", "93 %"),
+                    ("of 20 at 0.98", "wilson_20_0.98", "94 %"),
+                ),
+            ),
+        ),
+    ),
+    "certificates": Proof(
+        claim="At least 95 of 100 certificates keep what they promise.",
+        how="On outcomes that others recorded (RouterBench, RouteLLM, RouterDC, Berkeley function calling, mixtures of "
+        "thoughts), for the best model of each table and the one in the middle. Questions are split anew for each "
+        "certificate (`resplits`), or drawn from a table that is taken for all there is (`draws`, of the best models); "
+        "the module's head says more. The promise is of the whole procedure: one that ends without a certificate breaks "
+        "none, and where few are issued, more of those may be wrong; so the share of those that were issued is told. Resplits leave too few questions for a proof of 1 % of the accepted. `naive` takes the "
+        "loosest threshold that looks good enough on the same questions.",
+        command="scripts/bench certificates --json",
+        tables=(_certificates("resplits"), _certificates("draws")),
+    ),
+}  # fmt: skip
+
+HEAD = """\
+# Evidence
+
+Written by `scripts/bench evidence` from what it measured (`evidence.json`, beside this page). Every claim has a command
+that shows it again, with the same seed and the same figures; a goal that is missed ends that command with an error. Small
+sizes of all of it run with the tests.
+
+"""
+PLANS = """\
+## How many items a claim takes
+
+The plans are exact formulas, and the tests hold them to these numbers. With 95 % confidence and a power of 80 %, to show
+that an equal candidate is at most a margin worse:
+
+| margin | 1 point | 2 | 3 | 5 |
+|---|---:|---:|---:|---:|
+| pairs, where the two differ on 10 % of the items | 6,183 | 1,546 | 687 | 248 |
+| on 20 % | 12,366 | 3,092 | 1,374 | 495 |
+| unpaired, each arm, both right on 80 % | 19,785 | 4,947 | 2,199 | 792 |
+
+Accepted answers that certify, with 95 % confidence, that at most so many are wrong:
+
+| | 1 % | 2 % | 5 % | 10 % |
+|---|---:|---:|---:|---:|
+| none was wrong | 299 | 149 | 59 | 29 |
+| one was | 473 | 236 | 93 | 46 |
+| three were | 773 | 386 | 153 | 76 |
+
+## What is not shown
+
+- **Your data.** The comparisons are simulated. Order matters: items must be asked in an order that has nothing to do with
+  them, and what is in no cluster must be independent.
+- **Bounds of differences are asymptotic.** They rest on the normal distribution, with allowances for few clusters and for
+  rare losses; the tests try the worst cases known. Shares and certificates are exact.
+- **A changed world.** A certificate speaks of messages like those it was proven on.
+"""
+
+
+def page(figures: Mapping[str, Any]) -> str:
+    """Write the page."""
+    measured = f"Measured {figures['date']} with {figures['versions']}.\n\n"
+    return HEAD + measured + "".join(_part(name, figures["runs"].get(name)) for name in PROOFS) + PLANS
+
+
+def _part(name: str, run: Mapping[str, Any] | None) -> str:
+    proof = PROOFS[name]
+    lines = f"## {proof.claim}\n\n{proof.how}\n\n"
+    if run is None:
+        return lines + "Not run for this page.\n\n"
+    verdict = "held" if run["held"] else "**MISSED** " + ", ".join(run["measured"].get("missed", ()))
+    lines += f"`{run['command']}`: {verdict}. Seed {run['measured'].get('seed', 'none')}.\n\n"
+    return lines + "".join(_table(table, run["measured"]) for table in proof.tables)
+
+
+def _table(table: Table, measured: Mapping[str, Any]) -> str:
+    told = [[first, *(_cell(word, measured) for word in rest)] for first, *rest in table.rows]
+    rule = "|---|" + "---:|" * (len(table.head) - 1)
+    return "\n".join(["| " + " | ".join(row) + " |" for row in (table.head,)] + [rule] + [
+        "| " + " | ".join(row) + " |" for row in told
+    ]) + "\n\n"  # fmt: skip
+
+
+def _cell(word: str, measured: Mapping[str, Any]) -> str:
+    value = measured.get(word, word) if word else ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value > 1 else f"{value:.2f}" if "correlation" in word else f"{100 * value:.1f} %"
+    return str(value)
+
+
+def stored() -> dict[str, Any]:
+    """Return the figures that lie beside the page."""
+    found: dict[str, Any] = msgspec.json.decode(FIGURES.read_bytes())
+    return found
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(stored()), encoding="utf-8")
