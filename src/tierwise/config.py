@@ -8,6 +8,7 @@ import enum
 import functools
 import os
 import sys
+import time
 import tomllib
 import types
 import typing
@@ -19,6 +20,7 @@ import msgspec
 
 from tierwise.audit.settings import AuditSettings
 from tierwise.core.errors import ConfigError
+from tierwise.core.prices import PriceRow, Prices, day_of
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Budget
 from tierwise.economics.limits import Limit
@@ -51,6 +53,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings = ServerSettings()
     endpoint: tuple[EndpointRow, ...] = ()
     model: tuple[ModelRow, ...] = ()
+    price: tuple[PriceRow, ...] = ()
     labels: LabelSettings = LabelSettings()
     rule: tuple[Rule, ...] = ()
     workflow: tuple[Workflow, ...] = ()
@@ -111,6 +114,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Resolve a reference such as `env:NAME`; None where the variable is unset or empty."""
         text = self.environ.get(reference.removeprefix("env:"), "").strip()
         return Secret(text) if text else None
+
+    @property
+    def prices(self) -> Prices:
+        """Return the rows of prices, and that those of today are meant."""
+        return Prices(rows=self.document.price, day=day_of(time.time()))
 
     @property
     def own_key(self) -> str | None:

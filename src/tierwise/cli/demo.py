@@ -107,17 +107,17 @@ def _dataset(data: Path | None, limit: int | None) -> Dataset:
 def _agree(settings: config.Settings, dataset: Dataset, model: str, *, yes: bool) -> None:
     """Estimate what an outside model could cost, and ask. Raises ConfigError where no key is set or nobody agrees."""
     known = priced(model)
-    if known is None or known.price is None:
+    if known is None:
         raise ConfigError(f"no price is known for {model!r}", key="--frontier-model")
     variable = kinds()[known.kinds[0]].key_env
     if settings.secret(f"env:{variable}") is None:
         raise ConfigError(f"--frontier needs a key: set {variable}, or leave the option out", key="--frontier")
     schema = tokens_upper(" ".join(demonstration().labels))
     tokens = sum(tokens_upper(row.text) + schema for row in dataset.rows)
-    most = expected_cost_usd(known.price, tokens, INTENT_TOKENS * len(dataset.rows))
+    most = expected_cost_usd(known, tokens, INTENT_TOKENS * len(dataset.rows))
     print(
         f"Up to {len(dataset.rows):,} messages may go to {model}: at most about ${most:.2f}"
-        f" (price of {known.price.as_of}); usually a fifth of that.",
+        f" (price of {known.as_of}); usually a fifth of that.",
         file=sys.stderr,
     )
     if yes:

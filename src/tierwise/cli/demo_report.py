@@ -49,17 +49,17 @@ def measured(ran: Ran) -> Worth:
 def money(ran: Ran) -> Money | None:
     """Price the messages' tokens at the named frontier model; None where its price is not known."""
     known = priced(ran.frontier)
-    if known is None or known.price is None:
+    if known is None:
         return None
     costs = []
     for message in ran.messages:
         usage = message.decision.attempts[-1].usage
-        costs.append(cost_usd(known.price, usage) if usage else Decimal(0))
+        costs.append(cost_usd(known, usage) if usage else Decimal(0))
     left = [c for c, m in zip(costs, ran.messages, strict=True) if m.kept_by in ("left", "frontier")]
     n = len(costs)
     return Money(
         model=ran.frontier,
-        price=known.price,
+        price=known,
         all_usd=sum(costs, Decimal(0)) / n * THOUSAND,
         left_usd=sum(left, Decimal(0)) / n * THOUSAND,
     )

@@ -1,9 +1,10 @@
-"""The command `tierwise import`: another gateway's configuration as a tierwise.toml."""
+"""The command `tierwise import`: another gateway's configuration as a tierwise.toml, or a public list of prices."""
 
 import importlib
 import os
 import sys
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,20 +12,27 @@ import msgspec
 import typer
 
 from tierwise import bootstrap, config
+from tierwise.cli.imports import pricing
 from tierwise.cli.imports.draft import Draft
 from tierwise.cli.imports.place import gateways
 from tierwise.cli.imports.source import MAX_BYTES
 from tierwise.cli.imports.written import written
-from tierwise.cli.options import Json, print_json, say
+from tierwise.cli.options import ConfigFile, Json, print_json, say
 from tierwise.core.errors import ConfigError
 from tierwise.registry.load import nearest
 
+PRICES = "prices"
+
 
 def import_(
-    gateway: Annotated[str, typer.Argument(help="Whose file it is: litellm, portkey, tensorzero or ollama.")],
+    gateway: Annotated[str, typer.Argument(help="Whose file: litellm, portkey, tensorzero, ollama; or prices.")],
     file: Annotated[Path, typer.Argument(help="The file; - reads it from standard input.")],
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it, instead of standard output.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    model: Annotated[
+        list[str] | None, typer.Option(help="With prices: of this model, by the name under which it is served.")
+    ] = None,
+    config_file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Turn another gateway's configuration into a tierwise.toml, with comments on what has no counterpart.
@@ -33,15 +41,23 @@ def import_(
     Modelfile or list of models of Ollama. Keys are never copied: a key that
     stands in the file becomes the name of a variable to set.
 
+    `prices` reads the price list of LiteLLM, genai-prices or models.dev (JSON) and writes a
+    [[price]] row for each --model, or for each model of the configuration.
+
     Examples:
       tierwise import litellm config.yaml --out tierwise.toml
       tierwise import ollama Modelfile
+      tierwise import prices model_prices_and_context_window.json --model gpt-6.1-sol
     """
-    if gateway not in gateways():
-        raise ConfigError(f"there is no import from {gateway!r}{nearest(gateway, gateways())}")
     if out is not None and out.exists() and not force:
         raise ConfigError(f"{out} is there already; --force replaces it, --out writes elsewhere", file=str(out))
-    draft = translated(gateway, _text(file), "standard input" if str(file) == "-" else file.name)
+    if gateway == PRICES:
+        _prices(file, out, model or _served(config_file), as_json=as_json)
+        return
+    if gateway not in gateways():
+        raise ConfigError(f"there is no import from {gateway!r}{nearest(gateway, (*gateways(), PRICES))}")
+    name = "standard input" if str(file) == "-" else file.name
+    draft = translated(gateway, _text(_bytes(file, MAX_BYTES), file), name)
     text = written(draft)
     _check(text)
     if out is not None:
@@ -63,15 +79,43 @@ def translated(gateway: str, text: str, file: str) -> Draft:
     return draft
 
 
-def _text(file: Path) -> str:
+def _prices(file: Path, out: Path | None, models: Sequence[str], *, as_json: bool) -> None:
+    found = pricing.listed(_bytes(file, pricing.MAX_BYTES), file.name, models, datetime.now(UTC).date())
+    text = pricing.written(found.rows)
+    config.parse(text)
+    if out is not None:
+        _write(out, text)
+    elif not as_json:
+        sys.stdout.write(text.lstrip())
+    say(f"{_count(found.rows, 'price')} from {found.title}")
+    for what in found.left_out:
+        say(f"  left out  {what}")
+    for note in found.notes:
+        say(f"  note      {note}")
+    if as_json:
+        told: dict[str, Any] = {"file": str(out.absolute()) if out else None, "toml": text if out is None else None}
+        print_json(told | {"prices": found.rows, "left_out": found.left_out, "notes": found.notes})
+
+
+def _served(file: Path | None) -> tuple[str, ...]:
+    """Return the names under which the models of the configuration are served."""
+    rows = config.load(file).document.model
+    if not rows:
+        raise ConfigError("no configuration names a model: say with --model whose price is wanted", key="--model")
+    return tuple(dict.fromkeys(row.served_name or row.id for row in rows))
+
+
+def _bytes(file: Path, most: int) -> bytes:
     if str(file) == "-":
-        raw = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin is not None else b""
-    else:
-        try:
-            with file.open("rb") as opened:
-                raw = opened.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise ConfigError(f"{file} cannot be read: {error.strerror}", file=str(file)) from error
+        return sys.stdin.buffer.read(most + 1) if sys.stdin is not None else b""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(most + 1)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}", file=str(file)) from error
+
+
+def _text(raw: bytes, file: Path) -> str:
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"{file} is larger than {MAX_BYTES // 1024} KiB: no gateway's configuration is")
     try:

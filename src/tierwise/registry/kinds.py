@@ -5,6 +5,7 @@ Read once, on first use. Invariant: a kind is a row; no code anywhere asks for a
 
 import functools
 import tomllib
+from datetime import date
 from importlib import resources
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, FileFormat
-from tierwise.core.usage import Price
+from tierwise.core.prices import PriceRow
 
 
 class KindRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,7 +77,6 @@ class KnownModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_output_tokens: int | None = None
     strength: float | None = None
     family: str | None = None
-    price: Price | None = None
 
 
 @functools.cache
@@ -100,14 +100,26 @@ def known_models() -> tuple[KnownModel, ...]:
     return msgspec.convert(_rows("models.toml")["model"], tuple[KnownModel, ...])
 
 
+@functools.cache
+def known_prices() -> tuple[PriceRow, ...]:
+    """Return the dated prices that the shipped rows know."""
+    return msgspec.convert(_rows("prices.toml")["price"], tuple[PriceRow, ...])
+
+
 def known_model(kind: str, served_name: str) -> KnownModel | None:
     """Return the row of a model as served by endpoints of this kind, if there is one."""
     return next((row for row in known_models() if row.served_name == served_name and kind in row.kinds), None)
 
 
-def priced(served_name: str) -> KnownModel | None:
-    """Return the first row of that name which has a price, whoever serves it."""
-    return next((row for row in known_models() if row.served_name == served_name and row.price is not None), None)
+def known_price(kind: str, served_name: str) -> bool:
+    """Say whether a shipped row prices a model as served by endpoints of this kind."""
+    return any(row.model == served_name and kind in row.kinds for row in known_prices())
+
+
+def priced(served_name: str) -> PriceRow | None:
+    """Return the latest shipped price of that name, whoever serves it."""
+    rows = (row for row in known_prices() if row.model == served_name)
+    return max(rows, key=lambda row: row.starts or date.min, default=None)
 
 
 def wire_names() -> frozenset[str]:

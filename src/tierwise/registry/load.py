@@ -9,12 +9,15 @@ import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
+import msgspec
+
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, EngineOptions, Model
+from tierwise.core.prices import Place, PriceBook, Prices
 from tierwise.core.secret import Secret
 from tierwise.registry.catalog import Catalog, catalog
-from tierwise.registry.kinds import KindRow, kinds, known_model, wire_names
+from tierwise.registry.kinds import KindRow, kinds, known_model, known_prices, wire_names
 from tierwise.registry.probed import Probed, current, narrowed
 from tierwise.registry.settings import EndpointRow, ModelRow
 
@@ -22,9 +25,14 @@ SecretLookup = Callable[[str], Secret | None]
 
 
 def load(
-    endpoints: Sequence[EndpointRow], models: Sequence[ModelRow], secret: SecretLookup, probed: Iterable[Probed] = ()
+    endpoints: Sequence[EndpointRow],
+    models: Sequence[ModelRow],
+    secret: SecretLookup,
+    probed: Iterable[Probed] = (),
+    prices: Prices = Prices(),
 ) -> Catalog:
     """Build the catalog, or raise ConfigError naming the row and the mend. What was probed narrows the rows."""
+    book = PriceBook((*known_prices(), *prices.rows))
     built: dict[str, Endpoint] = {}
     unusable: dict[str, str] = {}
     for row in endpoints:
@@ -49,11 +57,18 @@ def load(
                 key="model.endpoint",
             )
         model = _model(model_row, built[model_row.endpoint])
+        if model.price is None:
+            model = msgspec.structs.replace(model, price=book.price(place(built[model.endpoint], model), prices.day))
         if (result := kept.get((model.endpoint, model.id))) is not None:
             result = probes[model.id] = current(result, built[model.endpoint], model)
             model = narrowed(model, result)
         served[model.id] = model
     return catalog(built, served, unusable, probes)
+
+
+def place(endpoint: Endpoint, model: Model) -> Place:
+    """Return where a model is served, as prices name places."""
+    return Place(model=model.served_name, kind=endpoint.kind, endpoint=endpoint.name, region=endpoint.region)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -241,7 +256,7 @@ def _model(row: ModelRow, endpoint: Endpoint) -> Model:
         context_tokens=row.context_tokens or (known.context_tokens if known else None),
         max_output_tokens=row.max_output_tokens or (known.max_output_tokens if known else None),
         capabilities=frozenset(capabilities),  # type: ignore[arg-type]
-        price=row.price or (known.price if known else None),
+        price=row.price,
         tasks=row.tasks,
         strength=row.strength if row.strength is not None else (known.strength if known else None),
         family=row.family or (known.family if known else None),

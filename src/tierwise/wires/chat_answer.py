@@ -10,10 +10,11 @@ import msgspec
 
 from tierwise.core.answer import Answer, Choice, Delta, Piece, TokenLogprob, ToolCall
 from tierwise.core.secret import Secret
-from tierwise.core.usage import Usage
+from tierwise.core.usage import Media, Usage
 from tierwise.wires.brackets import Brackets
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text
+from tierwise.wires.metering import metered
 from tierwise.wires.sse import MAX_EVENT_BYTES
 from tierwise.wires.stream import EventReader, count, few, incomplete, read_object, utf8
 
@@ -61,6 +62,7 @@ class _StreamedChoice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_StreamedChoice] | None = None
     usage: Any = None
+    service_tier: Any = None
     model: str | None = None
     id: Any = None
     error: Any = None
@@ -76,6 +78,7 @@ class _WholeChoice(msgspec.Struct):
 class _Whole(msgspec.Struct):
     choices: list[_WholeChoice] | None = None
     usage: Any = None
+    service_tier: Any = None
     model: str | None = None
     id: Any = None
     error: Any = None
@@ -130,7 +133,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     raw = _repaired(body, "message", {choice.index: choice.tool_calls for choice in choices}) if odd else body
     return Answer(
         choices=tuple(choices),
-        usage=read_usage(whole.usage),
+        usage=read_usage(whole.usage, whole.service_tier),
         served_model=whole.model,
         ident=a_text(whole.id) or None,
         raw=raw,
@@ -180,7 +183,7 @@ class AnswerDecoder(EventReader):
         return Delta(
             raw=_repaired(payload, "delta", {piece.choice: piece.tool_calls for piece in pieces}) if odd else payload,
             pieces=tuple(pieces),
-            usage=None if chunk.usage is None else read_usage(chunk.usage),
+            usage=None if chunk.usage is None else read_usage(chunk.usage, chunk.service_tier),
             served_model=chunk.model,
             ident=a_text(chunk.id) or None,
         )
@@ -305,7 +308,7 @@ class _Calls:
         return self._next
 
 
-def read_usage(value: Any) -> Usage | None:
+def read_usage(value: Any, served: Any = None) -> Usage | None:
     """Sort reported counts into buckets that do not overlap; None where they are missing or cannot be true.
 
     Prompt counts include cached tokens on this wire. Reasoning tokens are inside the completion count at most
@@ -322,13 +325,19 @@ def read_usage(value: Any) -> Usage | None:
     if cached + written > prompt:
         return None
     beside = reasoning > completion or (reasoning > 0 and value.get("total_tokens") == prompt + completion + reasoning)
-    return Usage(
+    usage = Usage(
         input=prompt - cached - written,
         cache_read=cached,
         cache_write=written,
         output=completion if beside else completion - reasoning,
         reasoning=reasoning,
     )
+    heard = _detail(value, "prompt_tokens_details", "audio_tokens") or 0
+    seen = _detail(value, "prompt_tokens_details", "image_tokens") or 0
+    spoken = _detail(value, "completion_tokens_details", "audio_tokens") or 0
+    drawn = _detail(value, "completion_tokens_details", "image_tokens") or 0
+    media = Media(audio_input=heard, image_input=seen, audio_output=spoken, image_output=drawn)
+    return metered(usage, media, served)
 
 
 def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:

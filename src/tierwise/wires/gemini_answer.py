@@ -12,11 +12,12 @@ import msgspec
 from tierwise.core.answer import Answer, Delta, Piece, ToolCall, whole
 from tierwise.core.errors import BadReply
 from tierwise.core.secret import Secret
-from tierwise.core.usage import Usage
+from tierwise.core.usage import Media, Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.gemini_contents import THOUGHT
 from tierwise.wires.logprobs import read_tokens
 from tierwise.wires.loose import a_text, an_object, objects
+from tierwise.wires.metering import metered
 from tierwise.wires.stream import EventReader, count, few, read_object
 
 _FINISHES = {"STOP": "stop", "MAX_TOKENS": "length"}
@@ -176,4 +177,17 @@ def read_usage(value: Any) -> Usage | None:
     prompt, cached, used, written, thought = (count(counts.get(name, 0)) for name in _COUNTS)
     if prompt is None or cached is None or used is None or written is None or thought is None or cached > prompt:
         return None
-    return Usage(input=prompt - cached + used, cache_read=cached, output=written, reasoning=thought)
+    usage = Usage(input=prompt - cached + used, cache_read=cached, output=written, reasoning=thought)
+    heard, seen = _modality(counts, "promptTokensDetails")
+    spoken, drawn = _modality(counts, "candidatesTokensDetails")
+    media = Media(audio_input=heard, image_input=seen, audio_output=spoken, image_output=drawn)
+    return metered(usage, media, counts.get("trafficType"))
+
+
+def _modality(counts: dict[str, Any], group: str) -> tuple[int, int]:
+    """Return the tokens of a group that stood for sound and for pictures; moving ones are pictures with sound."""
+    found = {"AUDIO": 0, "IMAGE": 0}
+    for row in objects(counts.get(group)):
+        if (kind := a_text(row.get("modality"))) in found:
+            found[kind] += count(row.get("tokenCount")) or 0
+    return found["AUDIO"], found["IMAGE"]

@@ -14,6 +14,7 @@ from tierwise.core.usage import Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.loose import a_text, an_object
 from tierwise.wires.messages_seals import REDACTED, SIGNED
+from tierwise.wires.metering import service
 from tierwise.wires.stream import EventReader, count, event_name, few, incomplete, read_object
 
 FINISHES = {
@@ -192,6 +193,7 @@ class _Usage:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
+        self._served: str | msgspec.UnsetType = msgspec.UNSET
 
     def take(self, usage: Any, *, output: bool = True) -> None:
         """Take what is newly known; a count that is missing or null keeps its value."""
@@ -201,6 +203,8 @@ class _Usage:
             value = count(usage.get(name))
             if value is not None:
                 self._counts[name] = value
+        if "service_tier" in usage:
+            self._served = service(usage["service_tier"])
         by_age = {name: count(value) or 0 for name, value in an_object(usage.get("cache_creation")).items()}
         if by_age:
             self._counts.setdefault("cache_creation_input_tokens", sum(by_age.values()))
@@ -226,6 +230,7 @@ class _Usage:
             cache_write_1h=hour,
             output=counts["output_tokens"] - counts["thinking_tokens"],
             reasoning=counts["thinking_tokens"],
+            service=self._served,
         )
 
 

@@ -235,7 +235,7 @@ def usage_of(usage: Usage | None) -> dict[str, Any]:
         thought
         | by_age
         | {
-            "input_tokens": told.input,
+            "input_tokens": told.fresh,
             "cache_creation_input_tokens": told.cache_write + told.cache_write_1h,
             "cache_read_input_tokens": told.cache_read,
             "output_tokens": told.written,

@@ -10,10 +10,11 @@ import msgspec
 
 from tierwise.core.answer import Answer, Delta, Piece, ToolCall, whole
 from tierwise.core.secret import Secret
-from tierwise.core.usage import Usage
+from tierwise.core.usage import Media, Usage
 from tierwise.wires.error import error_in_band, not_an_answer
 from tierwise.wires.logprobs import read_tokens
 from tierwise.wires.loose import a_text, an_object, objects
+from tierwise.wires.metering import metered
 from tierwise.wires.responses_sealed import seal_data
 from tierwise.wires.stream import EventReader, count, event_name, few, incomplete, read_object
 
@@ -46,7 +47,7 @@ def decode_answer(body: bytes, *, key: Secret | None = None, mark: str = "") -> 
     pieces = [*_whole_output(response, foreign), _finish(response)]
     return whole(
         pieces,
-        usage=read_usage(response.get("usage")),
+        usage=read_usage(response.get("usage"), response.get("service_tier")),
         served_model=a_text(response.get("model")) or None,
         ident=a_text(response.get("id")) or None,
         raw=body,
@@ -97,7 +98,7 @@ class AnswerDecoder(EventReader):
                 untold: list[str] = []
                 told = () if self._begun or self._spelled else _whole_output(response, untold)
                 pieces, foreign = (*told, _finish(response, *self._begun.values())), tuple(untold)
-                usage = read_usage(response.get("usage"))
+                usage = read_usage(response.get("usage"), response.get("service_tier"))
                 served, ident = a_text(response.get("model")) or None, a_text(response.get("id")) or None
             case _:
                 pieces, foreign = self._delta(kind, event)
@@ -164,7 +165,7 @@ def answer_decoder(*, key: Secret | None = None, mark: str = "") -> AnswerDecode
     return AnswerDecoder(key=key)
 
 
-def read_usage(value: Any) -> Usage | None:
+def read_usage(value: Any, served: Any = None) -> Usage | None:
     """Sort reported counts into buckets that do not overlap: cached input and reasoning are included in the totals."""
     if not isinstance(value, dict):
         return None
@@ -176,9 +177,10 @@ def read_usage(value: Any) -> Usage | None:
     thought = count(an_object(value.get("output_tokens_details")).get("reasoning_tokens")) or 0
     if cached + kept > given or thought > written:
         return None
-    return Usage(
+    usage = Usage(
         input=given - cached - kept, cache_read=cached, cache_write=kept, output=written - thought, reasoning=thought
     )
+    return metered(usage, Media(), served)
 
 
 def _refuse_failed(response: dict[str, Any], key: Secret | None) -> None:

@@ -25,7 +25,7 @@ from tierwise.gateway.releases import Releases
 from tierwise.ledger.history import History
 from tierwise.ledger.ids import IdSource
 from tierwise.policy.released import Written, canonical
-from tierwise.providers.address import Address
+from tierwise.providers.address import Address, address_of
 
 INSIDE = '[[rule]]\nname = "inside"\nwhen.tier = "frontier"\nthen.deny = true\n'
 HERE = '[[rule]]\nname = "here"\nwhen.tier = ["frontier", "self_hosted"]\nthen.deny = true\n'
@@ -52,7 +52,7 @@ async def another(
     """Open a second gateway over the same records, with a reader of its own for the releases."""
 
     async def address(endpoint: Endpoint) -> Address:
-        return bootstrap.address_of(endpoint)
+        return address_of(endpoint)
 
     wired, history = home.wired, History(home.wired.settings.ledger_path)
     gateway = Gateway(
@@ -163,7 +163,7 @@ def test_a_later_hop_of_an_open_call_needs_both_the_old_and_the_new_policy(
                 reached.set()
                 await go_on.wait()
                 raise Unreachable("nobody listens there any more")
-            return bootstrap.address_of(endpoint)
+            return address_of(endpoint)
 
         async with house() as home, another(home, reach) as (gateway, following):
             asking = asyncio.create_task(gateway.handle(home.call(called)))
@@ -191,7 +191,7 @@ def test_a_hop_that_was_allowed_when_its_endpoint_began_to_start_is_judged_befor
             if endpoint.name == "far-server":
                 reached.set()
                 await go_on.wait()
-            return bootstrap.address_of(endpoint)
+            return address_of(endpoint)
 
         async with house() as home, another(home, reach) as (gateway, following):
             asking = asyncio.create_task(gateway.handle(home.call("hello")))
@@ -213,7 +213,7 @@ def test_an_open_call_is_not_sent_masked_by_patterns_that_a_release_has_changed_
         async def reach(endpoint: Endpoint) -> Address:
             reached.set()
             await go_on.wait()
-            return bootstrap.address_of(endpoint)
+            return address_of(endpoint)
 
         open_to_all = '[labels]\nceilings = { confidential = "frontier", restricted = "frontier" }\n'
         before = parse(open_to_all + FALCON + MASKED)
@@ -240,7 +240,7 @@ def test_a_looser_release_opens_nothing_to_a_call_that_is_open(house: Build) -> 
                 reached.set()
                 await go_on.wait()
                 raise Unreachable("nobody listens there any more")
-            return bootstrap.address_of(endpoint)
+            return address_of(endpoint)
 
         async with house(rule=strict.rule) as home, another(home, reach) as (gateway, following):
             asking = asyncio.create_task(gateway.handle(home.call("hello")))

@@ -2,16 +2,18 @@
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
+from tierwise.core.prices import PriceRow, Prices
 from tierwise.core.secret import Secret
 from tierwise.core.usage import Price
 from tierwise.providers.address import Address, parse
 from tierwise.registry.catalog import Catalog
-from tierwise.registry.kinds import kinds, known_models, wire_names
+from tierwise.registry.kinds import kinds, known_models, known_prices, wire_names
 from tierwise.registry.load import load
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.wires import count_tokens
@@ -36,11 +38,36 @@ def test_every_shipped_row_has_a_source_and_a_date() -> None:
         assert row.source
         assert datetime.date.fromisoformat(row.as_of)
     for model in known_models():
-        assert model.price is not None
-        assert model.price.source
-        assert datetime.date.fromisoformat(model.price.as_of)
         assert set(model.kinds) <= set(kinds())
         assert set(model.capabilities) <= {can for kind in model.kinds for can in kinds()[kind].capabilities}
+
+
+def test_every_shipped_price_has_a_source_and_a_date_and_is_of_a_kind() -> None:
+    assert {model.served_name for model in known_models()} == {row.model for row in known_prices()}
+    for row in known_prices():
+        assert row.source and datetime.date.fromisoformat(row.as_of)
+        assert row.origin == "list" and row.kinds and set(row.kinds) <= set(kinds())
+
+
+def test_a_price_in_the_models_row_goes_before_a_contract_and_that_before_the_list() -> None:
+    endpoint = EndpointRow(name="outside", kind="openai", region="eu")
+
+    def rate(usd: int, **facts: Any) -> PriceRow:
+        plain = {"input_usd_per_mtok": Decimal(usd), "output_usd_per_mtok": Decimal(usd)}
+        return PriceRow(model="gpt-6.1-sol", **plain, **facts)
+
+    def price(*rows: PriceRow, day: datetime.date = datetime.date.max, written: Price | None = None) -> Price | None:
+        model = ModelRow(id="sol", endpoint="outside", served_name="gpt-6.1-sol", price=written)
+        found = load([endpoint], [model], KEYS.get, prices=Prices(rows=rows, day=day))
+        return found.models["sol"].price
+
+    contract = rate(7, starts=datetime.date(2026, 12, 1))
+    elsewhere = rate(6, region="us")
+    listed, dear = price(elsewhere), Price(input_usd_per_mtok=Decimal(9), output_usd_per_mtok=Decimal(9))
+    assert listed is not None and listed.input_usd_per_mtok == 2
+    assert price(contract) == contract
+    assert price(contract, day=datetime.date(2026, 11, 30)) == listed
+    assert price(contract, written=dear) == dear
 
 
 def test_every_row_speaks_wires_that_there_are_and_each_wire_is_spoken() -> None:
@@ -80,7 +107,7 @@ def test_a_known_model_brings_its_price_and_a_written_price_wins() -> None:
     endpoint = EndpointRow(name="outside", kind="openai")
     served = known_models()[0].served_name
     known = build(endpoint, models=(ModelRow(id=served, endpoint="outside"),)).models[served]
-    assert known.price == known_models()[0].price
+    assert known.price == known_prices()[0]
     own = Price(input_usd_per_mtok=Decimal("0.5"), output_usd_per_mtok=Decimal(1))
     mine = build(endpoint, models=(ModelRow(id="mine", endpoint="outside", served_name=served, price=own),))
     assert mine.models["mine"].price == own

@@ -13,7 +13,7 @@ import msgspec
 
 from tierwise.cli.imports.place import Provider, host_tier, placed_url
 from tierwise.core.label import Tier
-from tierwise.registry.kinds import kinds, known_model
+from tierwise.registry.kinds import kinds, known_price
 
 _REFERENCE = re.compile(r"(?:os\.environ/|env::|env:|\$)([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}", re.ASCII)
 _PLACEHOLDERS = ("", "none", "null", "empty", "dummy", "fake", "fake-key", "no-key", "not-needed", "anything", "unused")
@@ -127,9 +127,8 @@ class Draft:
             notes.append(
                 "this id has a meaning of its own here, and a call for it does not reach this model: rename it"
             )
-        known = known_model(kind, served)
         tier = self.endpoints[endpoint].fields.get("tier") or kinds()[kind].tier
-        if tier == Tier.FRONTIER and "price" not in fields and (known is None or known.price is None):
+        if tier == Tier.FRONTIER and "price" not in fields and not known_price(kind, served):
             self.unpriced.append(name)
             notes.append(
                 "its price is not known, and an outside model without one is refused: add"

@@ -48,8 +48,9 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file of rows."""
+    """The whole file of rows; `price_lists` are modules beside this one."""
 
+    price_lists: tuple[str, ...]
     gateway: tuple[Gateway, ...]
     provider: tuple[Provider, ...]
 

@@ -7,6 +7,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -57,7 +58,7 @@ def _table(head: str, row: Row) -> Iterator[str]:
         yield from _comment(note)
     yield head
     for name, value in row.fields.items():
-        yield f"{_key(name)} = {_value(value)}"
+        yield f"{_key(name)} = {value_text(value)}"
 
 
 def _comment(text: str) -> Iterator[str]:
@@ -72,7 +73,8 @@ def _key(name: str) -> str:
     return name if _BARE.fullmatch(name) else _text(name)
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Write a value as TOML."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -80,12 +82,14 @@ def _value(value: Any) -> str:
             return str(value)
         case float():
             return format(Decimal(repr(value)), "f") if value % 1 else f"{value:.1f}"
+        case date():
+            return value.isoformat()
         case Decimal():
             return _text(format(value.normalize(), "f"))
         case list():
-            return f"[{', '.join(map(_value, value))}]"
+            return f"[{', '.join(map(value_text, value))}]"
         case dict():
-            return f"{{ {', '.join(f'{_key(name)} = {_value(item)}' for name, item in value.items())} }}"
+            return f"{{ {', '.join(f'{_key(name)} = {value_text(item)}' for name, item in value.items())} }}"
         case _:
             return _text(str(value))
 

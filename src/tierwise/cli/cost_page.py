@@ -1,0 +1,134 @@
+"""How does a comparison of own machines with APIs look as a page? Lines that cross, what is open, and every input.
+
+A pure function; drawn with the marks of the evaluation report. Invariant: everything from outside is escaped, and the
+page's own policy refuses script, requests and any style but its one sheet.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from html import escape
+from importlib import resources
+
+from tierwise.economics.breakeven import Own, api_usd, own_usd
+from tierwise.economics.compare import HORIZON, Answer, CostPlan, Input, Range
+from tierwise.evals.report import svg
+
+POINTS = 160
+MOST_EDGES = 400
+MTOK = 1_000_000
+WORDS = {"own": "Own machines", "api": "The API", "open": "Open"}
+
+
+def page(plan: CostPlan, answers: Sequence[Answer], inputs: Sequence[Input], missing: Sequence[str]) -> bytes:
+    """Return the page."""
+    sheet = resources.files("tierwise.evals.report").joinpath("page.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    own = plan.whole()
+    body = "".join(_section(own, answer, plan.plan.tokens_per_month, at) for at, answer in enumerate(answers))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
+        f"<title>Own machines or an API</title><style>{sheet}</style></head>"
+        "<body><header><h1>Own machines or an API</h1></header>"
+        f"<main>{body}{_given(inputs, missing)}</main></body></html>\n"
+    ).encode("utf-8", "backslashreplace")
+
+
+def _section(own: Own, answer: Answer, volume: int, at: int) -> str:
+    tone = {"own": "expand", "api": "stop", "open": "not_enough_evidence"}[answer.cheaper]
+    facts = (
+        ("A month of own machines", _usd(answer.own_usd_per_month), f"at {volume / MTOK:,.1f} M tokens"),
+        ("A month of the API", _usd(answer.api_usd_per_month), answer.api.usd_per_mtok.provenance),
+        ("Paid back after", _months(answer.payback_months.value), _ends(answer.payback_months)),
+        ("Worth today", _usd(answer.npv_usd.value), f"{_usd(answer.npv_usd.worst)} to {_usd(answer.npv_usd.best)}"),
+        ("Waiting a quarter", _usd(answer.waiting_a_quarter_usd), "positive: it gains"),
+    )
+    told = "".join(
+        f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in facts
+    )
+    crossings = ", ".join(f"{crossing / MTOK:,.2f} M" for crossing in answer.crossings.crossings[:20]) or "none"
+    return (
+        f'<section class="card {tone}"><p class="word">{WORDS[answer.cheaper]}</p>'
+        f'<p class="headline">against {escape(answer.api.name)}</p><dl class="facts">{told}</dl>'
+        f"<p>The cheaper side changes at: {escape(crossings)} tokens a month.</p></section>"
+        f'<div class="plots"><figure><figcaption>Cost of a month by volume; shaded where the inputs leave it open'
+        f"</figcaption>{_plot(own, answer, volume, at)}</figure></div>"
+    )
+
+
+def _plot(own: Own, answer: Answer, volume: int, at: int) -> str:
+    most = HORIZON * max(1, volume)
+    volumes = _volumes(own, most)
+    mine = [(tokens / MTOK, float(own_usd(own, tokens))) for tokens in volumes]
+    theirs = [(tokens / MTOK, float(api_usd(answer.api, tokens))) for tokens in (0, most)]
+    top = max(usd for _, usd in (*mine, *theirs)) or 1.0
+    frame = svg.Frame((0.0, most / MTOK), (0.0, top), left=64)
+    open_ = [one for one in answer.region.stretches if one.cheaper == "open"]
+    inside = [
+        *(_shade(frame, one.first, min(one.last or most, most), most) for one in open_[:MOST_EDGES]),
+        frame.up(svg.ticks(0.0, top), lambda usd: f"${usd:,.0f}", "US dollars a month"),
+        frame.across(svg.ticks(0.0, most / MTOK), lambda tokens: f"{tokens:,g}", "million tokens a month"),
+        svg.line([(frame.x(x), frame.y(y)) for x, y in mine], "path s0"),
+        svg.line([(frame.x(x), frame.y(y)) for x, y in theirs], "path s1"),
+        svg.rule(frame.x(volume / MTOK), frame.top, frame.x(volume / MTOK), frame.bottom, "zero"),
+        svg.text(frame.x(volume / MTOK) + 3, frame.top + 9, "the plan's volume", "note"),
+        svg.text(frame.left + 6, frame.top + 9, "● own machines   ■ API", "note"),
+        svg.mark(frame.x(mine[-1][0]), frame.y(mine[-1][1]), 0, "own machines"),
+        svg.mark(frame.x(theirs[-1][0]), frame.y(theirs[-1][1]), 1, answer.api.name),
+    ]
+    told = f"Own machines and {answer.api.name} by volume; crossings at {len(answer.crossings.crossings)} volumes."
+    return svg.picture(f"cost-{at}", "Cost of a month by volume", told, frame.height, inside)
+
+
+def _volumes(own: Own, most: int) -> list[int]:
+    """Return volumes that draw every step as a step, or even ones where there are too many to be seen."""
+    edges: set[int] = {0, most}
+    for step in own.steps:
+        serves = int(step.tokens.value)
+        if most // serves <= MOST_EDGES:
+            edges |= {edge for full in range(serves, most, serves) for edge in (full, full + 1)}
+    return sorted(edges | {int(Fraction(most * at, POINTS)) for at in range(POINTS)})
+
+
+def _shade(frame: svg.Frame, first: int, last: int, most: int) -> str:
+    left = frame.x(first / MTOK)
+    if first > most:
+        return ""
+    return svg.box(left, frame.top, frame.x(last / MTOK) - left, frame.bottom - frame.top, "band s2", "open")
+
+
+def _given(inputs: Sequence[Input], missing: Sequence[str]) -> str:
+    heads = "".join(f"<th>{name}</th>" for name in ("input", "value", "range", "how it is known", "source"))
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(one))}</tr>" for one in inputs)
+    lacks = f"Nobody filled in: {', '.join(missing)}. Own machines cost at least this." if missing else ""
+    return (
+        f'<section class="list"><h2>What went in</h2><p>{escape(lacks)}</p>'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
+def _cells(one: Input) -> tuple[str, ...]:
+    given = one.given
+    return one.name, f"{given.value:,f}", f"{given.least:,f} to {given.most:,f}", given.provenance, given.source
+
+
+def _usd(amount: Decimal | None) -> str:
+    return "–" if amount is None else f"${amount:,.0f}" if abs(amount) >= 100 else f"${amount:,.2f}"
+
+
+def _months(value: Decimal | None) -> str:
+    return "never" if value is None else f"{value:.1f} months"
+
+
+def _ends(found: Range) -> str:
+    return " to ".join(dict.fromkeys(_spoken(found)))
+
+
+def _spoken(found: Range) -> Iterator[str]:
+    yield from (_months(one) for one in (found.best, found.worst))
