@@ -171,7 +171,7 @@ def main() -> int:
         found = pool.map(one, range(given.releases), chunksize=1)
     said = report(found) | {"seconds": round(time.perf_counter() - began, 1), "seed": given.seed, "share": given.share}
     if given.json:
-        print(json.dumps(said, indent=2))
+        print(json.dumps(said))
     else:
         print(f"harmful: {said['harmful_stopped']} of {said['harmful']} stopped")
         print(f"harmless: {said['false_rollbacks']} of {said['harmless']} stopped, {said['harmless_proven']} proven")

@@ -113,6 +113,45 @@ PROOFS: dict[str, Proof] = {
         command="scripts/bench certificates --json",
         tables=(_certificates("resplits"), _certificates("draws")),
     ),
+    "releases": Proof(
+        claim="A canary that does harm is stopped, one that does none is left alone.",
+        how="Simulated releases through the gateway's own decision and the bounds that stop a canary; only models and people "
+        "are simulated. A harmful one fails, is judged wrong, or is slow more often than its margin allows; a harmless one "
+        "does as well, slightly better, or worse by half the margin. The bounds are read every 100 calls, up to 20,000.",
+        command="scripts/bench releases --json",
+        tables=(
+            Table(
+                head=("", "measured", "goal"),
+                rows=(
+                    ("harmful releases", "harmful", ""),
+                    ("of them stopped", "harmful_stopped", "≥ 95 of 100"),
+                    ("harmless releases", "harmless", ""),
+                    ("of them stopped", "false_rollbacks", "≤ 5 of 100"),
+                    ("harmless ones that were shown to be no worse", "harmless_proven", ""),
+                    ("harmful ones that were", "harmful_called_proven", ""),
+                ),
+            ),
+        ),
+    ),
+    "verdict": Proof(
+        claim="A verdict follows from its evidence again, to the byte, in under 2 seconds.",
+        how="Evidence of 10,000 items, three candidates and a baseline is decided in new processes; their time includes the "
+        "start of Python, every import, the flip points and the card.",
+        command="scripts/bench verdict --json",
+        tables=(
+            Table(
+                head=("", "measured", "goal"),
+                rows=(
+                    ("items", "items", ""),
+                    ("megabytes of evidence", "evidence_mb", ""),
+                    ("processes", "rounds", ""),
+                    ("different cards among them", "different_cards", "1"),
+                    ("milliseconds, median", "median_ms", "< 2,000"),
+                    ("at most", "slowest_ms", ""),
+                ),
+            ),
+        ),
+    ),
 }  # fmt: skip
 
 HEAD = """\
