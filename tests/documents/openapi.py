@@ -92,6 +92,7 @@ def paths() -> Json:
             | {"parameters": []}
         },
         "/v1/reports/{id}": {"get": _get("The newest report on a workflow.", {"type": "string"}, kind="text/html; charset=utf-8", named=True)},
+        "/v1/status": {"get": _get("How everything is at this moment.", _ref("schemas", "Everything"))},
         "/healthz": {"get": _open("It runs.", {"200": _ref("schemas", "Status")})},
         "/readyz": {"get": _open("It can serve, or says why not.", {"200": _ref("schemas", "Status"), "503": _ref("schemas", "Status")})},
         "/metrics": {"get": _get("Counters for Prometheus.", {"type": "string"}, kind="text/plain; version=0.0.4; charset=utf-8")},
@@ -170,6 +171,9 @@ def schemas() -> Json:
         "Count": _object({"input_tokens": {"type": "integer", "minimum": 0}}),
         "Deleted": _object({"id": {"type": "string"}, "object": {"const": "response"}, "deleted": {"const": True}}, closed=True),
         "Status": _object({"status": {"enum": ["ok", "not ready"]}}),
+        "Everything": _object({"ts": {"type": "number"}, "policy": {"type": "string"}, "preset": {"type": "string"}} | {
+            name: {"type": "array", "items": {"type": "object"}} for name in ("endpoints", "models", "workflows", "budgets")
+        }),
         "Model": _object({"id": {"type": "string"}}),
         "Remark": _object({"decision": {"type": "string"}, "what": {"enum": ["feedback", "review"]}, "who": {"type": "string"},
                            "score": {"type": "number"}, "seconds": {"type": ["number", "null"]}, "note": {"type": "string"},

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tierwise.bootstrap import pages
 from tierwise.bootstrap.endpoints import Reach, engines_of, prober, rechecked, version_of
 from tierwise.bootstrap.rules import promised, rules_from
 from tierwise.bootstrap.stored import (
@@ -40,6 +41,7 @@ from tierwise.gateway.observed import Observed, budgets_left, collector_at, obse
 from tierwise.gateway.releases import Releases, of_workflows
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.shadows import Shadows
+from tierwise.gateway.status import status
 from tierwise.gateway.trials import BY_ITSELF, Trials
 from tierwise.incidents.clerk import Clerk
 from tierwise.incidents.conditions import CONDITIONS
@@ -58,8 +60,11 @@ from tierwise.ledger.timed import Timed
 from tierwise.providers.address import Address
 from tierwise.providers.engine import Engine
 from tierwise.providers.transport import Transport
-from tierwise.server.app import App
+from tierwise.server.app import App, Telling
 from tierwise.server.decided import Decided
+from tierwise.server.drawing import Drawing
+from tierwise.server.login import Login
+from tierwise.server.pages import Pages
 from tierwise.server.reports import Reports
 from tierwise.server.ring import Configured, Ring
 from tierwise.telemetry.families import gauge
@@ -106,6 +111,7 @@ class Wired(msgspec.Struct, frozen=True, kw_only=True):
     shadows: Shadows
     notary: Notary
     watch: Watch
+    drawing: Drawing
 
 
 @asynccontextmanager
@@ -119,8 +125,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         release, written = await ledger.release(), settings.policy
         settings = msgspec.structs.replace(settings.under(release), rollouts=await of_workflows(ledger))
         rules = rules_from(settings)
-        transport = Transport()
-        stack.push_async_callback(transport.aclose)
+        transport = _transport(stack)
         rules = await certificates.asked(await rechecked(settings, rules, transport), settings, transport)
         engines = engines_of(rules.catalog, transport, stack)
         accounts = await _accounts(rules, ledger, clock())
@@ -134,8 +139,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         new_id = IdSource(time.time_ns, Randomness()).next
         watch = Watch(settings.document.incidents, facts, lambda: gateway.rules, new_id, clock)
         # Apart from what goes to models: a limit on connections holds for all who share them.
-        aside = Transport()
-        stack.push_async_callback(aside.aclose)
+        aside = _transport(stack)
         drift = Drifting(lambda: gateway.rules, facts, drifting(await ledger.incidents()))
         desk = _desk(settings, watch, ledger, aside, clock, drift)
 
@@ -162,6 +166,7 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         shadows = Shadows(gateway)
         gateway.answered = shadows.offer
         stack.push_async_callback(shadows.aclose)
+        stack.push_async_callback((drawing := Drawing(pages.orders(settings))).aclose)
         _gauges(seen.metrics, ledger, desk, notary, shadows)
         trials = _trials(settings, gateway, ledger, new_id)
         for work in (releases.follow(), desk.follow(), proven.follow(), trials.follow()):
@@ -178,7 +183,14 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
             shadows=shadows,
             notary=notary,
             watch=watch,
+            drawing=drawing,
         )
+
+
+def _transport(stack: AsyncExitStack) -> Transport:
+    transport = Transport()
+    stack.push_async_callback(transport.aclose)
+    return transport
 
 
 def _gauges(metrics: Metrics, ledger: Store, desk: Desk, notary: Notary, shadows: Shadows) -> None:
@@ -247,19 +259,35 @@ def application(wired: Wired) -> App:
         usable = any(m.endpoint not in catalog.unusable for m in catalog.models.values())
         return None if usable else "no endpoint can be asked"
 
+    ring = Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False))
     app = App(
         wired.gateway,
         decisions=Decided(wired.ledger, books(wired.settings).remarks()),
         reports=Reports(wired.settings.home),
-        ring=Ring(keys, wired.ledger, lambda: pepper(wired.settings, make=False)),
+        ring=ring,
         settings=document.server,
-        metrics=wired.observed.metrics.render,
-        ready=lambda: (ready(), wired.releases.warning or wired.notary.warning),
+        telling=Telling(
+            metrics=wired.observed.metrics.render,
+            ready=lambda: (ready(), wired.releases.warning or wired.notary.warning),
+            status=lambda: status(wired.gateway, wired.engines),
+        ),
+        pages=Pages(ring, Login(_cookie_secret(wired.settings)), wired.drawing, wired.transport),
     )
     wired.observed.metrics.watch(
         lambda: gauge("tierwise.connections.open", "Connections of callers.", app.connections())
     )
     return app
+
+
+def _cookie_secret(settings: Settings) -> bytes:
+    """Return what cookies are sealed with: what keys are hashed with, so that gateways of one ledger share it.
+
+    Where there is none, cookies last as long as this process.
+    """
+    try:
+        return pepper(settings, make=False)
+    except ConfigError:
+        return os.urandom(32)
 
 
 def senders(settings: Settings, transport: Transport) -> list[Sender]:

@@ -16,8 +16,13 @@ from pathlib import Path
 from typing import Any
 
 EXIT_NO_ENGINE, EXIT_NOT_LOADED = 3, 4
-PROGRAMS = {"gguf": "tierwise.providers.engine_gguf", "linear": "tierwise.providers.engine_linear"}
-"""By the format of the file: whose `start(orders)` returns the port, and what answers there as long as it is kept."""
+PROGRAMS = {
+    "gguf": "tierwise.providers.engine_gguf",
+    "linear": "tierwise.providers.engine_linear",
+    "pages": "tierwise.bootstrap.drawn",
+}
+"""By the format of the file, or what else is served: whose `start(orders)` returns the port, and what answers there as
+long as it is kept."""
 
 
 def main() -> None:

@@ -73,11 +73,14 @@ class Transport:
         head = b"%b%d\r\n\r\n%b" % (peer.target.head("PUT", path), len(body), body)
         return self._send(peer, head, deadline, False)
 
-    def get(self, address: Address, path: str, *, deadline: float) -> Coroutine[Any, Any, Exchange]:
-        """Fetch `path` whole; raises as `post` does."""
+    def get(
+        self, address: Address, path: str, *, deadline: float, stream: bool = False, headers: Headers = ()
+    ) -> Coroutine[Any, Any, Exchange]:
+        """Fetch `path`, whole unless it is streamed; raises as `post` does."""
         peer = self._peers.get(address) or self._peer(address)
-        head = peer.gets.get((path, ())) or _write_head(peer.target, "GET", (path, ()), peer.gets)
-        return self._send(peer, head, deadline, False)
+        wanted = (path, headers)
+        head = peer.gets.get(wanted) or _write_head(peer.target, "GET", wanted, peer.gets)
+        return self._send(peer, head, deadline, stream)
 
     async def aclose(self) -> None:
         """Close every connection; requests under way fail, later ones are refused."""

@@ -34,6 +34,7 @@ from tierwise.server.http import (
     missing,
 )
 from tierwise.server.keys import both_loopback
+from tierwise.server.pages import Pages
 from tierwise.server.reports import Reports
 from tierwise.server.responses import Responses
 from tierwise.server.ring import Ring
@@ -52,14 +53,24 @@ SCOPES = (
     (b"/v1/decisions/", frozenset({"call", "admin"})),
     (b"/v1/feedback", frozenset({"call", "admin"})),
     (b"/v1/reports/", frozenset({"admin"})),
+    (b"/v1/status", frozenset({"admin"})),
 )
 """Which keys an address is for, where it is not for those that may call."""
 PLAIN_TEXT = (b"content-type", CONTENT_TYPE.encode())
 _log = logging.getLogger("tierwise.server")
 
 
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway says of itself: `ready` why it cannot serve, None when it can, and what is amiss; `status` how
+    all is that it uses; `metrics` in Prometheus' words."""
+
+    metrics: Callable[[], bytes]
+    ready: Callable[[], tuple[str | None, str | None]]
+    status: Callable[[], object]
+
+
 class App:
-    """The ASGI application. `ready` says why the gateway cannot serve, None when it can, and what is amiss."""
+    """The ASGI application."""
 
     def __init__(
         self,
@@ -69,11 +80,12 @@ class App:
         reports: Reports,
         ring: Ring,
         settings: ServerSettings,
-        metrics: Callable[[], bytes],
-        ready: Callable[[], tuple[str | None, str | None]],
+        telling: Telling,
+        pages: Pages | None = None,
     ) -> None:
         self._gateway, self._decisions, self._reports, self._ring = gateway, decisions, reports, ring
-        self._settings, self._metrics, self._ready = settings, metrics, ready
+        self._telling, self._pages = telling, pages
+        self._settings = settings
         self.connections: Callable[[], int] = lambda: 0  # set by who puts this on a socket
         self._responses = Responses(gateway, settings.max_body_bytes)
         self._routes: dict[bytes, dict[str, Route]] = {
@@ -85,6 +97,7 @@ class App:
             b"/v1/route": {"POST": self._route},
             b"/v1/models": {"GET": self._models},
             b"/v1/feedback": {"POST": self._said},
+            b"/v1/status": {"GET": self._show_status},
             b"/metrics": {"GET": self._show_metrics},
         }
         self._families: dict[bytes, dict[str, Route]] = {
@@ -104,6 +117,9 @@ class App:
         request = Request(scope["raw_path"], headers, receive, send, scope["query_string"])
         wire = spoken_at(request.path, says_messages=SAYS_MESSAGES in headers)
         try:
+            pages = self._pages
+            if pages and pages.wanted(scope, request) and await pages.serve(scope, request):
+                return
             if request.path not in HEALTH:
                 await self._let_in(request, scope)
             with self._ring.watched(request):
@@ -154,7 +170,8 @@ class App:
         await request.answer(HEALTHY)
 
     async def _able(self, request: Request) -> None:
-        why, warning = self._ready()  # a warning is no reason to take a gateway out that serves, by the policy before
+        # A warning is no reason to take a gateway out that serves, by the policy before.
+        why, warning = self._telling.ready()
         said = {"status": "ok" if why is None else "not ready", "reason": why}
         body = msgspec.json.encode(said if warning is None else said | {"warning": warning})
         await request.answer(body, status=200 if why is None else 503)
@@ -203,8 +220,11 @@ class App:
     async def _forget_response(self, request: Request) -> None:
         await self._responses.delete(request, _name(request))
 
+    async def _show_status(self, request: Request) -> None:
+        await request.answer(msgspec.json.encode(self._telling.status()))
+
     async def _show_metrics(self, request: Request) -> None:
-        await request.answer(self._metrics(), kind=PLAIN_TEXT)
+        await request.answer(self._telling.metrics(), kind=PLAIN_TEXT)
 
     async def _call(self, wire: CallerWire, request: Request) -> Call:
         body = await request.body(self._settings.max_body_bytes)

@@ -68,6 +68,10 @@ class Request:
         kind = self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":
             raise Rejected(_unsupported("send the request as content-type application/json"))
+        return await self.plain(most)
+
+    async def plain(self, most: int) -> bytes:
+        """Read a body of whatever kind up to its limit."""
         if self.headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             raise Rejected(_unsupported("compressed requests are not accepted"))
         try:

@@ -33,8 +33,10 @@ START_S = 20.0
 class Door:
     """A gateway that listens, and what lies behind it."""
 
-    def __init__(self, port: int, upstream: ScriptedUpstream, gateway: Gateway) -> None:
-        self.port, self.upstream, self.gateway = port, upstream, gateway
+    def __init__(
+        self, port: int, upstream: ScriptedUpstream, gateway: Gateway, drawing: Callable[[], int | None] = lambda: None
+    ) -> None:
+        self.port, self.upstream, self.gateway, self.drawing = port, upstream, gateway, drawing
 
     def line(self, limit_s: float = 5) -> socket.socket:
         """Open a connection."""
@@ -104,23 +106,25 @@ def document(upstream: ScriptedUpstream, limits: ServerSettings = LIMITS, **more
 def opened_door(settings: Settings, upstream: ScriptedUpstream) -> Iterator[Door]:
     """Serve these settings on a free port until the block ends."""
     ready = threading.Event()
-    running: list[tuple[asyncio.AbstractEventLoop, Server, int, Gateway]] = []
+    running: list[tuple[asyncio.AbstractEventLoop, Server, int, Gateway, Callable[[], int | None]]] = []
     limits = settings.document.server
 
     async def run() -> None:
         async with bootstrap.opened(settings) as wired:
             with contextlib.closing(listen(ServerSettings(port=0), keyed=False)) as listener:
                 server = Server(bootstrap.application(wired), limits, ready.set)
-                running.append((asyncio.get_running_loop(), server, listener.getsockname()[1], wired.gateway))
+                port = listener.getsockname()[1]
+                loop = asyncio.get_running_loop()
+                running.append((loop, server, port, wired.gateway, lambda: wired.drawing.pid))
                 await server.serve(sockets=[listener])
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     try:
         assert ready.wait(START_S)
-        yield Door(running[0][2], upstream, running[0][3])
+        yield Door(running[0][2], upstream, *running[0][3:])
     finally:
-        for loop, server, _, _ in running:
+        for loop, server, *_ in running:
             loop.call_soon_threadsafe(server.stop)
         thread.join(START_S)
         assert not thread.is_alive()

@@ -1,0 +1,127 @@
+"""How is everything that this gateway serves with, at this moment? One value, for people who look.
+
+Reads rules, facts and breakers; asks nobody. Invariant: no key and no content is in it, and unknown is None.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from tierwise.core.label import Tier
+from tierwise.core.usage import Price
+from tierwise.gateway.gateway import Gateway
+
+
+class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint. `unusable` says why it cannot be asked; `engine` how its engine is, where it is one of ours."""
+
+    name: str
+    kind: str
+    tier: Tier
+    url: str
+    wires: tuple[str, ...]
+    unusable: str | None
+    engine: str | None
+
+
+class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One model. `resting_s`: for so long it is not asked, because it failed; `latency_ms` is the running mean."""
+
+    id: str
+    endpoint: str
+    served_name: str
+    tier: Tier
+    tasks: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    context_tokens: int | None
+    price: Price | None
+    strength: float | None
+    latency_ms: float | None
+    resting_s: float
+    probed: float | None
+
+
+class BudgetStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One budget in its window now, in US dollars."""
+
+    scope: str
+    window: str
+    limit_usd: Decimal
+    left_usd: Decimal
+    reserved_usd: Decimal
+
+
+class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One workflow, and whether something is on trial in it; `void` says why its certificate does not count."""
+
+    name: str
+    candidates: tuple[str, ...]
+    baseline: str | None
+    strategy: str
+    environment: str | None
+    label: str | None
+    certificate: str | None
+    void: tuple[str, ...]
+    canary: bool
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. `ts` is Unix seconds."""
+
+    ts: float
+    policy: str
+    preset: str
+    endpoints: tuple[EndpointStatus, ...]
+    models: tuple[ModelStatus, ...]
+    workflows: tuple[WorkflowStatus, ...]
+    budgets: tuple[BudgetStatus, ...]
+
+
+Engines = Mapping[str, Any]
+
+
+def status(gateway: Gateway, engines: Engines) -> Status:
+    """Look at all of it. `engines` have a `state` and a `reason`, by the endpoint's name."""
+    rules, facts = gateway.rules, gateway.facts
+    now, catalog = facts.clock(), rules.catalog
+    return Status(
+        ts=now,
+        policy=rules.policy.digest,
+        preset=rules.labels.preset,
+        endpoints=tuple(
+            EndpointStatus(
+                name=one.name, kind=one.kind, tier=one.tier, url=one.url, wires=tuple(one.wires),
+                unusable=catalog.unusable.get(one.name),
+                engine=None if (engine := engines.get(one.name)) is None else f"{engine.state} {engine.reason}".strip(),
+            )
+            for one in catalog.endpoints.values()
+        ),
+        models=tuple(
+            ModelStatus(
+                id=one.id, endpoint=one.endpoint, served_name=one.served_name,
+                tier=catalog.endpoints[one.endpoint].tier, tasks=one.tasks,
+                capabilities=tuple(sorted(one.capabilities)), context_tokens=one.context_tokens, price=one.price,
+                strength=one.strength, latency_ms=facts.latency_ms.get(one.id), resting_s=facts.resting_s(one.id, now),
+                probed=probe.ts if (probe := catalog.probes.get(one.id)) is not None else None,
+            )
+            for one in catalog.models.values()
+        ),
+        workflows=tuple(
+            WorkflowStatus(
+                name=one.name, candidates=one.candidates, baseline=one.baseline, strategy=one.strategy,
+                environment=one.environment, label=None if one.label is None else one.label.value,
+                certificate=one.certificate, canary=one.name in rules.rollouts,
+                void=() if (known := rules.certified.get(one.name)) is None else known.void(now, facts.drifted),
+            )
+            for one in rules.workflows.values()
+        ),
+        budgets=tuple(
+            BudgetStatus(
+                scope=one.budget.scope, window=one.budget.window, limit_usd=one.budget.limit_usd,
+                left_usd=one.left(now), reserved_usd=one.reserved,
+            )
+            for one in facts.accounts
+        ),
+    )  # fmt: skip

@@ -1,0 +1,124 @@
+"""How does a chart of the pages look? Bars and lines over time, as SVG with classes, named for those who do not see it.
+
+Pure. Knows no data source. Invariant: what comes from outside is escaped, and nothing is drawn that has no number.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+
+import msgspec
+from markupsafe import Markup
+
+from tierwise.evals.report import svg
+
+WIDE, HIGH = 760, 190
+LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 24
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown across: from a Unix time, so many steps of so many seconds."""
+
+    begin: float
+    step_s: int
+    steps: int
+
+    @property
+    def first(self) -> int:
+        """The number of the first step."""
+        return int(self.begin // self.step_s)
+
+    def times(self) -> range:
+        """Return the numbers of the steps."""
+        return range(self.first, self.first + self.steps)
+
+
+Write = Callable[[float], str]
+
+
+def stacked(title: str, told: str, span: Span, parts: Mapping[str, Mapping[int, float]], write: Write) -> Markup:
+    """Draw bars over time, one part on the other, in the order that is given; the classes are `t-NAME`."""
+    top = max((sum(values.get(at, 0) for values in parts.values()) for at in span.times()), default=0) or 1
+    frame = _Frame(span, top)
+    wide = frame.step * 0.82
+    drawn = []
+    for at in span.times():
+        low = 0.0
+        for name, values in parts.items():
+            value = values.get(at, 0)
+            if not value:
+                continue
+            x, y = frame.x(at) + frame.step * 0.09, frame.y(low + value)
+            said = f"{_moment(at * span.step_s, span)}: {write(value)} {name}"
+            drawn.append(svg.box(x, y, wide, frame.y(low) - y, f"bar t-{_class(name)}", said))
+            low += value
+    return frame.picture(title, told, [frame.axes(write), *drawn])
+
+
+def lines(title: str, told: str, span: Span, parts: Mapping[str, Mapping[int, float]], write: Write) -> Markup:
+    """Draw a line for each part; a step without a value interrupts it. The classes are `l-NUMBER`."""
+    top = max((value for values in parts.values() for value in values.values()), default=0) or 1
+    frame = _Frame(span, top)
+    drawn = []
+    for number, values in enumerate(parts.values()):
+        run: list[tuple[float, float]] = []
+        for at in (*span.times(), None):
+            if at is not None and at in values:
+                run.append((frame.x(at) + frame.step / 2, frame.y(values[at])))
+                continue
+            if run:
+                drawn.append(svg.line(run, f"path l-{number}") if len(run) > 1 else _dot(run[0], number))
+            run = []
+    for at in span.times():
+        said = "; ".join(f"{name} {write(values[at])}" for name, values in parts.items() if at in values)
+        over = f"{_moment(at * span.step_s, span)}: {said}"
+        drawn += [svg.box(frame.x(at), TOP, frame.step, frame.bottom - TOP, "hit", over)] if said else []
+    return frame.picture(title, told, [frame.axes(write), *drawn])
+
+
+class _Frame:
+    def __init__(self, span: Span, top: float) -> None:
+        self.span, self.ticks = span, svg.ticks(0, top, 4)
+        self.top = max(top, self.ticks[-1])
+        self.step = (WIDE - LEFT - RIGHT) / span.steps
+        self.bottom = HIGH - BOTTOM
+
+    def x(self, at: int) -> float:
+        return LEFT + (at - self.span.first) * self.step
+
+    def y(self, value: float) -> float:
+        return self.bottom - value / self.top * (self.bottom - TOP)
+
+    def axes(self, write: Write) -> str:
+        found = []
+        for tick in self.ticks:
+            found.append(svg.rule(LEFT, self.y(tick), WIDE - RIGHT, self.y(tick), "grid"))
+            found.append(svg.text(LEFT - 6, self.y(tick) + 3.5, write(tick), "tick", "end"))
+        every = max(1, self.span.steps // 6)
+        for at in list(self.span.times())[::every]:
+            found.append(svg.text(self.x(at), HIGH - 7, _moment(at * self.span.step_s, self.span), "tick"))  # noqa: PERF401
+        return "".join(found)
+
+    def picture(self, title: str, told: str, inside: Sequence[str]) -> Markup:
+        ident = _class(title.lower())
+        return Markup(  # noqa: S704  # made of escaped parts
+            f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-labelledby="{ident}-t {ident}-d" class="chart">'
+            f'<title id="{ident}-t">{escape(title)}</title><desc id="{ident}-d">{escape(told)}</desc>'
+            f"{''.join(inside)}</svg>"
+        )
+
+
+def _class(name: str) -> str:
+    """Return a name as a class or an id can carry it."""
+    return "".join(character for character in name if character.isascii() and (character.isalnum() or character == "-"))
+
+
+def _dot(place: tuple[float, float], number: int) -> str:
+    x, y = place
+    return f'<circle cx="{svg.number(x)}" cy="{svg.number(y)}" r="2" class="dot l-{number}"></circle>'
+
+
+def _moment(ts: float, span: Span) -> str:
+    """Write the time of a step: that of the day where all of it is of a day."""
+    at = datetime.fromtimestamp(ts, UTC)
+    return f"{at:%H:%M}" if span.step_s * span.steps <= 2 * 86_400 else f"{at:%b} {at.day}"

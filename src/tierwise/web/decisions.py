@@ -1,0 +1,155 @@
+"""What do the list of decisions and one decision show? Filters, rows, and a record told in the order of the call.
+
+Pure but for the index. Invariant: nothing is told that the record does not say.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from tierwise.core.decision import AttemptRecord, Decision, of_policy
+from tierwise.ledger.encode import encode_decision
+from tierwise.web import words
+from tierwise.web.index import FILTERS, CallRow, Index
+
+PAGE = 50
+LONGEST = 200
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list is narrowed to; `before` is a call's number, of the page before."""
+
+    where: dict[str, str] = {}
+    text: str = ""
+    before: int | None = None
+
+    def link(self, **changed: str | int | None) -> str:
+        """Return the query of this list with something changed; None takes it away."""
+        query: dict[str, Any] = {**self.where, "text": self.text, "before": None, **changed}
+        return urlencode({name: value for name, value in query.items() if value not in (None, "")})
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list. `older` is the query of the next page, empty where there is none."""
+
+    rows: list[CallRow]
+    older: str
+    choices: dict[str, list[str]]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One station of a call's path, in words. `kind` is how it went: well, badly, or neither."""
+
+    title: str
+    value: str
+    detail: str = ""
+    kind: str = ""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision, told."""
+
+    decision: Decision
+    path: list[Step]
+    attempts: list[tuple[AttemptRecord, float, float]]
+    record: str
+    curl: str
+
+
+def asked(query: Mapping[str, str]) -> Asked:
+    """Read what is asked of a list; what cannot be read is left out."""
+    where = {name: query[name][:LONGEST] for name in FILTERS if query.get(name)}
+    before = query.get("before", "")
+    text = query.get("text", "").strip().lower()[:LONGEST]
+    return Asked(where=where, text=text, before=int(before) if before.isdecimal() and len(before) < 19 else None)
+
+
+def listed(index: Index, wanted: Asked) -> Listed:
+    """Return a page of the list."""
+    rows = index.calls(wanted.where, text=wanted.text, before=wanted.before, limit=PAGE + 1)
+    more = len(rows) > PAGE
+    rows = rows[:PAGE]
+    return Listed(
+        rows=rows,
+        older=wanted.link(before=rows[-1].seq) if more else "",
+        choices={
+            "workflow": index.values("workflow"),
+            "tier": [name for name in words.TIERS if name],
+            "outcome": [name for name in words.OUTCOMES if name not in ("pending", "dry_run")],
+            "model": index.values("model"),
+        },
+    )
+
+
+def fits(row: CallRow, wanted: Asked) -> bool:
+    """Say whether a new call belongs into the list."""
+    same = all(getattr(row, name) == value for name, value in wanted.where.items())
+    return same and wanted.before is None and row.id.startswith(wanted.text)
+
+
+def told(decision: Decision) -> Told:
+    """Tell a decision."""
+    record = msgspec.json.format(encode_decision(decision), indent=2).decode()
+    return Told(decision=decision, path=_path(decision), attempts=_timed(decision), record=record, curl=_curl(decision))
+
+
+def _path(decision: Decision) -> list[Step]:
+    features = decision.features
+    stopped = [one for one in decision.candidates if not one.allowed]
+    policy = [one for one in stopped if of_policy(one.excluded_by)]
+    size = f"about {features.input_tokens_est:,} tokens" + (", streamed" if features.stream else "")
+    found = [
+        Step(title="Asked", value=decision.requested_model or "auto", detail=f"{decision.caller_wire}; {size}"),
+        Step(
+            title="Label", value=decision.label.value.value,
+            detail=", ".join(dict.fromkeys(one.source for one in decision.label.sources)) or "default",
+        ),
+        Step(
+            title="Policy", value=f"{len(decision.candidates) - len(policy)} of {len(decision.candidates)} may",
+            detail=", ".join(decision.obligations) or "no duties", kind="bad" if policy else "",
+        ),
+        Step(
+            title="Router", value=decision.chosen or "nobody", detail=decision.strategy or "",
+            kind="" if decision.chosen else "bad",
+        ),
+    ]  # fmt: skip
+    found += [
+        Step(
+            title=f"Attempt {number}", value=one.model,
+            detail=f"{one.verdict or 'no word'}{f': {one.error}' if one.error else ''}",
+            kind="good" if one.verdict in ("commit", "accept", "ok", "answered") else "bad" if one.error else "",
+        )
+        for number, one in enumerate(decision.attempts, 1)
+    ]  # fmt: skip
+    kind = {"answered": "good", "refused": "bad", "failed": "bad", "broken": "bad"}.get(decision.outcome, "")
+    cost = "–" if decision.total_cost_usd is None else f"${decision.total_cost_usd.normalize():f}"
+    found.append(Step(title="Outcome", value=words.OUTCOMES[decision.outcome], detail=f"cost {cost}", kind=kind))
+    return found
+
+
+def _timed(decision: Decision) -> list[tuple[AttemptRecord, float, float]]:
+    """Return the attempts with where each begins and how long it is, as shares of the whole in percent."""
+    if not decision.attempts:
+        return []
+    begin = min(one.started for one in decision.attempts)
+    ends = [one.started + (one.duration_ms or 0) / 1000 for one in decision.attempts]
+    whole = max(max(ends) - begin, 1e-6)
+    return [
+        (one, 100 * (one.started - begin) / whole, max(0.5, 100 * ((one.duration_ms or 0) / 1000) / whole))
+        for one in decision.attempts
+    ]
+
+
+def _curl(decision: Decision) -> str:
+    """Return a command that asks for the same route; the record holds no content, so the text is the reader's."""
+    body = {"model": decision.requested_model or "auto", "messages": [{"role": "user", "content": "YOUR TEXT"}]}
+    head = [f"x-tierwise-label: {decision.label.value.value}"]
+    if decision.workflow:
+        head.append(f"x-tierwise-workflow: {decision.workflow}")
+    lines = ["curl $OPENAI_BASE_URL/route", "-H 'content-type: application/json'"]
+    lines += [f"-H '{one}'" for one in head]
+    text = msgspec.json.encode(body).decode().replace("'", "'\\''")
+    lines.append(f"-d '{text}'")
+    return " \\\n  ".join(lines)

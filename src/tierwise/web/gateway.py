@@ -1,0 +1,39 @@
+"""How do the pages ask the gateway? Over HTTP, at the address and under the key of whoever looks.
+
+Invariant: nothing is asked under any other key.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tierwise.core.errors import TierwiseError
+from tierwise.core.secret import Secret
+from tierwise.providers.egress import LOOPBACK
+from tierwise.providers.transport import Address, Transport
+
+WAIT_S = 5.0
+
+
+class Gateway:
+    """The gateway as one request may ask it."""
+
+    def __init__(self, transport: Transport, headers: Mapping[str, str]) -> None:
+        self._transport = transport
+        shown = headers.get("x-tierwise-auth", "").removeprefix("Bearer ")
+        url = headers.get("x-tierwise-gateway", "")
+        self._address = Address(url=url, key=Secret(shown) if shown else None, networks=() if shown else LOOPBACK)
+
+    async def status(self) -> dict[str, Any] | None:
+        """Return how everything is, None where the gateway does not say."""
+        deadline = asyncio.get_running_loop().time() + WAIT_S
+        try:
+            exchange = await self._transport.get(self._address, "/v1/status", deadline=deadline)
+            if exchange.status != 200:
+                return None
+            found: dict[str, Any] = msgspec.json.decode(await exchange.read_all())
+        except (TierwiseError, msgspec.DecodeError):
+            return None
+        return found

@@ -1,0 +1,301 @@
+"""What do the pages look up? A small copy of the ledger's facts, laid out for lists and sums, that can be made again.
+
+One row a call, and sums over five minutes each; no content. It follows the ledger by its numbers, in the process that
+draws, so that nothing of it is on a call's way. Invariant: the sums are those of the rows that were read; a copy of
+another ledger is thrown away.
+"""
+
+import math
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tierwise.core.decision import Decision
+from tierwise.sqlite.connect import transaction
+
+VERSION = 2
+SLOT_S = 300
+PICO = 12
+BUCKETS = 64
+"""Latencies are counted in buckets that are a fifth wider each, from 1 ms on."""
+GROWTH = 1.2
+_SCHEMA = """
+CREATE TABLE calls (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, ts REAL NOT NULL, workflow TEXT NOT NULL, key_id TEXT NOT NULL,
+    label TEXT NOT NULL, tier TEXT NOT NULL, model TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+    cost_picousd INTEGER, latency_ms REAL, attempts INTEGER NOT NULL
+);
+CREATE INDEX calls_id ON calls (id);
+CREATE INDEX calls_ts ON calls (ts);
+CREATE INDEX calls_workflow ON calls (workflow, seq);
+CREATE INDEX calls_tier ON calls (tier, seq);
+CREATE INDEX calls_outcome ON calls (outcome, seq);
+CREATE INDEX calls_model ON calls (model, seq);
+CREATE INDEX calls_key ON calls (key_id, seq);
+CREATE TABLE slots (
+    slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
+    answered INTEGER NOT NULL, refused INTEGER NOT NULL, failed INTEGER NOT NULL, escalated INTEGER NOT NULL,
+    cost_picousd INTEGER NOT NULL, unknown_picousd INTEGER NOT NULL, tokens_in INTEGER NOT NULL,
+    tokens_out INTEGER NOT NULL, PRIMARY KEY (slot, workflow, tier, model)
+) WITHOUT ROWID;
+CREATE TABLE latencies (
+    slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, bucket INTEGER NOT NULL, calls INTEGER NOT NULL,
+    PRIMARY KEY (slot, workflow, tier, bucket)
+) WITHOUT ROWID;
+CREATE TABLE followed (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, id TEXT NOT NULL);
+INSERT INTO followed VALUES (1, 0, '');
+"""
+_FAILED = frozenset({"failed", "broken", "interrupted"})
+_ANSWERED = frozenset({"answered", "flagged", "review"})
+
+
+class CallRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One call in a list. Costs are picodollars, None where nothing was metered; empty text is none."""
+
+    seq: int
+    id: str
+    ts: float
+    workflow: str
+    key_id: str
+    label: str
+    tier: str
+    model: str
+    outcome: str
+    reason: str
+    cost_picousd: int | None
+    latency_ms: float | None
+    attempts: int
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """What calls came to, under one name."""
+
+    name: str
+    calls: int = 0
+    answered: int = 0
+    refused: int = 0
+    failed: int = 0
+    escalated: int = 0
+    cost_picousd: int = 0
+    unknown_picousd: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+_COLUMNS = tuple(CallRow.__struct_fields__)
+_SUMMED = tuple(Sums.__struct_fields__)[1:]
+FILTERS = ("workflow", "tier", "outcome", "model", "key_id", "label")
+"""By what a list can be narrowed."""
+
+
+class Index:
+    """The copy at `path`. May be asked from several threads; one question or change goes at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._db = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=OFF")  # what is lost is read again
+        found = db.execute("PRAGMA user_version").fetchone()[0]
+        if found != VERSION:
+            db.close()
+            for end in ("", "-wal", "-shm"):
+                Path(f"{self._path}{end}").unlink(missing_ok=True)
+            db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=OFF")
+            db.executescript(f"{_SCHEMA} PRAGMA user_version={VERSION};")
+            self._path.chmod(0o600)
+        return db
+
+    def forget(self) -> None:
+        """Begin anew: the ledger is another one."""
+        with self._lock:
+            self._db.execute("PRAGMA user_version=0")
+            self._db.close()
+            self._db = self._opened()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    # following
+
+    @property
+    def followed(self) -> tuple[int, str]:
+        """The number and the id of the last record that was read."""
+        seq, ident = self._rows("SELECT seq, id FROM followed")[0]
+        return int(seq), str(ident)
+
+    def add(self, decisions: Sequence[Decision]) -> list[CallRow]:
+        """Take records in, and return their rows."""
+        rows = [row_of(one) for one in decisions]
+        with self._lock, transaction(self._db):
+            places = ",".join("?" * len(_COLUMNS))
+            self._db.executemany(
+                f"INSERT OR IGNORE INTO calls ({','.join(_COLUMNS)}) VALUES ({places})",  # noqa: S608  # own words
+                [tuple(getattr(row, name) for name in _COLUMNS) for row in rows],
+            )
+            self._db.executemany(_ADD_SLOTS, [_slot(row, one) for row, one in zip(rows, decisions, strict=True)])
+            self._db.executemany(_ADD_LATENCIES, [_latency(row) for row in rows if row.latency_ms is not None])
+            if rows:
+                self._db.execute("UPDATE followed SET seq = ?, id = ?", (rows[-1].seq, rows[-1].id))
+        return rows
+
+    def prune(self, before_ts: float) -> None:
+        """Forget the calls from before this time, as the ledger does."""
+        self._rows("DELETE FROM calls WHERE ts < ?", (before_ts,))
+
+    def _rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    # asking
+
+    def calls(
+        self, where: dict[str, str], *, text: str = "", before: int | None = None, limit: int = 50
+    ) -> list[CallRow]:
+        """Return calls that fit, newest first, from below the number `before`; `text` is the beginning of an id."""
+        conditions, values = _conditions(where)
+        if text:
+            conditions.append("id >= ? AND id < ?")
+            values += [text, text + "{"]
+        if before is not None:
+            conditions.append("seq < ?")
+            values.append(before)
+        sql = f"SELECT {','.join(_COLUMNS)} FROM calls {_where(conditions)} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        found = self._rows(sql, (*values, limit))
+        return [CallRow(**dict(zip(_COLUMNS, row, strict=True))) for row in found]
+
+    def values(self, column: str) -> list[str]:
+        """Return what there is in a column, the most frequent first."""
+        if column not in ("workflow", "tier", "model"):
+            raise ValueError(column)
+        sql = f"SELECT {column} FROM slots GROUP BY 1 ORDER BY sum(calls) DESC LIMIT 200"  # noqa: S608
+        return [name for (name,) in self._rows(sql) if name]
+
+    def sums(self, by: str, since_ts: float, workflow: str = "", step_s: int = SLOT_S) -> list[Sums]:
+        """Return what calls since this time came to, by `time` (steps of so many seconds), `workflow`, `tier`, `model`,
+        or `all` of them. The name of a step is its number."""
+        group = {"all": "''", "time": _STEP, "workflow": "workflow", "tier": "tier", "model": "model"}[by]
+        summed = ",".join(f"coalesce(sum({name}), 0)" for name in _SUMMED)
+        order = "1" if by == "time" else "2 DESC"
+        sql = f"SELECT {group}, {summed} FROM slots {_SINCE} GROUP BY 1 ORDER BY {order}"  # noqa: S608
+        found = self._rows(sql, _since(since_ts, workflow, step_s))
+        return [Sums(name=str(name), **dict(zip(_SUMMED, rest, strict=True))) for name, *rest in found]
+
+    def shares(self, since_ts: float, workflow: str, step_s: int) -> dict[int, dict[str, int]]:
+        """Return how many calls each step had at each tier."""
+        sql = f"SELECT {_STEP}, tier, sum(calls) FROM slots {_SINCE} GROUP BY 1, 2"  # noqa: S608
+        found: dict[int, dict[str, int]] = {}
+        for step, tier, calls in self._rows(sql, _since(since_ts, workflow, step_s)):
+            found.setdefault(step, {})[tier] = calls
+        return found
+
+    def latencies(self, since_ts: float, workflow: str, step_s: int) -> dict[int, dict[int, int]]:
+        """Return for each step how many answers fell into each bucket."""
+        sql = f"SELECT {_STEP}, bucket, sum(calls) FROM latencies {_SINCE} GROUP BY 1, 2"  # noqa: S608
+        found: dict[int, dict[int, int]] = {}
+        for step, bucket, calls in self._rows(sql, _since(since_ts, workflow, step_s)):
+            found.setdefault(step, {})[bucket] = calls
+        return found
+
+    def count(self) -> int:
+        """Return how many calls are in the copy."""
+        number: int = self._rows("SELECT coalesce(sum(calls), 0) FROM slots")[0][0]
+        return number
+
+
+_ADD_SLOTS = (
+    "INSERT INTO slots VALUES (?,?,?,?,1,?,?,?,?,?,?,?,?) "  # noqa: S608  # own words
+    "ON CONFLICT DO UPDATE SET calls = calls + 1, "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED[1:])
+)
+_ADD_LATENCIES = "INSERT INTO latencies VALUES (?,?,?,?,1) ON CONFLICT DO UPDATE SET calls = calls + 1"
+
+
+_STEP = "slot / :per"
+_SINCE = "WHERE slot >= :since AND (:workflow = '' OR workflow = :workflow)"
+
+
+def _since(since_ts: float, workflow: str, step_s: int) -> dict[str, Any]:
+    return {"since": int(since_ts // SLOT_S), "workflow": workflow, "per": step_s // SLOT_S}
+
+
+def bucket_of(latency_ms: float) -> int:
+    """Return the bucket that a latency is counted in."""
+    return 0 if latency_ms <= 1 else min(BUCKETS - 1, int(math.log(latency_ms) / math.log(GROWTH)) + 1)
+
+
+def quantile_ms(buckets: Iterable[tuple[int, int]], share: float) -> float | None:
+    """Return the latency that this share of answers did not exceed, to a tenth; None of none."""
+    counted = sorted(buckets)
+    left = share * sum(calls for _, calls in counted)
+    for bucket, calls in counted:
+        left -= calls
+        if left <= 0 and calls:
+            return float(GROWTH ** (bucket - 0.5))
+    return None
+
+
+def row_of(decision: Decision) -> CallRow:
+    """Return the row of a record."""
+    last = decision.attempts[-1] if decision.attempts else None
+    charged = decision.charged_usd
+    return CallRow(
+        seq=decision.seq or 0,
+        id=decision.id,
+        ts=decision.ts,
+        workflow=decision.workflow or "",
+        key_id=decision.key_id or "",
+        label=decision.label.value.value,
+        tier=last.tier.value if last else "",
+        model=last.model if last else decision.chosen or "",
+        outcome=decision.outcome,
+        reason=decision.reason[:200],
+        cost_picousd=None if charged is None else int(charged.scaleb(PICO)),
+        latency_ms=_latency_ms(decision) if decision.outcome in _ANSWERED else None,
+        attempts=len(decision.attempts),
+    )
+
+
+def _latency_ms(decision: Decision) -> float | None:
+    took = [one.duration_ms for one in decision.attempts if one.duration_ms is not None]
+    return sum(took) if took else None
+
+
+def _slot(row: CallRow, decision: Decision) -> tuple[Any, ...]:
+    used = [one.usage for one in decision.attempts if one.usage is not None]
+    unknown = [one.unknown_usd for one in decision.attempts if one.unknown_usd is not None]
+    pending = sum(int(amount.scaleb(PICO)) for amount in unknown)
+    return (
+        int(row.ts // SLOT_S), row.workflow, row.tier, row.model, row.outcome in _ANSWERED, row.outcome == "refused",
+        row.outcome in _FAILED, len({one.model for one in decision.attempts}) > 1,
+        (row.cost_picousd or 0) - pending, pending, sum(one.read for one in used), sum(one.written for one in used),
+    )  # fmt: skip
+
+
+def _latency(row: CallRow) -> tuple[int, str, str, int]:
+    return int(row.ts // SLOT_S), row.workflow, row.tier, bucket_of(row.latency_ms or 0.0)
+
+
+def _conditions(where: dict[str, str]) -> tuple[list[str], list[Any]]:
+    conditions, values = [], []
+    for column, value in where.items():
+        if column not in FILTERS:
+            raise ValueError(column)
+        conditions.append(f"{column} = ?")
+        values.append(value)
+    return conditions, values
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""

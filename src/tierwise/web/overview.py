@@ -1,0 +1,102 @@
+"""What does the overview show? Counts, shares, spending and latency over a period, as charts and tables.
+
+Reads the index only. Invariant: what was not measured is a dash, never a zero.
+"""
+
+import msgspec
+from markupsafe import Markup
+
+from tierwise.web import charts, words
+from tierwise.web.charts import Span
+from tierwise.web.index import Index, Sums, quantile_ms
+
+
+class Period(msgspec.Struct, frozen=True, kw_only=True):
+    """How far back is looked, in steps of so many seconds."""
+
+    name: str
+    title: str
+    seconds: int
+    step_s: int
+
+
+PERIODS = {
+    one.name: one
+    for one in (
+        Period(name="hour", title="Last hour", seconds=3600, step_s=300),
+        Period(name="day", title="Last day", seconds=86_400, step_s=3600),
+        Period(name="week", title="Last week", seconds=7 * 86_400, step_s=6 * 3600),
+        Period(name="month", title="Last 30 days", seconds=30 * 86_400, step_s=86_400),
+    )
+}
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen in a period."""
+
+    period: Period
+    workflow: str
+    workflows: list[str]
+    whole: Sums
+    tiers: list[Sums]
+    by_workflow: list[Sums]
+    by_model: list[Sums]
+    p50_ms: float | None
+    p95_ms: float | None
+    requests: Markup
+    spending: Markup
+    latency: Markup
+    recorded: int
+
+
+def seen(index: Index, period: Period, workflow: str, now: float) -> Seen:
+    """Look at a period that ends now."""
+    steps = period.seconds // period.step_s
+    span = Span(begin=(now // period.step_s - steps + 1) * period.step_s, step_s=period.step_s, steps=steps)
+    since = span.begin
+    whole = next(iter(index.sums("all", since, workflow)), Sums(name=""))
+    times = {int(one.name): one for one in index.sums("time", since, workflow, period.step_s)}
+    shares = index.shares(since, workflow, period.step_s)
+    buckets = index.latencies(since, workflow, period.step_s)
+    every = [(bucket, calls) for step in buckets.values() for bucket, calls in step.items()]
+    return Seen(
+        period=period,
+        workflow=workflow,
+        workflows=index.values("workflow"),
+        whole=whole,
+        tiers=index.sums("tier", since, workflow),
+        by_workflow=index.sums("workflow", since, workflow),
+        by_model=index.sums("model", since, workflow),
+        p50_ms=quantile_ms(every, 0.5),
+        p95_ms=quantile_ms(every, 0.95),
+        requests=_requests(span, shares, whole),
+        spending=_spending(span, times, whole),
+        latency=_latency(span, buckets),
+        recorded=index.count(),
+    )
+
+
+def _requests(span: Span, shares: dict[int, dict[str, int]], whole: Sums) -> Markup:
+    parts = {
+        title: {step: float(tiers[name]) for step, tiers in shares.items() if name in tiers}
+        for name, title in words.TIERS.items()
+    }
+    return charts.stacked("Requests", f"{whole.calls} requests, by tier", span, parts, words.count)
+
+
+def _spending(span: Span, times: dict[int, Sums], whole: Sums) -> Markup:
+    total, spent = 0.0, dict[int, float]()
+    for step in span.times():
+        total += (times[step].cost_picousd if step in times else 0) * 1e-12
+        spent[step] = total
+    return charts.lines("Spending", f"{words.usd(whole.cost_picousd)} in all", span, {"spent": spent}, words.dollars)
+
+
+def _latency(span: Span, buckets: dict[int, dict[int, int]]) -> Markup:
+    parts: dict[str, dict[int, float]] = {"95 of 100": {}, "half": {}}
+    for step, counted in buckets.items():
+        for name, part in (("95 of 100", 0.95), ("half", 0.5)):
+            found = quantile_ms(counted.items(), part)
+            if found is not None:
+                parts[name][step] = found
+    return charts.lines("Latency", "what half and 95 of 100 answers took", span, parts, words.duration)

@@ -1,0 +1,70 @@
+"""How are amounts, times and names written on pages? Pure; the same words everywhere."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+PICO = Decimal(10) ** -12
+
+
+def usd(picousd: int | None) -> str:
+    """Write picodollars; what is not metered is a dash."""
+    if picousd is None:
+        return "–"
+    amount = picousd * PICO
+    if amount == 0:
+        return "$0"
+    if abs(amount) >= 100:
+        return f"${amount:,.0f}"
+    if abs(amount) >= 1:
+        return f"${amount:,.2f}"
+    return "$" + f"{amount:.6f}".rstrip("0") if abs(amount) >= Decimal("0.000001") else "< $0.000001"
+
+
+def dollars(amount: float) -> str:
+    """Write an amount on an axis."""
+    if amount == 0:
+        return "$0"
+    return f"${amount:,.0f}" if amount >= 10 else f"${amount:.3g}"
+
+
+def count(number: float) -> str:
+    """Write a number of things, short."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(number) >= size:
+            return f"{number / (1e3 if unit == 'k' else size):.3g}{unit}"
+    return f"{number:,.0f}"
+
+
+def duration(ms: float | None) -> str:
+    """Write a duration; None is a dash."""
+    if ms is None:
+        return "–"
+    if ms < 1000:
+        return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+    return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms / 60_000:.1f} min"
+
+
+def share(part: float, whole: float) -> str:
+    """Write a share in percent; of nothing a dash."""
+    if not whole:
+        return "–"
+    value = 100 * part / whole
+    return f"{value:.0f} %" if value in (0, 100) or 1 <= value <= 99 else f"{value:.2g} %"
+
+
+def moment(ts: float) -> str:
+    """Write a Unix time, in UTC."""
+    return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock(ts: float) -> str:
+    """Write the time of the day, in UTC."""
+    return datetime.fromtimestamp(ts, UTC).strftime("%H:%M:%S")
+
+
+TIERS = {"local": "local", "self_hosted": "self-hosted", "frontier": "frontier", "": "nowhere"}
+OUTCOMES = {
+    "answered": "answered", "flagged": "answered, flagged", "review": "for review", "refused": "refused",
+    "failed": "failed", "broken": "broken off", "cancelled": "cancelled", "interrupted": "interrupted",
+    "pending": "under way", "dry_run": "dry run",
+}  # fmt: skip
