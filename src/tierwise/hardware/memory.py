@@ -166,7 +166,8 @@ def compute_bytes(shape: Shape, setup: Setup) -> int:
     """
     tokens = min(setup.micro_batch, _padded(setup.context_tokens) * setup.sequences)
     attending = {(layer.window, cells(layer, setup)) for layer in shape.layers if layer.k_width}
-    wide = 7 * max(shape.embedding, shape.queries)
+    latent = any(layer.kind == "mla" for layer in shape.layers)  # its queries are as wide as the latent, for every head
+    wide = max(7 * shape.embedding, (3 if latent else 7) * shape.queries)
     beside = 7 if any(layer.state_bytes for layer in shape.layers) else 6
     steps = [3 * shape.feed_forward + beside * shape.embedding, 9 * shape.scan_width + 3 * shape.embedding, wide]
     if experts := shape.experts:
