@@ -18,7 +18,7 @@ CELLS: Final = 256
 """Caches come in multiples of so many tokens."""
 PROCESS_BYTES: Final = 64 * 1024 * 1024  # measured 56 MB with a 2 MB model, 2026-11
 WORD_BYTES: Final = 256
-"""What one entry of the vocabulary takes in tables; measured in `tests/integration/hardware`."""
+"""What one entry of the vocabulary takes in tables: assumed, not measured."""
 _BLOCKS: Final[dict[CacheType, tuple[int, int]]] = {  # numbers in a block, bytes of a block, as in ggml.h
     "f32": (1, 4),
     "f16": (1, 2),

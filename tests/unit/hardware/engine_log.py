@@ -1,7 +1,8 @@
 """What the embedded engine said of models that it was shown: their headers, and the memory that it logged.
 
 `engine_log.json` was written by `benchmarks/engine_memory.py`, which shows the engine files with these headers and no
-numbers in them. Layers were left out where they only repeat; widths, heads, windows and states are those of the model.
+numbers in them. The entries are written after well-known models, from memory: they need not be those of a published
+file. Layers were left out, the vocabulary is tiny, and two models (exaone4-64, deepseek2-small) are narrower too.
 """
 
 import json
