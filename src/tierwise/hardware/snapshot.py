@@ -11,7 +11,7 @@ DeviceKind = Literal["cuda", "rocm", "xpu", "metal", "vulkan"]
 """By which interface an engine reaches a device. `vulkan`: a part whose own interface is not there or not known."""
 
 
-class Processor(msgspec.Struct, frozen=True, kw_only=True):
+class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     """The processor. `physical_cores` without the doubling of threads; `fast_cores` where cores are of two sizes.
 
     `features` are the instruction sets that matter to an engine, in the words of Linux: avx2, avx512_bf16, neon, …
@@ -49,7 +49,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     system: str
     cores: int
-    cpu: Processor = Processor()
+    cpu: Cpu = Cpu()
     memory_total_bytes: int | None = None
     memory_available_bytes: int | None = None
     memory_limit: str = "machine"
