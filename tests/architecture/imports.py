@@ -45,7 +45,14 @@ EFFECTS = frozenset(
     }
 )
 HARMLESS_PARTS = ("urllib.parse", "os.path")
-NAMED_EDGES = ("registry.load", "registry.kinds", "registry.demonstration", "registry.kept", "hardware.detect")
+NAMED_EDGES = (
+    "registry.load",
+    "registry.kinds",
+    "registry.demonstration",
+    "registry.kept",
+    "hardware.detect",
+    "hardware.bandwidth",
+)
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 
