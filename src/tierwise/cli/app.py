@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": ("demo", "demo", "The main job, end to end, on the shipped models."),
     "init": ("init", "init", "Look at this machine and write a starter tierwise.toml."),
     "import": ("importing", "import_", "Another gateway's configuration as a tierwise.toml."),
+    "pull": ("pull", "pull", "An open model onto this machine, with consent, and its endpoint."),
     "doctor": ("doctor", "doctor", "Check everything; one line each, with the mend."),
     "serve": ("serve", "serve", "Start the gateway."),
     "launch": ("launch", "launch", "A tool that you use already, with Tierwise behind it."),
