@@ -45,7 +45,9 @@ EFFECTS = frozenset(
     }
 )
 HARMLESS_PARTS = ("urllib.parse", "os.path")
-NAMED_EDGES = ("registry.load", "registry.kinds", "registry.demonstration", "registry.kept", "hardware.detect")
+NAMED_EDGES = (
+    "registry.load", "registry.kinds", "registry.demonstration", "registry.kept", "hardware.detect", "hardware.parts",
+)  # fmt: skip
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 
