@@ -46,13 +46,9 @@ EFFECTS = frozenset(
 )
 HARMLESS_PARTS = ("urllib.parse", "os.path")
 NAMED_EDGES = (
-    "registry.load",
-    "registry.kinds",
-    "registry.demonstration",
-    "registry.kept",
-    "hardware.detect",
+    "registry.load", "registry.kinds", "registry.demonstration", "registry.kept", "hardware.detect", "hardware.parts",
     "hardware.bandwidth",
-)
+)  # fmt: skip
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 

@@ -47,6 +47,7 @@ COMMANDS = {
     "rollout": ("rollout", "app", "A model on trial in a share of a workflow's calls: start, status, stop, promote."),
     "rollback": ("rollout", "rollback", "An earlier release of a workflow, whole, in force again."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
+    "fit": ("fit", "fit", "What this machine can run: the best plan for a model, or why there is none."),
     "cost": ("cost", "cost", "What was spent, what it would have cost elsewhere, and whether machines pay."),
     "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),

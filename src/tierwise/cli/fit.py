@@ -15,8 +15,10 @@ from tierwise.cli.options import ConfigFile, Json, print_json
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import InvalidCall
 from tierwise.hardware.detect import whole_machine
+from tierwise.hardware.parts import factors, offered
 from tierwise.hardware.plan import LEAST_TOKENS_PER_S, Candidate, Pace, Wish, best, offers
 from tierwise.hardware.snapshot import Machine
+from tierwise.hardware.speed import Paces
 from tierwise.registry.open_models import open_models
 
 DEFAULT_CONTEXT_TOKENS = 32_768
@@ -62,7 +64,7 @@ def fit(
     settings = config.load(file)
     asked = None if model is None else subject(model, settings)
     here = whole_machine(settings.home)
-    pace = pace_of(here)
+    pace = Paces(known=factors())
 
     def judged(one: Subject) -> Judged:
         return _judged(one, here, _wish(one, context, sequences, least), pace)
@@ -94,7 +96,7 @@ def _judged(one: Subject, here: Machine, wish: Wish, pace: Pace) -> Judged:
     short = plan.setup.context_tokens < wish.context_tokens
     slow = plan.decode is not None and plan.decode.mid < wish.least_tokens_per_s
     lacking = plan.verdict.fit != "fits" or short or slow
-    found = offers(parts(), _usual(one.candidates), wish, here, pace) if lacking else ()
+    found = offers(offered(), _usual(one.candidates), wish, here, pace) if lacking else ()
     return Judged(model=one.name, source=one.source, note=one.note, wish=wish, plan=plan, to_buy=found)
 
 

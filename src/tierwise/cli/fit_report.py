@@ -95,7 +95,8 @@ def _setup(plan: Plan) -> Iterator[str]:
         count = "all" if plan.whole_on_device else f"{min(setup.layers_on_device, plan.layers)} of {plan.layers}"
         where = f"{count} layers on {plan.device}"
     many = f" for each of {setup.sequences} conversations" if setup.sequences > 1 else ""
-    yield f"  plan: {plan.quantization}, {setup.context_tokens:,} tokens of context{many}, cache {setup.k_type}, {where}"
+    context = f"{setup.context_tokens:,} tokens of context{many}"
+    yield f"  plan: {plan.quantization}, {context}, cache {setup.k_type}, {where}"
     yield f"  writes {told(plan.decode)}"
     if plan.prefill is not None:
         yield f"  reads a prompt at {told(plan.prefill)}"

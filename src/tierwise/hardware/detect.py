@@ -15,6 +15,7 @@ import msgspec
 
 from tierwise.hardware.bandwidth import measure_gb_s
 from tierwise.hardware.gguf import Header, Unreadable, read_header
+from tierwise.hardware.parts import with_figures
 from tierwise.hardware.probes import survey
 from tierwise.hardware.snapshot import Machine
 from tierwise.linear import header as linear
@@ -75,6 +76,7 @@ def whole_machine(folder: Path | None = None) -> Machine:
     here = survey.whole(Here())
     return msgspec.structs.replace(
         here,
+        devices=tuple(with_figures(one) for one in here.devices),
         memory_bandwidth_gb_s=measure_gb_s(here.cores, here.memory_available_bytes),
         disk_free_bytes=None if folder is None else _disk_free(folder),
     )
