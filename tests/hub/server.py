@@ -32,7 +32,15 @@ class Shelf:
         self.expires_after = 1 << 30  # so often a signed address serves
         self.swapped: dict[str, bytes] = {}  # what the storage sends in place of the file
         self.asked: list[tuple[str, str, dict[str, str]]] = []  # role, path, headers
-        self.hub_url = self.store_url = ""
+        self.ollama: list[str] = []
+        self.ollama_lines: list[dict[str, Any]] = [
+            {"status": "pulling manifest"},
+            {"status": "pulling aa", "digest": "sha256:aa", "total": 900, "completed": 400},
+            {"status": "pulling bb", "digest": "sha256:bb", "total": 100},
+            {"status": "pulling aa", "digest": "sha256:aa", "total": 900, "completed": 900},
+            {"status": "success"},
+        ]
+        self.hub_url = self.store_url = self.ollama_url = ""
         self._signed: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -145,6 +153,23 @@ class Store(_Door):
             self.wfile.write(body)
 
 
+class Ollama(_Door):
+    """An Ollama, as far as getting models goes: `ollama` holds what it has, `ollama_lines` what it says of a pull."""
+
+    role = "ollama"
+
+    def do_GET(self) -> None:
+        self.note()
+        models = [{"name": name, "size": 1000, "digest": "d" * 64} for name in self.shelf.ollama]
+        self.say(200, json.dumps({"models": models}).encode()) if self.path == "/api/tags" else self.say(404)
+
+    def do_POST(self) -> None:
+        self.note()
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.shelf.ollama.append(asked["model"] if ":" in asked["model"] else f"{asked['model']}:latest")
+        self.say(200, b"".join(json.dumps(line).encode() + b"\n" for line in self.shelf.ollama_lines))
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -157,12 +182,13 @@ def listening() -> Iterator[Shelf]:
     """Run hub and storage, each on a port of its own."""
     shelf = Shelf()
     servers = []
-    for role in (Hub, Store):
+    for role in (Hub, Store, Ollama):
         door = type(role.__name__, (role,), {"shelf": shelf})
         server = _Server(("127.0.0.1", 0), door)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         servers.append(server)
-    shelf.hub_url, shelf.store_url = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
+    urls = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
+    shelf.hub_url, shelf.store_url, shelf.ollama_url = urls
     try:
         yield shelf
     finally:

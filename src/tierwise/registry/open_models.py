@@ -35,7 +35,7 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Experts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A mixture: of `count` experts in each of `layers` layers a token uses `used`, and the `shared` ones always.
 
-    `feed_forward` is the width of one expert.
+    `feed_forward` is the width of one expert, `shared_feed_forward` that of a shared one where it is another.
     """
 
     count: int
@@ -43,6 +43,7 @@ class Experts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     shared: int = 0
     layers: int | None = None
     feed_forward: int | None = None
+    shared_feed_forward: int | None = None
 
 
 class OpenModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

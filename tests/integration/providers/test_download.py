@@ -51,7 +51,7 @@ def test_it_arrives_whole_and_nothing_lies_beside_it(shelf: Shelf, tmp_path: Pat
     file, heard = tmp_path / "own" / "own.gguf", list[int]()
     assert fetch(shelf, file, heard=heard) == WANTED.sha256
     assert file.read_bytes() == DATA
-    assert os.listdir(file.parent) == ["own.gguf"]
+    assert [one.name for one in file.parent.iterdir()] == ["own.gguf"]
     assert (heard[0], heard[-1]) == (0, len(DATA))
     assert heard == sorted(heard)
 
@@ -93,7 +93,7 @@ def test_other_bytes_than_the_hub_told_are_not_kept(shelf: Shelf, tmp_path: Path
     shelf.swapped["own.gguf"] = DATA[:-1] + bytes([DATA[-1] ^ 1])
     with pytest.raises(BadReply, match="not kept"):
         fetch(shelf, tmp_path / "own.gguf")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_spoilt_beginning_is_found_and_the_next_run_starts_anew(shelf: Shelf, tmp_path: Path) -> None:
