@@ -23,7 +23,6 @@ from tierwise.registry.open_models import open_models
 
 DEFAULT_CONTEXT_TOKENS = 32_768
 """As an endpoint of an engine of ours is loaded where its row says nothing."""
-UNTRAINED_TOKENS = 4096
 USUAL = "Q4_K_M"
 
 
@@ -66,13 +65,17 @@ def fit(
     here = whole_machine(settings.home)
     pace = Paces(known=factors())
 
-    def judged(one: Subject) -> Judged:
-        return _judged(one, here, _wish(one, context, sequences, least), pace)
+    def judged(one: Subject, wanted: int | None) -> Judged:
+        wish = _wish(one, wanted, sequences, least)
+        plan = best(here, one.candidates, wish, pace)
+        return Judged(model=one.name, source=one.source, note=one.note, wish=wish, plan=plan)
 
     if asked is not None:
-        found = Found(machine=here, model=judged(asked))
+        found = Found(machine=here, model=_with_offers(judged(asked, context), asked, here, pace))
     else:
-        found = Found(machine=here, catalogue=tuple(judged(from_row(row)) for row in open_models()))
+        rows = [from_row(row) for row in open_models()]
+        some = tuple(judged(one, None if context is None else min(context, one.most_tokens)) for one in rows)
+        found = Found(machine=here, catalogue=some)
     if as_json:
         print_json(found)
     else:
@@ -84,20 +87,20 @@ def fit(
 
 def _wish(one: Subject, context: int | None, sequences: int, least: float) -> Wish:
     """Return what is wanted of a model; more context than it was trained for is a mistake."""
-    trained = one.trained_tokens
-    if context is not None and trained is not None and context > trained:
-        raise InvalidCall(f"--context {context}: {one.name} was trained for {trained:,} tokens", param="--context")
-    usual = min(trained or UNTRAINED_TOKENS, DEFAULT_CONTEXT_TOKENS)
-    return Wish(context_tokens=context or usual, sequences=sequences, least_tokens_per_s=least)
+    if context is not None and one.trained_tokens is not None and context > one.trained_tokens:
+        raise InvalidCall(f"--context {context}: {one.name} was trained for {one.trained_tokens:,}", param="--context")
+    wanted = context or min(one.most_tokens, DEFAULT_CONTEXT_TOKENS)
+    return Wish(context_tokens=wanted, sequences=sequences, least_tokens_per_s=least)
 
 
-def _judged(one: Subject, here: Machine, wish: Wish, pace: Pace) -> Judged:
-    plan = best(here, one.candidates, wish, pace)
+def _with_offers(judged: Judged, one: Subject, here: Machine, pace: Pace) -> Judged:
+    """Add the parts that would do, where this machine does not, or not as it is wanted."""
+    plan, wish = judged.plan, judged.wish
     short = plan.setup.context_tokens < wish.context_tokens
     slow = plan.decode is not None and plan.decode.mid < wish.least_tokens_per_s
-    lacking = plan.verdict.fit != "fits" or short or slow
-    found = offers(offered(), _usual(one.candidates), wish, here, pace) if lacking else ()
-    return Judged(model=one.name, source=one.source, note=one.note, wish=wish, plan=plan, to_buy=found)
+    if plan.verdict.fit == "fits" and not short and not slow:
+        return judged
+    return msgspec.structs.replace(judged, to_buy=offers(offered(), _usual(one.candidates), wish, here, pace))
 
 
 def _usual(candidates: tuple[Candidate, ...]) -> Candidate:

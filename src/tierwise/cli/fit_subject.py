@@ -24,6 +24,7 @@ from tierwise.registry.load import nearest
 from tierwise.registry.open_models import Attention, OpenModel, open_model, open_models
 
 HUB = "hub:"
+UNTRAINED_TOKENS = 4096
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,11 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     trained_tokens: int | None
     source: str
     note: str = ""
+
+    @property
+    def most_tokens(self) -> int:
+        """Return the longest context to try, where the header does not say what it was trained for too."""
+        return self.trained_tokens or UNTRAINED_TOKENS
 
 
 def subject(text: str, settings: config.Settings) -> Subject:

@@ -118,13 +118,17 @@ def best(here: Machine, candidates: Sequence[Candidate], wish: Wish, pace: Pace)
     some = [one for one in candidates if one.quantization not in UNQUANTIZED] or list(candidates)
     some.sort(key=lambda one: -one.weights.total_bytes)
     places = tuple(_places(here))
-    last: list[Plan] = []
+    unsure: list[Plan] = []
     for context in _contexts(wish.context_tokens):
-        last = [plan for one in some for plan in _plans(one, context, wish, places, pace)]
-        if fitting := [plan for plan in last if plan.verdict.fit == "fits"]:
+        every = [plan for one in some for plan in _plans(one, context, wish, places, pace)]
+        if fitting := [plan for plan in every if plan.verdict.fit == "fits"]:
             return max(fitting, key=lambda plan: _rank(plan, wish))
-    unsure = [plan for plan in last if plan.verdict.fit == "unknown"]
-    return min(unsure or last, key=lambda plan: (plan.at_least_bytes, plan.device is None))
+        unsure = unsure or [plan for plan in every if plan.verdict.fit == "unknown"]
+    return min(unsure or every, key=lambda plan: (plan.bits_per_weight < LEAST_BITS and bool(unsure), _size(plan)))
+
+
+def _size(plan: Plan) -> tuple[int, bool]:
+    return plan.at_least_bytes, plan.device is None
 
 
 def _contexts(wanted: int) -> Iterator[int]:
