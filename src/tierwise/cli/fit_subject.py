@@ -22,6 +22,7 @@ from tierwise.providers.remote import RemoteFile
 from tierwise.providers.transport import Transport
 from tierwise.registry.load import nearest
 from tierwise.registry.open_models import Attention, OpenModel, open_model, open_models
+from tierwise.registry.open_models import Experts as Mixture
 
 HUB = "hub:"
 UNTRAINED_TOKENS = 4096
@@ -74,7 +75,7 @@ def _read(header: Header, label: str, name: str, source: str) -> Subject:
         raise InvalidCall(f"{source} is one of {header.parts} parts: merge them, or name the model as hub:OWNER/NAME")
     if not header.tensors:
         raise InvalidCall(f"{source} holds no tensors, only a vocabulary: name a GGUF file of a model", param="MODEL")
-    one = Candidate(quantization=label, shape=shape(header), weights=header.weights, parameters=header.parameters)
+    one = Candidate(quantization=label, shape=_shape_of(header), weights=header.weights, parameters=header.parameters)
     return Subject(name=name, candidates=(one,), trained_tokens=header.context_tokens, source=source)
 
 
@@ -88,7 +89,7 @@ def _from_hub(name: str, settings: config.Settings) -> Subject:
         raise InvalidCall(f"{repo} has no GGUF files: name a repository that has", param="MODEL")
     smallest = min(every, key=lambda one: (len(one.files), one.size_bytes))
     header = _header(hub, listed, smallest)
-    found, whole = shape(header), header.parts == 1
+    found, whole = _shape_of(header), header.parts == 1 and header.sizes_known
     return Subject(
         name=repo,
         candidates=tuple(
@@ -124,6 +125,11 @@ def _header(hub: Address, listed: Listing, one: Quantized) -> Header:
             raise InvalidCall(f"{one.files[0].name} of {listed.repo} cannot be judged: {error}") from error
 
 
+def _shape_of(header: Header) -> Shape | None:
+    """Return the layers; none where a tensor's type is not known, since its bytes would be missing in every sum."""
+    return shape(header) if header.sizes_known else None
+
+
 def from_row(row: OpenModel) -> Subject:
     """Return what a row of the catalogue says of a model, estimated: no file is read."""
     experts = row.experts
@@ -153,11 +159,17 @@ def _shape(row: OpenModel) -> Shape | None:
         layers=tuple(layers),
         embedding=row.hidden,
         heads=row.heads,
+        queries=row.heads * max((one.key_dim or 0 for one in row.attention), default=0),
         feed_forward=row.feed_forward or (mixture.feed_forward if mixture else None) or 4 * row.hidden,
         vocabulary=row.vocabulary,
-        experts=Experts(count=mixture.count, used=mixture.used, shared=mixture.shared) if mixture else None,
+        experts=_experts(mixture) if mixture else None,
         context_tokens=row.context_tokens,
     )
+
+
+def _experts(mixture: Mixture) -> Experts:
+    wide = mixture.feed_forward or 0
+    return Experts(count=mixture.count, used=mixture.used, shared=mixture.shared, feed_forward=wide)
 
 
 def _layers(one: Attention) -> list[Layer]:

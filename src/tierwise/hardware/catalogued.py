@@ -6,6 +6,8 @@ another mixture differs by some hundredths, hence the margin. Invariant: what is
 
 from typing import Final
 
+import msgspec
+
 from tierwise.hardware.layers import Shape
 from tierwise.hardware.plan import Candidate
 from tierwise.hardware.weights import Block, Weights
@@ -27,7 +29,7 @@ def candidates(
         Candidate(
             quantization=name,
             shape=shape,
-            weights=_weights(shape, parameters, embedding, 0 if tied else embedding, experts, bits * MARGIN / 8),
+            weights=_weights(shape, parameters, (embedding, bool(tied)), experts, bits * MARGIN / 8),
             parameters=parameters,
             evidence="catalogue",
         )
@@ -35,13 +37,18 @@ def candidates(
     )
 
 
-def _weights(shape: Shape | None, parameters: int, into: int, out: int, experts: int, each: float) -> Weights:
-    blocks = len(shape.layers) if shape else 1
+def _weights(shape: Shape | None, parameters: int, table: tuple[int, bool], experts: int, each: float) -> Weights:
+    blocks = len(shape.layers) + shape.unused_blocks if shape else 1
+    into, tied = table
+    out = 0 if tied else into
     inside = max(0, parameters - into - out)
     block = Block(total_bytes=int(inside * each / blocks), expert_bytes=int(min(experts, inside) * each / blocks))
-    rest = int(inside * each) - block.total_bytes * blocks
     return Weights(
-        input_bytes=int(into * each), output_bytes=int(out * each), blocks=(block,) * blocks, other_bytes=max(0, rest)
+        input_bytes=int(into * each),
+        output_bytes=int(out * each),
+        blocks=(block,) * blocks,
+        other_bytes=max(0, int(inside * each) - block.total_bytes * blocks),
+        tied_bytes=int(into * each),
     )
 
 
@@ -54,12 +61,15 @@ def scaled(weights: Weights, total_bytes: int) -> Weights:
     )
     into, out = int(weights.input_bytes * each), int(weights.output_bytes * each)
     rest = total_bytes - into - out - sum(one.total_bytes for one in blocks)
-    return Weights(input_bytes=into, output_bytes=out, blocks=blocks, other_bytes=max(0, rest))
+    return msgspec.structs.replace(
+        weights, input_bytes=into, output_bytes=out, blocks=blocks, other_bytes=max(0, rest),
+        tied_bytes=int(weights.tied_bytes * each),
+    )  # fmt: skip
 
 
 def spread(shape: Shape | None, total_bytes: int) -> Weights:
     """Return weights of which only the sum is known, the same for each layer."""
-    blocks = len(shape.layers) if shape else 1
+    blocks = len(shape.layers) + shape.unused_blocks if shape else 1
     block = Block(total_bytes=total_bytes // blocks)
     rest = total_bytes - block.total_bytes * blocks
-    return Weights(input_bytes=0, output_bytes=0, blocks=(block,) * blocks, other_bytes=rest)
+    return Weights(blocks=(block,) * blocks, other_bytes=rest)

@@ -69,7 +69,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run it, and whether it fits. `device` None: on the processor alone. `layers` counts those of the model.
+    """How to run it, and whether it fits. `device` None: on the processor alone. `layers` counts all, as engines do:
+    with the output.
 
     `at_least_bytes` is what is surely needed, which is all that is known where `memory` is None.
     """
@@ -154,13 +155,20 @@ def _plans(one: Candidate, context: int, wish: Wish, places: Sequence[_Place], p
             layers = _most_layers(one, setup, place)
             if layers or place.name is None:
                 yield _plan(one, msgspec.structs.replace(setup, layers_on_device=layers), place, pace)
+            if place.name is not None and layers < _every_layer(one.shape) and one.weights.expert_bytes:
+                apart = msgspec.structs.replace(setup, experts_on_host=True)
+                if layers := _most_layers(one, apart, place):
+                    yield _plan(one, msgspec.structs.replace(apart, layers_on_device=layers), place, pace)
+
+
+def _every_layer(shape: Shape | None) -> int:
+    """Return what an engine counts as all layers: those that are run, those that are not, and the output."""
+    return len(shape.layers) + shape.unused_blocks + 1 if shape else 0
 
 
 def _most_layers(one: Candidate, setup: Setup, place: _Place) -> int:
-    """Return how many layers the device can hold, one more than there are where the output fits too."""
-    if place.name is None or one.shape is None:
-        return 0
-    low, high = 0, len(one.shape.layers) + 1
+    """Return how many layers the device can hold."""
+    low, high = 0, 0 if place.name is None else _every_layer(one.shape)
     while low < high:
         middle = (low + high + 1) // 2
         found = memory(one.shape, one.weights, msgspec.structs.replace(setup, layers_on_device=middle))
@@ -183,7 +191,7 @@ def _slack(count: int) -> int:
 
 def _plan(one: Candidate, setup: Setup, place: _Place, pace: Pace) -> Plan:
     found = memory(one.shape, one.weights, setup)
-    layers = len(one.shape.layers) if one.shape else 0
+    every = _every_layer(one.shape)
     plan = Plan(
         verdict=_verdict(one, found, place),
         quantization=one.quantization,
@@ -191,16 +199,25 @@ def _plan(one: Candidate, setup: Setup, place: _Place, pace: Pace) -> Plan:
         evidence=one.evidence,
         setup=setup,
         at_least_bytes=found.total_bytes if found else one.weights.total_bytes,
-        layers=layers,
+        layers=every,
         device=place.name,
-        whole_on_device=bool(layers) and setup.layers_on_device > layers,
+        whole_on_device=0 < every <= setup.layers_on_device and not setup.experts_on_host,
         memory=found,
     )
     if one.shape is None or plan.verdict.fit == "does_not_fit":
         return plan
-    work, shares = _work(one, one.shape, setup), _shares(setup.layers_on_device / (layers + 1), place)
+    work, shares = _work(one, one.shape, setup), _shares(_portion(one, one.shape, setup), place)
     reading = pace.prefill(work, min(setup.context_tokens, TOKENS_BEFORE), shares)
     return msgspec.structs.replace(plan, decode=pace.decode(work, shares), prefill=reading)
+
+
+def _portion(one: Candidate, shape: Shape, setup: Setup) -> float:
+    """Return the portion of the reading that a device does; experts that are kept apart are read on the host."""
+    portion = setup.layers_on_device / _every_layer(shape)
+    if not setup.experts_on_host or shape.experts is None:
+        return portion
+    read = bytes_read_per_token(shape, one.weights, setup).weights_bytes
+    return portion * max(0.0, 1 - one.weights.expert_bytes * shape.experts.used / shape.experts.count / max(1, read))
 
 
 def _verdict(one: Candidate, found: Memory | None, place: _Place) -> Verdict:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tierwise.hardware.catalogued import BITS_PER_WEIGHT, candidates, scaled, spread
 from tierwise.hardware.fit import RESERVE_BYTES
-from tierwise.hardware.layers import Layer, Shape
+from tierwise.hardware.layers import Experts, Layer, Shape
 from tierwise.hardware.memory import memory
 from tierwise.hardware.plan import DEVICE_RESERVE_BYTES, LEAST_CONTEXT_TOKENS, Candidate, Wish, best, offers
 from tierwise.hardware.snapshot import Device, Machine
@@ -34,7 +34,7 @@ class ByBandwidth:
 
 PACE = ByBandwidth()
 SHAPE = Shape(
-    architecture="llama", layers=(Layer(kind="full", k_width=1024, v_width=1024),) * LAYERS, embedding=4096, heads=32,
+    architecture="llama", layers=(Layer(kind="full", k_width=1024, v_width=1024),) * LAYERS, embedding=4096, heads=32, queries=4096,
     feed_forward=14336, vocabulary=128_256, context_tokens=131_072,
 )  # fmt: skip
 EIGHT = candidates(SHAPE, 8_030_000_000, embedding=128_256 * 4096, tied=False)
@@ -75,7 +75,7 @@ def test_a_smaller_card_takes_coarser_weights_where_finer_ones_would_be_slow():
 
 def test_a_pace_is_no_reason_to_go_below_four_bits():
     assert plan(machine(64, bandwidth=10.0)).quantization == "Q4_K_M", "four bits are slow too, and the least so"
-    assert plan(machine(64, bandwidth=48.0)).quantization == "Q4_K_M"
+    assert plan(machine(64, bandwidth=42.0)).quantization == "Q4_K_M"
     assert plan(machine(5, bandwidth=10.0), context=1024).quantization in ("Q3_K_S", "Q2_K"), "nothing finer fits"
 
 
@@ -231,3 +231,17 @@ def test_no_byte_is_lost_where_weights_are_laid_out_anew(total, block, into):
     assert scaled(weights, total).total_bytes == pytest.approx(total, abs=16)
     assert spread(SHAPE, total).total_bytes == total
     assert spread(None, total).total_bytes == total
+
+
+def test_experts_stay_with_the_processor_where_the_card_is_too_small_for_them():
+    """What every token needs goes to the card, the experts of which it needs few stay where there is room."""
+    mixed = msgspec.structs.replace(SHAPE, experts=Experts(count=128, used=4, feed_forward=768))
+    some = candidates(mixed, 30_000_000_000, embedding=128_256 * 4096, tied=False, experts=27_000_000_000)
+    found = plan(machine(40, card(8)), some)
+    assert found.verdict.fit == "fits"
+    assert found.setup.experts_on_host
+    assert found.setup.layers_on_device == LAYERS + 1
+    assert not found.whole_on_device
+    alone = plan(machine(40), some)
+    assert found.decode.mid > alone.decode.mid
+    assert plan(machine(40, card(80)), some).whole_on_device
