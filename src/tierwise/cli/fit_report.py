@@ -73,7 +73,8 @@ def plan_lines(judged: Judged) -> Iterator[str]:
     """Tell how a model would best run, or what stands against it and what would do."""
     plan = judged.plan
     yield f"{judged.model}: {VERDICTS[plan.verdict.fit]}"
-    yield f"  {plan.verdict.reason}"
+    least = f"even as {plan.quantization} with {plan.setup.context_tokens:,} tokens of context it "
+    yield f"  {least if plan.verdict.fit == 'does_not_fit' and plan.memory else ''}{plan.verdict.reason}"
     if plan.verdict.fit != "does_not_fit":
         yield from _setup(plan)
     if plan.memory:
@@ -91,13 +92,15 @@ def plan_lines(judged: Judged) -> Iterator[str]:
 def _setup(plan: Plan) -> Iterator[str]:
     setup = plan.setup
     where = "on the processor"
+    apart = ", experts in the machine's memory" if setup.experts_on_host else ""
     if plan.device is not None:
-        count = "all" if plan.whole_on_device else f"{min(setup.layers_on_device, plan.layers)} of {plan.layers}"
-        where = f"{count} layers on {plan.device}"
+        count = "all" if setup.layers_on_device >= plan.layers else f"{setup.layers_on_device} of {plan.layers}"
+        where = f"{count} layers on {plan.device}{apart}"
     many = f" for each of {setup.sequences} conversations" if setup.sequences > 1 else ""
     context = f"{setup.context_tokens:,} tokens of context{many}"
     yield f"  plan: {plan.quantization}, {context}, cache {setup.k_type}, {where}"
-    yield f"  writes {told(plan.decode)}"
+    if plan.memory is not None:
+        yield f"  writes {told(plan.decode)}"
     if plan.prefill is not None:
         yield f"  reads a prompt at {told(plan.prefill)}"
 

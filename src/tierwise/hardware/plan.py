@@ -113,8 +113,10 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def best(here: Machine, candidates: Sequence[Candidate], wish: Wish, pace: Pace) -> Plan:
-    """Return the plan to take: first come four bits a weight, then a pace up to the one that is wanted, then finer
-    weights, then a finer cache, then more on a device. Where the wanted context does not fit, half of it is tried, and so on.
+    """Return the plan to take.
+
+    First come four bits a weight, then a pace up to the one that is wanted, then finer weights, then a finer cache,
+    then more on a device. Where the wanted context does not fit, half of it is tried, and so on.
     """
     some = [one for one in candidates if one.quantization not in UNQUANTIZED] or list(candidates)
     some.sort(key=lambda one: -one.weights.total_bytes)
@@ -226,7 +228,7 @@ def _verdict(one: Candidate, found: Memory | None, place: _Place) -> Verdict:
     on_host = found.total_bytes if place.unified else found.on_host_bytes
     need = on_host + _slack(on_host)
     where = "" if place.name is None or place.unified else " beside the device"
-    text = f"needs {mib(need)} of memory{where}"
+    text = f"needs {mib(on_host)} of memory{where}, and {mib(_slack(on_host))} to be sure"
     if place.host_room is None:
         return Verdict(fit="unknown", reason=f"{text}; how much is free is not known")
     text += f"; {mib(max(0, place.host_room))} can be used"

@@ -27,8 +27,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     """A part that computes beside the processor.
 
     `unified`: its memory is the machine's, so that the two are never added; total and free are then the most that it
-    may take of it. `bandwidth_gb_s` and `tflops` (half precision) are the maker's figures from a row, None where there is none. `slice_of` names the
-    whole part where this is only a slice of it, whose memory is the slice's.
+    may take of it. `bandwidth_gb_s` and `tflops` (half precision) are the maker's figures from a row, None where there
+    is none. `slice_of` names the whole part where this is only a slice of it, whose memory is the slice's.
     """
 
     kind: DeviceKind
