@@ -103,6 +103,7 @@ def test_a_repository_is_judged_by_one_header(installed: Installed, shelf: Shelf
     told: Any = installed.json("fit", "hub:own/model")["model"]
     assert told["plan"]["quantization"] == "Q8_0"
     assert told["plan"]["evidence"] == "sizes"
+    assert told["pull"] == "hub:own/model:Q8_0"
     assert "apache-2.0" in told["note"]
     read = {path for role, path, _ in shelf.asked if role == "store"}
     assert len(read) == 1, "one file's header, whatever the number of files"

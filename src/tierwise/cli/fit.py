@@ -68,7 +68,8 @@ def fit(
     def judged(one: Subject, wanted: int | None) -> Judged:
         wish = _wish(one, wanted, sequences, least)
         plan = best(here, one.candidates, wish, pace)
-        return Judged(model=one.name, source=one.source, note=one.note, wish=wish, plan=plan)
+        pull = f"{one.pull}:{plan.quantization}" if one.pull and plan.evidence == "sizes" else one.pull
+        return Judged(model=one.name, source=one.source, note=one.note, wish=wish, plan=plan, pull=pull)
 
     if asked is not None:
         found = Found(machine=here, model=_with_offers(judged(asked, context), asked, here, pace))

@@ -16,13 +16,17 @@ from tierwise.hardware.speed import Speed
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A model and how it would best run here. `to_buy`: parts on which it would run whole, where it does not here."""
+    """A model and how it would best run here. `to_buy`: parts on which it would run whole, where it does not here.
+
+    `pull` is what `tierwise pull` gets it by.
+    """
 
     model: str
     source: str
     note: str
     wish: Wish
     plan: Plan
+    pull: str | None = None
     to_buy: tuple[Offer, ...] = ()
 
 
@@ -81,6 +85,8 @@ def plan_lines(judged: Judged) -> Iterator[str]:
         yield f"  memory: {', '.join(_parts(plan.memory))}"
     yield f"  weights are from {SOURCES[plan.evidence]} ({judged.source})"
     yield from (["  " + judged.note] if judged.note else [])
+    if judged.pull and plan.verdict.fit == "fits":
+        yield f"  to have it answer: tierwise pull {judged.pull}"
     if judged.to_buy:
         wish = f"{judged.wish.context_tokens:,} tokens of context at {judged.wish.least_tokens_per_s:g} tokens a second"
         yield f"  whole, as {judged.to_buy[0].plan.quantization} with {wish}, it would run on:"

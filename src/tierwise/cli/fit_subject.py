@@ -36,6 +36,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     trained_tokens: int | None
     source: str
     note: str = ""
+    pull: str | None = None
+    """What `tierwise pull` gets it by, without a quantization."""
 
     @property
     def most_tokens(self) -> int:
@@ -76,7 +78,9 @@ def _read(header: Header, label: str, name: str, source: str) -> Subject:
     if not header.tensors:
         raise InvalidCall(f"{source} holds no tensors, only a vocabulary: name a GGUF file of a model", param="MODEL")
     one = Candidate(quantization=label, shape=_shape_of(header), weights=header.weights, parameters=header.parameters)
-    return Subject(name=name, candidates=(one,), trained_tokens=header.context_tokens, source=source)
+    return Subject(
+        name=name, candidates=(one,), trained_tokens=header.context_tokens, source=source, pull=f"file:{source}"
+    )
 
 
 def _from_hub(name: str, settings: config.Settings) -> Subject:
@@ -103,6 +107,7 @@ def _from_hub(name: str, settings: config.Settings) -> Subject:
             for one in every
         ),
         trained_tokens=header.context_tokens,
+        pull=None if revision else f"hub:{repo}",
         source=f"{hub.url}/{repo} at {listed.commit[:12]}",
         note=f"licence: {listed.license or 'not told'}"
         + ("; its maker's terms must be accepted" if listed.gated else ""),
@@ -143,6 +148,7 @@ def from_row(row: OpenModel) -> Subject:
         name=row.name,
         candidates=found,
         trained_tokens=row.context_tokens,
+        pull=row.name if row.files else None,
         source=f"catalogue, {row.as_of}: sizes are estimated from {row.parameters / 1e9:.1f} billion parameters",
         note=f"licence: {row.license}" + (f"; {where}" if where else ""),
     )
