@@ -1,6 +1,8 @@
 """From a name to an answer: a model is got from a hub on loopback, added, and asked."""
 
 import stat
+import subprocess
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import Installed
+from tests.acceptance.conftest import COMMAND, Installed
 from tests.hub.server import COMMIT, Shelf, listening
 from tierwise.registry.demonstration import demonstration
 
@@ -96,6 +98,39 @@ def test_a_download_that_broke_off_goes_on(installed: Installed, shelf: Shelf, c
     assert ranges[-1] == "bytes=500000-"
 
 
+def test_a_download_whose_process_was_killed_goes_on(installed: Installed, shelf: Shelf, config: Path) -> None:
+    part = installed.home / "models/own/model/own-Q8_0.gguf.part"
+    arguments = [str(COMMAND), "pull", "own/model:Q8_0", "--yes", "--config", str(config)]
+    shelf.stall_after = 400_000
+    with subprocess.Popen(arguments, env=installed.environment, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not (part.is_file() and part.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+    shelf.resumed.set()
+    shelf.stall_after = None
+    kept = part.stat().st_size
+    assert kept > 0
+    assert config.read_text() == WRITTEN
+    told = installed.json("pull", "own/model:Q8_0", "--yes", "--config", str(config))
+    assert told["offer"]["to_fetch_bytes"] == len(LARGER) - kept
+    assert part.with_suffix("").read_bytes() == LARGER
+
+
+def test_a_name_that_is_taken_is_told_before_anything_is_fetched(
+    installed: Installed, shelf: Shelf, config: Path
+) -> None:
+    config.write_text(WRITTEN.replace('name = "a"', 'name = "own-q8-0"'))
+    assert "another endpoint" in installed.run("pull", "own/model", "--yes", "--config", str(config), code=2).stderr
+    assert fetched(shelf) == []
+
+
+def test_without_a_model_those_known_here_are_listed(installed: Installed) -> None:
+    assert "gpt-oss-20b" in installed.run("pull").stdout
+    row = next(row for row in installed.json("pull") if row["name"] == "gpt-oss-20b")
+    assert row["license"] == "Apache-2.0"
+
+
 def test_other_bytes_than_were_told_are_no_model(installed: Installed, shelf: Shelf, config: Path) -> None:
     shelf.swapped["own-Q8_0.gguf"] = LARGER[:-1] + bytes([LARGER[-1] ^ 1])
     assert "digest" in installed.run("pull", "own/model:Q8_0", "--yes", "--config", str(config), code=4).stderr
@@ -174,6 +209,7 @@ def test_a_configuration_that_would_not_load_is_left_as_it_was(
     done = installed.run("pull", "own/model", "--yes", "--config", str(file), code=2)
     assert "[[endpoint]]" in done.stderr
     assert file.read_text() == text
+    assert fetched(shelf) == []
 
 
 def ollama(shelf: Shelf, config: Path) -> str:

@@ -27,6 +27,8 @@ class Shelf:
         self.key: str | None = None
         self.told: dict[str, Any] = {}  # fields of the listing that are not true
         self.drops: list[int] = []  # after so many bytes, the next answers break off
+        self.stall_after: int | None = None  # after so many bytes, a download goes no further until `resumed` is set
+        self.resumed = threading.Event()
         self.statuses: list[tuple[int, dict[str, str]]] = []  # what the next requests for bytes get instead
         self.ranges = True
         self.expires_after = 1 << 30  # so often a signed address serves
@@ -144,7 +146,12 @@ class Store(_Door):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
         self.end_headers()
-        if self.shelf.drops and self.shelf.drops[0] < len(body):
+        if self.shelf.stall_after is not None and self.headers.get("Range", "").endswith("-"):
+            self.wfile.write(body[: self.shelf.stall_after])
+            self.wfile.flush()
+            self.shelf.resumed.wait(60)
+            self.close_connection = True
+        elif self.shelf.drops and self.shelf.drops[0] < len(body):
             self.wfile.write(body[: self.shelf.drops.pop(0)])
             self.wfile.flush()
             self.close_connection = True

@@ -34,14 +34,19 @@ def addition(settings: config.Settings, endpoint: EndpointRow, model: ModelRow, 
     return "\n".join(["", f"# {_plain(note)}", *lines[1:], ""]) if lines else ""
 
 
-def add(settings: config.Settings, file: Path, text: str, added: str) -> None:
-    """Write a configuration with an addition, whole or not at all. Raises ConfigError where it would not load."""
+def check(settings: config.Settings, file: Path, text: str, added: str) -> str:
+    """Return the whole text with the addition. Raises ConfigError where it would not load."""
     whole = text + ("" if not text or text.endswith("\n") else "\n") + added
     try:
         document = config.parse(whole, str(file))
         bootstrap.rules_from(msgspec.structs.replace(settings, document=document, file=file))
     except ConfigError as error:
-        raise ConfigError(f"{file} is left as it was, since with this it would not load: {error}\n{added}") from error
+        raise ConfigError(f"{file} would not load with this at its end: {error}\n{added}", file=str(file)) from error
+    return whole
+
+
+def write(file: Path, whole: str, added: str) -> None:
+    """Write the file whole or not at all; its permissions stay, and a new one is its owner's alone."""
     target = file.resolve()
     half = target.with_name(f".{target.name}.{os.getpid()}")
     try:

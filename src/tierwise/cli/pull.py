@@ -14,11 +14,12 @@ import typer
 
 from tierwise import config, surroundings
 from tierwise.cli import adding, init
-from tierwise.cli.options import ConfigFile, Json, plain, print_json, say
+from tierwise.cli.options import ConfigFile, Json, plain, print_json, say, table
 from tierwise.cli.pulls.offer import Offer, Pulled, Tell, Wish
 from tierwise.core.errors import InvalidCall
 from tierwise.providers.engine import installed, missing
 from tierwise.registry.kinds import kinds
+from tierwise.registry.open_models import open_models
 
 _SIZES = frozenset({"size_bytes", "to_fetch_bytes", "disk_free_bytes"})
 
@@ -40,8 +41,8 @@ def sources() -> tuple[Source, ...]:
 
 def pull(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL[:QUANT]", help="A known name, OWNER/NAME of a hub, or SOURCE:MODEL.")
-    ],
+        str | None, typer.Argument(metavar="MODEL[:QUANT]", help="A known name, OWNER/NAME of a hub, or SOURCE:MODEL.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Fetch it without asking.")] = False,
     anyway: Annotated[bool, typer.Option("--anyway", help="Fetch it even where it does not fit here.")] = False,
     revision: Annotated[str, typer.Option(help="Of a hub: a branch, tag or commit.")] = "main",
@@ -49,7 +50,7 @@ def pull(
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> int:
-    """Get an open model onto this machine and add it to tierwise.toml.
+    """Get an open model onto this machine and add it to tierwise.toml; without MODEL, list those known here.
 
     Says what it is, how large, under which licence and whether it fits, and asks before anything
     is fetched. Without QUANT it takes the largest quantization that fits. A download that was cut off
@@ -57,6 +58,7 @@ def pull(
     Sources: hub (one GGUF file), ollama (an Ollama that runs gets it), file (a GGUF file that is here).
 
     Examples:
+      tierwise pull
       tierwise pull gpt-oss-20b
       tierwise pull hub:OWNER/NAME-GGUF:Q4_K_M --yes
       tierwise pull ollama:gpt-oss:20b
@@ -64,28 +66,29 @@ def pull(
     """
     from tierwise.cli.app import DONE, NEGATIVE
 
+    if model is None:
+        _list(as_json=as_json)
+        return DONE
     settings = config.load(file)
     source, name, quantization = parsed(model)
     wish = Wish(model=name, quantization=quantization, revision=revision, settings=settings)
     offered: Offer = importlib.import_module(f"tierwise.cli.pulls.{source}").offer(wish)
     if not as_json:
         _show(offered)
-    if offered.refusal and not anyway:
-        say(f"{offered.refusal}. --anyway gets it all the same")
+    plan = _planned(settings, offered)
+    refused = bool(offered.refusal) and not anyway
+    if refused or dry_run:
+        say(f"{offered.refusal}. --anyway gets it all the same" if refused else "nothing is fetched: --dry-run")
         if as_json:
             print_json(_json(source, offered, None, None))
-        return NEGATIVE
-    if dry_run:
-        if as_json:
-            print_json(_json(source, offered, None, None))
-        return DONE
+        return NEGATIVE if refused else DONE
     _consent(offered, yes=yes)
     pulled = _fetched(offered)
-    written = _added(settings, pulled)
+    written = _written(plan, offered, pulled)
     if as_json:
         print_json(_json(source, offered, pulled, written))
     else:
-        _say_how(settings, pulled, written)
+        _say_how(settings, offered, pulled, written)
     return DONE
 
 
@@ -105,11 +108,29 @@ def parsed(text: str) -> tuple[str, str, str | None]:
     return source.name, name, quantization or None
 
 
+def _list(*, as_json: bool) -> None:
+    if as_json:
+        print_json(open_models())
+        return
+    rows = [
+        (
+            row.name,
+            f"{row.parameters / 1e9:g} B"
+            + (f", {row.active_parameters / 1e9:g} used" if row.active_parameters else ""),
+            f"{row.context_tokens:,}",
+            row.license,
+            row.files or "",
+        )
+        for row in open_models()
+    ]
+    print(table(("name", "parameters", "context", "licence", "GGUF files on the hub"), rows))
+
+
 def _show(offered: Offer) -> None:
     for name, value in offered.facts.items():
-        if value is not None:
-            told = f"{value / 1e9:.2f} GB" if name in _SIZES and isinstance(value, int) else str(value)
-            print(f"  {name.removesuffix('_bytes').replace('_', ' '):<15} {plain(told)}")
+        told = "not told" if value is None else str(value)
+        told = f"{value / 1e9:.2f} GB" if name in _SIZES and isinstance(value, int) else told
+        print(f"  {name.removesuffix('_bytes').replace('_', ' '):<15} {plain(told)}")
 
 
 def _consent(offered: Offer, *, yes: bool) -> None:
@@ -138,34 +159,50 @@ def _fetched(offered: Offer) -> Pulled:
         return offered.fetch(heard)
 
 
-def _added(settings: config.Settings, pulled: Pulled) -> Path | None:
-    """Add the endpoint to the configuration, or to one that names what was found here; None: it is there already."""
-    if settings.file is not None:
-        added = adding.addition(settings, pulled.endpoint, pulled.model, pulled.note)
-        if added:
-            adding.add(settings, settings.file, settings.file.read_text("utf-8"), added)
-        return settings.file if added else None
-    empty = config.load_empty(frontier=False)
-    found = asyncio.run(surroundings.looked_around(empty))
-    text = init.starter(found.document.endpoint, found.document.model)
-    empty = msgspec.structs.replace(empty, document=config.parse(text))
-    file = Path(config.FILE).absolute()
-    adding.add(empty, file, text, adding.addition(empty, pulled.endpoint, pulled.model, pulled.note))
-    return file
+class _Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration that gets the rows, as it is. `missing` False: it has them already."""
+
+    settings: config.Settings
+    file: Path
+    text: str
+    missing: bool
+
+
+def _planned(settings: config.Settings, offered: Offer) -> _Plan:
+    """Say where the rows will go, and see that they can, before anything is fetched. Raises ConfigError."""
+    file, text = settings.file, ""
+    if file is not None:
+        text = file.read_text("utf-8")
+    else:  # one that names what was found here: without a file all of that would be gone
+        found = asyncio.run(surroundings.looked_around(config.load_empty(frontier=False)))
+        text = init.starter(found.document.endpoint, found.document.model)
+        settings = msgspec.structs.replace(settings, document=config.parse(text))
+        file = Path(config.FILE).absolute()
+    added = adding.addition(settings, offered.endpoint, offered.model, "")
+    adding.check(settings, file, text, added)
+    return _Plan(settings=settings, file=file, text=text, missing=bool(added))
+
+
+def _written(plan: _Plan, offered: Offer, pulled: Pulled) -> Path | None:
+    if not plan.missing:
+        return None
+    added = adding.addition(plan.settings, offered.endpoint, offered.model, pulled.note)
+    adding.write(plan.file, adding.check(plan.settings, plan.file, plan.text, added), added)
+    return plan.file
 
 
 def _json(source: str, offered: Offer, pulled: Pulled | None, written: Path | None) -> dict[str, Any]:
     told: dict[str, Any] = {"source": source, "offer": offered.facts, "refusal": offered.refusal or None}
     told |= {"pulled": pulled is not None, "facts": pulled.told if pulled else {}}
-    told |= {"endpoint": pulled.endpoint.name if pulled else None, "model": pulled.model.id if pulled else None}
+    told |= {"endpoint": offered.endpoint.name, "model": offered.model.id}
     return told | {"config": str(written) if written else None}
 
 
-def _say_how(settings: config.Settings, pulled: Pulled, written: Path | None) -> None:
+def _say_how(settings: config.Settings, offered: Offer, pulled: Pulled, written: Path | None) -> None:
     for name, value in pulled.told.items():
         say(f"  {name:<15} {value}")
     say(f"added to {written}" if written else f"{settings.file} has it already")
-    loads = kinds()[pulled.endpoint.kind].loads
+    loads = kinds()[offered.endpoint.kind].loads
     if loads is not None and not installed(loads):
         say(f"  {missing(loads)}")
-    say(f'try it: tierwise ask "Who are you?" --model {pulled.model.id}')
+    say(f'try it: tierwise ask "Who are you?" --model {offered.model.id}')

@@ -69,11 +69,13 @@ def verify(file: Path, wanted: Wanted) -> str:
     """Return the SHA-256 of a file that is here. Raises BadReply where it is not the wanted one."""
     size = file.stat().st_size
     if size != wanted.size_bytes:
-        raise BadReply(f"{file} has {size} bytes instead of {wanted.size_bytes}", code="other_size")
+        told = f"{file} has {size} bytes instead of {wanted.size_bytes}: remove it to fetch it again"
+        raise BadReply(told, code="other_size")
     with file.open("rb") as source:
         found = _hashed(source).hexdigest()
     if wanted.sha256 not in (None, found):
-        raise BadReply(f"{file} has the digest {found} instead of {wanted.sha256}", code="other_digest")
+        told = f"{file} has the digest {found} instead of {wanted.sha256}: remove it to fetch it again"
+        raise BadReply(told, code="other_digest")
     return found
 
 

@@ -46,15 +46,14 @@ class _Tags(msgspec.Struct):
 
 
 async def held(transport: Transport, root: Address, name: str) -> Held | None:
-    """Return the model of that name as Ollama has it, None where it has none. Raises ProviderError."""
+    """Return the model of that name, tag included, as Ollama has it; None where it has none. Raises ProviderError."""
     deadline = asyncio.get_running_loop().time() + _ASK_TIMEOUT_S
     exchange = await transport.get(root, "/api/tags", deadline=deadline)
     try:
         tags = msgspec.json.decode(await exchange.read_all(), type=_Tags)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadReply(f"{root.url} does not answer as Ollama does") from error
-    whole = name if ":" in name else f"{name}:latest"
-    tag = next((one for one in tags.models if one.name == whole), None)
+    tag = next((one for one in tags.models if one.name == name), None)
     return None if tag is None else Held(name=tag.name, size_bytes=tag.size, digest=tag.digest)
 
 

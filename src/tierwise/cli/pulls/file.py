@@ -27,19 +27,21 @@ def offer(wish: Wish) -> Offer:
 
     def fetch(_: Tell) -> Pulled:
         found = digest(file)
-        return Pulled(
-            endpoint=endpoint_row(file, admitted.context_tokens),
-            model=model_row(file, admitted.context_tokens),
-            note=f"{file.name}, sha256 {found}",
-            told={"sha256": found},
-        )
+        return Pulled(note=f"{file.name}, sha256 {found}", told={"sha256": found})
 
     facts: dict[str, str | int | None] = {
         "file": str(file),
         "size_bytes": file.stat().st_size,
         "context_tokens": admitted.context_tokens,
     }
-    return Offer(facts=facts, to_fetch_bytes=0, fetch=fetch, refusal=refusal)
+    return Offer(
+        facts=facts,
+        endpoint=endpoint_row(file, admitted.context_tokens),
+        model=model_row(file, admitted.context_tokens),
+        to_fetch_bytes=0,
+        fetch=fetch,
+        refusal=refusal,
+    )
 
 
 def engine(file: Path) -> EngineOptions:

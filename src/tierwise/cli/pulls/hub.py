@@ -64,8 +64,8 @@ def offer(wish: Wish) -> Offer:
         "size_bytes": choice.file.size_bytes,
         "to_fetch_bytes": missing,
         "licence": listed.license,
-        "licence_url": listed.license_url,
-        "gated": "its maker's terms have to be accepted on the hub's page first" if listed.gated else None,
+        **({"licence_url": listed.license_url} if listed.license_url else {}),
+        **({"gated": "its maker's terms have to be accepted on the hub's page first"} if listed.gated else {}),
         "from": hub.url,
         "commit": listed.commit,
         "sha256": choice.file.sha256,
@@ -79,15 +79,17 @@ def offer(wish: Wish) -> Offer:
         found = asyncio.run(_fetched(hub, listed, choice.file, file, wanted, tell))
         _read(file)
         note = f"{repo} at {listed.commit}, {choice.file.name}, licence {listed.license or 'not told'}, sha256 {found}"
-        return Pulled(
-            endpoint=endpoint_row(file, choice.context_tokens),
-            model=model_row(file, choice.context_tokens, row.family if row else None),
-            note=note,
-            told={"sha256": found},
-        )
+        return Pulled(note=note, told={"sha256": found})
 
     refusal = f"{choice.file.name} does not fit here: it {choice.reason}" if choice.context_tokens is None else ""
-    return Offer(facts=facts, to_fetch_bytes=missing, fetch=fetch, refusal=refusal)
+    return Offer(
+        facts=facts,
+        endpoint=endpoint_row(file, choice.context_tokens),
+        model=model_row(file, choice.context_tokens, row.family if row else None),
+        to_fetch_bytes=missing,
+        fetch=fetch,
+        refusal=refusal,
+    )
 
 
 def _repository(model: str, row: OpenModel | None) -> str:

@@ -31,21 +31,22 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):
-    """What is here now: rows for the configuration, `note` for a comment above them. `told` are further facts."""
+    """What came: `note` for a comment in the configuration, `told` for facts that were not known before."""
 
-    endpoint: EndpointRow
-    model: ModelRow
     note: str
     told: dict[str, str] = {}
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be had. `facts` are for people and programs, in order; `to_fetch_bytes` None: the source does not tell.
+    """What can be had, and the rows that will answer from it. `facts` are for people and programs, in order.
 
-    `refusal` says why it should not be fetched, empty where nothing is against it.
+    `to_fetch_bytes` None: the source does not tell. `refusal` says why it should not be fetched, empty where nothing is
+    against it.
     """
 
     facts: dict[str, str | int | None]
+    endpoint: EndpointRow
+    model: ModelRow
     to_fetch_bytes: int | None
     fetch: Callable[[Tell], Pulled]
     refusal: str = ""

@@ -28,6 +28,7 @@ def offer(wish: Wish) -> Offer:
     """
     row = open_model(wish.model)
     name = row.served.get(KIND, wish.model) if row else wish.model
+    name = name if ":" in name else f"{name}:latest"
     if name.endswith(("-cloud", ":cloud")):
         raise InvalidCall(f"{name} is not fetched: Ollama passes it on to its maker")
     endpoint, root = _endpoint(wish)
@@ -42,16 +43,16 @@ def offer(wish: Wish) -> Offer:
 
     def fetch(tell: Tell) -> Pulled:
         found = here or asyncio.run(_pulled(root, name, tell))
-        return Pulled(
-            endpoint=endpoint,
-            model=ModelRow(
-                id=found.name, endpoint=endpoint.name, served_name=found.name, family=row.family if row else None
-            ),
-            note=f"{found.name}, which Ollama fetched, digest {found.digest or 'not told'}",
-            told={"digest": found.digest or ""},
-        )
+        digest = found.digest or "not told"
+        return Pulled(note=f"{name}, which Ollama fetched, digest {digest}", told={"digest": digest})
 
-    return Offer(facts=facts, to_fetch_bytes=0 if here else None, fetch=fetch)
+    return Offer(
+        facts=facts,
+        endpoint=endpoint,
+        model=ModelRow(id=name, endpoint=endpoint.name, served_name=name, family=row.family if row else None),
+        to_fetch_bytes=0 if here else None,
+        fetch=fetch,
+    )
 
 
 def _endpoint(wish: Wish) -> tuple[EndpointRow, Address]:
