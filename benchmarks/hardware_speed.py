@@ -204,7 +204,7 @@ def decoding(t: Table, p: np.ndarray) -> np.ndarray:
 
 
 def prompting(t: Table, p: np.ndarray) -> np.ndarray:
-    """Seconds a prompt, once reading is known: microseconds a layer and token, times with experts, operations a byte."""
+    """Seconds a prompt, reading apart: microseconds a layer and token, times with experts, operations a byte."""
     beside = t.layers * t.tokens * 1e-6 * np.exp(p[0] + p[1] * t.moe)
     return _together(t.computing, beside) + t.looking * np.exp(p[2])
 
@@ -372,9 +372,7 @@ def agrees(t: Table, known: dict[Kind, Factors]) -> float:
 
 
 def rows(known: dict[Kind, Factors]) -> str:
-    lines = [
-        "# How kinds of parts really work. Written by scripts/bench hardware_speed --write; see docs/reference/speed.md."
-    ]
+    lines = ["# How kinds of parts work. Written by scripts/bench hardware_speed --write; see docs/reference/speed.md."]
     for kind, one in known.items():
         lines += ["", f"[kind.{kind}]"]
         for name, value in msgspec.to_builtins(one).items():

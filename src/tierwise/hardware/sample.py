@@ -16,14 +16,14 @@ import msgspec
 
 from tierwise.hardware.speed import Work
 
-Packing = Literal["f16", "q8_0", "q4_k", "q6_k"]
+Packing = Literal["f16", "q8_0", "q4_k"]
 CONTEXT_TOKENS: Final = 4096
 _ALIGNMENT: Final = 32
 _NOISE_BYTES: Final = 1 << 20
 _SCALE: Final = struct.pack("<e", 1e-3)
 # Number of the type, weights in a block, its bytes, and where in these its scales stand, which must be sane numbers.
 _PACKINGS: Final[dict[Packing, tuple[int, int, int, tuple[int, ...]]]] = {
-    "f16": (1, 1, 2, ()), "q8_0": (8, 32, 34, (0,)), "q4_k": (12, 256, 144, (0, 2)), "q6_k": (14, 256, 210, (208,)),
+    "f16": (1, 1, 2, ()), "q8_0": (8, 32, 34, (0,)), "q4_k": (12, 256, 144, (0, 2)),
 }  # fmt: skip
 _TEXT, _NUMBER, _REAL, _LIST, _WHOLE = 8, 4, 6, 9, 5
 
@@ -93,7 +93,7 @@ def _tensors(sample: Sample) -> Iterator[tuple[str, tuple[int, ...], Packing | L
     width, inner, kv, packing = sample.width, sample.feed_forward, sample.heads_kv * 64, sample.packing
     yield "token_embd.weight", (width, sample.vocabulary), packing
     yield "output_norm.weight", (width,), "f32"
-    yield "output.weight", (width, sample.vocabulary), "q6_k" if packing == "q4_k" else packing
+    yield "output.weight", (width, sample.vocabulary), packing
     experts = (sample.experts,) if sample.experts else ()
     ending = "_exps" if experts else ""
     for layer in range(sample.layers):

@@ -87,7 +87,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_s: float
     weight_s: float
     layer_s: float
-    moe_layers: float
+    moe_layer_s: float
     prompt_flop_per_s: float
     spread: Range
 
@@ -151,7 +151,7 @@ def _decoding(work: Work, share: Share, known: Known, measured: Measured | None)
     if measured is not None:
         reading = (work.active_bytes + work.cache_bytes) / measured.bytes_per_s
         reading += work.active_parameters * measured.weight_s
-        each = measured.layer_s * (measured.moe_layers if work.moe else 1)
+        each = measured.moe_layer_s if work.moe else measured.layer_s
         return _Time(
             seconds=together(reading * share.portion, layers * each), spread=measured.spread, evidence=MEASURED
         )

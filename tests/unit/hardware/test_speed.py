@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.hardware.parts import factors
-from tierwise.hardware.speed import Measured, Part, Paces, Range, Share, Speed, Work, decode, prefill, together
+from tierwise.hardware.speed import Measured, Paces, Part, Range, Share, Speed, Work, decode, prefill, together
 
 CARD = Part(kind="cuda", name="a card", bandwidth_gb_s=1000.0, tflops=100.0)
 HOST = Part(kind="cpu", name="a processor", bandwidth_gb_s=50.0)
 KNOWN = factors()
 MEASURED = Measured(
-    part="a processor", kind="cpu", bytes_per_s=40e9, weight_s=1e-11, layer_s=1e-5, moe_layers=2.0,
+    part="a processor", kind="cpu", bytes_per_s=40e9, weight_s=1e-11, layer_s=1e-5, moe_layer_s=2e-5,
     prompt_flop_per_s=1e11, spread=Range(low=0.9, high=1.1),
 )  # fmt: skip
 
