@@ -3,6 +3,8 @@
 It looks at the machine, finds out which model is meant, and tells the best plan. Exit 1 where it does not surely fit.
 """
 
+import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -11,7 +13,7 @@ import typer
 from tierwise import config
 from tierwise.cli.fit_report import Judged, machine_lines, plan_lines, table_lines
 from tierwise.cli.fit_subject import Subject, from_row, subject
-from tierwise.cli.options import ConfigFile, Json, print_json
+from tierwise.cli.options import ConfigFile, Json, print_json, say
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import InvalidCall
 from tierwise.hardware.detect import whole_machine
@@ -24,6 +26,7 @@ from tierwise.registry.open_models import open_models
 DEFAULT_CONTEXT_TOKENS = 32_768
 """As an endpoint of an engine of ours is loaded where its row says nothing."""
 USUAL = "Q4_K_M"
+CALIBRATION = "calibration.json"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +48,9 @@ def fit(
     least: Annotated[
         float, typer.Option("--at-least", min=0, max=1e6, help="Tokens a second that are wanted.")
     ] = LEAST_TOKENS_PER_S,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Time the embedded engine first, on made-up files; kept for later.")
+    ] = False,
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> int:
@@ -59,11 +65,12 @@ def fit(
       tierwise fit models/small.gguf --context 8192
       tierwise fit gpt-oss-20b --sequences 4
       tierwise fit hub:ggml-org/gpt-oss-20b-GGUF --json
+      tierwise fit --calibrate
     """
     settings = config.load(file)
     asked = None if model is None else subject(model, settings)
     here = whole_machine(settings.home)
-    pace = Paces(known=factors())
+    pace = _paces(settings, here, anew=calibrate)
 
     def judged(one: Subject, wanted: int | None) -> Judged:
         wish = _wish(one, wanted, sequences, least)
@@ -84,6 +91,21 @@ def fit(
         print(wrapped(plan_lines(found.model)) if found.model else table_lines(found.catalogue))
     one = found.model
     return 0 if one is None or one.plan.verdict.fit == "fits" else 1
+
+
+def _paces(settings: config.Settings, here: Machine, *, anew: bool) -> Paces:
+    """Return how fast parts work: by what was timed here, else by the factors of their kind."""
+    kept, part = settings.home / CALIBRATION, here.cpu.name or here.system
+    if not anew and not kept.is_file():
+        return Paces(known=factors())
+    from tierwise.bootstrap import calibrating
+
+    if anew:
+        say("timing the embedded engine on made-up files, for about ten seconds")
+        settings.home.mkdir(parents=True, exist_ok=True)
+        timed = asyncio.run(calibrating.calibrate(settings.home, part))
+        calibrating.keep(kept, timed, here.cores, datetime.now(UTC).date())
+    return Paces(known=factors(), measured=calibrating.read(kept, part, here.cores))
 
 
 def _wish(one: Subject, context: int | None, sequences: int, least: float) -> Wish:

@@ -284,7 +284,8 @@ def _places(here: Machine) -> Iterator[_Place]:
         every_room=None if room is None or beside is None else max(0, room) + beside,
     )
     yield alone
-    for one in here.devices:
+    alike = {(one.kind, one.name): one for one in sorted(here.devices, key=lambda one: one.memory_free_bytes or 0)}
+    for one in alike.values():  # of cards that are alike the one with the most free
         found = msgspec.structs.replace(alone, name=one.name, part=_part((one,)), device_room=_room((one,)))
         yield msgspec.structs.replace(found, unified=one.unified)
     for kind in dict.fromkeys(card.kind for card in cards):

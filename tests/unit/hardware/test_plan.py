@@ -113,6 +113,12 @@ def test_two_cards_are_less_than_their_sum():
     assert "2 devices" in both.device
 
 
+def test_of_cards_that_are_alike_the_freest_is_taken():
+    busy = msgspec.structs.replace(card(24), memory_free_bytes=GIB)
+    found = plan(machine(2, busy, card(24), busy))
+    assert (found.device, found.whole_on_device) == ("a card", True)
+
+
 def test_cards_of_two_makers_are_not_put_together():
     other = msgspec.structs.replace(card(12), kind="rocm", name="another")
     assert plan(machine(4, card(12), other)).device in ("a card", "another")
