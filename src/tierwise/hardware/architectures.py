@@ -6,7 +6,7 @@ Invariant: an architecture is a row; no code asks for one by name.
 import functools
 import tomllib
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,6 +35,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 @functools.cache
 def rules() -> dict[str, Rule]:
     """Return every rule by the names that it holds for."""
-    text = resources.files("tierwise.hardware").joinpath("rows", "architectures.toml").read_text("utf-8")
-    rows = msgspec.convert(tomllib.loads(text)["row"], tuple[Rule, ...])
+    rows = msgspec.convert(_shipped()["row"], tuple[Rule, ...])
     return {name: rule for rule in rows for name in rule.names}
+
+
+@functools.cache
+def config_names() -> dict[str, str]:
+    """Return the architecture by the `model_type` of a config.json, where its layers can be told from that file."""
+    return msgspec.convert(_shipped()["config"], dict[str, str])
+
+
+def _shipped() -> dict[str, Any]:
+    text = resources.files("tierwise.hardware").joinpath("rows", "architectures.toml").read_text("utf-8")
+    return tomllib.loads(text)
