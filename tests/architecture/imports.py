@@ -46,7 +46,8 @@ EFFECTS = frozenset(
 )
 HARMLESS_PARTS = ("urllib.parse", "os.path")
 NAMED_EDGES = (
-    "registry.load", "registry.kinds", "registry.demonstration", "registry.kept", "hardware.detect", "hardware.parts",
+    "registry.load", "registry.kinds", "registry.demonstration", "registry.kept", "hardware.architectures",
+    "hardware.bandwidth", "hardware.detect", "hardware.parts",
 )  # fmt: skip
 CLOCKS = frozenset({"now", "utcnow", "today"})
 

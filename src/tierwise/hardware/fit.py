@@ -1,7 +1,7 @@
 """Does a model fit into memory? An upper estimate from its header, and a verdict that errs on the side of "no".
 
-Pure. It knows CPUs only. Invariant: "fits" is never said of more than the available memory; an architecture whose
-cache cannot be computed is "unknown", with the weights as the lower bound.
+Pure. It knows the machine's memory only. Invariant: "fits" is never said of more than the available memory; an
+architecture whose cache cannot be computed is "unknown", with the weights as the lower bound.
 """
 
 import math
@@ -10,26 +10,30 @@ from typing import Final, Literal
 import msgspec
 
 from tierwise.hardware.gguf import Header
+from tierwise.hardware.layers import shape
+from tierwise.hardware.memory import PROCESS_BYTES, Memory, Setup, memory
 
 Fit = Literal["fits", "does_not_fit", "unknown"]
 
 RESERVE_BYTES: Final = 128 * 1024 * 1024
-PROCESS_BYTES: Final = 64 * 1024 * 1024  # measured 56 MB with a 2 MB model, 2026-11
 _BATCH_TOKENS = 512
-_CACHE_ELEMENT_BYTES = 2  # f16
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that a loaded model takes, estimated from above. `cache_bytes` None: not computable from the header."""
+    """Bytes that a loaded model takes, estimated from above. `cache_bytes` None: not computable from the header.
+
+    `cache_bytes` is everything that grows with context or sequences: keys, values and recurrent states.
+    """
 
     weights_bytes: int
     cache_bytes: int | None
     compute_bytes: int
+    runtime_bytes: int = PROCESS_BYTES
 
     @property
     def total_bytes(self) -> int:
         """The sum of what is known."""
-        return self.weights_bytes + (self.cache_bytes or 0) + self.compute_bytes + PROCESS_BYTES
+        return self.weights_bytes + (self.cache_bytes or 0) + self.compute_bytes + self.runtime_bytes
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,25 +44,25 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def estimate(header: Header, context_tokens: int, slots: int) -> Need:
-    """Estimate the memory of `slots` parallel contexts of `context_tokens` each."""
-    per_token = cache_bytes_per_token(header)
-    width = (header.vocabulary or 0) + 4 * (header.embedding or 0) + 2 * (header.feed_forward or 0)
+    """Estimate the memory of `slots` parallel contexts of `context_tokens` each, on the host alone."""
+    found = memory(shape(header), header.weights, Setup(context_tokens=context_tokens, sequences=slots))
+    return needed(found) if found and header.sizes_known else _at_least(header)
+
+
+def needed(found: Memory) -> Need:
+    """Return the sum of a memory that is known, wherever it lies."""
     return Need(
-        weights_bytes=header.weight_bytes,
-        cache_bytes=None if per_token is None else per_token * context_tokens * slots,
-        compute_bytes=4 * _BATCH_TOKENS * width,
+        weights_bytes=found.weights_bytes,
+        cache_bytes=found.cache_bytes + found.recurrent_bytes,
+        compute_bytes=found.compute_bytes,
+        runtime_bytes=found.runtime_bytes,
     )
 
 
-def cache_bytes_per_token(header: Header) -> int | None:
-    """Bytes of key-value cache for one token, every layer counted at full length (an upper bound); None if unknown."""
-    if header.blocks is None or header.heads is None or header.embedding is None or not header.heads:
-        return None
-    head = header.embedding // header.heads
-    width = (header.key_length or head) + (header.value_length or head)
-    heads = header.heads_kv or (header.heads,)
-    total = sum(heads) if len(heads) == header.blocks else max(heads) * header.blocks
-    return total * width * _CACHE_ELEMENT_BYTES
+def _at_least(header: Header) -> Need:
+    """Return what is certain of a model whose shape is not known: its weights and the simplest working memory."""
+    width = (header.vocabulary or 0) + 4 * (header.embedding or 0) + 2 * (header.feed_forward or 0)
+    return Need(weights_bytes=header.weight_bytes, cache_bytes=None, compute_bytes=4 * _BATCH_TOKENS * width)
 
 
 def judge(need: Need, available_bytes: int | None) -> Verdict:

@@ -6,9 +6,11 @@ held at most one window of the file; every length is checked against the file's 
 """
 
 import struct
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 import msgspec
+
+from tierwise.hardware.weights import Sorter, Weights
 
 MAX_HEADER_BYTES: Final = 128 * 1024 * 1024
 MAX_ENTRIES: Final = 100_000
@@ -28,8 +30,15 @@ _BLOCKS: Final = {  # type of tensor: elements in a block, bytes of a block
 }  # fmt: skip
 _GENERAL: Final = frozenset({"general.architecture", "general.name", "general.alignment", "split.count"})
 _OWN: Final = frozenset({  # entries that carry the name of the architecture in front
-    "context_length", "block_count", "embedding_length", "feed_forward_length", "vocab_size", "attention.head_count",
-    "attention.head_count_kv", "attention.key_length", "attention.value_length",
+    "context_length", "block_count", "embedding_length", "feed_forward_length", "vocab_size", "nextn_predict_layers",
+    "attention.head_count", "attention.head_count_kv", "attention.key_length", "attention.value_length",
+    "attention.key_length_swa", "attention.value_length_swa", "attention.sliding_window",
+    "attention.sliding_window_pattern", "attention.shared_kv_layers", "attention.kv_lora_rank",
+    "attention.key_length_mla", "attention.value_length_mla", "attention.recurrent_layers",
+    "attention.indexer.key_length", "attention.indexer.head_count", "full_attention_interval", "rope.dimension_count",
+    "expert_count", "expert_used_count", "expert_shared_count", "expert_feed_forward_length", "ssm.conv_kernel",
+    "ssm.inner_size", "ssm.state_size", "ssm.group_count", "ssm.time_step_rank", "kda.head_dim", "wkv.head_size",
+    "token_shift_count", "shortconv.l_cache", "embedding_length_per_layer_input",
 })  # fmt: skip
 _VOCABULARY, _TEMPLATE = "tokenizer.ggml.tokens", "tokenizer.chat_template"
 
@@ -38,11 +47,24 @@ class Unreadable(ValueError):
     """The bytes are not a GGUF file that can be used; the text says why."""
 
 
+class Source(Protocol):
+    """What a header is read from: an open file, or anything else that can be read from a place."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return up to `count` bytes from where it stands, and none at its end."""
+        ...
+
+    def seek(self, place: int, /) -> object:
+        """Stand at a place counted from the beginning."""
+        ...
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     """What the header says. None where it says nothing.
 
     `heads_kv` has one number per block, or one for all. `weight_bytes` counts tensors of known type only, and
-    `sizes_known` is false where others are there. `end_bytes` is where the last tensor ends.
+    `sizes_known` is false where others are there. `end_bytes` is where the last tensor ends. `own` has the numbers of
+    the entries that carry the name of the architecture in front, without that name; yes and no are 1 and 0.
     """
 
     version: int
@@ -64,9 +86,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     weight_bytes: int = 0
     sizes_known: bool = True
     end_bytes: int = 0
+    weights: Weights = Weights()
+    own: dict[str, tuple[int, ...]] = {}
 
 
-def read_header(source: BinaryIO, size_bytes: int) -> Header:
+def read_header(source: Source, size_bytes: int) -> Header:
     """Read the header of a file of `size_bytes`; `source` is at its start.
 
     Raises:
@@ -89,7 +113,7 @@ def _read(window: "_Window", size_bytes: int) -> Header:
     if tensors > MAX_ENTRIES or entries > MAX_ENTRIES:
         raise Unreadable(f"its header claims {tensors} tensors and {entries} entries")
     facts = _read_facts(window, entries)
-    parameters, weight_bytes, last, known = _read_tensors(window, tensors)
+    parameters, weights, last, known = _read_tensors(window, tensors)
     alignment = facts.number("general.alignment") or 32
     if alignment > 1 << 20 or alignment % 8:
         raise Unreadable(f"its alignment of {alignment} bytes makes no sense")
@@ -117,9 +141,11 @@ def _read(window: "_Window", size_bytes: int) -> Header:
         parts=facts.number("split.count") or 1,
         tensors=tensors,
         parameters=parameters,
-        weight_bytes=weight_bytes,
+        weight_bytes=weights.total_bytes,
         sizes_known=known,
         end_bytes=end,
+        weights=weights,
+        own=facts.own(own),
     )
 
 
@@ -144,6 +170,15 @@ class _Facts:
 
     def largest(self, key: str) -> int | None:
         return max(self.numbers(key), default=None)
+
+    def own(self, prefix: str) -> dict[str, tuple[int, ...]]:
+        found = {key.removeprefix(prefix): value for key, value in self.values.items() if key.startswith(prefix)}
+        each = {key: value if isinstance(value, tuple) else (value,) for key, value in found.items()}
+        return {
+            key: tuple(int(one) for one in value if isinstance(one, int))
+            for key, value in each.items()
+            if value and all(isinstance(one, int) and one >= 0 for one in value)
+        }
 
 
 def _read_facts(window: "_Window", entries: int) -> _Facts:
@@ -190,12 +225,13 @@ def _read_value(window: "_Window", *, keep: bool) -> object:
     return count
 
 
-def _read_tensors(window: "_Window", tensors: int) -> tuple[int, int, int, bool]:
+def _read_tensors(window: "_Window", tensors: int) -> tuple[int, Weights, int, bool]:
     """Return parameters, bytes, end of the last tensor from the start of the data, and whether all types are known."""
-    parameters = weight_bytes = last = 0
+    parameters = last = 0
     known = True
+    places = Sorter()
     for _ in range(tensors):
-        window.skip_text()
+        name = window.text()
         dimensions = window.number("I")
         if dimensions > 8:
             raise Unreadable(f"its header holds a tensor of {dimensions} dimensions")
@@ -208,16 +244,16 @@ def _read_tensors(window: "_Window", tensors: int) -> tuple[int, int, int, bool]
         block, block_bytes = _BLOCKS.get(kind, (1, 0))
         known = known and kind in _BLOCKS
         size = -(-elements // block) * block_bytes
+        places.add(name, size)
         parameters += elements
-        weight_bytes += size
         last = max(last, offset + size)
-    return parameters, weight_bytes, last, known
+    return parameters, places.sorted(), last, known
 
 
 class _Window:
     """A bounded view that moves forward over a file."""
 
-    def __init__(self, source: BinaryIO, size_bytes: int) -> None:
+    def __init__(self, source: Source, size_bytes: int) -> None:
         self._source, self._size = source, size_bytes
         self._buffer, self._at = b"", 0
         self._start = 0  # position of the buffer in the file

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tierwise.hardware.snapshot import Device
 from tierwise.hardware.speed import Factors, Kind, Part
 
 _OTHER_PARTS: Final = frozenset(
@@ -48,6 +49,36 @@ def devices() -> tuple[DeviceRow, ...]:
 def sources() -> dict[str, str]:
     """Return what the sources of the parts are, by their names."""
     return {name: row["text"] for name, row in _rows("devices.toml")["source"].items()}
+
+
+class _Offered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    memory_gb: int
+    source: str
+    unified: bool = False
+
+
+@functools.cache
+def offered() -> tuple[Device, ...]:
+    """Return the parts to name where a model does not run, with their figures."""
+    rows = msgspec.convert(_rows("offered.toml")["part"], tuple[_Offered, ...])
+    return tuple(_device(row) for row in rows)
+
+
+def _device(row: _Offered) -> Device:
+    size = row.memory_gb * 10**9 if row.unified else row.memory_gb * 2**30
+    known = device(row.name, size)
+    if known is None or known.kind == "cpu":
+        raise LookupError(f"offered.toml names {row.name}, which devices.toml does not")
+    return with_figures(Device(kind=known.kind, name=row.name, memory_total_bytes=size, unified=row.unified))
+
+
+def with_figures(one: Device) -> Device:
+    """Return a device with its maker's figures, where a row has them; a slice of a card has none of its own."""
+    row = device(one.name, one.memory_total_bytes) if one.slice_of is None else None
+    if row is None:
+        return one
+    return msgspec.structs.replace(one, bandwidth_gb_s=row.bandwidth_gb_s, tflops=row.tflops)
 
 
 @functools.cache

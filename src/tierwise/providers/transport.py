@@ -73,11 +73,13 @@ class Transport:
         head = b"%b%d\r\n\r\n%b" % (peer.target.head("PUT", path), len(body), body)
         return self._send(peer, head, deadline, False)
 
-    def get(self, address: Address, path: str, *, deadline: float) -> Coroutine[Any, Any, Exchange]:
-        """Fetch `path` whole; raises as `post` does."""
+    def get(
+        self, address: Address, path: str, *, deadline: float, stream: bool = False, headers: Headers = ()
+    ) -> Coroutine[Any, Any, Exchange]:
+        """Fetch `path`; waits and raises as `post` does."""
         peer = self._peers.get(address) or self._peer(address)
-        head = peer.gets.get((path, ())) or _write_head(peer.target, "GET", (path, ()), peer.gets)
-        return self._send(peer, head, deadline, False)
+        head = peer.gets.get((path, headers)) or _write_head(peer.target, "GET", (path, headers), peer.gets)
+        return self._send(peer, head, deadline, stream)
 
     async def aclose(self) -> None:
         """Close every connection; requests under way fail, later ones are refused."""

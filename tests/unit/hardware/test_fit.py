@@ -5,9 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.hardware.fit import (
-    PROCESS_BYTES,
     RESERVE_BYTES,
-    cache_bytes_per_token,
     estimate,
     judge,
     largest_context,
@@ -15,13 +13,17 @@ from tierwise.hardware.fit import (
     threads_for,
 )
 from tierwise.hardware.gguf import Header
+from tierwise.hardware.layers import shape
+from tierwise.hardware.memory import Setup, memory
+from tierwise.hardware.weights import Weights
 
 MIB = 1024 * 1024
 
 
 def header(**more):
     facts = {"version": 3, "architecture": "llama", "blocks": 4, "embedding": 64, "heads": 8, "weight_bytes": 1000}
-    return Header(**{**facts, **more})
+    made = {**facts, **more}
+    return Header(**made, weights=Weights(other_bytes=made["weight_bytes"]))
 
 
 headers = st.builds(
@@ -38,28 +40,25 @@ headers = st.builds(
 )
 
 
-@pytest.mark.parametrize(
-    ("model", "tokens", "expected_mib"),
-    [
-        (header(blocks=28, embedding=2048, heads=16, heads_kv=(4,), key_length=128, value_length=128), 2048, 112),
-        (header(blocks=48, embedding=2048, heads=32, heads_kv=(4,), key_length=128, value_length=128), 36_864, 3456),
-        (header(blocks=64, embedding=5120, heads=24, heads_kv=(0, 0, 0, 4) * 16, key_length=256), 262_144, None),
-    ],
-)
-def test_cache_against_published_figures(model, tokens, expected_mib):
-    """Figures that llama.cpp logged for models of these shapes; key and value of 128 numbers each."""
-    bytes_per_token = cache_bytes_per_token(model)
-    if expected_mib is not None:
-        assert bytes_per_token * tokens == expected_mib * MIB
-    else:  # only every fourth block has a cache
-        assert bytes_per_token == 16 * 4 * (256 + 5120 // 24) * 2
-
-
 def test_the_sum():
-    need = estimate(header(vocabulary=1000, feed_forward=256), 512, 4)
+    model = header(vocabulary=1000, feed_forward=256)
+    need = estimate(model, 512, 4)
     assert need.cache_bytes == 4 * 8 * (8 + 8) * 2 * 512 * 4
-    assert need.compute_bytes == 4 * 512 * (1000 + 4 * 64 + 2 * 256)
-    assert need.total_bytes == 1000 + need.cache_bytes + need.compute_bytes + PROCESS_BYTES
+    found = memory(shape(model), model.weights, Setup(context_tokens=512, sequences=4))
+    assert need.total_bytes == found.total_bytes
+    assert need.total_bytes == 1000 + need.cache_bytes + found.compute_bytes + found.runtime_bytes
+
+
+def test_an_architecture_that_nobody_knows_has_its_weights_as_the_lower_bound():
+    need = estimate(header(architecture="tomorrow", weight_bytes=5 << 30), 512, 1)
+    assert need.cache_bytes is None
+    assert need.total_bytes > 5 << 30
+    assert judge(need, 1 << 40).fit == "unknown"
+    assert judge(need, 5 << 30).fit == "does_not_fit"
+
+
+def test_tensors_of_unknown_type_are_no_reason_to_say_that_it_fits():
+    assert judge(estimate(header(sizes_known=False), 512, 1), 1 << 40).fit == "unknown"
 
 
 def test_what_cannot_be_computed_is_unknown():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.hardware.files import ARRAY, F32, I32, LLAMA, STRING, TENSORS, TINY, U32, U64, gguf, text
 from tierwise.hardware.gguf import MAX_ARRAY, MAX_ENTRIES, Header, Unreadable, read_header
+from tierwise.hardware.weights import Weights
 
 
 def read(data, size=None):
@@ -33,6 +34,15 @@ def test_what_a_header_says():
         parameters=64 * 5,
         weight_bytes=8 * 34 + 256,
         end_bytes=len(TINY),
+        weights=Weights(other_bytes=8 * 34 + 256),
+        own={
+            "context_length": (4096,),
+            "block_count": (2,),
+            "embedding_length": (64,),
+            "feed_forward_length": (128,),
+            "attention.head_count": (8,),
+            "attention.head_count_kv": (2,),
+        },
     )
 
 
