@@ -2,8 +2,8 @@
 
 It reads a table of measured runs (`--runs`, columns as in llmfit's benchmark cache), tells what it left out, fits
 the factors of `hardware/rows/speed.toml`, and holds out each machine, then each model, in turn: what is predicted for
-one was fitted without it, its range too. With --write it replaces speed.toml, and the figures and page in
-docs/reference. The laws that were compared are listed on that page; the one in `hardware/speed.py` was chosen there.
+one was fitted without it, its range too. With --write it replaces speed.toml and docs/reference/speed.json, from which
+`python -m tests.documents.speed` writes the page, which also tells what these figures do not show.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tierwise.hardware.speed import Factors, Kind, Part, Range, Share, Work, dec
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "src/tierwise/hardware/rows/speed.toml"
-FIGURES, PAGE = ROOT / "docs/reference/speed.json", ROOT / "docs/reference/speed.md"
+FIGURES = ROOT / "docs/reference/speed.json"
 SOURCE = "AlexsJones/llmfit at 3f44fd30a43d, benchmark_cache.json (MIT), the half of its machines that is at hand"
 READ = "2026-11-21"
 # Bits that a weight takes on average in a file of that name, its output apart (which is kept at 6.6 or more).

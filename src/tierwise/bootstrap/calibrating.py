@@ -21,7 +21,7 @@ from tierwise.hardware.speed import Measured
 from tierwise.providers.engine import Engine, installed, missing, program
 from tierwise.providers.transport import Address, Transport
 
-ONE_SAMPLE_S = 1.5
+ONE_SAMPLE_S = 1.2
 """How long one sample is timed at most, its loading apart."""
 _CONTEXT_TOKENS = 512
 _ANSWER_TIMEOUT_S = 60.0
@@ -65,7 +65,9 @@ def keep(file: Path, found: Measured, cores: int, today: date) -> None:
     Path(new.name).replace(file)
 
 
-async def calibrate(folder: Path, part: str, samples: Mapping[str, Sample] = SAMPLES) -> Measured:
+async def calibrate(
+    folder: Path, part: str, samples: Mapping[str, Sample] = SAMPLES, for_s: float = ONE_SAMPLE_S
+) -> Measured:
     """Time the samples one after the other in a folder with a gigabyte to spare.
 
     Raises:
@@ -81,7 +83,7 @@ async def calibrate(folder: Path, part: str, samples: Mapping[str, Sample] = SAM
             for name, sample in samples.items():
                 file = Path(own, "sample.gguf")
                 await asyncio.to_thread(_write, file, sample)
-                timings[name] = await timed(file, transport)
+                timings[name] = await timed(file, transport, for_s)
     except OSError as error:
         raise ConfigError(f"{folder} cannot take the files to time: {error.strerror}", key="home") from error
     finally:
@@ -89,7 +91,7 @@ async def calibrate(folder: Path, part: str, samples: Mapping[str, Sample] = SAM
     return measured(timings, part)
 
 
-async def timed(file: Path, transport: Transport, for_s: float = ONE_SAMPLE_S) -> Timing:
+async def timed(file: Path, transport: Transport, for_s: float) -> Timing:
     """Return the best of as many answers as fit into a time, two at least. Other work only ever makes one slower."""
     options = EngineOptions(file=str(file), context_tokens=_CONTEXT_TOKENS, slots=1)
     engine = Engine(options, name="calibrate", transport=transport, admit=admit)
