@@ -1,5 +1,6 @@
 """What this machine can run, asked as a user does: of files, of a hub on loopback, of the catalogue."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,5 +117,53 @@ def test_what_is_meant_has_to_be_clear(installed: Installed, shelf: Shelf, tmp_p
     assert "hub:OWNER/NAME" in done.stderr
     assert "no such file" in installed.run("fit", str(tmp_path / "none.gguf"), code=2).stderr
     shelf.files = {"README.md": b"Own"}
-    assert "no GGUF files" in installed.run("fit", "hub:own/model", code=2).stderr
+    assert "neither GGUF files nor safetensors" in installed.run("fit", "hub:own/model", code=2).stderr
     assert "trained for" in installed.run("fit", str(SMALL), "--context", "1000000", code=2).stderr
+
+
+CONFIG = {
+    "model_type": "qwen3", "num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "head_dim": 16, "intermediate_size": 16, "vocab_size": 100, "max_position_embeddings": 4096,
+}  # fmt: skip
+
+
+def safetensors(name: str, rows: int) -> bytes:
+    """Write a file with one tensor of so many rows of eight numbers, all zero."""
+    head = json.dumps({name: {"dtype": "BF16", "shape": [rows, 8], "data_offsets": [0, rows * 16]}}).encode()
+    return len(head).to_bytes(8, "little") + head + bytes(rows * 16)
+
+
+def parted(count: int) -> dict[str, bytes]:
+    """Write a model in so many files."""
+    names = {f"model-{n:05}.safetensors": f"model.layers.{n % 2}.w{n}.weight" for n in range(count)}
+    index = json.dumps({"weight_map": {tensor: file for file, tensor in names.items()}}).encode()
+    files = {file: safetensors(tensor, 100) for file, tensor in names.items()}
+    return files | {"config.json": json.dumps(CONFIG).encode(), "model.safetensors.index.json": index}
+
+
+def test_a_folder_of_safetensors(installed: Installed, tmp_path: Path) -> None:
+    for name, data in parted(3).items():
+        (tmp_path / name).write_bytes(data)
+    told = installed.json("fit", str(tmp_path))["model"]
+    assert told["plan"]["verdict"]["fit"] == "fits"
+    assert told["plan"]["quantization"] == "16 bits"
+    assert told["plan"]["memory"]["weights_bytes"] == 3 * 1600
+    (tmp_path / "model-00001.safetensors").unlink()
+    assert "which is not there" in installed.run("fit", str(tmp_path), code=2).stderr
+    (tmp_path / "config.json").unlink()
+    assert "config.json" in installed.run("fit", str(tmp_path), code=2).stderr
+
+
+def test_safetensors_on_a_hub(installed: Installed, shelf: Shelf) -> None:
+    shelf.files = parted(3)
+    told = installed.json("fit", "hub:own/model")["model"]
+    assert (told["plan"]["verdict"]["fit"], told["plan"]["evidence"]) == ("fits", "header")
+    shelf.files = parted(20)
+    shelf.asked.clear()
+    told = installed.json("fit", "hub:own/model")["model"]
+    assert (told["plan"]["verdict"]["fit"], told["plan"]["evidence"]) == ("fits", "sizes")
+    assert told["plan"]["memory"]["weights_bytes"] >= 20 * 1600
+    read = {
+        path for _, path, _ in shelf.asked if ".safetensors" in path and "index" not in path and "/resolve/" in path
+    }
+    assert len(read) == 1, "of many files one is opened"

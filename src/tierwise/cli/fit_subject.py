@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tierwise import config
+from tierwise.cli import fit_safetensors
 from tierwise.core.errors import InvalidCall
 from tierwise.hardware.catalogued import candidates, scaled, spread
 from tierwise.hardware.detect import read_gguf
@@ -26,6 +27,7 @@ from tierwise.registry.open_models import Experts as Mixture
 
 HUB = "hub:"
 UNTRAINED_TOKENS = 4096
+NO_GGUF = "these are no GGUF files: the memory is what llama.cpp would take, other engines set aside more"
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,11 @@ def subject(text: str, settings: config.Settings) -> Subject:
 
 
 def _from_file(file: Path) -> Subject:
+    if file.is_dir():
+        one, header = fit_safetensors.in_folder(file)
+        return Subject(
+            name=file.name, candidates=(one,), trained_tokens=header.context_tokens, source=str(file), note=NO_GGUF
+        )
     try:
         header = read_gguf(file)
     except Unreadable as error:
@@ -90,7 +97,7 @@ def _from_hub(name: str, settings: config.Settings) -> Subject:
     listed = asyncio.run(_listed(hub, repo, revision or "main"))
     every = quantized(listed.files)
     if not every:
-        raise InvalidCall(f"{repo} has no GGUF files: name a repository that has", param="MODEL")
+        return _others(hub, listed)
     smallest = min(every, key=lambda one: (len(one.files), one.size_bytes))
     header = _header(hub, listed, smallest)
     found, whole = _shape_of(header), header.parts == 1 and header.sizes_known
@@ -111,6 +118,27 @@ def _from_hub(name: str, settings: config.Settings) -> Subject:
         source=f"{hub.url}/{repo} at {listed.commit[:12]}",
         note=f"licence: {listed.license or 'not told'}"
         + ("; its maker's terms must be accepted" if listed.gated else ""),
+    )
+
+
+def _others(hub: Address, listed: Listing) -> Subject:
+    """Judge a repository without GGUF by its safetensors."""
+    files = {file.name: file for file in listed.files}
+    if not fit_safetensors.is_one(files):
+        told = f"{listed.repo} has neither GGUF files nor safetensors with a config.json: name a repository that has"
+        raise InvalidCall(told, param="MODEL")
+    one, header = fit_safetensors.read(
+        lambda name: RemoteFile(place_of(hub, listed, files[name])),
+        {name: file.size_bytes for name, file in files.items()},
+        fit_safetensors.MOST_READ,
+        listed.repo,
+    )
+    return Subject(
+        name=listed.repo,
+        candidates=(one,),
+        trained_tokens=header.context_tokens,
+        source=f"{hub.url}/{listed.repo} at {listed.commit[:12]}",
+        note=f"licence: {listed.license or 'not told'}; {NO_GGUF}",
     )
 
 
