@@ -4,7 +4,7 @@ Values only: rows are read in `registry`, probed in `providers`.
 Invariant: unknown is `None`, never 0 and never "".
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -37,6 +37,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 FileFormat = Literal["gguf", "linear"]
 """What a file in this process's care holds: the weights of a language model, or those of words for labels."""
+
+
+ENGINE_CHECKPOINTS: Final = 4
+"""Copies of windows and recurrent states that an engine of ours keeps of each slot; the memory check counts them."""
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,7 +18,8 @@ State = Literal["", "scan", "convolution", "shift", "delta"]
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the layers of some architectures remember; the words are explained where the rows stand.
 
-    `shared_after`: the layers from there on use the caches of those before, where the header does not say.
+    `shared_after`: the layers from there on use the caches of those before, where the header does not say. `blocks`:
+    layers slide only in a model of so many.
     """
 
     names: tuple[str, ...]
@@ -26,6 +27,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     period: int = 1
     first_full: bool = False
     window: int = 0
+    blocks: int | None = None
     shared_after: int | None = None
     recurrent: Recurrent = ""
     state: State = ""

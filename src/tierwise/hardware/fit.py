@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from tierwise.core.model import ENGINE_CHECKPOINTS
 from tierwise.hardware.gguf import Header
 from tierwise.hardware.layers import shape
 from tierwise.hardware.memory import PROCESS_BYTES, Memory, Setup, memory
@@ -44,8 +45,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def estimate(header: Header, context_tokens: int, slots: int) -> Need:
-    """Estimate the memory of `slots` parallel contexts of `context_tokens` each, on the host alone."""
-    found = memory(shape(header), header.weights, Setup(context_tokens=context_tokens, sequences=slots))
+    """Estimate the memory of `slots` parallel contexts of `context_tokens` each, in our engine, on the host alone."""
+    setup = Setup(context_tokens=context_tokens, sequences=slots, checkpoints=ENGINE_CHECKPOINTS)
+    found = memory(shape(header), header.weights, setup)
     return needed(found) if found and header.sizes_known else _at_least(header)
 
 

@@ -159,6 +159,8 @@ class _Facts:
     def _window(self, number: int) -> int:
         """Return how far back a layer looks; 0: at everything."""
         window = self.one("attention.sliding_window", self._rule.window)
+        if self._rule.blocks not in (None, self.blocks):
+            return 0
         match self._rule.sliding:
             case "":
                 return 0

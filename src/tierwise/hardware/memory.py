@@ -167,7 +167,8 @@ def compute_bytes(shape: Shape, setup: Setup) -> int:
     tokens = min(setup.micro_batch, _padded(setup.context_tokens) * setup.sequences)
     attending = {(layer.window, cells(layer, setup)) for layer in shape.layers if layer.k_width}
     wide = 7 * max(shape.embedding, shape.queries)
-    steps = [3 * shape.feed_forward + 6 * shape.embedding, 9 * shape.scan_width + 3 * shape.embedding, wide]
+    beside = 7 if any(layer.state_bytes for layer in shape.layers) else 6
+    steps = [3 * shape.feed_forward + beside * shape.embedding, 9 * shape.scan_width + 3 * shape.embedding, wide]
     if experts := shape.experts:
         chosen = experts.used * (2 * shape.embedding + experts.feed_forward)
         steps.append(chosen + 3 * experts.shared * experts.feed_forward + 5 * shape.embedding)

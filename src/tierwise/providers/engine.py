@@ -18,7 +18,7 @@ import msgspec
 
 from tierwise.core.errors import ConfigError, Overloaded, ProviderError, TierwiseError
 from tierwise.core.extras import install
-from tierwise.core.model import EngineOptions, FileFormat, Limits
+from tierwise.core.model import ENGINE_CHECKPOINTS, EngineOptions, FileFormat, Limits
 from tierwise.core.secret import Secret
 from tierwise.providers.child import Child, Report
 from tierwise.providers.transport import Address, Transport
@@ -178,6 +178,7 @@ class Engine:
             "slots": options.slots,
             "context_tokens": options.context_tokens,
             "threads": options.threads,
+            "checkpoints": ENGINE_CHECKPOINTS,
             "http_threads": connections + 4,  # a kept connection occupies one, and so does a health check
             "key": key,
         }

@@ -32,6 +32,7 @@ def _parameters(xllamacpp: Any, orders: dict[str, Any]) -> Any:
     given.fit_params = given.ui = given.warmup = False
     given.endpoint_slots = True
     given.cache_ram_mib = 0  # the prompt cache would take up to 8 GiB beyond what was checked
+    given.n_ctx_checkpoints = orders["checkpoints"]  # its own 32 would take gigabytes where layers slide or recur
     given.verbosity = 1
     return given
 

@@ -302,6 +302,7 @@ def test_not_even_while_the_engine_loads_and_lets_no_thread_run(tmp_path):
         "slots": 1,
         "context_tokens": 64,
         "threads": 1,
+        "checkpoints": 4,
         "http_threads": 2,
     }
     child = subprocess.Popen(

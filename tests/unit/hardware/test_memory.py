@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.hardware import engine_log
+from tierwise.core.model import ENGINE_CHECKPOINTS
 from tierwise.hardware.fit import estimate
 from tierwise.hardware.gguf import Header, read_header
 from tierwise.hardware.layers import Layer, Shape, shape
@@ -248,5 +249,7 @@ def test_a_smaller_kind_of_cache_is_smaller(key, value):
 @pytest.mark.parametrize("name", list(MODELS))
 def test_the_estimate_that_admits_a_file_is_this_one(read, name):
     need = estimate(read(name), 4096, 2)
-    found = memory(shape(read(name)), read(name).weights, Setup(context_tokens=4096, sequences=2))
+    found = memory(
+        shape(read(name)), read(name).weights, Setup(context_tokens=4096, sequences=2, checkpoints=ENGINE_CHECKPOINTS)
+    )
     assert need.total_bytes == found.total_bytes
