@@ -52,7 +52,8 @@ what people sent in: names of models are taken as they stand, sizes follow from 
 of the models are written in `benchmarks/hardware_models.toml`, some of them from memory. Where a run tells a prompt of 512
 tokens, or one that with its answer fills the context, in llama.cpp, the answer is taken as written into an empty context, as
 llama-bench does; this was settled by looking at the runs. A cache of fewer bits is counted as half precision, as the runs
-that had one were no faster.
+that had one were no faster. And they do not show whether "fits" is true: only what ran was sent in, and the memory that they
+tell holds what other programs took and batches of sizes that are not told.
 
 What was left out, and why:
 
