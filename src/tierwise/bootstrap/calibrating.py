@@ -5,6 +5,7 @@ are `hardware.calibrate`'s. Invariant: what was measured with another processor,
 """
 
 import asyncio
+import statistics
 import tempfile
 from collections.abc import Mapping
 from datetime import date
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from tierwise.core.errors import ConfigError, ProviderError
+from tierwise.core.errors import ConfigError, Overloaded, ProviderError, TimedOut
 from tierwise.core.model import EngineOptions
 from tierwise.hardware.admit import admit
 from tierwise.hardware.calibrate import ANSWER_TOKENS, PROMPT_TOKENS, SAMPLES, Timing, measured
@@ -23,6 +24,9 @@ from tierwise.providers.transport import Address, Transport
 
 ONE_SAMPLE_S = 1.2
 """How long one sample is timed at most, its loading apart."""
+UNSTEADY = 1.3
+"""How many times the fastest answer the middle one may take; beyond that, other work is what was timed."""
+_LEAST_ANSWERS = 3
 _CONTEXT_TOKENS = 512
 _ANSWER_TIMEOUT_S = 60.0
 
@@ -66,12 +70,17 @@ def keep(file: Path, found: Measured, cores: int, today: date) -> None:
 
 
 async def calibrate(
-    folder: Path, part: str, samples: Mapping[str, Sample] = SAMPLES, for_s: float = ONE_SAMPLE_S
+    folder: Path,
+    part: str,
+    samples: Mapping[str, Sample] = SAMPLES,
+    for_s: float = ONE_SAMPLE_S,
+    unsteady: float = UNSTEADY,
 ) -> Measured:
     """Time the samples one after the other in a folder with a gigabyte to spare.
 
     Raises:
         ConfigError: the engine is not installed, or a file cannot be written or loaded here.
+        Overloaded: the machine does other work, so that its speed cannot be told.
         ProviderError: the engine ended, or answered something else.
     """
     if not installed():
@@ -83,7 +92,7 @@ async def calibrate(
             for name, sample in samples.items():
                 file = Path(own, "sample.gguf")
                 await asyncio.to_thread(_write, file, sample)
-                timings[name] = await timed(file, transport, for_s)
+                timings[name] = await timed(file, transport, for_s, unsteady)
     except OSError as error:
         raise ConfigError(f"{folder} cannot take the files to time: {error.strerror}", key="home") from error
     finally:
@@ -91,8 +100,8 @@ async def calibrate(
     return measured(timings, part)
 
 
-async def timed(file: Path, transport: Transport, for_s: float) -> Timing:
-    """Return the best of as many answers as fit into a time, two at least. Other work only ever makes one slower."""
+async def timed(file: Path, transport: Transport, for_s: float, unsteady: float = UNSTEADY) -> Timing:
+    """Return the best of as many answers as fit into a time, three at least. Other work only ever makes one slower."""
     options = EngineOptions(file=str(file), context_tokens=_CONTEXT_TOKENS, slots=1)
     engine = Engine(options, name="calibrate", transport=transport, admit=admit)
     loop = asyncio.get_running_loop()
@@ -100,11 +109,21 @@ async def timed(file: Path, transport: Transport, for_s: float) -> Timing:
         address = await engine.start()
         until = loop.time() + for_s
         found: list[Timing] = []
-        while len(found) < 2 or loop.time() < until:
+        while len(found) < _LEAST_ANSWERS or loop.time() < until:
             found.append(await _answer(transport, address))
+    except TimedOut as error:
+        raise _busy() from error
     finally:
         await engine.stop()
-    return Timing(token_s=min(one.token_s for one in found), prompt_s=min(one.prompt_s for one in found))
+    tokens = [one.token_s for one in found]
+    if statistics.median(tokens) > unsteady * min(tokens):
+        raise _busy()
+    return Timing(token_s=min(tokens), prompt_s=min(one.prompt_s for one in found))
+
+
+def _busy() -> Overloaded:
+    told = "this machine does other work, so that its speed cannot be told: calibrate again when it is idle"
+    return Overloaded(told, code="busy")
 
 
 async def _answer(transport: Transport, address: Address) -> Timing:

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from tierwise.bootstrap.calibrating import calibrate, keep, read
-from tierwise.core.errors import ConfigError
+from tierwise.core.errors import ConfigError, Overloaded
 from tierwise.hardware.calibrate import SAMPLES
 from tierwise.hardware.sample import Sample
 from tierwise.hardware.speed import Measured, Range
@@ -27,10 +27,17 @@ FOUND = Measured(
 
 @pytest.mark.skipif(not installed(), reason="the extra 'embedded' is not installed")
 def test_the_engine_loads_every_made_up_file_and_is_timed(tmp_path):
-    found = asyncio.run(calibrate(tmp_path, "a processor", SMALL, for_s=0.0))
+    found = asyncio.run(calibrate(tmp_path, "a processor", SMALL, for_s=0.0, unsteady=math.inf))
     assert found.part == "a processor"
     assert 0 < found.prompt_flop_per_s < math.inf
     assert 0 < found.bytes_per_s < math.inf
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not installed(), reason="the extra 'embedded' is not installed")
+def test_times_that_differ_more_than_is_allowed_are_no_measurement(tmp_path):
+    with pytest.raises(Overloaded, match="calibrate again when it is idle"):
+        asyncio.run(calibrate(tmp_path, "a processor", SMALL, for_s=0.0, unsteady=0.5))
     assert list(tmp_path.iterdir()) == []
 
 
