@@ -1,5 +1,7 @@
 """From a name to an answer: a model is got from a hub on loopback, added, and asked."""
 
+import os
+import pty
 import stat
 import subprocess
 import time
@@ -85,6 +87,21 @@ def test_nothing_is_fetched_without_consent(installed: Installed, shelf: Shelf, 
     assert fetched(shelf) == []
     assert not (installed.home / "models").exists()
     assert config.read_text() == WRITTEN
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1)])
+def test_at_a_terminal_it_asks(installed: Installed, shelf: Shelf, config: Path, answer: bytes, code: int) -> None:
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, answer)
+    arguments = [str(COMMAND), "pull", "own/model:Q8_0", "--config", str(config)]
+    done = subprocess.run(
+        arguments, env=installed.environment, stdin=terminal, capture_output=True, text=True, timeout=60, check=False
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    assert done.returncode == code, done.stderr
+    assert "Fetch 0.00 GB?" in done.stderr
+    assert bool(fetched(shelf)) == (code == 0)
 
 
 def test_a_download_that_broke_off_goes_on(installed: Installed, shelf: Shelf, config: Path) -> None:

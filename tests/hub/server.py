@@ -2,7 +2,7 @@
 
 The protocol, as the hub's own client speaks it: `/api/models/REPO/revision/REV?blobs=true` tells commit, licence and the
 SHA-256 of every large file; `/REPO/resolve/COMMIT/FILE` answers 302 to a signed address on another origin, which
-serves ranges. Each listening server here is a thread of this process, and keeps what it was asked.
+serves ranges. That client (huggingface_hub 2.4.0, 2026-11) lists and downloads from here too. Each listening server here is a thread of this process, and keeps what it was asked.
 """
 
 import hashlib
@@ -88,7 +88,8 @@ class _Door(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 class Hub(_Door):
@@ -113,6 +114,9 @@ class Hub(_Door):
             self.say(302, Location=shelf.sign(name), X_Repo_Commit=found[2], **linked)
         else:
             self.say(404)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
 
 class Store(_Door):

@@ -82,7 +82,9 @@ def pull(
         if as_json:
             print_json(_json(source, offered, None, None))
         return NEGATIVE if refused else DONE
-    _consent(offered, yes=yes)
+    if not _consents(offered, yes=yes):
+        say("nothing was fetched")
+        return NEGATIVE
     pulled = _fetched(offered)
     written = _written(plan, offered, pulled)
     if as_json:
@@ -133,14 +135,14 @@ def _show(offered: Offer) -> None:
         print(f"  {name.removesuffix('_bytes').replace('_', ' '):<15} {plain(told)}")
 
 
-def _consent(offered: Offer, *, yes: bool) -> None:
-    """Ask, unless nothing is to be fetched. Raises InvalidCall where nobody can be asked, Abort where it is refused."""
+def _consents(offered: Offer, *, yes: bool) -> bool:
+    """Ask, unless nothing is to be fetched. Raises InvalidCall where nobody can be asked."""
     if yes or offered.to_fetch_bytes == 0:
-        return
+        return True
     if sys.stdin is None or not sys.stdin.isatty():
         raise InvalidCall("nothing is fetched without consent: --yes gives it", param="--yes")
     size = "of a size not told before" if offered.to_fetch_bytes is None else f"{offered.to_fetch_bytes / 1e9:.2f} GB"
-    typer.confirm(f"Fetch {size}?", abort=True, err=True)
+    return typer.confirm(f"Fetch {size}?", err=True)
 
 
 def _fetched(offered: Offer) -> Pulled:

@@ -147,6 +147,8 @@ def _opened(part: Path) -> Iterator[BinaryIO]:
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InvalidCall(f"{part}: another process is fetching this file") from error
+        if not part.exists() or not os.path.samestat(part.stat(), os.fstat(out.fileno())):
+            raise InvalidCall(f"{part}: another process has just fetched this file")
         out.seek(0)
         yield out
 

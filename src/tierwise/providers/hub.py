@@ -68,7 +68,7 @@ class _Sibling(msgspec.Struct):
 class _Told(msgspec.Struct):
     sha: str
     siblings: list[_Sibling] = []
-    gated: bool | str = False
+    gated: bool | str | None = False
     cardData: dict[str, Any] | None = None  # noqa: N815 the hub's own spelling
 
 
