@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands, evidence, governance, kinds, licences, openapi, reliability
+from tests.documents import commands, evidence, governance, kinds, licences, openapi, reliability, speed
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
@@ -89,6 +89,10 @@ def test_the_page_of_proofs_tells_what_was_measured() -> None:
 def test_the_page_of_evidence_tells_what_was_measured() -> None:
     told = evidence.page(evidence.stored())
     assert evidence.PAGE.read_text(encoding="utf-8") == told, "python -m tests.documents.evidence writes it anew"
+
+
+def test_the_page_of_speeds_tells_what_was_measured() -> None:
+    assert speed.PAGE.read_text(encoding="utf-8") == speed.page(), "python -m tests.documents.speed writes it anew"
 
 
 def test_the_openapi_document_is_that_of_the_program() -> None:

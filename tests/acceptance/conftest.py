@@ -30,13 +30,16 @@ class Installed:
         port = str(free_port())
         self.environment = {**os.environ, "TIERWISE_HOME": str(home), "COLUMNS": "80", "TIERWISE_SERVER_PORT": port}
 
-    def run(self, *arguments: str, code: int = 0, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, code: int = 0, stdin: str = "", cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run it to its end and check the exit code and that no traceback was shown."""
         done = subprocess.run(
             [str(COMMAND), *arguments],
             capture_output=True,
             text=True,
             env=self.environment,
+            cwd=cwd,
             input=stdin,
             timeout=110,
             check=False,

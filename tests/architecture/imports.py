@@ -46,13 +46,9 @@ EFFECTS = frozenset(
 )
 HARMLESS_PARTS = ("urllib.parse", "os.path")
 NAMED_EDGES = (
-    "registry.load",
-    "registry.kinds",
-    "registry.demonstration",
-    "registry.kept",
-    "hardware.architectures",
-    "hardware.detect",
-)
+    "registry.load", "registry.kinds", "registry.demonstration", "registry.kept", "hardware.architectures",
+    "hardware.bandwidth", "hardware.detect", "hardware.parts",
+)  # fmt: skip
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 

@@ -1,36 +1,83 @@
-"""What has this machine, and what is in this file? The probes: the only module of `hardware` that touches the system.
+"""What has this machine, and what is in this file? The probes' only way to the system.
 
-It decides nothing. Invariant: what a container may use is never reported larger than its limits; nothing is changed.
+It decides nothing: `probes` read what it brings. Invariant: nothing is changed, no tool runs longer than its limit, and
+no file is read beyond a cap.
 """
 
 import hashlib
-import math
 import os
 import platform
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import msgspec
+
+from tierwise.hardware.bandwidth import measure_gb_s
 from tierwise.hardware.gguf import Header, Unreadable, read_header
+from tierwise.hardware.parts import with_figures
+from tierwise.hardware.probes import survey
 from tierwise.hardware.snapshot import Machine
 from tierwise.linear import header as linear
 from tierwise.linear.header import Layout
 
-_MAX_PROC_BYTES = 64 * 1024
+_TOOL_TIMEOUT_S = 5.0
+_MAX_OUTPUT = 4 * 1024 * 1024
+_MAX_FILE_BYTES = 4 * 1024 * 1024  # the list of parts on the bus is the largest that is read
 _DIGEST_CHUNK_BYTES = 1024 * 1024
 
 
+class Here:
+    """This machine, or a folder that looks like one."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self.kind = platform.system()
+        self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def read(self, path: str) -> str:
+        """Return the beginning of a file."""
+        try:
+            with (self._root / path.lstrip("/")).open("rb") as source:
+                return source.read(_MAX_FILE_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the names in a folder, sorted."""
+        try:
+            return tuple(sorted(os.listdir(self._root / folder.lstrip("/"))))  # noqa: PTH208
+        except OSError:
+            return ()
+
+    def run(self, *command: str) -> str | None:
+        """Return what a tool prints."""
+        found = shutil.which(command[0])
+        if found is None:
+            return None
+        try:
+            done = subprocess.run(  # noqa: S603 - the probes' own words, looked up on the path
+                [found, *command[1:]], capture_output=True, stdin=subprocess.DEVNULL, timeout=_TOOL_TIMEOUT_S,
+                check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout[:_MAX_OUTPUT].decode("utf-8", "replace")
+
+
 def machine(folder: Path | None = None, root: Path = Path("/")) -> Machine:
-    """Look at this machine; `folder` is where free disk space is asked. `root` is for tests."""
-    system = platform.system()
-    total, available, limit = _darwin_memory() if system == "Darwin" else linux_memory(root)
-    return Machine(
-        system=system,
-        cores=_cores(root),
-        memory_total_bytes=total,
-        memory_available_bytes=available,
-        memory_limit=limit,
+    """Look at cores, memory and, in `folder`, disk: what is asked at every start. `root` is for tests."""
+    here = survey.plain(Here(root))
+    return msgspec.structs.replace(here, disk_free_bytes=None if folder is None else _disk_free(folder))
+
+
+def whole_machine(folder: Path | None = None) -> Machine:
+    """Look at everything, devices and the bandwidth of memory too, for about half a second."""
+    here = survey.whole(Here())
+    return msgspec.structs.replace(
+        here,
+        devices=tuple(with_figures(one) for one in here.devices),
+        memory_bandwidth_gb_s=measure_gb_s(here.cores, here.memory_available_bytes),
         disk_free_bytes=None if folder is None else _disk_free(folder),
     )
 
@@ -62,86 +109,8 @@ def digest(file: Path) -> str:
     return state.hexdigest()
 
 
-def linux_memory(root: Path) -> tuple[int | None, int | None, str]:
-    """Return total and available bytes and what bounds them, from /proc and control groups (v1 and v2)."""
-    meminfo = _text(root / "proc/meminfo")
-    total = _field(meminfo, r"^MemTotal:\s+(\d+) kB", 1024)
-    available = _field(meminfo, r"^MemAvailable:\s+(\d+) kB", 1024)
-    bound = "machine"
-    for limit, used in _groups(root):
-        if total is None or limit < total:
-            total, bound = limit, "container"
-        left = max(0, limit - used)
-        if available is None or left < available:
-            available, bound = left, "container"
-    return total, available, bound
-
-
-def _groups(root: Path) -> list[tuple[int, int]]:
-    """Limit and use of each control group that this process is in, innermost to outermost."""
-    found = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if number == "0" and not controllers:
-            base, names, stat = root / "sys/fs/cgroup", ("memory.max", "memory.current"), r"^inactive_file (\d+)"
-        elif "memory" in controllers.split(","):
-            base = root / "sys/fs/cgroup/memory"
-            names, stat = ("memory.limit_in_bytes", "memory.usage_in_bytes"), r"^total_inactive_file (\d+)"
-        else:
-            continue
-        folder = base / path.strip("/")
-        for group in (folder, *folder.parents):
-            if not group.is_relative_to(base):
-                break
-            limit, used = (_field(_text(group / name), r"^(\d+)$") for name in names)
-            if limit is not None and used is not None:
-                found.append((limit, used - (_field(_text(group / "memory.stat"), stat) or 0)))
-    return found
-
-
-def _cores(root: Path) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    match = re.match(r"(\d+) (\d+)", _text(root / "sys/fs/cgroup/cpu.max"))
-    if match and int(match[2]):
-        cores = min(cores, max(1, math.ceil(int(match[1]) / int(match[2]))))
-    return cores
-
-
 def _disk_free(folder: Path) -> int | None:
     for place in (folder, *folder.parents):
         if place.is_dir():
             return shutil.disk_usage(place).free
     return None
-
-
-def _darwin_memory() -> tuple[int | None, int | None, str]:
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        shown = subprocess.run(["/usr/bin/vm_stat"], capture_output=True, text=True, timeout=5, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return total, None, "machine"
-    return total, vm_stat_available(shown), "machine"
-
-
-def vm_stat_available(text: str) -> int | None:
-    """Read the memory that macOS could give at once: free, inactive, speculative and purgeable pages."""
-    page = _field(text, r"page size of (\d+) bytes")
-    kinds = ("free", "inactive", "speculative", "purgeable")
-    pages = [_field(text, rf"^Pages {kind}:\s+(\d+)\.") for kind in kinds]
-    if page is None or pages[0] is None:
-        return None
-    return page * sum(count or 0 for count in pages)
-
-
-def _text(file: Path) -> str:
-    try:
-        with file.open("rb") as source:
-            return source.read(_MAX_PROC_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _field(text: str, pattern: str, unit: int = 1) -> int | None:
-    match = re.search(pattern, text, re.MULTILINE)
-    return int(match[1]) * unit if match else None

@@ -82,14 +82,14 @@ class KnownModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 @functools.cache
 def kinds() -> dict[str, KindRow]:
     """Return every kind of endpoint by name."""
-    rows = msgspec.convert(_rows("endpoints.toml")["kind"], tuple[KindRow, ...])
+    rows = msgspec.convert(rows_in("endpoints.toml")["kind"], tuple[KindRow, ...])
     return {row.kind: row for row in rows}
 
 
 @functools.cache
 def vendors() -> tuple[tuple[str, str], ...]:
     """Return the domains that are known to be an outside vendor's, each with whose it is."""
-    rows = msgspec.convert(_rows("endpoints.toml")["vendor"], tuple[VendorRow, ...])
+    rows = msgspec.convert(rows_in("endpoints.toml")["vendor"], tuple[VendorRow, ...])
     named = [(row.kind, row.domains) for row in kinds().values()] + [(row.vendor, row.domains) for row in rows]
     return tuple((domain, name) for name, domains in named for domain in domains)
 
@@ -97,13 +97,13 @@ def vendors() -> tuple[tuple[str, str], ...]:
 @functools.cache
 def known_models() -> tuple[KnownModel, ...]:
     """Return the models that the shipped rows know."""
-    return msgspec.convert(_rows("models.toml")["model"], tuple[KnownModel, ...])
+    return msgspec.convert(rows_in("models.toml")["model"], tuple[KnownModel, ...])
 
 
 @functools.cache
 def known_prices() -> tuple[PriceRow, ...]:
     """Return the dated prices that the shipped rows know."""
-    return msgspec.convert(_rows("prices.toml")["price"], tuple[PriceRow, ...])
+    return msgspec.convert(rows_in("prices.toml")["price"], tuple[PriceRow, ...])
 
 
 def known_model(kind: str, served_name: str) -> KnownModel | None:
@@ -132,6 +132,7 @@ def engine_server() -> KindRow:
     return next(row for row in kinds().values() if row.engine_server)
 
 
-def _rows(name: str) -> dict[str, Any]:
+def rows_in(name: str) -> dict[str, Any]:
+    """Return what a shipped file of rows holds."""
     text = resources.files("tierwise.registry").joinpath("rows", name).read_text("utf-8")
     return tomllib.loads(text)

@@ -1,4 +1,4 @@
-"""The probes, on folders that look like machines and containers."""
+"""The edge to the system: folders that look like machines, tools that are there or not, files."""
 
 import hashlib
 import sys
@@ -6,77 +6,45 @@ import sys
 import pytest
 
 from tests.unit.hardware.files import TINY
-from tierwise.hardware.detect import digest, linux_memory, machine, read_gguf, vm_stat_available
+from tierwise.hardware.detect import Here, digest, machine, read_gguf
 from tierwise.hardware.gguf import Unreadable
 
 GIB = 1 << 30
-MEMINFO = "MemTotal:       16777216 kB\nMemFree:         1000000 kB\nMemAvailable:    8388608 kB\nBuffers: 1 kB\n"
 
 
-def lay(root, **files):
+def lay(root, files):
     for name, content in files.items():
-        file = root / name.replace("__", "/").replace("_DOT_", ".")
+        file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
     return root
 
 
-def group(root, path, limit, current, inactive):
-    folder = root / "sys/fs/cgroup" / path
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{current}\n")
-    (folder / "memory.stat").write_text(f"anon 5\ninactive_file {inactive}\nactive_file 7\n")
+@pytest.mark.skipif(sys.platform != "linux", reason="what /proc says is a Linux matter")
+def test_a_folder_that_looks_like_a_machine(tmp_path):
+    files = {
+        "proc/meminfo": f"MemTotal: {16 << 20} kB\nMemAvailable: {8 << 20} kB\n",
+        "sys/fs/cgroup/cpu.max": "50000 100000\n",
+    }
+    here = machine(root=lay(tmp_path, files))
+    assert (here.cores, here.memory_total_bytes, here.memory_available_bytes) == (1, 16 * GIB, 8 * GIB)
 
 
-def test_a_plain_machine(tmp_path):
-    lay(tmp_path, proc__meminfo=MEMINFO)
-    assert linux_memory(tmp_path) == (16 * GIB, 8 * GIB, "machine")
+def test_what_is_not_there_is_empty(tmp_path):
+    here = Here(tmp_path)
+    assert here.read("/proc/meminfo") == ""
+    assert here.read("/") == ""
+    assert here.names("/sys/bus/pci/devices") == ()
+    assert here.run("no-such-tool-anywhere", "-q") is None
 
 
-def test_a_group_without_a_limit(tmp_path):
-    lay(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup="0::/user.slice\n")
-    group(tmp_path, "user.slice", "max", GIB, 0)
-    assert linux_memory(tmp_path) == (16 * GIB, 8 * GIB, "machine")
+def test_a_tool_is_heard_whatever_its_exit_code():
+    assert Here().run(sys.executable, "-c", "print('no driver'); raise SystemExit(9)").strip() == "no driver"
 
 
-def test_a_container_whose_cache_can_be_given_back(tmp_path):
-    lay(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup="0::/\n")
-    group(tmp_path, "", 2 * GIB, GIB + GIB // 2, GIB)
-    assert linux_memory(tmp_path) == (2 * GIB, GIB + GIB // 2, "container")
-
-
-def test_the_tightest_of_nested_groups_counts(tmp_path):
-    lay(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup="0::/a/b/c\n")
-    group(tmp_path, "a", 4 * GIB, 4 * GIB, 0)
-    group(tmp_path, "a/b", 3 * GIB, GIB, 0)
-    group(tmp_path, "a/b/c", "max", GIB, 0)
-    assert linux_memory(tmp_path) == (3 * GIB, 0, "container")
-
-
-def test_old_control_groups(tmp_path):
-    lay(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup="12:cpu,cpuacct:/x\n5:memory:/docker/1\n")
-    folder = tmp_path / "sys/fs/cgroup/memory/docker/1"
-    folder.mkdir(parents=True)
-    (folder / "memory.limit_in_bytes").write_text(f"{GIB}\n")
-    (folder / "memory.usage_in_bytes").write_text(f"{GIB // 2}\n")
-    (folder / "memory.stat").write_text(f"total_inactive_file {GIB // 4}\n")
-    above = folder.parent.parent
-    (above / "memory.limit_in_bytes").write_text("9223372036854771712\n")
-    (above / "memory.usage_in_bytes").write_text("1000\n")
-    assert linux_memory(tmp_path) == (GIB, GIB // 2 + GIB // 4, "container")
-
-
-def test_nothing_to_read_is_unknown(tmp_path):
-    assert linux_memory(tmp_path) == (None, None, "machine")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="quotas of cores are a Linux matter")
-def test_a_quota_of_cores(tmp_path):
-    lay(tmp_path, sys__fs__cgroup__cpu_DOT_max="50000 100000\n")
-    assert machine(root=tmp_path).cores == 1
-    lay(tmp_path, sys__fs__cgroup__cpu_DOT_max="max 100000\n")
-    assert machine(root=tmp_path).cores >= 1
+def test_names_are_sorted(tmp_path):
+    lay(tmp_path, {"dev/dri/renderD128": "", "dev/dri/card0": ""})
+    assert Here(tmp_path).names("/dev/dri") == ("card0", "renderD128")
 
 
 def test_this_machine(tmp_path):
@@ -85,22 +53,6 @@ def test_this_machine(tmp_path):
     assert 0 < here.memory_available_bytes <= here.memory_total_bytes
     assert here.disk_free_bytes > 0
     assert machine().disk_free_bytes is None
-
-
-VM_STAT = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
-Pages free:                               10000.
-Pages active:                            500000.
-Pages inactive:                           20000.
-Pages speculative:                         3000.
-Pages throttled:                              0.
-Pages wired down:                        100000.
-Pages purgeable:                            400.
-"""
-
-
-def test_memory_on_macos():
-    assert vm_stat_available(VM_STAT) == 16384 * 33_400
-    assert vm_stat_available("") is None
 
 
 def test_files(tmp_path):

@@ -1,0 +1,194 @@
+"""How many tokens a second will it be? The answer as a range, and what the range rests on.
+
+Pure. A token takes as long as the bytes read for it and a fixed time for each layer, and the two get into each other's
+way: (√reading + √layers)². What a layer takes and how far off that is are factors, fitted on measured runs or measured
+here. Knows no file, no model and no part by name. Invariant: without a bandwidth no speed; low <= mid <= high.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+Kind = Literal["cpu", "cuda", "rocm", "xpu", "metal", "vulkan"]
+Evidence = Literal["measured here", "formula"]
+MEASURED: Final[Evidence] = "measured here"
+_SHORTEST_S: Final = 1e-6
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What one token costs: bytes of weights and of cache that are read for it.
+
+    `active_bytes` are the weights that one token passes through (of a mixture of experts the used and shared ones,
+    attention, router and output), `active_parameters` how many they are; `cache_bytes` what it reads of all that stands
+    before it. `layers` counts blocks of every kind.
+    """
+
+    active_bytes: int
+    active_parameters: int
+    total_bytes: int
+    layers: int
+    moe: bool = False
+    cache_bytes: int = 0
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What computes: a card, a chip with one memory, or the processor. None where it is not known.
+
+    `bandwidth_gb_s` is the maker's figure for a device and measured for a processor; `tflops` what the maker says of
+    dense half precision with its matrix units.
+    """
+
+    kind: Kind
+    name: str = ""
+    bandwidth_gb_s: float | None = None
+    tflops: float | None = None
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """The portion of the layers, 0 to 1, that a part computes. Parts take turns, so that their times add up."""
+
+    part: Part
+    portion: float = 1.0
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """Between which multiples of the middle 8 of 10 held-out runs lay."""
+
+    low: float
+    high: float
+
+
+class Factors(msgspec.Struct, frozen=True, kw_only=True):
+    """How a kind of part works, fitted on measured runs: see `rows/speed.toml`.
+
+    `layer_us` is what a layer takes beside reading, `moe_layers` how many times that with experts; `prompt_layer_us`
+    and `prompt_moe_layers` the same for each token of a prompt, `attention` the operations for each byte of cache that
+    a token of a prompt looks at. A range for dense models, one for those with experts, and one for prompts.
+    """
+
+    layer_us: float
+    moe_layers: float
+    prompt_layer_us: float
+    prompt_moe_layers: float
+    attention: float
+    dense: Range
+    moe: Range
+    prompt: Range
+    source: str = ""
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """How a part was found to work here: see `calibrate`. `weight_s` is computing with a weight, beside reading it."""
+
+    part: str
+    kind: Kind
+    bytes_per_s: float
+    weight_s: float
+    layer_s: float
+    moe_layer_s: float
+    prompt_flop_per_s: float
+    spread: Range
+
+
+class Speed(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens a second, as a range that should hold 8 of 10 times, and what it rests on."""
+
+    low: float
+    mid: float
+    high: float
+    evidence: Evidence
+
+
+Known = Mapping[Kind, Factors]
+
+
+def decode(work: Work, shares: Sequence[Share], known: Known, measured: Iterable[Measured] = ()) -> Speed | None:
+    """Return how fast one answer is written, alone on the machine; None where a bandwidth is not known."""
+    found = {one.kind: one for one in measured}
+    parts = [_decoding(work, share, known, found.get(share.part.kind)) for share in shares if share.portion > 0]
+    return _speed(parts, tokens=1)
+
+
+def prefill(
+    work: Work, prompt_tokens: int, shares: Sequence[Share], known: Known, measured: Iterable[Measured] = ()
+) -> Speed | None:
+    """Return how fast a prompt of so many tokens is read; `work.cache_bytes` is what its last token looks back at.
+
+    None where a part's bandwidth or arithmetic is not known.
+    """
+    found = {one.kind: one for one in measured}
+    parts = [
+        _reading(work, prompt_tokens, share, known, found.get(share.part.kind)) for share in shares if share.portion > 0
+    ]
+    return _speed(parts, tokens=prompt_tokens)
+
+
+class Paces(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast work goes on parts: both answers, from the same factors and measurements."""
+
+    known: Known
+    measured: tuple[Measured, ...] = ()
+
+    def decode(self, work: Work, shares: Sequence[Share]) -> Speed | None:
+        """Return how fast an answer is written."""
+        return decode(work, shares, self.known, self.measured)
+
+    def prefill(self, work: Work, prompt_tokens: int, shares: Sequence[Share]) -> Speed | None:
+        """Return how fast a prompt is read."""
+        return prefill(work, prompt_tokens, shares, self.known, self.measured)
+
+
+class _Time(msgspec.Struct, frozen=True, kw_only=True):
+    seconds: float
+    spread: Range
+    evidence: Evidence
+
+
+def _decoding(work: Work, share: Share, known: Known, measured: Measured | None) -> _Time | None:
+    factors, layers = known[share.part.kind], work.layers * share.portion
+    if measured is not None:
+        reading = (work.active_bytes + work.cache_bytes) / measured.bytes_per_s
+        reading += work.active_parameters * measured.weight_s
+        each = measured.moe_layer_s if work.moe else measured.layer_s
+        return _Time(
+            seconds=together(reading * share.portion, layers * each), spread=measured.spread, evidence=MEASURED
+        )
+    if share.part.bandwidth_gb_s is None:
+        return None
+    reading = (work.active_bytes + work.cache_bytes) / (share.part.bandwidth_gb_s * 1e9)
+    each = factors.layer_us * 1e-6 * (factors.moe_layers if work.moe else 1)
+    spread = factors.moe if work.moe else factors.dense
+    return _Time(seconds=together(reading * share.portion, layers * each), spread=spread, evidence="formula")
+
+
+def _reading(work: Work, tokens: int, share: Share, known: Known, measured: Measured | None) -> _Time | None:
+    factors, part = known[share.part.kind], share.part
+    rate = measured.prompt_flop_per_s if measured else None if part.tflops is None else part.tflops * 1e12
+    empty = msgspec.structs.replace(work, cache_bytes=0)
+    once = _decoding(empty, share, known, measured)
+    if rate is None or once is None:
+        return None
+    each = factors.prompt_layer_us * 1e-6 * (factors.prompt_moe_layers if work.moe else 1)
+    computing = 2 * work.active_parameters * tokens / rate
+    looking_back = factors.attention * work.cache_bytes * tokens / 2 / rate
+    beside = 0.0 if measured else work.layers * tokens * each
+    seconds = once.seconds + (together(computing, beside) + looking_back) * share.portion
+    return _Time(seconds=seconds, spread=factors.prompt, evidence=once.evidence)
+
+
+def together(reading_s: float, layers_s: float) -> float:
+    """Return how long two kinds of work take that get into each other's way: more than their sum, at most double."""
+    return (math.sqrt(reading_s) + math.sqrt(layers_s)) ** 2
+
+
+def _speed(parts: Sequence[_Time | None], *, tokens: int) -> Speed | None:
+    times = [part for part in parts if part is not None]
+    if len(times) < len(parts) or not times or tokens < 1:
+        return None
+    seconds = max(sum(part.seconds for part in times), _SHORTEST_S)
+    mid = tokens / seconds
+    evidence: Evidence = MEASURED if all(part.evidence == MEASURED for part in times) else "formula"
+    low, high = min(part.spread.low for part in times), max(part.spread.high for part in times)
+    return Speed(low=mid * min(low, 1.0), mid=mid, high=mid * max(high, 1.0), evidence=evidence)
