@@ -41,7 +41,6 @@ class Facts:
         limits: Limits | None = None,
         clock: Clock | None = None,
         declassified: Active = nothing,
-        live: Live | None = None,
     ) -> None:
         self.declassified = declassified
         self.drifted: frozenset[str] = frozenset()
@@ -51,7 +50,7 @@ class Facts:
         self._retries: dict[str, Retries] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
         self.sessions = Sessions()
-        self.live = live or Live()
+        self.live = Live()
         self.thoughts = Kept()
         self.vault = Vault()
         self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()

@@ -5,7 +5,7 @@ others: many calls at once do not all take the one slot that was free. One event
 Invariant: what was said longer than `stale_s` ago is not known; times of calls that waited or loaded are no pace.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -22,8 +22,8 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`[live]`: every so many seconds servers that are ours are asked how busy they are, never if 0; what they said is
     not known any more after `stale_s`."""
 
-    every_s: float = 2.0
-    stale_s: float = STALE_S
+    every_s: Annotated[float, msgspec.Meta(ge=0)] = 2.0
+    stale_s: Annotated[float, msgspec.Meta(gt=0)] = STALE_S
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
