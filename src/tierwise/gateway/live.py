@@ -68,6 +68,11 @@ class Live:
         known = record.slots is not None and record.requests is not None
         return "full" if known and (record.requests or 0) >= (record.slots or 0) else "free"
 
+    def pace_ms(self, model: str) -> float | None:
+        """Return what an answer takes on average where nothing is before it."""
+        pace = self._paces.get(model)
+        return None if pace is None else pace.ms
+
     def ended(self, model: str) -> None:
         """Count a request that is over, however it ended."""
         self._own[model] -= 1

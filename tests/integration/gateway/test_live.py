@@ -19,12 +19,14 @@ from tierwise.core.label import Tier
 from tierwise.gateway.live import LiveSettings
 from tierwise.gateway.workflow import Workflow
 from tierwise.providers.engine import installed
+from tierwise.quality.settings import Gates
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.testing import Script, ScriptedUpstream
 from tierwise.wires import chat
 
 SMALL = str(resources.files("tierwise.registry").joinpath("shipped/banking77/small.gguf"))
 OFTEN = LiveSettings(every_s=0.02, stale_s=10.0)
+LONG = {"max_tokens": 200, "ignore_eos": True}
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -55,7 +57,7 @@ def test_the_embedded_engine_is_cold_then_ready_and_its_slots_fill_with_our_own_
     document = Document(
         endpoint=(EndpointRow(name="own", kind="embedded", file=SMALL, context_tokens=512, slots=2, threads=1),),
         model=(ModelRow(id="small", endpoint="own"),),
-        workflow=(Workflow(name="w", candidates=("small",)),),
+        workflow=(Workflow(name="w", candidates=("small",), gates=Gates(repetition=False)),),
         live=OFTEN,
     )
 
@@ -79,13 +81,13 @@ def test_the_embedded_engine_is_cold_then_ready_and_its_slots_fill_with_our_own_
             assert (known.loaded, known.requests, known.wait_ms) == (True, 0, 0.0)
             assert looked_at(warm, "small").expected_latency_ms == known.answer_ms
 
-            answers = [asyncio.create_task(gateway.handle(call(max_tokens=400))) for _ in range(4)]
-            await until(lambda: capacity(gateway.route(call()), "small").requests == 4)
+            answers = await asyncio.gather(*(gateway.handle(call(stream=True, **LONG)) for _ in range(4)))
             full = capacity(gateway.route(call()), "small")
-            assert full.answer_ms is not None
+            assert full.requests == 4, "nobody has read an answer to its end"
             # three of four have to end before a fifth call's turn, two at a time
-            assert full.wait_ms == pytest.approx(1.5 * live._paces["small"].ms)
-            await asyncio.gather(*answers)
+            assert full.wait_ms == pytest.approx(1.5 * live.pace_ms("small"))
+            for answer in answers:
+                await text_of(answer)
             assert capacity(gateway.route(call()), "small").requests == 0
 
             await wired.engines["own"].stop()
