@@ -166,10 +166,10 @@ class ScriptedUpstream:
         speech, name = _spoken_at(path)
         if self._key is not None and request.key != self._key:
             return refusal(401, "Wrong or missing key.", "invalid_api_key", speech=speech or speech_chat)
-        if request.method == "GET" and path in ("/v1/models", "/v1beta/models"):
-            return plain(200, speech_chat.models(self.models, self.context_tokens))
         if request.method == "GET" and (page := self.pages.get(request.path, self.pages.get(path))) is not None:
             return plain(200, page.encode() if isinstance(page, str) else msgspec.json.encode(page))
+        if request.method == "GET" and path in ("/v1/models", "/v1beta/models"):
+            return plain(200, speech_chat.models(self.models, self.context_tokens))
         if speech is None and path not in (COUNT_PATH, EMBEDDINGS_PATH):
             return refusal(404, "No such path.", "unknown_url")
         if request.method != "POST":
