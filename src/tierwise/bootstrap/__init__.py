@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tierwise.bootstrap.endpoints import Reach, engines_of, how_busy, prober, rechecked, version_of
+from tierwise.bootstrap.endpoints import Reach, engines_of, how_busy, looked, prober, rechecked, version_of
 from tierwise.bootstrap.rules import promised, rules_from
 from tierwise.bootstrap.stored import (
     books,
@@ -72,6 +72,7 @@ __all__ = [
     "books",
     "collector",
     "dry_gateway",
+    "looked",
     "opened",
     "pepper",
     "prober",

@@ -10,6 +10,9 @@ from tierwise.config import Settings
 from tierwise.core.capacity import Capacity
 from tierwise.core.model import Endpoint
 from tierwise.evals.probe import Prober
+from tierwise.gateway.gateway import Gateway
+from tierwise.gateway.live import LiveSettings
+from tierwise.gateway.polling import Polling
 from tierwise.gateway.rules import Rules
 from tierwise.hardware.admit import admit
 from tierwise.providers.address import Address, address_of
@@ -86,6 +89,15 @@ def how_busy(
         return await status(transport, address_of(endpoint), endpoint.kind, briefly=briefly)
 
     return ask
+
+
+async def looked(gateway: Gateway) -> None:
+    """Ask servers that are ours once how busy they are, so that the gateway decides by it."""
+    transport = Transport()
+    try:
+        await Polling(lambda: gateway.rules, gateway.facts.live, how_busy({}, transport), LiveSettings()).look()
+    finally:
+        await transport.aclose()
 
 
 class Reach:

@@ -42,6 +42,7 @@ class Live:
         self._seen: dict[str, Seen] = {}
         self._own: dict[str, int] = {}
         self._asked_at: dict[str, float] = {}
+        self._slots: dict[str, int | None] = {}
         self._paces: dict[str, Pace] = {}
         self._loads_ms: dict[str, float] = {}
         self._lengths: dict[tuple[str, str | None], float] = {}
@@ -52,6 +53,22 @@ class Live:
         if capacity.load_ms is not None:
             self._loads_ms[model] = capacity.load_ms
 
+    def heard(self, model: str, record: CapacityRecord, now: float) -> None:
+        """Take over what another gateway knows of the model."""
+        self.told(
+            model,
+            Capacity(
+                slots=record.slots,
+                running=record.requests,
+                loaded=record.loaded,
+                context_tokens=record.context_tokens,
+                load_ms=record.load_ms,
+            ),
+            now - (record.age_s or 0.0),
+        )
+        if record.answer_ms is not None:
+            self.answered(model, None, "free", 0, 0, record.answer_ms)
+
     def asked_since(self, model: str, since: float) -> bool:
         """Say whether the model has been asked since then, or is being asked."""
         return bool(self._own.get(model)) or self._asked_at.get(model, -1.0) >= since
@@ -60,7 +77,7 @@ class Live:
         """Count a request that is sent now; return what it met."""
         record = self.expected(model, slots, 0, None, None, now)
         self._own[model] = self._own.get(model, 0) + 1
-        self._asked_at[model] = now
+        self._asked_at[model], self._slots[model] = now, slots
         if record is None:
             return "free"
         if record.loaded is False:
@@ -137,7 +154,7 @@ class Live:
         found = {}
         for model in self._seen.keys() | self._paces.keys():
             pace = self._paces.get(model)
-            record = self.expected(model, None, int(pace.read) if pace else 0, None, None, now)
+            record = self.expected(model, self._slots.get(model), int(pace.read) if pace else 0, None, None, now)
             if record is not None:
                 found[model] = record
         return found

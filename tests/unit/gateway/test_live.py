@@ -117,3 +117,13 @@ def test_nobody_waits_for_a_free_slot_and_one_more_in_line_is_never_a_shorter_wa
     wait = wait_ms(requests, slots, pace) or 0.0
     assert (wait == 0.0) == (requests < slots)
     assert (wait_ms(requests + 1, slots, pace) or 0.0) >= wait >= (wait_ms(requests, slots + 1, pace) or 0.0)
+
+
+def test_what_one_gateway_knows_another_can_take_over() -> None:
+    live, other = practised(1000.0), Live()
+    live.told("m", Capacity(slots=2, running=2, waiting=2, loaded=True, context_tokens=4096), 0.0)
+    mine = expected(live, 1.0)
+    other.heard("m", mine, 5.0)
+    theirs = expected(other, 5.0)
+    assert (theirs.slots, theirs.requests, theirs.wait_ms, theirs.latency_ms) == (2, 4, 1500.0, 2500.0)
+    assert (theirs.context_tokens, theirs.age_s) == (4096, 1.0)
