@@ -89,8 +89,11 @@ def _candidate(
     resting_s = facts.resting_s(model.id, now)
     if unavailable is None and resting_s > 0:
         unavailable = f"it failed repeatedly; the next try is in {resting_s:.1f} s"
-    capacity = facts.live.expected(model.id, endpoint.slots, tokens, output, workflow.name if workflow else None, now)
-    context, note = _context(model, capacity)
+    context, note, capacity = model.context_tokens, model.context_note, None
+    if model.id in facts.live.heard_of:
+        flow = workflow.name if workflow else None
+        capacity = facts.live.expected(model.id, endpoint.slots, tokens, output, flow, now)
+        context, note = _context(model, capacity)
     return Candidate(
         model=model.id,
         endpoint=endpoint.name,
@@ -108,7 +111,7 @@ def _candidate(
         strength=model.strength,
         latency_ms=None if capacity is None else capacity.latency_ms,
         capacity=capacity,
-        cache_saving_usd=_saving(model, held, tokens),
+        cache_saving_usd=ZERO if held is None else _saving(model, held, tokens),
         output_tokens=None if features.embeddings or output is not None else most,
         weight=workflow.weights.get(model.id, 1.0) if workflow else 1.0,
         unavailable=unavailable,
@@ -125,9 +128,9 @@ def _context(model: Model, capacity: CapacityRecord | None) -> tuple[int | None,
     return loaded, "as it is loaded now"
 
 
-def _saving(model: Model, held: Held | None, tokens: int) -> Decimal:
+def _saving(model: Model, held: Held, tokens: int) -> Decimal:
     """Return what the model saves with what it has read of the session before."""
-    if held is None or held.model != model.id or model.price is None or model.price.cache_read_usd_per_mtok is None:
+    if held.model != model.id or model.price is None or model.price.cache_read_usd_per_mtok is None:
         return ZERO
     less = model.price.input_usd_per_mtok - model.price.cache_read_usd_per_mtok
     return max(less * min(held.tokens, tokens) / MTOK, ZERO)

@@ -35,10 +35,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Live:
-    """What is known of the load of each model, by id."""
+    """What is known of the load of each model, by id. Of a model that is not among `heard_of` nothing is."""
 
     def __init__(self, stale_s: float = STALE_S) -> None:
         self.stale_s = stale_s
+        self.heard_of: set[str] = set()
         self._seen: dict[str, Seen] = {}
         self._own: dict[str, int] = {}
         self._asked_at: dict[str, float] = {}
@@ -49,6 +50,7 @@ class Live:
 
     def told(self, model: str, capacity: Capacity, now: float) -> None:
         """Keep what the model's server says."""
+        self.heard_of.add(model)
         self._seen[model] = Seen(capacity=capacity, at=now, own=self._own.get(model, 0))
         if capacity.load_ms is not None:
             self._loads_ms[model] = capacity.load_ms
@@ -103,6 +105,7 @@ class Live:
         if met == "free":
             if pace is None:
                 pace = self._paces[model] = Pace()
+                self.heard_of.add(model)
             pace.learn(read, written, ms)
         elif met == "cold":
             self._warmed(model, None if pace is None else max(ms - pace.answer_ms(read, written), 0.0))
@@ -129,13 +132,13 @@ class Live:
         own, answer_ms = self._own.get(model, 0), None
         if pace is not None:
             length = self._lengths.get((model, workflow)) or self._lengths[model, None]
-            answer_ms = pace.answer_ms(read, length if limit is None else min(length, limit))
+            answer_ms = pace.answer_ms(read, length if limit is None or length < limit else limit)
         if seen is None:
             wait = wait_ms(own, slots, pace)
             return CapacityRecord(slots=slots, requests=own, wait_ms=wait, answer_ms=answer_ms)
         said = seen.capacity
         there = (said.running or 0) + (said.waiting or 0)
-        requests = own + max(there - seen.own, 0)
+        requests = own + there - seen.own if there > seen.own else own
         # A server that does not tell its slots has as many as it runs while others wait.
         slots = said.slots or slots or (said.running if said.waiting else None) or None
         return CapacityRecord(
@@ -144,7 +147,7 @@ class Live:
             loaded=said.loaded,
             context_tokens=said.context_tokens,
             age_s=now - seen.at,
-            wait_ms=wait_ms(requests, slots, pace),
+            wait_ms=0.0 if slots is not None and requests < slots else wait_ms(requests, slots, pace),
             load_ms=self._loads_ms.get(model) if said.loaded is False else None,
             answer_ms=answer_ms,
         )
@@ -152,7 +155,7 @@ class Live:
     def known(self, now: float) -> dict[str, CapacityRecord]:
         """Return what is known of each model now, for an answer of its usual size."""
         found = {}
-        for model in self._seen.keys() | self._paces.keys():
+        for model in self.heard_of:
             pace = self._paces.get(model)
             record = self.expected(model, self._slots.get(model), int(pace.read) if pace else 0, None, None, now)
             if record is not None:
