@@ -13,6 +13,7 @@ from pathlib import Path
 from tierwise.bootstrap import rules_from
 from tierwise.config import Document, Settings
 from tierwise.core.call import Hints
+from tierwise.core.capacity import Capacity
 from tierwise.core.label import Tier
 from tierwise.core.usage import Price
 from tierwise.gateway.decide import Ask, decide, resolve
@@ -71,9 +72,19 @@ def main() -> None:
             rules.labels, caller=None, workflow=None, session=None, findings=rules.detectors.scan(call.parts)
         )
 
-    labelled = label()
+    def known() -> Facts:
+        """Return facts of a gateway that has seen answers of every model, and whose servers say how busy they are."""
+        found = Facts(rules.breaker, ())
+        for model in rules.catalog.models:
+            found.live.answered(model, None, found.live.began(model, None, 0.0), 500, 200, 1000.0)
+            found.live.ended(model)
+            found.live.told(model, Capacity(slots=4, running=3, waiting=0, loaded=True, context_tokens=32_000), 0.0)
+        return found
 
-    def decision() -> object:
+    labelled = label()
+    live = known()
+
+    def decision(facts: Facts = facts) -> object:
         ask = Ask(id="01", ts=0.0, now=0.0, model=call.model, wire=call.wire, features=call.features, hints=call.hints)
         return decide(rules, facts, ask, resolve(rules, ask), labelled)  # type: ignore[arg-type]
 
@@ -89,6 +100,7 @@ def main() -> None:
                 "decode_us": timed(lambda: chat.decode_request(body, Hints())),
                 "label_us": timed(label),
                 "judge_and_choose_us": timed(decision),
+                "judge_and_choose_with_live_capacity_us": timed(lambda: decision(live)),
                 "label_to_choice_us": timed(both),
             }
         )

@@ -26,6 +26,7 @@ from tierwise.economics.budget import Budget
 from tierwise.economics.limits import Limit
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
+from tierwise.gateway.live import LiveSettings
 from tierwise.gateway.workflow import Workflow
 from tierwise.incidents.settings import IncidentSettings, NotifyRow
 from tierwise.ledger.releases import Release
@@ -65,6 +66,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     fallback: FallbackSettings = FallbackSettings()
     breaker: BreakerSettings = BreakerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    live: LiveSettings = LiveSettings()
     incidents: IncidentSettings = IncidentSettings()
     notify: tuple[NotifyRow, ...] = ()
 

@@ -12,6 +12,7 @@ import msgspec
 from tierwise.config import OWN_KEY, Settings
 from tierwise.core.answer import Answer
 from tierwise.core.call import Hints
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError, InvalidCall, ProviderError, Refused, TierwiseError, Unauthorized
 from tierwise.ledger.encode import decode_decision
@@ -90,11 +91,38 @@ def address_of_server(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
 
 
+class _Said(msgspec.Struct):
+    capacity: CapacityRecord | None = None
+
+
+class _Model(msgspec.Struct):
+    id: str
+    tierwise: _Said = msgspec.field(default_factory=_Said)
+
+
+class _List(msgspec.Struct):
+    data: tuple[_Model, ...]
+
+
 async def served_models(settings: Settings) -> tuple[str, ...] | None:
     """Return what the gateway that runs at the configured address lists, None where none answers there.
 
     Empty where it wants a key whose variable is not set here. Raises ConfigError where it does not take the key.
     """
+    found = await _models(settings)
+    return None if found is None else tuple(row.id for row in found)
+
+
+async def capacities(settings: Settings) -> dict[str, CapacityRecord] | None:
+    """Return how busy each model is, as the gateway that runs here knows; None where none says."""
+    try:
+        found = await _models(settings)
+    except ConfigError:  # it runs, and this key is not for it
+        return None
+    return None if found is None else {row.id: row.tierwise.capacity for row in found if row.tierwise.capacity}
+
+
+async def _models(settings: Settings) -> tuple[_Model, ...] | None:
     base, transport = address_of_server(settings), Transport()
     secret = settings.secret(settings.own_key) if settings.own_key else None
     deadline = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
@@ -109,7 +137,7 @@ async def served_models(settings: Settings) -> tuple[str, ...] | None:
         if exchange.status != 200:
             failed = str(error_from(exchange.status, exchange.headers, answer, time.time()))
             raise ConfigError(failed.replace("The endpoint", f"The gateway at {base}", 1))
-        return tuple(str(row["id"]) for row in msgspec.json.decode(answer)["data"])
+        return msgspec.json.decode(answer, type=_List).data
     finally:
         await transport.aclose()
 

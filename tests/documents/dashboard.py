@@ -44,6 +44,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ("To the first byte of a stream, p95", "s", (
             (quantile("tierwise_attempt_first_chunk_seconds", 0.95, "model"), "{{model}}"),
         )),
+        ("Requests at a model, and its slots", "short", (
+            ("tierwise_model_requests", "{{model}}"),
+            ("tierwise_model_slots", "slots of {{model}}"),
+            ("tierwise_model_loaded", "{{model}} is loaded"),
+        )),
+        ("What a call would take now", "s", (("tierwise_model_latency_expected_seconds", "{{model}}"),)),
     ),
     "Why": (
         ("Reasons", "reqps", ((rate("tierwise_decisions_total", "reason"), "{{reason}}"),)),

@@ -137,6 +137,7 @@ def _hint(name: str, words: str) -> Json:
         "x-tierwise-label": {"enum": ["public", "internal", "confidential", "restricted"]},
         "x-tierwise-quality": {"type": "number", "minimum": 0, "maximum": 1},
         "x-tierwise-max-cost-usd": {"type": "number", "minimum": 0, "maximum": 1_000_000},
+        "x-tierwise-latency-ms": {"type": "number", "minimum": 0, "maximum": 86_400_000},
     }
     schema = known.get(name, {"type": "string", "minLength": 1, "maxLength": 256})
     return {"name": name, "in": "header", "description": words, "schema": schema}

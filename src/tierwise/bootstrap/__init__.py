@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tierwise.bootstrap import pages
-from tierwise.bootstrap.endpoints import Reach, engines_of, prober, rechecked, version_of
+from tierwise.bootstrap.endpoints import Reach, engines_of, how_busy, looked, prober, rechecked, version_of
 from tierwise.bootstrap.rules import promised, rules_from
 from tierwise.bootstrap.stored import (
     books,
@@ -37,7 +37,8 @@ from tierwise.gateway.clock import Clock
 from tierwise.gateway.drifting import Drifting
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
-from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
+from tierwise.gateway.observed import Observed, budgets_left, capacities, collector_at, observed
+from tierwise.gateway.polling import Polling
 from tierwise.gateway.releases import Releases, of_workflows
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.shadows import Shadows
@@ -76,6 +77,7 @@ __all__ = [
     "books",
     "collector",
     "dry_gateway",
+    "looked",
     "opened",
     "pepper",
     "prober",
@@ -133,7 +135,6 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         seen = await observing.enter_async_context(
             observed(settings.document.telemetry, collector(settings), rules, lambda: gateway.rules.labels)
         )
-        seen.metrics.watch(lambda: budgets_left(accounts, clock()))
         active = Declassifications(settings.declassified_path).active
         facts = Facts(rules.breaker, accounts, Limits(settings.document.limit), clock, active)
         new_id = IdSource(time.time_ns, Randomness()).next
@@ -167,9 +168,10 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         gateway.answered = shadows.offer
         stack.push_async_callback(shadows.aclose)
         stack.push_async_callback((drawing := Drawing(pages.orders(settings))).aclose)
-        _gauges(seen.metrics, ledger, desk, notary, shadows)
+        _gauges(seen.metrics, ledger, desk, notary, shadows, facts)
         trials = _trials(settings, gateway, ledger, new_id)
-        for work in (releases.follow(), desk.follow(), proven.follow(), trials.follow()):
+        polling = Polling(lambda: gateway.rules, facts.live, how_busy(engines, aside), settings.document.live)
+        for work in (releases.follow(), desk.follow(), proven.follow(), trials.follow(), polling.follow()):
             stack.callback(asyncio.create_task(work).cancel)
         yield Wired(
             settings=settings,
@@ -193,9 +195,12 @@ def _transport(stack: AsyncExitStack) -> Transport:
     return transport
 
 
-def _gauges(metrics: Metrics, ledger: Store, desk: Desk, notary: Notary, shadows: Shadows) -> None:
+def _gauges(metrics: Metrics, ledger: Store, desk: Desk, notary: Notary, shadows: Shadows, facts: Facts) -> None:
     """Have what stands there now told with the metrics."""
+    metrics.watch(lambda: budgets_left(facts.accounts, facts.clock()))
     metrics.watch(desk.open_now)
+    for tell in capacities(facts.live):
+        metrics.watch(tell)
     metrics.watch(lambda: gauge("tierwise.ledger.pending_rows", "Rows that wait for the disk.", ledger.pending_rows))
     metrics.watch(lambda: gauge("tierwise.audit.failing", "Signers and witnesses that fail.", notary.failing))
     metrics.watch(lambda: gauge("tierwise.shadows.dropped", "Copies of calls that were dropped.", shadows.dropped))

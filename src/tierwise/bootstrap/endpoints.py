@@ -2,19 +2,24 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from tierwise.bootstrap.rules import promised, rules_from
 from tierwise.config import Settings
+from tierwise.core.capacity import Capacity
 from tierwise.core.model import Endpoint
 from tierwise.evals.probe import Prober
+from tierwise.gateway.gateway import Gateway
+from tierwise.gateway.live import LiveSettings
+from tierwise.gateway.polling import Polling
 from tierwise.gateway.rules import Rules
 from tierwise.hardware.admit import admit
 from tierwise.providers.address import Address, address_of
 from tierwise.providers.discover import inspect
 from tierwise.providers.engine import Engine
 from tierwise.providers.engine import version as engine_version
+from tierwise.providers.status import ANY, asked, status
 from tierwise.providers.transport import Transport
 from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog
@@ -68,6 +73,31 @@ def engines_of(catalog: Catalog, transport: Transport, stack: AsyncExitStack) ->
     for engine in engines.values():
         stack.push_async_callback(engine.stop)
     return engines
+
+
+def how_busy(
+    engines: Mapping[str, Engine], transport: Transport
+) -> Callable[[Endpoint, bool], Awaitable[Mapping[str, Capacity] | None]]:
+    """Return what asks an endpoint how busy it is; engines of our own are not asked, they are known."""
+
+    async def ask(endpoint: Endpoint, briefly: bool) -> Mapping[str, Capacity] | None:
+        engine = engines.get(endpoint.name)
+        if engine is not None:
+            return {ANY: engine.capacity}
+        if not asked(endpoint.kind):
+            return None
+        return await status(transport, address_of(endpoint), endpoint.kind, briefly=briefly)
+
+    return ask
+
+
+async def looked(gateway: Gateway) -> None:
+    """Ask servers that are ours once how busy they are, so that the gateway decides by it."""
+    transport = Transport()
+    try:
+        await Polling(lambda: gateway.rules, gateway.facts.live, how_busy({}, transport), LiveSettings()).look()
+    finally:
+        await transport.aclose()
 
 
 class Reach:

@@ -1,23 +1,26 @@
 """The commands `tierwise models` and `tierwise endpoints`: what exists."""
 
 import asyncio
+from time import monotonic
 from typing import Any
 
-from tierwise import bootstrap, config, surroundings
+from tierwise import bootstrap, config, running, surroundings
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, table
+from tierwise.cli.telling import busy
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.label import Tier
 from tierwise.gateway.rules import Rules
 from tierwise.registry.probed import Probed
 
 
 def models(file: ConfigFile = None, frontier: Frontier = False, as_json: Json = False) -> None:
-    """List models: tier, endpoint, context, price, tasks.
+    """List models: tier, endpoint, context, price, tasks, and how busy they are. No model is called.
 
     Example:
       tierwise models --json
     """
-    rules = asyncio.run(_rules(config.load(file, flags={"frontier": frontier})))
-    rows = [_model(rules, name) for name in rules.catalog.models]
+    rules, known = asyncio.run(_known(config.load(file, flags={"frontier": frontier})))
+    rows = [_model(rules, name, known.get(name)) for name in rules.catalog.models]
     if as_json:
         print_json(rows)
     elif not rows:
@@ -43,11 +46,18 @@ def endpoints(file: ConfigFile = None, frontier: Frontier = False, as_json: Json
         print(table(("endpoint", "tier", "kind", "usable", "detail"), told))
 
 
-async def _rules(settings: config.Settings) -> Rules:
-    return bootstrap.rules_from(await surroundings.looked_around(settings))
+async def _known(settings: config.Settings) -> tuple[Rules, dict[str, CapacityRecord]]:
+    """Return what exists and how busy it is: as the gateway that runs here says, else as the servers do."""
+    found = await surroundings.looked_around(settings)
+    told = await running.capacities(settings) if settings.document.live.every_s else {}
+    if told is not None:
+        return bootstrap.rules_from(found), told
+    gateway = bootstrap.dry_gateway(found)
+    await bootstrap.looked(gateway)
+    return gateway.rules, gateway.facts.live.known(monotonic())
 
 
-def _model(rules: Rules, name: str) -> dict[str, Any]:
+def _model(rules: Rules, name: str, capacity: CapacityRecord | None) -> dict[str, Any]:
     model = rules.catalog.models[name]
     endpoint = rules.catalog.endpoints[model.endpoint]
     return {
@@ -61,6 +71,7 @@ def _model(rules: Rules, name: str) -> dict[str, Any]:
         "price": model.price,
         "unusable": rules.catalog.unusable.get(endpoint.name),
         "probe": rules.catalog.probes.get(name),
+        "capacity": capacity,
     }
 
 
@@ -74,6 +85,7 @@ def _told(row: dict[str, Any]) -> tuple[str, ...]:
     notes += ["refused until it has a price"] if outside and not price else []
     notes += [row["unusable"]] if row["unusable"] else []
     notes += _probed(row["probe"]) if row["probe"] else []
+    notes += [busy(row["capacity"])] if row["capacity"] else []
     context = "?" if row["context_tokens"] is None else str(row["context_tokens"])
     return (row["model"], row["tier"].value, row["endpoint"], context, cost, "; ".join(notes))
 

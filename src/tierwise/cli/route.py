@@ -2,11 +2,12 @@
 
 import asyncio
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
 
-from tierwise import config, surroundings
+from tierwise import config, running, surroundings
 from tierwise.cli.calls import decoded, hints, request
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json
 from tierwise.core.call import Call
@@ -53,4 +54,10 @@ async def _decide(settings: config.Settings, call: Call) -> Decision:
     found = await in_force(await surroundings.looked_around(settings))
     gateway = bootstrap.dry_gateway(found)
     gateway.facts.drifted = await drifted(found)
+    if found.document.live.every_s:
+        told = await running.capacities(found)
+        for model, record in (told or {}).items():
+            gateway.facts.live.heard(model, record, monotonic())
+        if told is None:
+            await bootstrap.looked(gateway)
     return gateway.route(call)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tierwise.cli.options import plain
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.decision import (
     AttemptRecord,
     CandidateRecord,
@@ -62,23 +63,13 @@ def whole(decision: Decision) -> Iterator[str]:
     if decision.key_id or decision.session:
         known = (("with the key", decision.key_id), ("in the session", decision.session))
         yield "  " + ", ".join(f"{what} {name}" for what, name in known if name)
-    features = decision.features
-    wanted = [f"at most {features.input_tokens_est} tokens in"]
-    wanted += [f"at most {features.max_output_tokens} out"] if features.max_output_tokens else []
-    wanted += [what for what, on in (("streamed", features.stream), ("as JSON of a schema", features.schema)) if on]
-    wanted += [_count(features.tools, "tool")] if features.tools else []
-    wanted += [_count(features.images, "image")] if features.images else []
-    yield "  " + ", ".join(wanted)
+    yield "  " + ", ".join(_wanted(decision))
     yield f"Label {decision.label.value}"
     for source in decision.label.sources:
         yield f"  {source.label} by {source.source}" + (f" at {source.detail}" if source.detail else "")
     yield "Candidates"
     for candidate in sorted(decision.candidates, key=_place):
-        place = "–" if candidate.score is None else f"{int(candidate.score) + 1}."
-        cost = f", about ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
-        why = candidate.reason if candidate.allowed else f"excluded by {candidate.excluded_by}: {candidate.reason}"
-        yield f"  {place:3} {candidate.model} ({candidate.tier}, {candidate.endpoint}{cost}): {why}"
-        yield from (f"      {_rule(rule)}" for rule in candidate.rules or ())
+        yield from _candidate(candidate)
     if not decision.candidates:
         yield "  none"
     if decision.attempts:
@@ -113,6 +104,48 @@ def _said(what: str, said: dict[str, Any] | None) -> Iterator[str]:
         took = f" after {remark['seconds']:g} s" if remark["seconds"] is not None else ""
         note = f": {remark['note']}" if remark["note"] else ""
         yield f"  {remark['score']:g} by {remark['who'] or 'somebody here'}{took}{note}"
+
+
+def _candidate(candidate: CandidateRecord) -> Iterator[str]:
+    """Say what became of one candidate, which rules applied and how busy it was."""
+    place = "–" if candidate.score is None else f"{int(candidate.score) + 1}."
+    cost = f", about ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
+    why = candidate.reason if candidate.allowed else f"excluded by {candidate.excluded_by}: {candidate.reason}"
+    yield f"  {place:3} {candidate.model} ({candidate.tier}, {candidate.endpoint}{cost}): {why}"
+    yield from (f"      {_rule(rule)}" for rule in candidate.rules or ())
+    if candidate.capacity:
+        yield f"      {busy(candidate.capacity)}"
+
+
+def _wanted(decision: Decision) -> list[str]:
+    """Say what the call asks of whoever serves it."""
+    features = decision.features
+    wanted = [f"at most {features.input_tokens_est} tokens in"]
+    wanted += [f"at most {features.max_output_tokens} out"] if features.max_output_tokens else []
+    wanted += [f"within {decision.latency_target_ms / 1000:g} s"] if decision.latency_target_ms else []
+    wanted += [what for what, on in (("streamed", features.stream), ("as JSON of a schema", features.schema)) if on]
+    wanted += [_count(features.tools, "tool")] if features.tools else []
+    wanted += [_count(features.images, "image")] if features.images else []
+    return wanted
+
+
+def busy(record: CapacityRecord) -> str:
+    """Say how busy a model is and what a call there is expected to take, as far as that is known."""
+    told = []
+    if record.loaded is not None:
+        told.append("loaded" if record.loaded else "not loaded")
+    if record.slots is not None and record.requests is not None:
+        waiting = max(record.requests - record.slots, 0)
+        told.append(f"{record.requests - waiting} of {_count(record.slots, 'slot')} busy")
+        told += [f"{waiting} waiting"] if waiting else []
+    elif record.requests is not None:
+        told.append(_count(record.requests, "request"))
+    told += [f"context {record.context_tokens}"] if record.context_tokens is not None else []
+    parts = (("wait", record.wait_ms), ("load", record.load_ms), ("answer", record.answer_ms))
+    spent = " + ".join(f"{what} {ms / 1000:.3g}" for what, ms in parts if ms)
+    if record.latency_ms is not None:
+        told.append(f"about {record.latency_ms / 1000:.3g} s ({spent})")
+    return ", ".join(told)
 
 
 def _rule(rule: RuleRecord) -> str:

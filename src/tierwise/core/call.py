@@ -33,6 +33,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     label: Label | None = None
     quality: float | None = None
     max_cost_usd: Decimal | None = None
+    latency_ms: float | None = None
     session: str | None = None
 
 

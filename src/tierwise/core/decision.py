@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from tierwise.core.call import Features
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.label import Label, Tier
 from tierwise.core.rollout import RolloutRecord
 from tierwise.core.trace import Trace
@@ -52,7 +53,8 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One model that was looked at. `excluded_by` names the filter or rule, `reason` is for people.
 
     `score` is the place in the order of trial (lower is tried first); `probability` is that of being tried first.
-    `rules` are those of policy that applied, every denial among them; not written where there is none.
+    `rules` are those of policy that applied, every denial among them; not written where there is none. `capacity` is
+    what was known of how busy it was, and what `expected_latency_ms` is made of; not written where nothing was.
     """
 
     model: str
@@ -67,6 +69,7 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     expected_latency_ms: float | None = None
     probability: float | None = None
     rules: tuple[RuleRecord, ...] | msgspec.UnsetType = msgspec.UNSET
+    capacity: CapacityRecord | msgspec.UnsetType = msgspec.UNSET
 
 
 class CertificateRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,7 +144,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The whole record of one call. `seq` is set by the ledger; `ts` is Unix time in seconds.
 
     `content` is not written where no content of the call was to be kept, `trace` where the caller named none,
-    `certificate` where the workflow names none, `rollout` where nothing was on trial.
+    `certificate` where the workflow names none, `rollout` where nothing was on trial, `latency_target_ms` where neither
+    the caller nor the workflow stated one.
     """
 
     id: str
@@ -175,6 +179,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     trace: Trace | msgspec.UnsetType = msgspec.UNSET
     certificate: CertificateRecord | msgspec.UnsetType = msgspec.UNSET
     rollout: RolloutRecord | msgspec.UnsetType = msgspec.UNSET
+    latency_target_ms: float | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def charged_usd(self) -> Decimal | None:

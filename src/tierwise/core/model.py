@@ -60,7 +60,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     `context_wire` is the one that alone sets the context length. `grammar` is true where a schema binds the decoder
     and is not read as part of the prompt. `key_header` carries the key, as a bearer token where it is `authorization`.
     `networks` are those that its address must lie in, whatever its name resolves to; none means any.
-    `counts` is true where the server counts the tokens of a Messages request exactly when asked.
+    `counts` is true where the server counts the tokens of a Messages request exactly when asked. `slots` is how many
+    requests it answers at the same time, where the configuration says so.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     context_wire: str | None = None
     key_header: str = "authorization"
     counts: bool = False
+    slots: int | None = None
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

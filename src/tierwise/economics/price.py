@@ -39,7 +39,12 @@ def expected_cost_usd(price: Price, input_tokens: int, max_output_tokens: int | 
 
 def most_output_tokens(asked: int | None, most: int | None, context: int | None) -> int:
     """Bound the length of one answer by what limits it: the caller, the model's own limit, its context."""
-    return min((limit for limit in (asked, most, context) if limit is not None), default=MOST_OUTPUT_TOKENS)
+    least = asked
+    if most is not None and (least is None or most < least):
+        least = most
+    if context is not None and (least is None or context < least):
+        least = context
+    return MOST_OUTPUT_TOKENS if least is None else least
 
 
 def worst_cost_usd(price: Price, input_tokens: int, output_tokens: int) -> Decimal:

@@ -25,6 +25,7 @@ from tierwise.core.usage import Usage
 from tierwise.economics.price import cost_usd, worst_cost_usd
 from tierwise.gateway.asking import Asking, Repair, Spoken
 from tierwise.gateway.decide import Hop
+from tierwise.gateway.live import Met
 from tierwise.gateway.masking import DUTY
 from tierwise.gateway.restoring import Restoring
 from tierwise.gateway.thoughts import Gathering, Thoughts
@@ -66,7 +67,7 @@ class Attempt:
         "_beside", "_decoder", "_done", "_exchange", "_gathering", "_key", "_mark", "_restoring", "_sent", "_spoken",
         "_work",
         "admitted", "answer", "asked", "asking", "call", "confidence", "dropped", "duration_ms", "error",
-        "first_byte_ms", "gate", "held", "hop", "ident", "output_chars", "released", "repair", "served_model",
+        "first_byte_ms", "gate", "held", "hop", "ident", "met", "output_chars", "released", "repair", "served_model",
         "started", "tool_ids", "unseal", "usage", "verdict",
     )  # fmt: skip
 
@@ -98,6 +99,7 @@ class Attempt:
         self.confidence: float | None = None
         self.error: TierwiseError | None = None
         self.verdict = "cancelled"
+        self.met: Met = "free"
         self.output_chars = 0
         self.admitted = self.asked = self.released = False
         self._exchange: Exchange | None = None

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from tierwise.core.call import Features
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, Endpoint, Model
 from tierwise.core.usage import Price
@@ -88,13 +89,18 @@ def _candidate(
     resting_s = facts.resting_s(model.id, now)
     if unavailable is None and resting_s > 0:
         unavailable = f"it failed repeatedly; the next try is in {resting_s:.1f} s"
+    context, note, capacity = model.context_tokens, model.context_note, None
+    if model.id in facts.live.heard_of:
+        flow = workflow.name if workflow else None
+        capacity = facts.live.expected(model.id, endpoint.slots, tokens, output, flow, now)
+        context, note = _context(model, capacity)
     return Candidate(
         model=model.id,
         endpoint=endpoint.name,
         tier=endpoint.tier,
         tasks=model.tasks,
         capabilities=model.capabilities,
-        context_tokens=model.context_tokens,
+        context_tokens=context,
         input_tokens=tokens,
         gate_needs_logprobs=workflow is not None and needs_logprobs(workflow.gates, model.id),
         metered=price is not None or endpoint.tier is Tier.FRONTIER,
@@ -103,19 +109,28 @@ def _candidate(
         worst_cost_usd=None if price is None else _worst_cost_usd(price, tokens, features, most),
         trusted=workflow is not None and model.id in workflow.trusted,
         strength=model.strength,
-        latency_ms=facts.latency_ms.get(model.id),
-        cache_saving_usd=_saving(model, held, tokens),
+        latency_ms=None if capacity is None else capacity.latency_ms,
+        capacity=capacity,
+        cache_saving_usd=ZERO if held is None else _saving(model, held, tokens),
         output_tokens=None if features.embeddings or output is not None else most,
         weight=workflow.weights.get(model.id, 1.0) if workflow else 1.0,
         unavailable=unavailable,
         lacks=model.lacks,
-        context_note=model.context_note,
+        context_note=note,
     )
 
 
-def _saving(model: Model, held: Held | None, tokens: int) -> Decimal:
+def _context(model: Model, capacity: CapacityRecord | None) -> tuple[int | None, str]:
+    """Return the context of one request and why it is that: what the row promises, or less where less is loaded."""
+    promised, loaded = model.context_tokens, capacity.context_tokens if capacity else None
+    if loaded is None or (promised is not None and promised <= loaded):
+        return promised, model.context_note
+    return loaded, "as it is loaded now"
+
+
+def _saving(model: Model, held: Held, tokens: int) -> Decimal:
     """Return what the model saves with what it has read of the session before."""
-    if held is None or held.model != model.id or model.price is None or model.price.cache_read_usd_per_mtok is None:
+    if held.model != model.id or model.price is None or model.price.cache_read_usd_per_mtok is None:
         return ZERO
     less = model.price.input_usd_per_mtok - model.price.cache_read_usd_per_mtok
     return max(less * min(held.tokens, tokens) / MTOK, ZERO)

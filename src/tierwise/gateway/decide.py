@@ -183,6 +183,7 @@ def decide(rules: Rules, facts: Facts, ask: Ask, pool: Pool, label: Labelled) ->
         obligations=hops[0].obligations if hops else (),
         certificate=weighed.standing.record if weighed.standing else msgspec.UNSET,
         rollout=ask.copy or weighed.rollout or msgspec.UNSET,
+        latency_target_ms=msgspec.UNSET if weighed.need.latency_ms is None else weighed.need.latency_ms,
     )
     refusal = None if hops else _refusal(decision, weighed.need, weighed.accounts)
     return Ruling(hops=hops, decision=decision, workflow=weighed.workflow, accounts=weighed.accounts, refusal=refusal)
@@ -273,6 +274,7 @@ def _need(
         limit for limit in (ask.hints.max_cost_usd, workflow.max_cost_usd if workflow else None) if limit is not None
     ]
     floors = [floor for floor in (ask.hints.quality, workflow.min_quality if workflow else None) if floor is not None]
+    targets = [ms for ms in (ask.hints.latency_ms, workflow.latency_ms if workflow else None) if ms is not None]
     return Need(
         tasks=(workflow.knows,) if workflow else (),
         capabilities=needed(ask.features),
@@ -282,7 +284,7 @@ def _need(
         money_left_usd=left,
         frugal=any(account.over_soft_limit() for account in accounts),
         spent_out=any(a.budget.on_limit == "reject" and a.left(ask.ts) <= 0 for a in accounts),
-        latency_ms=workflow.latency_ms if workflow else None,
+        latency_ms=min(targets, default=None),
         endpoint=endpoint,
         held=ask.held.model if ask.held else None,
         bound=ask.held is not None and ask.held.bound,
@@ -339,6 +341,7 @@ def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: i
         expected_cost_usd=candidate.cost_usd,
         expected_quality=candidate.quality,
         expected_latency_ms=candidate.latency_ms,
+        capacity=candidate.capacity or msgspec.UNSET,
         probability=None if place is None else choice.order.probabilities[place],
     )
 

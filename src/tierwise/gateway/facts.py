@@ -1,4 +1,4 @@
-"""What is known at this moment? Health, measured latency and money: the only mutable state of the gateway.
+"""What is known at this moment? Health, load, latency and money: the only mutable state of the gateway.
 
 One event loop owns it, so nothing here needs a lock.
 Invariant: every admitted call reports back exactly once; money is set aside and settled by the ledger alone.
@@ -17,11 +17,11 @@ from tierwise.fallback.breaker import Breaker, BreakerSettings
 from tierwise.fallback.retries import Retries
 from tierwise.gateway.clock import Clock
 from tierwise.gateway.forgiven import Active, nothing
+from tierwise.gateway.live import Live
 from tierwise.gateway.sessions import Sessions
 from tierwise.gateway.thoughts import Kept
 from tierwise.gateway.vault import Vault
 
-LATENCY_WEIGHT = 0.2
 # How fast the highest ratio of read to estimated tokens is forgotten, with each answer.
 RATIO_DECAY = 0.01
 MAX_SESSIONS = 100_000
@@ -30,7 +30,7 @@ MAX_ID_CHARS = 256
 
 
 class Facts:
-    """Breakers, retries, latencies and ratios of read to estimated tokens by model id, accounts by budget, labels by
+    """Breakers, retries, what is live, ratios of read to estimated tokens by model id, accounts by budget, labels by
     key and session, makers of tool calls, placeholders of sessions, the time; what is declassified, and which
     certificates' traffic has drifted."""
 
@@ -50,12 +50,12 @@ class Facts:
         self._retries: dict[str, Retries] = {}
         self._sessions: OrderedDict[tuple[str | None, str], Label] = OrderedDict()
         self.sessions = Sessions()
+        self.live = Live()
         self.thoughts = Kept()
         self.vault = Vault()
         self._makers: OrderedDict[tuple[str | None, str], str] = OrderedDict()
         self.accounts = tuple(accounts)
         self.limits = limits or Limits()
-        self.latency_ms: dict[str, float] = {}
         self.ratios: dict[str, float] = {}
 
     def breaker(self, model: str) -> Breaker:
@@ -77,11 +77,6 @@ class Facts:
     def down(self) -> list[str]:
         """Return the models that failed repeatedly and have not answered since."""
         return [model for model, breaker in self._breakers.items() if breaker.down]
-
-    def measured(self, model: str, duration_ms: float) -> None:
-        """Fold the duration of one complete answer into the running mean."""
-        before = self.latency_ms.get(model)
-        self.latency_ms[model] = duration_ms if before is None else before + LATENCY_WEIGHT * (duration_ms - before)
 
     def read(self, model: str, estimate: int, tokens: int) -> None:
         """Keep how many tokens the model has read of a request that was estimated at so many."""

@@ -39,7 +39,7 @@ from tierwise.core.label import Label
 from tierwise.core.model import Endpoint
 from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS, Wait
 from tierwise.economics.price import cost_usd
-from tierwise.fallback.plan import Lap, Step, harms_endpoint, next_step
+from tierwise.fallback.plan import Lap, Step, next_step
 from tierwise.gateway.again import judge_again, labelled
 from tierwise.gateway.asking import Asking, Repair
 from tierwise.gateway.attempt import Attempt, Reach, told
@@ -47,6 +47,7 @@ from tierwise.gateway.candidates import input_tokens
 from tierwise.gateway.decide import ZERO, Ask, Hop, Ruling, decide, resolve
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.forgiven import Forgiven, forgiven_for
+from tierwise.gateway.health import admitted, report
 from tierwise.gateway.masking import Masked, masked
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.run import Run
@@ -190,12 +191,10 @@ class Gateway:
         mark = f"{run.ruling.decision.id[-12:]}{len(run.attempts)}_"
         attempt = Attempt(hop, run.asking, mark=mark, unseal=run.unseal, repair=repair, beside=run.handed_on(hop))
         run.attempts.append(attempt)
-        breaker = self.facts.breaker(hop.model.id)
         live = False  # true while there is more to come, and somebody else lets go of the attempt
         try:
             reach = self._reaching(run, hop)
-            attempt.admitted = breaker.admit(monotonic())
-            if not attempt.admitted:
+            if not admitted(self.facts, attempt):
                 raise Overloaded("the endpoint failed repeatedly and rests", verdict=Verdict.NEXT)
             await self._reserve(run, attempt)
             result = await attempt.run(self._transport, reach, run.gates, deadline)
@@ -228,7 +227,7 @@ class Gateway:
             return
         attempt.released = True
         attempt.close()
-        self._report(attempt)
+        report(self.facts, attempt, run.ruling.decision.workflow)
 
     async def _commit(self, run: Run, attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
@@ -407,25 +406,6 @@ class Gateway:
                 estimate=str(attempt.reserve_usd),
             )
         run.held_usd = need
-
-    def _report(self, attempt: Attempt) -> None:
-        """Tell the breaker how the endpoint did, and keep its latency."""
-        if not attempt.admitted:
-            return
-        model, error = attempt.hop.model.id, attempt.error
-        breaker = self.facts.breaker(model)
-        if error is not None and harms_endpoint(error):
-            breaker.failed(monotonic(), error.retry_after_s if isinstance(error, ProviderError) else None)
-        elif error is not None or attempt.verdict != "cancelled":
-            breaker.succeeded()
-            if (
-                attempt.duration_ms is not None
-                and attempt.call.wire not in APART
-                and (error is None or isinstance(error, GateFailed))
-            ):
-                self.facts.measured(model, attempt.duration_ms)
-        else:
-            breaker.abandoned()
 
     async def _failed(self, run: Run, error: TierwiseError) -> Decision:
         refused = not run.attempts

@@ -9,13 +9,16 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from time import monotonic
 
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.decision import Decision
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Label
 from tierwise.core.model import Limits
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Account
+from tierwise.gateway.live import Live
 from tierwise.gateway.rules import Rules
 from tierwise.policy.settings import LabelSettings, ceilings
 from tierwise.providers.address import Address, parse
@@ -136,6 +139,33 @@ def budgets_left(accounts: Sequence[Account], now: float) -> Family:
         points.append(Point(labels=labels, value=account.left(now)))
     told = "What is left of a budget, by its number in the configuration."
     return Family(name="tierwise.budget.remaining", kind="gauge", unit="USD", text=told, points=tuple(points))
+
+
+def capacities(live: Live) -> tuple[Callable[[], Family], ...]:
+    """Return what tells of each model its slots, its requests and what a call would take."""
+
+    def told(name: str, text: str, unit: str, of: Callable[[CapacityRecord], float | None]) -> Callable[[], Family]:
+        def family() -> Family:
+            known = ((model, of(record)) for model, record in sorted(live.known(monotonic()).items()))
+            points = tuple(Point(labels={"model": model}, value=value) for model, value in known if value is not None)
+            return Family(name=name, kind="gauge", unit=unit, text=text, points=points)
+
+        return family
+
+    return (
+        told("tierwise.model.slots", "Requests that a model answers at the same time.", "", lambda one: one.slots),
+        told("tierwise.model.requests", "Requests that run or wait at a model.", "", lambda one: one.requests),
+        told("tierwise.model.loaded", "Whether a model is loaded: 0 or 1.", "", _loaded),
+        told("tierwise.model.latency.expected", "What a call of usual size would take now.", "s", _latency_s),
+    )
+
+
+def _loaded(record: CapacityRecord) -> int | None:
+    return None if record.loaded is None else int(record.loaded)
+
+
+def _latency_s(record: CapacityRecord) -> float | None:
+    return None if record.latency_ms is None else record.latency_ms / 1000
 
 
 def _known(rules: Rules) -> Known:

@@ -3,12 +3,14 @@
 Reads rules, facts and breakers; asks nobody. Invariant: no key and no content is in it, and unknown is None.
 """
 
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.label import Tier
 from tierwise.core.usage import Price
 from tierwise.gateway.gateway import Gateway
@@ -27,7 +29,11 @@ class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One model. `resting_s`: for so long it is not asked, because it failed; `latency_ms` is the running mean."""
+    """One model.
+
+    `resting_s`: for so long it is not asked, because it failed; `latency_ms` is what its answers take on average,
+    `capacity` how busy its server is.
+    """
 
     id: str
     endpoint: str
@@ -39,6 +45,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None
     strength: float | None
     latency_ms: float | None
+    capacity: CapacityRecord | None
     resting_s: float
     probed: float | None
 
@@ -85,7 +92,7 @@ Engines = Mapping[str, Any]
 def status(gateway: Gateway, engines: Engines) -> Status:
     """Look at all of it. `engines` have a `state` and a `reason`, by the endpoint's name."""
     rules, facts = gateway.rules, gateway.facts
-    now, catalog = facts.clock(), rules.catalog
+    now, catalog, busy = facts.clock(), rules.catalog, facts.live.known(time.monotonic())
     return Status(
         ts=now,
         policy=rules.policy.digest,
@@ -103,7 +110,7 @@ def status(gateway: Gateway, engines: Engines) -> Status:
                 id=one.id, endpoint=one.endpoint, served_name=one.served_name,
                 tier=catalog.endpoints[one.endpoint].tier, tasks=one.tasks,
                 capabilities=tuple(sorted(one.capabilities)), context_tokens=one.context_tokens, price=one.price,
-                strength=one.strength, latency_ms=facts.latency_ms.get(one.id), resting_s=facts.resting_s(one.id, now),
+                strength=one.strength, latency_ms=facts.live.pace_ms(one.id), capacity=busy.get(one.id), resting_s=facts.resting_s(one.id, now),
                 probed=probe.ts if (probe := catalog.probes.get(one.id)) is not None else None,
             )
             for one in catalog.models.values()

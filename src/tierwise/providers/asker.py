@@ -4,6 +4,7 @@ It knows no server. Answers are untrusted: bounded in size by the transport, dec
 wanted, names and numbers checked. Invariant: what is not of the expected shape is as good as not said.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
@@ -17,6 +18,7 @@ T = TypeVar("T")
 
 MAX_MODELS: Final = 200
 _MAX_NAME_CHARACTERS = 200
+_MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _BY_MODEL: Final = frozenset(
     {"tools", "images", "files", "audio", "thinking"}
 )  # what the wire carries but not every model can
@@ -60,6 +62,11 @@ class Asker:
         """Return the answer; None if it is not of this shape. Raises ProviderError, Unauthorized for 401 and 403."""
         return await self._read(await self._transport.get(address, path, deadline=self._deadline), shape)
 
+    async def text(self, address: Address, path: str) -> str | None:
+        """Return an answer that is plain text; None where there is none. Raises as `get`."""
+        body = await self._body(await self._transport.get(address, path, deadline=self._deadline))
+        return None if body is None else body.decode("utf-8", "replace")
+
     async def post(self, address: Address, path: str, question: object, shape: type[T]) -> T | None:
         """As `get`, with a question in JSON."""
         body = msgspec.json.encode(question)
@@ -67,20 +74,39 @@ class Asker:
         return await self._read(exchange, shape)
 
     async def _read(self, exchange: Exchange, shape: type[T]) -> T | None:
+        body = await self._body(exchange)
+        if body is None:
+            return None
+        try:
+            return msgspec.json.decode(body, type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    async def _body(self, exchange: Exchange) -> bytes | None:
         self.latency_ms = self.latency_ms or exchange.first_byte_ms
         self.server = exchange.headers.get(b"server", b"").decode("latin-1")
         if exchange.status in (401, 403):
             raise Unauthorized("the server does not accept the key, or wants one", status=exchange.status)
-        if exchange.status != 200:
-            return None
-        try:
-            return msgspec.json.decode(await exchange.read_all(), type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
+        return await exchange.read_all() if exchange.status == 200 else None
 
     def able(self, **told: bool) -> tuple[Capability, ...]:
         """What the wire can do, without what depends on the model and was not confirmed."""
         return tuple(one for one in self.wire_can if one not in _BY_MODEL or told.get(one, False))
+
+
+def hurried(
+    transport: Transport, address: Address, *, wire_can: Sequence[Capability], quick_s: float, total_s: float
+) -> Asker:
+    """Return who asks this address, and waits no longer than that for the first word and for all of them."""
+    limits = msgspec.structs.replace(
+        address.limits,
+        connect_timeout_s=min(quick_s, address.limits.connect_timeout_s),
+        first_byte_timeout_s=quick_s,
+        idle_timeout_s=quick_s,
+        max_answer_bytes=_MAX_ANSWER_BYTES,
+    )
+    deadline = asyncio.get_running_loop().time() + total_s
+    return Asker(transport, msgspec.structs.replace(address, limits=limits), wire_can=wire_can, deadline=deadline)
 
 
 def sound(name: str) -> bool:

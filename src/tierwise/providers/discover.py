@@ -13,7 +13,7 @@ import msgspec
 
 from tierwise.core.errors import BadReply, ProviderError, Unauthorized
 from tierwise.core.model import Capability
-from tierwise.providers.asker import Asker, ServedModel
+from tierwise.providers.asker import Asker, ServedModel, hurried
 from tierwise.providers.questions import question
 from tierwise.providers.transport import Address, Transport
 
@@ -22,7 +22,6 @@ __all__ = ["Found", "Inspection", "Kind", "ServedModel", "discover", "inspect"]
 QUICK_TIMEOUT_S: Final = 0.3
 DISCOVER_TIMEOUT_S: Final = 1.5
 INSPECT_TIMEOUT_S: Final = 5.0
-_MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -86,7 +85,9 @@ async def discover(transport: Transport, kinds: Sequence[Kind]) -> tuple[Found, 
 
 async def inspect(transport: Transport, address: Address, kind: Kind) -> Inspection:
     """Ask one endpoint how it is, with its own key. Raises nothing but ConfigError for a malformed address."""
-    asker = _asker(transport, address, kind, quick_s=INSPECT_TIMEOUT_S, total_s=INSPECT_TIMEOUT_S)
+    asker = hurried(
+        transport, address, wire_can=kind.capabilities, quick_s=INSPECT_TIMEOUT_S, total_s=INSPECT_TIMEOUT_S
+    )
     try:
         told = await question(kind.kind)(asker)
     except ProviderError as error:
@@ -110,7 +111,7 @@ async def inspect(transport: Transport, address: Address, kind: Kind) -> Inspect
 
 async def _find(transport: Transport, kind: Kind, url: str) -> Found | None:
     address = Address(url=url)
-    asker = _asker(transport, address, kind, quick_s=QUICK_TIMEOUT_S, total_s=DISCOVER_TIMEOUT_S)
+    asker = hurried(transport, address, wire_can=kind.capabilities, quick_s=QUICK_TIMEOUT_S, total_s=DISCOVER_TIMEOUT_S)
     try:
         told = await question(kind.kind)(asker)
     except Unauthorized:
@@ -134,19 +135,6 @@ def _locked(asker: Asker, kind: Kind, url: str) -> Found | None:
     if asker.server.replace(".", "").lower() != kind.kind:
         return None
     return Found(kind=kind.kind, url=url, detail="it wants a key: add it as an [[endpoint]] with its key")
-
-
-def _asker(transport: Transport, address: Address, kind: Kind, *, quick_s: float, total_s: float) -> Asker:
-    limits = msgspec.structs.replace(
-        address.limits,
-        connect_timeout_s=min(quick_s, address.limits.connect_timeout_s),
-        first_byte_timeout_s=quick_s,
-        idle_timeout_s=quick_s,
-        max_answer_bytes=_MAX_ANSWER_BYTES,
-    )
-    deadline = asyncio.get_running_loop().time() + total_s
-    hurried = msgspec.structs.replace(address, limits=limits)
-    return Asker(transport, hurried, wire_can=kind.capabilities, deadline=deadline)
 
 
 def _first_of_each(found: Iterable[Found]) -> Iterable[Found]:

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from tierwise.core.capacity import Capacity
 from tierwise.core.errors import ConfigError, Overloaded, ProviderError, TierwiseError
 from tierwise.core.extras import install
 from tierwise.core.model import ENGINE_CHECKPOINTS, EngineOptions, FileFormat, Limits
@@ -75,7 +76,8 @@ class Engine:
     """One model file served by one child process.
 
     `admit` fills in context and threads or raises ConfigError; it may block and is run in a thread.
-    `state` and `reason` say how it is, `context_tokens` what each slot has once it is ready.
+    `state` and `reason` say how it is, `context_tokens` what each slot has once it is ready, `load_ms` what its last
+    start took.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Engine:
         self.state: State = "stopped"
         self.reason = ""
         self.context_tokens: int | None = None
+        self.load_ms: float | None = None
         self._transport, self._admit, self._limits = transport, admit, limits or Limits()
         self._pace = pace or Pace()
         self._file = Path(options.file).absolute()
@@ -107,6 +110,17 @@ class Engine:
     def pid(self) -> int | None:
         """Process number of the child, None while there is none."""
         return None if self._child is None else self._child.pid
+
+    @property
+    def capacity(self) -> Capacity:
+        """How it stands, without asking it: nobody else can send it requests, so whoever sends them can count them."""
+        ready = self.state == "ready"
+        return Capacity(
+            slots=self.options.slots if self.options.format == "gguf" else None,
+            loaded=ready,
+            context_tokens=self.context_tokens if ready else None,
+            load_ms=self.load_ms,
+        )
 
     async def start(self) -> Address:
         """Return where the model answers, starting the engine first if need be; all callers share one start.
@@ -154,9 +168,12 @@ class Engine:
 
     async def _start(self) -> Address:
         self.state, self.reason = "starting", ""
+        loop, begin = asyncio.get_running_loop(), asyncio.get_running_loop().time()
         try:
             options = await asyncio.to_thread(self._admit, self.options)
-            return await self._launch(options)
+            address = await self._launch(options)
+            self.load_ms = (loop.time() - begin) * 1000
+            return address
         except asyncio.CancelledError:
             self.state = "stopped"
             raise

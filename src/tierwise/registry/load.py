@@ -23,6 +23,9 @@ from tierwise.registry.settings import EndpointRow, ModelRow
 
 SecretLookup = Callable[[str], Secret | None]
 
+ENGINE_SLOTS = 4
+"""How many requests an engine of ours answers at the same time, where the configuration does not say."""
+
 
 def load(
     endpoints: Sequence[EndpointRow],
@@ -110,6 +113,7 @@ def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | N
             limits=row.limits,
             engine=_engine(row, kind),
             grammar=kind.grammar,
+            slots=row.slots,
         ),
         problem,
     )
@@ -227,7 +231,11 @@ def _engine(row: EndpointRow, kind: KindRow) -> EngineOptions | None:
     if row.file is None:
         raise ConfigError(f'endpoint {row.name!r} of kind "{row.kind}" needs file = "PATH"', key="endpoint.file")
     return EngineOptions(
-        file=row.file, format=kind.loads, context_tokens=row.context_tokens, slots=row.slots, threads=row.threads
+        file=row.file,
+        format=kind.loads,
+        context_tokens=row.context_tokens,
+        slots=row.slots or ENGINE_SLOTS,
+        threads=row.threads,
     )
 
 

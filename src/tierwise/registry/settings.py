@@ -3,7 +3,7 @@
 Invariant: a row holds only what was written; defaults by kind are filled in by `registry.load`.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,10 +15,11 @@ Agreement = Literal["none", "dpa", "baa"]
 
 
 class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[endpoint]]`. `key` is a reference such as `env:NAME`, never the secret; `file` and the three after it
-    are for engines that Tierwise starts itself. One that is not `enabled` exists, is shown, and is never asked. `wires`
-    are the wire formats that this server speaks, where they are not those of its kind; the one to prefer first.
-    `networks` (CIDR) are those that the address of its host must lie in."""
+    """One `[[endpoint]]`. `key` is a reference such as `env:NAME`, never the secret; `file`, `context_tokens` and
+    `threads` are for engines that Tierwise starts itself. `slots` is how many requests it answers at the same time. One
+    that is not `enabled` exists, is shown, and is never asked. `wires` are the wire formats that this server speaks,
+    where they are not those of its kind; the one to prefer first. `networks` (CIDR) are those that the address of its
+    host must lie in."""
 
     name: str
     kind: str
@@ -38,7 +39,7 @@ class EndpointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     limits: Limits = Limits()
     file: str | None = None
     context_tokens: int | None = None
-    slots: int = 4
+    slots: Annotated[int, msgspec.Meta(ge=1)] | None = None
     threads: int = 0
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability
 
@@ -27,8 +28,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     `input_tokens` is the upper estimate of what this model would read, `output_tokens` what it may write where the
     caller sets no limit. `quality` is relative to the workflow's baseline, 0 to 1; `cache_saving_usd` is what the model
     saves with what it has cached of the session;
-    `latency_ms` is the running mean of complete answers. `step` is the place in the order that a certificate was issued
-    for, None without one.
+    `latency_ms` is that of the whole answer as expected now, `capacity` what it is made of. `step` is the place in the
+    order that a certificate was issued for, None without one.
     `lacks` and `context_note` say why it cannot do, or read, what its row promises.
     `unavailable` carries the reason when the endpoint's breaker is open or its engine cannot start.
     """
@@ -51,6 +52,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     trusted: bool = False
     strength: float | None = None
     latency_ms: float | None = None
+    capacity: CapacityRecord | None = None
     cache_saving_usd: Decimal = Decimal(0)
     weight: float = 1.0
     unavailable: str | None = None
@@ -78,6 +80,11 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str | None = None
     held: str | None = None
     bound: bool = False
+
+
+def late(candidate: Candidate, need: Need) -> bool:
+    """Say whether the answer is expected after the call's target; what is not known is not late."""
+    return need.latency_ms is not None and candidate.latency_ms is not None and candidate.latency_ms > need.latency_ms
 
 
 def sufficient(candidate: Candidate, need: Need) -> bool:

@@ -36,11 +36,13 @@ def _tool_loop(candidate: Candidate, need: Need) -> str | None:
 def _capability(candidate: Candidate, need: Need) -> str | None:
     if "embeddings" in candidate.capabilities and "embeddings" not in need.capabilities:
         return "makes embeddings only"
-    missing: set[str] = set(need.capabilities - candidate.capabilities)
-    if candidate.gate_needs_logprobs and "logprobs" not in candidate.capabilities:
-        missing.add("logprobs (which a quality gate needs)")
+    lost = need.capabilities - candidate.capabilities
+    gate = candidate.gate_needs_logprobs and "logprobs" not in candidate.capabilities
+    if not lost and not gate:
+        return None
+    missing = {*lost, *(["logprobs (which a quality gate needs)"] if gate else ())}
     why = "; ".join(told for name, told in candidate.lacks.items() if any(one.startswith(name) for one in missing))
-    return f"cannot do {', '.join(sorted(missing))}" + (f": {why}" if why else "") if missing else None
+    return f"cannot do {', '.join(sorted(missing))}" + (f": {why}" if why else "")
 
 
 def _context(candidate: Candidate, need: Need) -> str | None:

@@ -7,7 +7,7 @@ Pure. Invariant: the same candidates in an order that differs, if at all, in who
 from collections.abc import Sequence
 from decimal import Decimal
 
-from tierwise.router.candidate import Candidate, Need, sufficient
+from tierwise.router.candidate import Candidate, Need, late, sufficient
 from tierwise.router.strategies import Order, declared
 
 ZERO = Decimal(0)
@@ -16,8 +16,8 @@ ZERO = Decimal(0)
 def stay(order: Order, need: Need, *, drawn: bool) -> Order:
     """Put the model that holds the session first, unless another is a gain over what the switch would lose.
 
-    `drawn`: the first was drawn by chance, so that another draw is no gain. A gain is a better model, or one that
-    costs less even when the holder's cache is counted.
+    `drawn`: the first was drawn by chance, so that another draw is no gain. A gain is a better model, one that
+    costs less even when the holder's cache is counted, or one that answers in time where the holder would not.
     """
     first = order.candidates[0]
     held = next((c for c in order.candidates if c.model == need.held), None)
@@ -33,7 +33,7 @@ def stay(order: Order, need: Need, *, drawn: bool) -> Order:
 
 def _too_little(first: Candidate, held: Candidate, need: Need) -> str | None:
     """Say why the switch gains too little; None where it gains enough."""
-    if _better(first, held, need):
+    if _better(first, held, need) or (late(held, need) and not late(first, need)):
         return None
     with_cache = max((held.cost_usd or ZERO) - held.cache_saving_usd, ZERO)
     if with_cache > (first.cost_usd or ZERO):

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tierwise.router.candidate import Candidate, Need, sufficient
+from tierwise.router.candidate import Candidate, Need, late, sufficient
 
 ZERO = Decimal(0)
 UNKNOWN_LATENCY_MS = float("inf")
@@ -70,11 +70,24 @@ def led(order: Order, first: Candidate, reason: str, chance: float) -> Order:
     )
 
 
-def _in_time(candidates: Sequence[Candidate], need: Need) -> list[Candidate]:
-    """Keep those expected within the call's latency; all of them where none is."""
-    limit = need.latency_ms
-    fast = [c for c in candidates if limit is None or c.latency_ms is None or c.latency_ms <= limit]
-    return fast or list(candidates)
+def _timely(ordered: Sequence[Candidate], need: Need) -> list[Candidate]:
+    """Put those first that are expected within the call's target, as they are ordered; then the rest, soonest first."""
+    if need.latency_ms is None:
+        return list(ordered)
+    return [c for c in ordered if not late(c, need)] + sorted((c for c in ordered if late(c, need)), key=_latency)
+
+
+def _told(reason: str, ordered: Sequence[Candidate], timely: Sequence[Candidate], need: Need) -> str:
+    """Add who would have been first, had its answer not been expected too late."""
+    if not ordered or ordered[0] is timely[0] or not late(ordered[0], need):
+        return reason
+    passed = ordered[0]
+    within = "within" if not late(timely[0], need) else "as nobody is, the soonest is first; not within"
+    return f"{reason} {within} {_s(need.latency_ms)}: {passed.model} is expected to take {_s(passed.latency_ms)}"
+
+
+def _s(ms: float | None) -> str:
+    return f"{(ms or 0.0) / 1000:.3g} s"
 
 
 def _in_step(ordered: Sequence[Candidate]) -> list[Candidate]:
@@ -85,25 +98,28 @@ def _in_step(ordered: Sequence[Candidate]) -> list[Candidate]:
 
 def cheapest_sufficient(candidates: Sequence[Candidate], need: Need, _draw: float) -> Order:
     """Take the cheapest whose evidence suffices; start with the strongest where there is no evidence."""
-    enough = [c for c in candidates if sufficient(c, need)]
-    rest = _strongest_first([c for c in candidates if c not in enough])
+    enough = sorted((c for c in candidates if sufficient(c, need)), key=_cheapness)
+    strongest = _strongest_first([c for c in candidates if c not in enough])
+    rest = _timely(strongest, need)
     if not enough:
-        return certain(rest, "no candidate has evidence of sufficient quality, so the strongest is first")
-    timely = _in_time(enough, need)
-    late = [c for c in enough if c not in timely]
-    ordered = _in_step(sorted(timely, key=_cheapness) + sorted(late, key=_latency)) + rest
-    return certain(ordered, f"the cheapest of {len(enough)} with evidence of sufficient quality")
+        told = "no candidate has evidence of sufficient quality, so the strongest is first"
+        return certain(rest, _told(told, strongest, rest, need))
+    cheapest, timely = _in_step(enough), _in_step(_timely(enough, need))
+    told = f"the cheapest of {len(enough)} with evidence of sufficient quality"
+    return certain(timely + rest, _told(told, cheapest, timely, need))
 
 
-def best(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
+def best(candidates: Sequence[Candidate], need: Need, _draw: float) -> Order:
     """Take the strongest: measured quality, then declared strength, then tier."""
-    return certain(_strongest_first(candidates), "the strongest of those allowed")
+    strongest = _strongest_first(candidates)
+    timely = _timely(strongest, need)
+    return certain(timely, _told("the strongest of those allowed", strongest, timely, need))
 
 
 def fastest(candidates: Sequence[Candidate], _need: Need, _draw: float) -> Order:
-    """Take the one with the lowest measured latency; unmeasured ones come last, nearest tier first."""
+    """Take the one whose answer is expected first; where that is not known they come last, nearest tier first."""
     ordered = sorted(candidates, key=lambda c: (_latency(c), c.tier.rank))
-    return certain(ordered, "the fastest as measured so far")
+    return certain(ordered, "the one whose answer is expected first")
 
 
 def cascade(candidates: Sequence[Candidate], need: Need, draw: float) -> Order:

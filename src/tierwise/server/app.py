@@ -7,11 +7,13 @@ Invariant: a body is read only up to its limit, and only after the caller is kno
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from tierwise.core.call import Call
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway
 from tierwise.ledger.encode import encode_decision
@@ -191,12 +193,14 @@ class App:
 
     async def _models(self, request: Request) -> None:
         await request.answer(
-            models.listed(self._gateway.rules, request.grant, messages=SAYS_MESSAGES in request.headers)
+            models.listed(
+                self._gateway.rules, request.grant, messages=SAYS_MESSAGES in request.headers, capacity=self._capacity()
+            )
         )
 
     async def _model(self, request: Request) -> None:
         name = _name(request)
-        facts = models.names(self._gateway.rules).get(name)
+        facts = models.names(self._gateway.rules, self._capacity()).get(name)
         if facts is None:
             raise missing(f"there is no model {name[:64]!a}; GET /v1/models lists them", "model_not_found")
         if facts and request.grant is not None and not request.grant.allows_model(name):
@@ -204,6 +208,9 @@ class App:
             raise Rejected(Failure(status=403, type=PERMISSION, code="model_not_allowed", message=text))
         row = models.row(name, facts, messages=SAYS_MESSAGES in request.headers)
         await request.answer(msgspec.json.encode(row))
+
+    def _capacity(self) -> dict[str, CapacityRecord]:
+        return self._gateway.facts.live.known(monotonic())
 
     async def _decision(self, request: Request) -> None:
         await self._decisions.show(request, _name(request))

@@ -3,10 +3,12 @@
 Knows no HTTP. Invariant: both shapes list the same names in the same order.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.grant import Grant
 from tierwise.gateway.decide import AUTO
 from tierwise.gateway.rules import Rules
@@ -16,8 +18,11 @@ _LONG_AGO = "1970-01-01T00:00:00Z"
 """Both shapes want a date; when a model was made is not known here."""
 
 
-def names(rules: Rules) -> dict[str, dict[str, Any]]:
-    """Return what may stand in `model`, each with what is known of it."""
+Known = Mapping[str, CapacityRecord]
+
+
+def names(rules: Rules, capacity: Known) -> dict[str, dict[str, Any]]:
+    """Return what may stand in `model`, each with what is known of it, and of how busy it is."""
     found: dict[str, dict[str, Any]] = {AUTO: {}}
     found |= {f"{AUTO}:{name}": {} for name in rules.workflows}
     for model in rules.catalog.models.values():
@@ -31,15 +36,16 @@ def names(rules: Rules) -> dict[str, dict[str, Any]]:
             "wires": endpoint.wires,
             "tasks": model.tasks,
             "unusable": rules.catalog.unusable.get(endpoint.name),
+            "capacity": capacity.get(model.id),
         }
     return found
 
 
-def listed(rules: Rules, grant: Grant | None, *, messages: bool) -> bytes:
+def listed(rules: Rules, grant: Grant | None, *, messages: bool, capacity: Known) -> bytes:
     """Write the list of what a key may use as clients of the Messages wire read it, or as all others do."""
     rows = [
         row(name, facts, messages=messages)
-        for name, facts in names(rules).items()
+        for name, facts in names(rules, capacity).items()
         if not facts or grant is None or grant.allows_model(name)
     ]
     if not messages:

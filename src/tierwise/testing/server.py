@@ -46,6 +46,7 @@ class ScriptedUpstream:
 
     `url` ends with the version path; `generate_url` with that of Gemini. With a `key` it wants that one, as a bearer
     token or in the header that the wire's vendor uses. It keeps every request in `received` and counts `connections`.
+    `pages` are answered to GET as they stand, by path: text, or what is JSON. So it can play any server's status page.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ScriptedUpstream:
         self.host, self.port = host, port
         self.models, self.context_tokens = models, context_tokens
         self.received: list[Received] = []
+        self.pages: dict[str, Any] = {}
         self.connections = 0
         self._key = key
         self._scripts: deque[Script] = deque()
@@ -164,6 +166,8 @@ class ScriptedUpstream:
         speech, name = _spoken_at(path)
         if self._key is not None and request.key != self._key:
             return refusal(401, "Wrong or missing key.", "invalid_api_key", speech=speech or speech_chat)
+        if request.method == "GET" and (page := self.pages.get(request.path, self.pages.get(path))) is not None:
+            return plain(200, page.encode() if isinstance(page, str) else msgspec.json.encode(page))
         if request.method == "GET" and path in ("/v1/models", "/v1beta/models"):
             return plain(200, speech_chat.models(self.models, self.context_tokens))
         if speech is None and path not in (COUNT_PATH, EMBEDDINGS_PATH):

@@ -13,6 +13,7 @@ from tierwise.core.label import Label, highest
 from tierwise.wires.splice import edit, members
 
 PREFIX = "x-tierwise-"
+KNOWN = "workflow, label, quality, max-cost-usd, latency-ms and session"
 
 
 def read_hints(values: Iterable[tuple[str, Any]], *, over: Hints = Hints(), place: str = "") -> Hints:
@@ -21,6 +22,7 @@ def read_hints(values: Iterable[tuple[str, Any]], *, over: Hints = Hints(), plac
     `place` is put before the name in errors (`metadata.`). Raises `InvalidCall` for an unknown or wrong hint.
     """
     workflow, label, quality, cost, session = over.workflow, over.label, over.quality, over.max_cost_usd, over.session
+    latency = over.latency_ms
     for name, value in values:
         hint = name.lower().removeprefix(PREFIX)
         text = value if isinstance(value, str) else str(value)
@@ -39,9 +41,14 @@ def read_hints(values: Iterable[tuple[str, Any]], *, over: Hints = Hints(), plac
             case "max-cost-usd":
                 most = _number(text, place + name, highest_value=Decimal(1_000_000))
                 cost = most if over.max_cost_usd is None else cost
+            case "latency-ms":
+                target = float(_number(text, place + name, highest_value=Decimal(86_400_000)))
+                latency = target if over.latency_ms is None else latency
             case _:
-                raise _wrong(place + name, "is no hint; known are workflow, label, quality, max-cost-usd and session")
-    return Hints(workflow=workflow, label=label, quality=quality, max_cost_usd=cost, session=session)
+                raise _wrong(place + name, f"is no hint; known are {KNOWN}")
+    return Hints(
+        workflow=workflow, label=label, quality=quality, max_cost_usd=cost, latency_ms=latency, session=session
+    )
 
 
 def is_hint(name: str) -> bool:

@@ -23,7 +23,8 @@ CARD = "order 4556 7375 8689 9855 is late"
 
 
 def document(upstream: ScriptedUpstream, collector: Collector) -> Document:
-    """Two tiers; a workflow for each way in which a call can go wrong."""
+    """Two tiers, and a server that tells its slots; a workflow for each way in which a call can go wrong."""
+    upstream.pages |= {"/props": {"total_slots": 2}, "/slots": [{"is_processing": True}, {"is_processing": False}]}
 
     def model(name: str, endpoint: str, script: str = "") -> ModelRow:
         price = PRICE if endpoint == "far" else None
@@ -32,6 +33,7 @@ def document(upstream: ScriptedUpstream, collector: Collector) -> Document:
     return Document(
         endpoint=(
             EndpointRow(name="near", kind="scripted", url=upstream.url),
+            EndpointRow(name="slotted", kind="llamacpp", url=upstream.url),
             EndpointRow(name="far", kind="scripted", tier=Tier.FRONTIER, url=upstream.url),
         ),
         model=(
@@ -41,6 +43,7 @@ def document(upstream: ScriptedUpstream, collector: Collector) -> Document:
             model("refusing", "near", "?fault=refusal"),
             model("cutting", "far", "?fault=bad_json"),
             model("short", "near", "?reads=5"),
+            ModelRow(id="busy", endpoint="slotted", served_name="m", tasks=("nothing here",)),
             ModelRow(id="numbers", endpoint="far", served_name="m", capabilities=("embeddings",), price=PRICE),
         ),
         workflow=(

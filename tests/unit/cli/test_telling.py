@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from tierwise.cli.telling import whole
+from tierwise.cli.telling import busy, whole
 from tierwise.core.call import Features
+from tierwise.core.capacity import CapacityRecord
 from tierwise.core.decision import AttemptRecord, CandidateRecord, Decision, GateRecord, Labelled, RuleRecord
 from tierwise.core.label import Label, Tier
 from tierwise.core.usage import Usage
@@ -88,3 +89,24 @@ def test_what_nobody_was_asked_cost_nothing() -> None:
 def test_one_is_not_counted_as_many() -> None:
     assert "1 tool," in told(tools=1, images=2)
     assert "2 images" in told(tools=1, images=2)
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        (CapacityRecord(), ""),
+        (CapacityRecord(answer_ms=1500.0), "about 1.5 s (answer 1.5)"),
+        (CapacityRecord(loaded=False, slots=2, requests=0), "not loaded, 0 of 2 slots busy"),
+        (
+            CapacityRecord(loaded=True, slots=2, requests=5, context_tokens=512, wait_ms=2000.0, answer_ms=1000.0),
+            "loaded, 2 of 2 slots busy, 3 waiting, context 512, about 3 s (wait 2 + answer 1)",
+        ),
+        (
+            CapacityRecord(loaded=False, load_ms=8000.0, answer_ms=500.0),
+            "not loaded, about 8.5 s (load 8 + answer 0.5)",
+        ),
+        (CapacityRecord(requests=1), "1 request"),
+    ],
+)
+def test_how_busy_a_model_is_in_words(record: CapacityRecord, told: str) -> None:
+    assert busy(record) == told

@@ -157,3 +157,39 @@ def test_weights_are_drawn_with_the_probability_that_is_logged() -> None:
     drawn = [choose("weighted", pool, Need(), n / 1000).order for n in range(1000)]
     assert sum(order.candidates[0].model == "b" for order in drawn) == 750
     assert {order.probabilities[0] for order in drawn if order.candidates[0].model == "b"} == {0.75}
+
+
+TARGET = Need(latency_ms=2000)
+
+
+@pytest.mark.parametrize(
+    ("wait_ms", "chosen"),
+    [(0.0, "near"), (1500.0, "near"), (3000.0, "other"), (None, "near")],
+    ids=["free", "worth the wait", "too long a queue", "not known"],
+)
+def test_a_call_waits_or_goes_elsewhere_by_what_is_expected(wait_ms: float | None, chosen: str) -> None:
+    near = make("near", trusted=True, latency_ms=None if wait_ms is None else wait_ms + 400)
+    other = make("other", tier=Tier.SELF_HOSTED, trusted=True, latency_ms=900.0)
+    far = make("far", tier=Tier.FRONTIER, trusted=True, latency_ms=700.0, cost_usd=Decimal(1))
+    assert first("cheapest_sufficient", near, other, far, need=TARGET) == chosen
+    assert first("fastest", near, other, far) == ("near" if wait_ms == 0.0 else "far")
+
+
+def test_what_is_in_time_comes_first_among_equals_in_evidence_and_the_reason_says_who_was_late() -> None:
+    far = make("far", tier=Tier.FRONTIER, strength=9.0, latency_ms=5000.0)
+    near = make("near", strength=1.0, latency_ms=500.0)
+    for strategy in ("best", "cheapest_sufficient"):
+        order = choose(strategy, [far, near], TARGET, 0.0).order  # type: ignore[arg-type]
+        assert [c.model for c in order.candidates] == ["near", "far"]
+        assert "within 2 s: far is expected to take 5 s" in order.reason
+    assert first("best", far, near) == "far"
+    late = make("late", trusted=True, latency_ms=9000.0)
+    assert first("cheapest_sufficient", late, near, need=TARGET) == "late", "evidence comes before time"
+
+
+def test_where_nobody_is_in_time_the_soonest_is_first() -> None:
+    pool = [make("slow", trusted=True, latency_ms=9000.0), make("soon", trusted=True, latency_ms=3000.0)]
+    pool[1] = msgspec.structs.replace(pool[1], cost_usd=Decimal(1), metered=True, worst_cost_usd=Decimal(1))
+    order = choose("cheapest_sufficient", pool, TARGET, 0.0).order
+    assert order.candidates[0].model == "soon"
+    assert "nobody is" in order.reason

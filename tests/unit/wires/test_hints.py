@@ -18,24 +18,31 @@ def test_all_of_them() -> None:
         ("X-Tierwise-Label", "confidential"),
         ("x-tierwise-quality", "0.95"),
         ("x-tierwise-max-cost-usd", "0.002"),
+        ("x-tierwise-latency-ms", "1500"),
         ("x-tierwise-session", "s 1"),
     ]
     assert read_hints(said) == Hints(
-        workflow="banking", label=Label.CONFIDENTIAL, quality=0.95, max_cost_usd=Decimal("0.002"), session="s 1"
+        workflow="banking",
+        label=Label.CONFIDENTIAL,
+        quality=0.95,
+        max_cost_usd=Decimal("0.002"),
+        latency_ms=1500.0,
+        session="s 1",
     )
 
 
 def test_what_is_there_already_wins_but_for_the_label() -> None:
-    over = Hints(workflow="a", label=Label.INTERNAL, quality=0.5, max_cost_usd=Decimal(1), session="s")
+    over = Hints(workflow="a", label=Label.INTERNAL, quality=0.5, max_cost_usd=Decimal(1), latency_ms=1.0, session="s")
     said = [
         ("x-tierwise-workflow", "b"),
         ("x-tierwise-label", "restricted"),
         ("x-tierwise-quality", 1),
         ("x-tierwise-max-cost-usd", 2),
+        ("x-tierwise-latency-ms", 2),
         ("x-tierwise-session", "t"),
     ]
     assert read_hints(said, over=over) == Hints(
-        workflow="a", label=Label.RESTRICTED, quality=0.5, max_cost_usd=Decimal(1), session="s"
+        workflow="a", label=Label.RESTRICTED, quality=0.5, max_cost_usd=Decimal(1), latency_ms=1.0, session="s"
     )
     assert read_hints([("x-tierwise-label", "public")], over=over).label is Label.INTERNAL
 
@@ -53,6 +60,8 @@ def test_what_is_there_already_wins_but_for_the_label() -> None:
         ("quality", "1" * 40),
         ("max-cost-usd", "Infinity"),
         ("max-cost-usd", "-1"),
+        ("latency-ms", "soon"),
+        ("latency-ms", "-1"),
         ("workflow", ""),
         ("workflow", "a\nb"),
         ("session", "x" * 257),
