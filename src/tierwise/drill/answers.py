@@ -18,7 +18,7 @@ from tierwise.drill.waiting import Seen
 NEAREST = 8
 """Recorded answers of about the same length among which is drawn."""
 From = Literal["record", "alike", "said", "unknown"]
-"""Where the time of an answer is from: this call's own record, a recorded answer of about its length, or a `--takes`."""
+"""Where the time of an answer is from: the call's own record, a recorded answer of about its length, a `--takes`."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +87,7 @@ class Answers:
         stands = _nearest(samples, usage.written, draw(ident, model)) if samples else None
         ended: Ended = stands.ended if own and stands else _proven(model, proven, draw(ident, model + " passes"))
         takes, first, source = _time(stands, self._said.get(model))
-        return Answer(
-            ended=ended, takes_us=takes, first_us=first, usage=usage, source=source, estimated=estimated
-        )
+        return Answer(ended=ended, takes_us=takes, first_us=first, usage=usage, source=source, estimated=estimated)
 
 
 def draw(ident: str, word: str) -> float:

@@ -27,12 +27,12 @@ from tierwise.gateway.workflow import Workflow
 
 MOST_KEPT = 20_000
 Evidence = Literal["certified", "out_of_order", "trusted", "none"]
-"""What is known of an answer's quality. `out_of_order`: a certificate vouches for the model after others, which were not
-asked before it; its measured quality holds, its promise about accepted answers was not shown for this traffic."""
+"""What is known of an answer's quality. `out_of_order`: a certificate vouches for the model after others that were
+not asked before it; its measured quality holds, its promise about accepted answers was not shown for this traffic."""
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """The order of trial, or why there is none: `cause` in a word, `by` what excluded each model, `reason` for people."""
+    """The order of trial, or why there is none: `cause` in a word, `by` what excluded each model, `reason` in full."""
 
     hops: tuple[Hop, ...] = ()
     workflow: Workflow | None = None

@@ -24,7 +24,6 @@ from tierwise.economics.price import cost_usd
 from tierwise.gateway.decide import Hop
 from tierwise.gateway.facts import Facts
 
-DAY_US = 86_400 * US_PER_S
 JITTER_US = 60 * US_PER_S
 """By how much at most a copy of a call comes earlier or later, where traffic grows."""
 MOST_CALLS = 5_000_000
@@ -52,19 +51,20 @@ class Came(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: what came of the calls, in their order, and what the endpoints did."""
+    """One run: what came of the calls, in their order, what the endpoints did, and how long all of it lasted."""
 
     came: tuple[Came, ...]
     lines: dict[str, Line]
     asked: dict[str, int]
+    lasted_us: int
 
 
 class _Passage:
     """A call on its way."""
 
     __slots__ = (
-        "answer", "asked", "at", "came_us", "copy", "cost", "estimated", "ident", "known", "left", "made", "place",
-        "reserved", "unmetered", "waited", "way", "withheld",
+        "answer", "asked", "at", "came_us", "copy", "cost", "estimated", "ident", "known", "late", "left", "made",
+        "place", "reserved", "unmetered", "waited", "way", "withheld",
     )  # fmt: skip
 
     def __init__(self, at: int, copy: int, ident: str, came_us: int) -> None:
@@ -76,25 +76,22 @@ class _Passage:
         self.cost = self.reserved = ZERO
         self.answer: Answer | None = None
         self.withheld: str | None = None
-        self.known, self.unmetered, self.estimated = True, False, False
+        self.known, self.unmetered, self.estimated, self.late = True, False, False, False
 
 
-def play(traffic: Traffic, setting: Setting, drifted: frozenset[str], made_us: int) -> Played:
-    """Play the traffic once more from the day after `made_us` on, at the same time of day."""
-    return _Run(traffic, setting, drifted, made_us).played()
+def play(traffic: Traffic, setting: Setting) -> Played:
+    """Play the traffic once more, at the times at which it came."""
+    return _Run(traffic, setting).played()
 
 
 class _Run:
-    def __init__(self, traffic: Traffic, setting: Setting, drifted: frozenset[str], made_us: int) -> None:
+    def __init__(self, traffic: Traffic, setting: Setting) -> None:
         self._traffic, self._rules = traffic, setting.rules
         self._answers = Answers(traffic, recovered(traffic.calls, setting.slots), setting.takes_us)
-        first = traffic.calls[0].at_us if traffic.calls else 0
-        shift = -((first - made_us) // DAY_US) * DAY_US
-        self._passages = list(_passages(traffic, setting.growth, shift))
+        self._passages = list(_passages(traffic, setting.growth))
         start = min((one.came_us for one in self._passages), default=0) / US_PER_S
         accounts = [Account(one, spent=ZERO, now=start) for one in setting.rules.budgets]
         facts = Facts(setting.rules.breaker, accounts)
-        facts.drifted = drifted
         facts.latency_ms = self._answers.mean_ms()
         self._decide = Deciding(setting.rules, facts)
         self._lines = {name: Line(setting.slots.get(name)) for name in setting.rules.catalog.endpoints}
@@ -106,6 +103,7 @@ class _Run:
     def played(self) -> Played:
         for number, passage in enumerate(self._passages):
             self._push(passage.came_us, number, "came")
+        begun, now = min((one.came_us for one in self._passages), default=0), 0
         while self._events:
             now, _, number, what = heapq.heappop(self._events)
             match what:
@@ -116,7 +114,7 @@ class _Run:
                 case "end":
                     self._end(now, number)
         came = tuple(self._came[number] for number in range(len(self._passages)))
-        return Played(came=came, lines=self._lines, asked=self._asked)
+        return Played(came=came, lines=self._lines, asked=self._asked, lasted_us=max(0, now - begun))
 
     def _push(self, at_us: int, number: int, what: Literal["came", "try", "end"]) -> None:
         self._pushed += 1
@@ -153,14 +151,14 @@ class _Run:
         else:
             answer = self._answers.drawn(passage.ident, passage.at, hop.model.id, passage.way.certificate)
         line, most = self._lines[hop.endpoint.name], round(hop.endpoint.limits.first_byte_timeout_s * US_PER_S)
-        wait, end = line.wait_us(now), now
-        if answer.takes_us is None:
+        wait, end, takes = line.wait_us(now), now, answer.takes_us
+        if takes is None:
             passage.known = False
         elif wait and wait + answer.first_us > most:
             answer = Answer(ended="failed", takes_us=most, first_us=most, usage=None, source="record")
-            passage.waited, end = passage.waited + most, now + most
+            passage.waited, end, passage.late = passage.waited + most, now + most, True
         else:
-            passage.waited, end = passage.waited + wait, line.take(now, answer.takes_us)
+            passage.waited, end = passage.waited + wait, line.take(now, takes)
         passage.answer = answer
         self._push(end, number, "end")
 
@@ -193,21 +191,21 @@ class _Run:
     def _go_on(self, now: int, number: int) -> None:
         """Try again as on record, or the next, or end as the gateway ends."""
         passage = self._passages[number]
-        more = passage.made < self._rules.fallback.max_attempts
-        again = passage.left.get(self._hop(passage).model.id)
-        if more and again:
-            self._push(now + self._pause_us(passage, again[0]), number, "try")
-        elif more and passage.place + 1 < len(passage.way.hops):
-            passage.place += 1
-            self._try(now, number)
+        again = bool(passage.left.get(self._hop(passage).model.id))
+        place = passage.place if again else passage.place + 1
+        if passage.made < self._rules.fallback.max_attempts and place < len(passage.way.hops):
+            passage.place = place
+            self._push(now + self._pause_us(passage), number, "try")
         else:
             self._exhausted(now, number)
 
-    def _pause_us(self, passage: _Passage, place: int) -> int:
-        """Return how long the record waited before it tried again."""
-        tries = self._traffic.calls[passage.at].tries
-        before = tries[place - 1] if place else None
-        return 0 if before is None else max(0, tries[place].starts_us - before.starts_us - (before.took_us or 0))
+    def _pause_us(self, passage: _Passage) -> int:
+        """Return how long the record waited before the attempt that comes now, where it made that next too."""
+        tries, left = self._traffic.calls[passage.at].tries, passage.left.get(self._hop(passage).model.id)
+        if not left or not left[0] or passage.asked[-1:] != [tries[left[0] - 1].model]:
+            return 0
+        before = tries[left[0] - 1]
+        return max(0, tries[left[0]].starts_us - before.starts_us - (before.took_us or 0))
 
     def _exhausted(self, now: int, number: int) -> None:
         passage = self._passages[number]
@@ -219,7 +217,7 @@ class _Run:
         passage = self._passages[number]
         way, accepted = passage.way, outcome == "answered" and model is not None
         cause, reason = way.cause, way.reason
-        if outcome in ("failed", "review"):
+        if outcome in ("failed", "review", "flagged"):
             cause, reason = _failed(passage)
         self._came[number] = Came(
             at=passage.at,
@@ -245,12 +243,14 @@ def _failed(passage: _Passage) -> tuple[str, str]:
         return "gate", "no answer was good enough"
     if passage.answer is not None and passage.answer.ended == "stopped":
         return "stopped", "the endpoint ended it, as on record"
-    if passage.waited and not (passage.answer and passage.answer.usage):
+    if passage.late:
         return "too_long", "it waited longer for its turn than the endpoint's first_byte_timeout_s"
-    return ("attempts", "every attempt failed, as on record") if passage.asked else ("budget", "no money was left for it")
+    return (
+        ("attempts", "every attempt failed, as on record") if passage.asked else ("budget", "no money was left for it")
+    )
 
 
-def _passages(traffic: Traffic, growth: Decimal, shift_us: int) -> Iterator[_Passage]:
+def _passages(traffic: Traffic, growth: Decimal) -> Iterator[_Passage]:
     """Give each call as often as traffic grows: whole times, and once more with the chance of the rest."""
     if growth * len(traffic.calls) > MOST_CALLS:
         raise InvalidCall(f"--growth {growth}x makes more than {MOST_CALLS:,} calls of these", param="--growth")
@@ -259,4 +259,4 @@ def _passages(traffic: Traffic, growth: Decimal, shift_us: int) -> Iterator[_Pas
         for copy in range(whole + (draw(call.id, "grows") < rest)):
             ident = f"{call.id}+{copy}" if copy else call.id
             moved = round((2 * draw(ident, "comes") - 1) * JITTER_US) if copy else 0
-            yield _Passage(at, copy, ident, call.at_us + shift_us + moved)
+            yield _Passage(at, copy, ident, call.at_us + moved)

@@ -134,9 +134,7 @@ def _dearer(models: Mapping[str, Any], names: tuple[str, ...], change: Change, t
     priced = [name for name in names if models[name].price is not None]
     if not priced:
         raise InvalidCall(f"--price {change.name!r}: nothing there has a price that could change", param="--price")
-    return {
-        name: msgspec.structs.replace(models[name], price=_times(models[name].price, times)) for name in priced
-    }
+    return {name: msgspec.structs.replace(models[name], price=_times(models[name].price, times)) for name in priced}
 
 
 def _times(price: Price, times: Decimal) -> Price:

@@ -1,6 +1,7 @@
 """Which rules was a drill made under? Everything that decides a call, as one text that any machine can read back.
 
-No secret, address or path is in it: none of them decides anything.
+No secret, path or address is in it, since none of them decides anything; but a certificate is whole, as its digest
+names it, and says where the servers are whose answers were measured.
 Invariant: rules that are read back decide as those that were written, and have the same text.
 """
 
@@ -8,6 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
+from tierwise.core.model import Endpoint, Model
 from tierwise.core.usage import Price
 from tierwise.economics.budget import Budget
 from tierwise.fallback.breaker import BreakerSettings
@@ -25,11 +27,15 @@ from tierwise.router.choose import Strategy
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The rules in force. `drifted` are the certificates whose traffic no longer looks as it did."""
+    """The rules in force, in their order. `drifted` are the certificates whose traffic no longer looks as it did."""
 
-    catalog: Catalog
+    endpoints: tuple[Endpoint, ...]
+    models: tuple[Model, ...]
+    unusable: dict[str, str]
+    registry_digest: str
+    price_digest: str
     policy: Written
-    workflows: dict[str, Workflow]
+    workflows: tuple[Workflow, ...]
     rollouts: dict[str, Rollout]
     budgets: tuple[Budget, ...]
     fallback: FallbackSettings
@@ -42,9 +48,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def of(cls, rules: Rules, policy: Written, drifted: frozenset[str] = frozenset()) -> Self:
         """Return what decides in these rules; `policy` is what they were compiled from."""
         return cls(
-            catalog=_bare(rules.catalog),
+            endpoints=tuple(map(_bare, rules.catalog.endpoints.values())),
+            models=tuple(map(_plain, rules.catalog.models.values())),
+            unusable=rules.catalog.unusable,
+            registry_digest=rules.catalog.digest,
+            price_digest=rules.catalog.price_digest,
             policy=policy,
-            workflows={name: _pathless(flow) for name, flow in rules.workflows.items()},
+            workflows=tuple(map(_pathless, rules.workflows.values())),
             rollouts={
                 name: msgspec.structs.replace(one, file=_pathless(one.file)) for name, one in rules.rollouts.items()
             },
@@ -62,11 +72,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         No text is scanned in a drill (labels are those on record), so that nothing of a detector is loaded.
         """
         return Rules(
-            catalog=self.catalog,
-            policy=Policy(self.policy.labels, self.policy.rule, environments(self.workflows.values())),
+            catalog=Catalog(
+                endpoints={one.name: one for one in self.endpoints},
+                models={one.id: one for one in self.models},
+                unusable=self.unusable,
+                digest=self.registry_digest,
+                price_digest=self.price_digest,
+            ),
+            policy=Policy(self.policy.labels, self.policy.rule, environments(self.workflows)),
             labels=self.policy.labels,
             detectors=Detectors(LabelSettings()),
-            workflows=self.workflows,
+            workflows={one.name: one for one in self.workflows},
             rollouts=self.rollouts,
             budgets=self.budgets,
             fallback=self.fallback,
@@ -76,24 +92,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
 
-def _bare(catalog: Catalog) -> Catalog:
-    """Return the catalog without secrets, addresses, paths, and what only says where a price row came from."""
+def _bare(endpoint: Endpoint) -> Endpoint:
     hidden: dict[str, Any] = {"url": "", "key": None, "key_ref": None, "ca_file": None, "networks": ()}
-    endpoints = {
-        name: msgspec.structs.replace(
-            one, **hidden, engine=None if one.engine is None else msgspec.structs.replace(one.engine, file="")
-        )
-        for name, one in catalog.endpoints.items()
-    }
-    models = {
-        name: msgspec.structs.replace(one, price=None if one.price is None else _plain(one.price))
-        for name, one in catalog.models.items()
-    }
-    return msgspec.structs.replace(catalog, endpoints=endpoints, models=models, probes={})
+    engine = None if endpoint.engine is None else msgspec.structs.replace(endpoint.engine, file="")
+    return msgspec.structs.replace(endpoint, **hidden, engine=engine)
 
 
-def _plain(price: Price) -> Price:
-    return Price(**{name: getattr(price, name) for name in Price.__struct_fields__})
+def _plain(model: Model) -> Model:
+    """Return the model with its price alone, without what chose that price among dated rows."""
+    if model.price is None:
+        return model
+    price = Price(**{name: getattr(model.price, name) for name in Price.__struct_fields__})
+    return msgspec.structs.replace(model, price=price)
 
 
 def _pathless(workflow: Workflow) -> Workflow:
