@@ -4,7 +4,7 @@ Which of the nearest recorded answers stands in is drawn from the call's name, s
 Invariant: nothing is made up: a model without any answer on record has no time, unless somebody said one.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from hashlib import blake2b
 from typing import Literal
 
@@ -16,7 +16,7 @@ from tierwise.drill.traffic import Ended, Traffic, usage_of
 from tierwise.drill.waiting import Seen
 
 NEAREST = 8
-"""Recorded answers of about the same length among which is drawn."""
+"""So many recorded answers of about the same length are drawn from, and all that are as long as the outermost."""
 From = Literal["record", "alike", "said", "unknown"]
 """Where the time of an answer is from: the call's own record, a recorded answer of about its length, a `--takes`."""
 
@@ -47,6 +47,7 @@ class Answers:
     def __init__(self, traffic: Traffic, seen: dict[tuple[int, int], Seen], said_us: dict[str, int]) -> None:
         self._traffic, self._seen, self._said = traffic, seen, said_us
         self._samples: dict[tuple[str | None, str], list[Sample]] = {}
+        self._anywhere: dict[str, list[Sample]] = {}
         for at, call in enumerate(traffic.calls):
             flow = traffic.kinds[call.kind].workflow
             for place, one in enumerate(call.tries):
@@ -55,17 +56,16 @@ class Answers:
                     written = one.usage.written if one.usage else 0
                     first = found.takes_us if found.first_us is None else found.first_us
                     sample = Sample(written, found.takes_us, first, one.ended)
-                    for key in {(flow, one.model), (None, one.model)}:
-                        self._samples.setdefault(key, []).append(sample)
-        for samples in self._samples.values():
+                    self._samples.setdefault((flow, one.model), []).append(sample)
+                    self._anywhere.setdefault(one.model, []).append(sample)
+        for samples in (*self._samples.values(), *self._anywhere.values()):
             samples.sort()
 
     def mean_ms(self) -> dict[str, float]:
         """Return how long each model's answers took on record, which orders by latency."""
         return {
             model: sum(one.takes_us for one in samples) / len(samples) / 1000
-            for (flow, model), samples in self._samples.items()
-            if flow is None
+            for model, samples in self._anywhere.items()
         }
 
     def recorded(self, at: int, place: int) -> Answer:
@@ -83,7 +83,7 @@ class Answers:
         kind = self._traffic.kinds[call.kind]
         usage, estimated = usage_of(call, model, kind.features)
         own = self._samples.get((kind.workflow, model), [])
-        samples = own or self._samples.get((None, model), [])
+        samples = own or self._anywhere.get(model, [])
         stands = _nearest(samples, usage.written, draw(ident, model)) if samples else None
         ended: Ended = stands.ended if own and stands else _proven(model, proven, draw(ident, model + " passes"))
         takes, first, source = _time(stands, self._said.get(model))
@@ -96,10 +96,17 @@ def draw(ident: str, word: str) -> float:
 
 
 def _nearest(samples: list[Sample], written: int, drawn: float) -> Sample:
-    middle = bisect_left(samples, written, key=lambda one: one.written)
+    middle = bisect_left(samples, written, key=_length)
     low = max(0, min(middle - NEAREST // 2, len(samples) - NEAREST))
-    near = samples[low : low + NEAREST]
-    return near[int(drawn * len(near))]
+    high = min(len(samples), low + NEAREST)
+    # All of one length or none: they lie by how long they took, and some of them are not like all.
+    low = bisect_left(samples, samples[low].written, key=_length)
+    high = bisect_right(samples, samples[high - 1].written, key=_length)
+    return samples[low + int(drawn * (high - low))]
+
+
+def _length(sample: Sample) -> int:
+    return sample.written
 
 
 def _proven(model: str, proven: Certificate | None, drawn: float) -> Ended:

@@ -87,7 +87,7 @@ def play(traffic: Traffic, setting: Setting) -> Played:
 class _Run:
     def __init__(self, traffic: Traffic, setting: Setting) -> None:
         self._traffic, self._rules = traffic, setting.rules
-        self._answers = Answers(traffic, recovered(traffic.calls, setting.slots), setting.takes_us)
+        self._answers = Answers(traffic, recovered(traffic.calls, setting.recorded_slots), setting.takes_us)
         self._passages = list(_passages(traffic, setting.growth))
         start = min((one.came_us for one in self._passages), default=0) / US_PER_S
         accounts = [Account(one, spent=ZERO, now=start) for one in setting.rules.budgets]

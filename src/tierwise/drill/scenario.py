@@ -53,10 +53,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules and capacities of one run. `slots` lacks endpoints whose capacity nobody said: they never let wait."""
+    """Rules and capacities of one run. `slots` lacks endpoints whose capacity nobody said: they never let wait.
+
+    `recorded_slots` are those of today, under which the traffic was recorded.
+    """
 
     rules: Rules
     slots: dict[str, int]
+    recorded_slots: dict[str, int]
     takes_us: dict[str, int]
     growth: Decimal
 
@@ -92,6 +96,7 @@ def put_on(scenario: Scenario, rules: Rules) -> Setting:
     slots = {name: one.engine.slots for name, one in known.endpoints.items() if one.engine is not None}
     for one in scenario.slots:
         slots |= dict.fromkeys(endpoints(known, one.name, "--slots"), _count(one, "--slots"))
+    recorded = dict(slots)
     for one in scenario.capacity:
         slots |= {name: _capacity(one, name, slots) for name in endpoints(known, one.name, "--capacity")}
     gone |= {name: f"{GONE}: no capacity is left" for name, count in slots.items() if count == 0}
@@ -104,7 +109,7 @@ def put_on(scenario: Scenario, rules: Rules) -> Setting:
     catalog = msgspec.structs.replace(known, models=models, unusable=known.unusable | gone)
     takes = {model: _seconds(one) for one in scenario.takes for model in _of(known, one.name, "--takes")}
     changed = msgspec.structs.replace(rules, catalog=catalog)
-    return Setting(rules=changed, slots=slots, takes_us=takes, growth=scenario.growth)
+    return Setting(rules=changed, slots=slots, recorded_slots=recorded, takes_us=takes, growth=scenario.growth)
 
 
 def endpoints(known: Catalog, word: str, option: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -26,7 +27,7 @@ MADE_US = 1_900_000_000_000_000
 TICKETS = "auto:tickets"
 
 
-def drill(home: House, made_us: int | None = None, **changed: object) -> tuple[Drill, Findings]:
+def drill(home: House, made_us: int | None = None, **changed: Any) -> tuple[Drill, Findings]:
     """Make a drill of everything that the house has on record, as the command does."""
     settings = home.wired.settings
     records, gathering = bootstrap.records(settings, 0.0), Gathering()
@@ -48,7 +49,7 @@ def drill(home: House, made_us: int | None = None, **changed: object) -> tuple[D
 
 
 @asynccontextmanager
-async def lived_in(house: Build, **document: object) -> AsyncIterator[House]:
+async def lived_in(house: Build, **document: Any) -> AsyncIterator[House]:
     """Open a house whose cheap model is certified for tickets, and let it answer calls of every sort."""
     async with house(workflow=(FLOW,), able=ABLE, **document) as home:
         certify(home, -5.0)
@@ -65,7 +66,7 @@ async def lived_in(house: Build, **document: object) -> AsyncIterator[House]:
         yield home
 
 
-async def refused(home: House, said: str, **fields: object) -> None:
+async def refused(home: House, said: str, **fields: Any) -> None:
     try:
         await home.ask(said, **fields)
     except TierwiseError:
@@ -148,7 +149,7 @@ def test_three_times_the_price_is_three_times_the_cost_where_nothing_cheaper_is_
 
 def test_a_budget_that_holds_today_is_spent_where_prices_rise(house: Build) -> None:
     async def go() -> None:
-        limit = Budget(scope="all", limit_usd=Decimal("3"), window="30d")
+        limit = Budget(scope="all", limit_usd=Decimal(3), window="30d")
         async with lived_in(house, budget=(limit,)) as home:
             assert drill(home)[1].lost == 0
             _, found = drill(home, price=changes(("far=9999x",), "--price"))
