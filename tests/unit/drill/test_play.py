@@ -32,7 +32,7 @@ def seconds(run: Played) -> list[float | None]:
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=20), st.integers(1, 4))
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 5)), min_size=1, max_size=20), st.integers(1, 4))
 def test_the_same_traffic_on_the_same_capacity_takes_what_it_took(times: list[tuple[int, int]], slots: int) -> None:
     what = traffic(queued([(float(at), float(takes)) for at, takes in sorted(times)], slots), HERE)
     run = played(what, slots=(Change(name="here", value=str(slots)),))
