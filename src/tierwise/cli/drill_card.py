@@ -118,7 +118,7 @@ def _load(one: Load) -> tuple[str, ...]:
     return (
         one.endpoint,
         f"{one.asked[0]:,} → {one.asked[1]:,}",
-        " → ".join("any" if count is None else str(count) for count in one.slots),
+        " → ".join(f"{most} of {count or 'any'}" for most, count in zip(one.most_at_once, one.slots, strict=True)),
         " → ".join("–" if share is None else f"{100 * share:.0f} %" for share in one.busy),
         f"{one.waited[0]:,} → {one.waited[1]:,}",
         f"{one.longest_wait_ms[0] / 1000:.3f} → {one.longest_wait_ms[1] / 1000:.3f} s",
@@ -133,6 +133,10 @@ def _how_sure(found: Findings) -> Iterator[str]:
         half, most = (f"{100 * share:.1f} %" for share in (check.error_p50, check.error_p95))
         yield f"  its times are at most {half} off those on record for half of them, {most} for 19 of 20"
     yield from (f"  {_proof(one)}" for one in found.certificates)
+    fuller = [one.endpoint for one in found.loads if one.most_at_once[1] > one.most_at_once[0] > 0]
+    if fuller:
+        names = ", ".join(fuller[:ROWS])
+        yield f"  {names} would answer more at once than on record: engines get slower then, a drill does not"
     unbound = [one.endpoint for one in found.loads if one.slots[1] is None and one.asked[1]]
     if unbound:
         names = ", ".join(unbound[:ROWS])

@@ -91,12 +91,14 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint on both sides. `slots` None: nobody said how many answers it makes at once, so that nobody waits.
 
+    More at once than on record is more than was measured: an engine that is fuller answers each call more slowly.
     `busy` is the share of the time from the first call to the last in which its slots were taken.
     """
 
     endpoint: str
     asked: tuple[int, int]
     slots: tuple[int | None, int | None]
+    most_at_once: tuple[int, int]
     busy: tuple[float | None, float | None]
     waited: tuple[int, int]
     longest_wait_ms: tuple[float, float]
@@ -247,6 +249,7 @@ def _load(name: str, today: Played, drill: Played) -> Load:
         endpoint=name,
         asked=(today.asked[name], drill.asked[name]),
         slots=(before.slots, after.slots),
+        most_at_once=(before.most, after.most),
         busy=(_busy(today, name), _busy(drill, name)),
         waited=(before.waited, after.waited),
         longest_wait_ms=(before.longest_us / US_PER_MS, after.longest_us / US_PER_MS),

@@ -6,7 +6,7 @@ Invariant: the same traffic, rules and scenario give the same outcomes, in the s
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -17,15 +17,15 @@ from tierwise.core.errors import InvalidCall
 from tierwise.drill.answers import Answer, Answers, draw
 from tierwise.drill.deciding import Deciding, Evidence, Way, reserve
 from tierwise.drill.scenario import Setting
-from tierwise.drill.traffic import US_PER_S, Traffic
+from tierwise.drill.traffic import US_PER_S, Call, Traffic
 from tierwise.drill.waiting import Line, recovered
 from tierwise.economics.budget import Account
 from tierwise.economics.price import cost_usd
 from tierwise.gateway.decide import Hop
 from tierwise.gateway.facts import Facts
 
-JITTER_US = 60 * US_PER_S
-"""By how much at most a copy of a call comes earlier or later, where traffic grows."""
+NEAR = 8
+"""A copy of a call comes between two calls at most so many before or after it, so that a busy time stays one."""
 MOST_CALLS = 5_000_000
 ZERO = Decimal(0)
 
@@ -258,5 +258,12 @@ def _passages(traffic: Traffic, growth: Decimal) -> Iterator[_Passage]:
     for at, call in enumerate(traffic.calls):
         for copy in range(whole + (draw(call.id, "grows") < rest)):
             ident = f"{call.id}+{copy}" if copy else call.id
-            moved = round((2 * draw(ident, "comes") - 1) * JITTER_US) if copy else 0
-            yield _Passage(at, copy, ident, call.at_us + moved)
+            yield _Passage(at, copy, ident, _near(traffic.calls, at, ident) if copy else call.at_us)
+
+
+def _near(calls: Sequence[Call], at: int, ident: str) -> int:
+    """Return when a copy of a call comes."""
+    place = at - NEAR + int(draw(ident, "comes after") * (2 * NEAR + 1))
+    before = max(0, min(place, len(calls) - 2))
+    begins, ends = calls[before].at_us, calls[min(before + 1, len(calls) - 1)].at_us
+    return begins + int(draw(ident, "comes") * (ends - begins))

@@ -47,14 +47,15 @@ def recovered(calls: Sequence[Call], slots: Mapping[str, int]) -> dict[tuple[int
 
 
 class Line:
-    """The queue in front of one endpoint. `slots` None: nobody ever waits."""
+    """The queue in front of one endpoint. `slots` None: nobody ever waits. `most` were answered at once."""
 
-    __slots__ = ("_free", "busy_us", "longest_us", "slots", "waited")
+    __slots__ = ("_ends", "_free", "busy_us", "longest_us", "most", "slots", "waited")
 
     def __init__(self, slots: int | None) -> None:
         self.slots = slots
         self._free = [0] * (slots or 0)
-        self.busy_us = self.longest_us = self.waited = 0
+        self._ends: list[int] = []
+        self.busy_us = self.longest_us = self.most = self.waited = 0
 
     def wait_us(self, now_us: int) -> int:
         """Return how long who comes now waits; calls have to come in the order of time."""
@@ -66,6 +67,10 @@ class Line:
         end = now_us + wait + takes_us
         if self._free:
             heapq.heapreplace(self._free, end)
+        while self._ends and self._ends[0] <= now_us + wait:
+            heapq.heappop(self._ends)
+        heapq.heappush(self._ends, end)
+        self.most = max(self.most, len(self._ends))
         self.busy_us += takes_us
         self.waited += wait > 0
         self.longest_us = max(self.longest_us, wait)

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tests.integration.gateway.conftest import Build, House
 from tests.integration.gateway.test_certificates import ABLE, FLOW, certify
+from tests.integration.gateway.till import behind_a_gateway
 from tierwise import bootstrap
 from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
@@ -182,5 +184,21 @@ def test_the_same_drill_made_twice_is_the_same_file(house: Build) -> None:
             one, other = (text(drill(home, made_us=MADE_US, without=("far-server",))[0]) for _ in range(2))
             assert one == other
             assert msgspec.json.decode(one.splitlines()[0])["format"] == FORMAT
+
+    asyncio.run(go())
+
+
+def test_a_queue_in_front_of_a_real_server_is_found_in_its_times_and_put_back(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with behind_a_gateway(2, tmp_path) as wired:
+            home = House(wired, {})
+            await asyncio.gather(*(home.ask("40", model="clerk") for _ in range(12)))
+            two = changes(("till=2",), "--slots")
+            _, found = drill(home, slots=two, capacity=changes(("till=-1",), "--capacity"))
+            assert found.check.alike == 12 and found.check.error_p50 is not None and found.check.error_p50 < 0.1
+            (load,) = found.loads
+            assert load.slots == (2, 1) and 0 < load.waited[0] < load.waited[1] == 11
+            assert load.longest_wait_ms[1] > load.longest_wait_ms[0]
+            assert found.lost == 0
 
     asyncio.run(go())

@@ -50,10 +50,10 @@ def test_no_secret_address_or_path_is_in_it() -> None:
         ca_file="/etc/ours.pem", networks=("10.0.0.0/8",),
     )  # fmt: skip
     known.catalog.endpoints["out"] = out
-    flow = msgspec.structs.replace(known.workflows["bank"], data="/home/us/rows.jsonl", prompt="/home/us/prompt.txt")
+    flow = msgspec.structs.replace(known.workflows["bank"], data="/srv/us/rows.jsonl", prompt="/srv/us/prompt.txt")
     known = msgspec.structs.replace(known, workflows=known.workflows | {"bank": flow})
     data = msgspec.json.encode(Snapshot.of(known, Written()))
-    for told in (b"hush", b"HUSH", b"inside.example", b"ours.pem", b"10.0.0.0", b"/home/us", b"***"):
+    for told in (b"hush", b"HUSH", b"inside.example", b"ours.pem", b"10.0.0.0", b"/srv/us", b"***"):
         assert told not in data
 
 

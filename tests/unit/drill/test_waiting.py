@@ -37,6 +37,10 @@ def test_a_record_that_cannot_be_of_such_a_queue_never_gives_a_negative_time() -
 
 def test_a_line_without_end_lets_nobody_wait_and_one_place_lets_all_wait() -> None:
     line = Line(None)
-    assert [line.take(0, 5) for _ in range(3)] == [5, 5, 5] and (line.waited, line.busy_us) == (0, 15)
+    assert [line.take(0, 5) for _ in range(3)] == [5, 5, 5] and (line.waited, line.busy_us, line.most) == (0, 15, 3)
     line = Line(1)
-    assert [line.take(0, 5) for _ in range(3)] == [5, 10, 15] and (line.waited, line.longest_us) == (2, 10)
+    assert [line.take(0, 5) for _ in range(3)] == [5, 10, 15] and (line.waited, line.longest_us, line.most) == (
+        2,
+        10,
+        1,
+    )
