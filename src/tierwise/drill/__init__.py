@@ -1,0 +1,1 @@
+"""What would be left? Recorded traffic once more, with less, dearer or busier endpoints. Pure."""
