@@ -15,7 +15,6 @@ import msgspec
 from msgspec.structs import replace
 
 from tierwise.core.label import Label, Tier
-
 from tierwise.economics.advice import gates
 from tierwise.economics.advice.flips import Flip, flips
 from tierwise.economics.advice.gates import Finding, Gate
@@ -95,7 +94,7 @@ def advise(organisation: Organisation) -> Advice:
     """Answer for one organisation."""
     volume = Fraction(organisation.tokens_per_month.value)
     ranked = [(state(organisation, plan), plan) for plan in plans(organisation)]
-    ranked.sort(key=lambda one: one[1].bill.usd(volume))
+    ranked.sort(key=lambda one: one[1].bill.month().at(volume))
     permitted = [plan for found, plan in ranked if found == "passed"]
     possible = [plan for found, plan in ranked if found != "failed"]
     best = permitted[0] if permitted else None
@@ -173,9 +172,9 @@ def _usd(organisation: Organisation, bill: Bill) -> Given:
     made_of = [one for one, times in (*bill.base.values(), *bill.prices.values()) if times and one.most]
     made_of += [given for one in bill.wholes.values() for given in (one.usd_per_month, one.tokens)]
     return Given(
-        value=decimal(bill.usd(Fraction(volume.value))),
-        low=decimal(bill.usd(Fraction(volume.least), "cheapest")),
-        high=decimal(bill.usd(Fraction(volume.most), "dearest")),
+        value=decimal(bill.month().at(Fraction(volume.value))),
+        low=decimal(bill.month("cheapest").at(Fraction(volume.least))),
+        high=decimal(bill.month("dearest").at(Fraction(volume.most))),
         provenance=least_sure((*made_of, volume)),
         source="; ".join(dict.fromkeys(one.source for one in (*made_of, volume) if one.source)),
     )
@@ -200,9 +199,9 @@ def _meanwhile(organisation: Organisation, verdict: Verdict, permitted: Sequence
 def _forced(organisation: Organisation, best: Plan) -> Iterator[Forced]:
     """Lift each gate by itself: what is cheaper then is what the gate costs."""
     volume = Fraction(organisation.tokens_per_month.value)
-    now = best.bill.usd(volume)
+    now = best.bill.month().at(volume)
     for gate, changed in _lifted(organisation):
-        allowed = (plan.bill.usd(volume) for plan in plans(changed) if state(changed, plan) == "passed")
+        allowed = (plan.bill.month().at(volume) for plan in plans(changed) if state(changed, plan) == "passed")
         cheapest = min(allowed, default=now)
         if cheapest < now:
             yield Forced(gate=gate, usd_per_month=decimal(now - cheapest))

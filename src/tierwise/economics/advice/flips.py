@@ -5,8 +5,7 @@ machines or a gate changes) every plan costs a straight line, so that the cheape
 Invariant: from the present value up to a flip the answer is the present one, and just beyond it the one that is named.
 """
 
-import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -15,11 +14,11 @@ from typing import NamedTuple
 import msgspec
 
 from tierwise.economics.advice.organisation import Machine, Offer, Organisation
-from tierwise.economics.advice.plans import Answer, Bill, Plan, decimal, plans
+from tierwise.economics.advice.plans import NEITHER, Answer, Plan, Sum, decimal, plans
 
 FAR = 10
 """How many times more or less than now is looked at."""
-MOST_EDGES = 400
+WINDOW = Fraction(21, 20)
 ONE = Fraction(1)
 
 
@@ -43,13 +42,17 @@ class _Line(NamedTuple):
 
 
 class Knob(NamedTuple):
-    """Something to move by a factor. `lines` is all plans between two factors, `edges` where they are not straight."""
+    """Something to move by a factor. `lines` is all plans between two factors, `edges` where they are not straight.
+
+    `still` says where surely nothing turns, so that nobody need look closer.
+    """
 
     name: str
     unit: str
     now: Decimal
     lines: Callable[[Fraction, Fraction], list[_Line]]
-    edges: Callable[[bool], Iterator[Fraction]]
+    edges: Callable[[Fraction, Fraction], Iterable[Fraction]]
+    still: Callable[[Fraction, Fraction, Answer | None], bool] | None = None
     highest: Fraction = Fraction(FAR)
 
 
@@ -68,16 +71,16 @@ def flips(organisation: Organisation, answer: Answer | None) -> tuple[Flip, ...]
 
 
 def _first(knob: Knob, answer: Answer | None, up: bool) -> tuple[Fraction, Answer | None] | None:
-    edges = [ONE]
-    for edge in knob.edges(up):
-        edges.append(edge)
-        if len(edges) > MOST_EDGES:
-            break
-    else:
-        edges.append(knob.highest if up else Fraction(1, FAR))
-    for near, far in pairwise(edges):
-        if near != far and (met := _between(knob.lines(near, far), near, far, answer)) is not None:
-            return met
+    end = knob.highest if up else Fraction(1, FAR)
+    near = ONE
+    while near != end:
+        far = end if knob.still is None else min(near * WINDOW, end) if up else max(near / WINDOW, end)
+        if knob.still is None or not knob.still(near, far, answer):
+            between = sorted(set(knob.edges(min(near, far), max(near, far))), reverse=not up)
+            for here, there in pairwise((near, *between, far)):
+                if (met := _between(knob.lines(here, there), here, there, answer)) is not None:
+                    return met
+        near = far
     return None
 
 
@@ -140,60 +143,88 @@ def knobs(organisation: Organisation) -> Iterator[Knob]:
 
 def _counted(organisation: Organisation) -> Iterator[Knob]:
     """Move the volume, and what machines carry: counts of machines change at known points."""
-    found = [plan for plan in plans(organisation) if plan.state == "passed"]
-    ends = [organisation.tokens_per_month.value]
-    if organisation.capital_usd is not None and organisation.risk == "careful":
-        ends.append(organisation.tokens_per_month.most)
-    loads = {  # of each machine what one carries, as a share of what it must: at the values, and where it is dearest
-        whole.name: {
-            Fraction(carries) / (Fraction(volume) * one.share)
-            for plan in found
-            if (one := plan.bill.wholes.get(whole.name)) is not None and one.share
-            for volume, carries in zip(ends, (one.tokens.value, one.tokens.least), strict=False)
-        }
-        for plan in found
-        for whole in plan.bill.wholes.values()
-    }
-    every = sorted(set().union(*loads.values()))
-    volume = organisation.tokens_per_month.value
+    tallies = _undominated(_tallied(organisation, plans(organisation)))
+    volume = organisation.tokens_per_month
+    loads: dict[str, set[Fraction]] = {one.name: set() for one in organisation.machine}
+    for tally in tallies:
+        for tokens, sum_ in ((volume.value, tally.month), (tally.volume, tally.capital)):
+            for step in sum_.steps if sum_ else ():
+                loads[step.name] |= {Fraction(tokens) * step.each} - {Fraction(0)}
+    units = [1 / load for load in sorted(set().union(*loads.values()))]
+
+    def at(factor: Fraction) -> list[_Reckoned]:
+        return _reckoned(organisation, tallies, factor)
+
+    def still(near: Fraction, far: Fraction, answer: Answer | None) -> bool:
+        return _still([_bounded(organisation, tallies, end) for end in (near, far)], answer)
+
     yield Knob(
-        "tokens_per_month", "tokens", volume,
-        _straight(lambda factor: _reckoned(organisation, found, factor)), lambda up: _multiples(every, up),
+        "tokens_per_month", "tokens", volume.value, _straight(at), lambda low, high: _multiples(units, low, high), still
     )  # fmt: skip
     for machine in organisation.machine:
-        own = [1 / load for load in loads.get(machine.name, ())]
-        yield Knob(
-            f"{machine.name}: tokens", "tokens", machine.tokens.value,
-            _straight(lambda factor, name=machine.name: _reckoned(organisation, _carrying(found, name, factor))),
-            lambda up, own=own: (1 / edge for edge in _multiples(own, not up)),
-        )  # fmt: skip
+        yield _carries(organisation, machine, tallies, sorted(loads[machine.name]))
 
 
-def _multiples(units: Sequence[Fraction], up: bool) -> Iterator[Fraction]:
-    """Give the multiples of some units, beginning at 1 and going up or down, up to `FAR` times."""
-    sign = 1 if up else -1
-    ahead = [(sign * unit * (unit_count := (1 // unit + 1 if up else -(-1 // unit) - 1)), unit) for unit in units]
-    heapq.heapify(ahead)
-    before = ONE
-    while ahead:
-        place, unit = ahead[0]
-        edge = sign * place
-        if not Fraction(1, FAR) <= edge <= FAR:
-            return
-        if edge != before:
-            yield (before := edge)
-        heapq.heapreplace(ahead, (place + unit, unit))
+def _carries(
+    organisation: Organisation, machine: Machine, tallies: Sequence["_Tally"], loads: Sequence[Fraction]
+) -> Knob:
+    """Counts of machines go with one over what one of them carries."""
+    units = [1 / load for load in loads]
+
+    def at(factor: Fraction) -> list[_Reckoned]:
+        return _reckoned(organisation, tallies, ONE, {machine.name: factor})
+
+    def edges(low: Fraction, high: Fraction) -> Iterator[Fraction]:
+        return (1 / edge for edge in _multiples(units, 1 / high, 1 / low))
+
+    def still(near: Fraction, far: Fraction, answer: Answer | None) -> bool:
+        ends = [_bounded(organisation, tallies, ONE, {machine.name: end}) for end in (near, far)]
+        return _still(ends, answer)
+
+    return Knob(f"{machine.name}: tokens", "tokens", machine.tokens.value, _straight(at), edges, still)
 
 
-def _carrying(found: Sequence[Plan], name: str, factor: Fraction) -> Iterator[Plan]:
-    """Let a machine carry so many times as much: the same as asking it for so much less."""
-    for plan in found:
-        if (whole := plan.bill.wholes.get(name)) is None:
-            yield plan
-            continue
-        less = msgspec.structs.replace(whole, share=whole.share / factor)
-        bill = msgspec.structs.replace(plan.bill, wholes={**plan.bill.wholes, name: less})
-        yield msgspec.structs.replace(plan, bill=bill)
+def _multiples(units: Iterable[Fraction], low: Fraction, high: Fraction) -> Iterator[Fraction]:
+    """Give the multiples of some units that lie between two numbers."""
+    for unit in units:
+        yield from (unit * count for count in range(int(low // unit) + 1, int(-(-high // unit))))
+
+
+class _Bounds(NamedTuple):
+    """What a plan costs at least and at most at one point, and whether its limits surely hold, or may."""
+
+    answer: Answer
+    least: Fraction
+    most: Fraction
+    surely: bool
+    maybe: bool
+
+
+def _bounded(
+    organisation: Organisation, tallies: Iterable["_Tally"], volume: Fraction, carries: Mapping[str, Fraction] = NEITHER
+) -> list[_Bounds]:
+    now, capital, hours = organisation.tokens_per_month.value, organisation.capital_usd, organisation.hours_per_month
+    found: list[_Bounds] = []
+    for one in tallies:
+        surely = maybe = hours is None or one.hours <= hours
+        if capital is not None and one.capital is not None:
+            least, most = one.capital.bounds(Fraction(one.volume) * volume, carries)
+            surely, maybe = surely and most <= capital, maybe and least <= capital
+        found.append(_Bounds(one.answer, *one.month.bounds(Fraction(now) * volume, carries), surely, maybe))
+    return found
+
+
+def _still(ends: Sequence[Sequence[_Bounds]], answer: Answer | None) -> bool:
+    """Say whether one plan of the answer surely stays below all others between two ends: bounds are straight."""
+    both = list(zip(*ends, strict=True))
+    others = [pair for pair in both if pair[0].answer != answer and any(one.maybe for one in pair)]
+    if answer is None:
+        return not others
+    able = [pair for pair in both if pair[0].answer == answer and all(one.surely for one in pair)]
+    lowest = min(able, key=lambda pair: pair[0].most + pair[1].most, default=None)
+    return lowest is not None and all(
+        mine.most < other.least for pair in others for mine, other in zip(lowest, pair, strict=True)
+    )
 
 
 def _money(organisation: Organisation, server: Machine | Offer) -> Iterator[Knob]:
@@ -213,7 +244,7 @@ def _scaled(organisation: Organisation, server: Machine | Offer, name: str, fiel
     def at(factor: Fraction) -> list[_Reckoned]:
         moved = {field: getattr(server, field).times(decimal(factor)) for field in fields}
         changed = _with(organisation, server, msgspec.structs.replace(server, **moved))
-        return _reckoned(changed, plans(changed))
+        return _reckoned(changed, _tallied(changed, plans(changed)))
 
     yield Knob(name, "times", Decimal(1), _straight(at), _none)
 
@@ -226,7 +257,7 @@ def _with(organisation: Organisation, server: Machine | Offer, changed: Machine 
 
 def _limits(organisation: Organisation) -> Iterator[Knob]:
     """Move what may be spent at once, and the people."""
-    found = plans(organisation)
+    found = _tallied(organisation, plans(organisation))
     for field, unit in (("capital_usd", "USD"), ("hours_per_month", "hours")):
         limit: Decimal | None = getattr(organisation, field)
         if limit:
@@ -258,13 +289,23 @@ def _thresholds(organisation: Organisation) -> Iterator[Knob]:
                 moved = msgspec.structs.replace(organisation.work[number], **{field: limit * decimal(factor)})
                 works = (*organisation.work[:number], moved, *organisation.work[number + 1 :])
                 changed = msgspec.structs.replace(organisation, work=works)
-                return _reckoned(changed, plans(changed))
+                return _reckoned(changed, _tallied(changed, plans(changed)))
 
-            def edges(up: bool, stands: list[Fraction] = stands) -> Iterator[Fraction]:
-                return iter([one for one in stands if one > 1] if up else [one for one in stands[::-1] if 0 < one < 1])
+            def edges(low: Fraction, high: Fraction, stands: list[Fraction] = stands) -> list[Fraction]:
+                return [one for one in stands if low < one < high]
 
             highest = min(Fraction(FAR), 1 / Fraction(limit)) if field == "needs" else Fraction(FAR)
-            yield Knob(f"{work.name}: {field}", unit, limit, _straight(at), edges, highest)
+            yield Knob(f"{work.name}: {field}", unit, limit, _straight(at), edges, None, highest)
+
+
+class _Tally(NamedTuple):
+    """A plan whose servers are permitted: its sums, the volume at which its capital is asked, the hours it takes."""
+
+    answer: Answer
+    month: Sum
+    capital: Sum | None
+    volume: Decimal
+    hours: Decimal
 
 
 class _Reckoned(NamedTuple):
@@ -275,27 +316,54 @@ class _Reckoned(NamedTuple):
     over: tuple[Fraction, ...]
 
 
-def _reckoned(organisation: Organisation, found: Iterable[Plan], factor: Fraction = ONE) -> list[_Reckoned]:
-    """Reckon every plan whose servers are permitted, at so many times the volume."""
-    value = Fraction(organisation.tokens_per_month.value) * factor
-    most = Fraction(organisation.tokens_per_month.most) * factor
+def _tallied(organisation: Organisation, found: Iterable[Plan]) -> list[_Tally]:
+    careful, volume, limited = organisation.risk == "careful", organisation.tokens_per_month, organisation.capital_usd
     return [
-        _Reckoned(plan.answer, plan.bill.usd(value), _over(organisation, plan.bill, value, most))
+        _Tally(
+            plan.answer,
+            plan.bill.month(),
+            None if limited is None else plan.bill.capital("dearest" if careful else "value"),
+            volume.most if careful else volume.value,
+            plan.bill.hours.most if careful else plan.bill.hours.value,
+        )
         for plan in found
         if plan.state == "passed"
     ]
 
 
-def _over(organisation: Organisation, bill: Bill, value: Fraction, most: Fraction) -> tuple[Fraction, ...]:
-    """Return what the limits of a plan as a whole leave over."""
-    careful = organisation.risk == "careful"
-    over: list[Fraction] = []
-    if organisation.capital_usd is not None:
-        needed = bill.capital_usd(most, "dearest") if careful else bill.capital_usd(value, "value")
-        over.append(Fraction(organisation.capital_usd) - needed)
-    if organisation.hours_per_month is not None:
-        over.append(Fraction(organisation.hours_per_month) - Fraction(bill.hours.most if careful else bill.hours.value))
-    return tuple(over)
+def _undominated(tallies: Iterable[_Tally]) -> list[_Tally]:
+    """Leave out what another beats at every volume: the same machines, and no cheaper base nor tokens."""
+    alike: dict[object, list[_Tally]] = {}
+    for one in sorted(tallies, key=lambda one: (one.month.base, one.month.rate)):
+        kept = alike.setdefault((one.month.steps, one.capital, one.hours), [])
+        if all(one.month.rate < other.month.rate for other in kept):
+            kept.append(one)
+    return [one for kept in alike.values() for one in kept]
+
+
+def _reckoned(
+    organisation: Organisation,
+    tallies: Iterable[_Tally],
+    volume: Fraction = ONE,
+    carries: Mapping[str, Fraction] = NEITHER,
+) -> list[_Reckoned]:
+    """Reckon plans at so many times the volume, with machines that carry so many times as much."""
+    now, capital, hours = organisation.tokens_per_month.value, organisation.capital_usd, organisation.hours_per_month
+    return [
+        _Reckoned(
+            one.answer,
+            one.month.at(Fraction(now) * volume, carries),
+            (
+                *(
+                    ()
+                    if capital is None or one.capital is None
+                    else (Fraction(capital) - one.capital.at(Fraction(one.volume) * volume, carries),)
+                ),
+                *(() if hours is None else (Fraction(hours - one.hours),)),
+            ),
+        )
+        for one in tallies
+    ]
 
 
 def _straight(at: Callable[[Fraction], list[_Reckoned]]) -> Callable[[Fraction, Fraction], list[_Line]]:
@@ -315,5 +383,5 @@ def _drawn(first: Fraction, second: Fraction) -> tuple[Fraction, Fraction]:
     return 2 * first - second, 2 * second - first
 
 
-def _none(_up: bool) -> Iterator[Fraction]:
+def _none(_low: Fraction, _high: Fraction) -> Iterator[Fraction]:
     return iter(())

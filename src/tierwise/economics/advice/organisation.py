@@ -99,7 +99,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `risk` is what holds a gate: `careful` asks that it holds wherever in its range a figure lies, `even` that it holds
     at the value. `indifference` is the share of cost below which two plans are taken as equal. `reach` is how far from
-    the data a label may go, where it is not `REACH`. `residual` is the share of its price that a machine is worth after `months`.
+    the data a label may go, where it is not `REACH`. `residual` is the share of its price that a machine
+    is worth after `months`.
     """
 
     tokens_per_month: Given

@@ -8,9 +8,10 @@ Invariant: a plan is permitted only where every gate of every work and of the wh
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -25,7 +26,6 @@ from tierwise.economics.advice.organisation import (
     base_usd,
     place,
     usd_of,
-    usd_per_mtok,
     usd_per_work,
 )
 from tierwise.economics.breakeven import TOKENS_PER_MTOK
@@ -33,6 +33,9 @@ from tierwise.economics.given import NOTHING, Corner, Given, total
 
 Topology = Literal["outside", "team_local", "central_private", "edge_and_central"]
 Strategy = Literal["frontier", "open", "open_for_volume", "frontier_for_development"]
+
+
+NEITHER: Mapping[str, Fraction] = MappingProxyType({})
 
 
 class Answer(NamedTuple):
@@ -55,6 +58,11 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     share: Fraction
     spare: int
 
+    def step(self, corner: Corner, usd: Given) -> "Bought":
+        """Return it at a corner."""
+        each = self.share / Fraction(self.tokens.as_gain(corner))
+        return Bought(self.name, each, Fraction(usd.as_cost(corner)), self.spare)
+
     def bought(self, volume: Fraction, tokens: Fraction) -> int:
         """Return how many are needed in each place."""
         return math.ceil(volume * self.share / tokens) + self.spare
@@ -69,21 +77,54 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     set_up_usd: Given
     hours: Given
 
-    def usd(self, volume: Fraction, corner: Corner = "value") -> Fraction:
-        """Return the cost of a month of this volume, at the values or where everything is dearest or cheapest."""
-        cost = sum((Fraction(one.as_cost(corner)) * times for one, times in self.base.values()), Fraction(0))
+    def month(self, corner: Corner = "value") -> "Sum":
+        """Add up a month, at the values or where everything is dearest or cheapest."""
+        base = sum((Fraction(one.as_cost(corner)) * times for one, times in self.base.values()), Fraction(0))
         rate = sum((Fraction(one.as_cost(corner)) * share for one, share in self.prices.values()), Fraction(0))
-        for one in self.wholes.values():
-            count = one.bought(volume, Fraction(one.tokens.as_gain(corner)))
-            cost += count * Fraction(one.usd_per_month.as_cost(corner))
-        return cost + rate * volume / TOKENS_PER_MTOK
+        return Sum(base, rate / TOKENS_PER_MTOK, tuple(one.step(corner, one.usd_per_month) for one in self._wholes()))
 
-    def capital_usd(self, volume: Fraction, corner: Corner) -> Fraction:
-        """Return what is paid before the first token of such a month."""
-        return Fraction(self.set_up_usd.as_cost(corner)) + sum(
-            one.bought(volume, Fraction(one.tokens.as_gain(corner))) * Fraction(one.once_usd.as_cost(corner))
-            for one in self.wholes.values()
-        )
+    def capital(self, corner: Corner = "value") -> "Sum":
+        """Add up what is paid before the first token of such a month."""
+        steps = tuple(one.step(corner, one.once_usd) for one in self._wholes())
+        return Sum(Fraction(self.set_up_usd.as_cost(corner)), Fraction(0), steps)
+
+    def _wholes(self) -> list[Whole]:
+        return list(self.wholes.values())
+
+
+class Bought(NamedTuple):
+    """Machines of one kind: how many each token needs, what one costs, how many are there besides."""
+
+    name: str
+    each: Fraction
+    usd: Fraction
+    spare: int
+
+
+class Sum(NamedTuple):
+    """A cost by volume: a base, a price of each token, and machines that are bought whole."""
+
+    base: Fraction
+    rate: Fraction
+    steps: tuple[Bought, ...]
+
+    def at(self, volume: Fraction, carries: Mapping[str, Fraction] = NEITHER) -> Fraction:
+        """Return it at a volume; `carries` is how many times as much machines of a name do."""
+        cost = self.base + self.rate * volume
+        for name, each, usd, spare in self.steps:
+            load = volume * each / carries[name] if name in carries else volume * each
+            cost += (-(-load.numerator // load.denominator) + spare) * usd
+        return cost
+
+    def bounds(self, volume: Fraction, carries: Mapping[str, Fraction] = NEITHER) -> tuple[Fraction, Fraction]:
+        """Return straight lines that it never leaves: parts of machines could be bought, or one more of each is."""
+        low = self.base + self.rate * volume
+        more = Fraction(0)
+        for name, each, usd, spare in self.steps:
+            load = volume * each / carries[name] if name in carries else volume * each
+            low += (load + spare) * usd
+            more += usd if each else 0
+        return low, low + more
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,8 +257,8 @@ def whole(organisation: Organisation, bill: Bill) -> tuple[Finding, ...]:
 def capital(organisation: Organisation, bill: Bill) -> Given:
     """Return what a plan needs before its first token: at the least and the most that volume and machines allow."""
     volume = organisation.tokens_per_month
-    value, most = bill.capital_usd(Fraction(volume.value), "value"), bill.capital_usd(Fraction(volume.most), "dearest")
-    least = bill.capital_usd(Fraction(volume.least), "cheapest")
+    value = bill.capital().at(Fraction(volume.value))
+    least, most = bill.capital("cheapest").at(Fraction(volume.least)), bill.capital("dearest").at(Fraction(volume.most))
     return Given(value=decimal(value), low=decimal(least), high=decimal(most))
 
 

@@ -14,6 +14,8 @@ from tierwise.economics.breakeven import TOKENS_PER_MTOK
 from tierwise.economics.given import Given
 
 NONE = Fraction(0)
+MOST_COUNTED = 60
+"""Above so many machines of a kind they are no longer counted one by one: here one more is added, there none."""
 
 
 def most_over(one: Bill, other: Bill, volume: Given, times: Fraction = Fraction(1)) -> Fraction:
@@ -21,13 +23,18 @@ def most_over(one: Bill, other: Bill, volume: Given, times: Fraction = Fraction(
     base = _amounts(one.base, other.base, times)
     rate = _amounts(one.prices, other.prices, times) / TOKENS_PER_MTOK
     low, high = Fraction(volume.least), Fraction(volume.most)
-    both = [_Both(one.wholes.get(name), other.wholes.get(name), times) for name in sorted({*one.wholes, *other.wholes})]
+    both = [
+        _Both(one.wholes.get(name), other.wholes.get(name), times, high)
+        for name in sorted({*one.wholes, *other.wholes})
+    ]
     if base + max(rate * low, rate * high) + sum(pair.bound(low, high) for pair in both) <= 0:
         return base + max(rate * low, rate * high) + sum(pair.bound(low, high) for pair in both)
     edges = sorted({low, high, *(edge for pair in both for edge in pair.edges(low, high))})
     found = [base + rate * low + sum(pair.most(low) for pair in both)]
-    for begins, ends in pairwise(edges):  # counts are those of its end; the price of a token, that of either end
-        found.append(base + max(rate * begins, rate * ends) + sum(pair.most(ends) for pair in both))
+    few, many = [pair for pair in both if not pair.many], [pair for pair in both if pair.many]
+    for ends in pairwise(edges):  # between edges the counts are those of the end, all else is straight or bends upwards
+        straight = max(rate * end + sum(pair.most(end) for pair in many) for end in ends)
+        found.append(base + straight + sum(pair.most(ends[1]) for pair in few))
     return max(found)
 
 
@@ -50,12 +57,15 @@ def _end(given: Given, often: Fraction) -> Fraction:
 class _Both:
     """The machines of one kind in both plans; a plan may have none of them."""
 
-    def __init__(self, one: Whole | None, other: Whole | None, times: Fraction) -> None:
+    def __init__(self, one: Whole | None, other: Whole | None, times: Fraction, volume_most: Fraction) -> None:
         known = one or other
         assert known is not None
         self._one, self._other, self._times = one, other, times
         self._usd = known.usd_per_month
         self._least, self._most = Fraction(known.tokens.least), Fraction(known.tokens.most)
+        self.many = (
+            volume_most * max(whole.share for whole in (one, other) if whole is not None) > MOST_COUNTED * self._least
+        )
         self._shares = sorted({whole.share for whole in (one, other) if whole is not None and whole.share})
 
     def most(self, volume: Fraction) -> Fraction:
@@ -64,6 +74,8 @@ class _Both:
         Loads are in units of what one machine carries in a month; between two edges the counts stay.
         """
         low, high = volume / self._most, volume / self._least
+        if self.many:
+            return max(self._about(low), self._about(high))
         loads = {high}
         for share in self._shares:
             first, last = -(-(low * share) // 1), high * share // 1
@@ -74,12 +86,21 @@ class _Both:
         often = self._count(self._one, load) - self._times * self._count(self._other, load)
         return often * _end(self._usd, often)
 
+    def _about(self, load: Fraction) -> Fraction:
+        """Never less than the difference, and straight where its sign stays."""
+        here = NONE if self._one is None else load * self._one.share + self._one.spare + 1
+        there = NONE if self._other is None else load * self._other.share + self._other.spare
+        often = here - self._times * there
+        return often * _end(self._usd, often)
+
     @staticmethod
     def _count(whole: Whole | None, load: Fraction) -> Fraction:
         return NONE if whole is None else Fraction(whole.bought(load, Fraction(1)))
 
     def edges(self, low: Fraction, high: Fraction) -> Iterator[Fraction]:
         """Give the volumes at which counts come within reach, or leave it."""
+        if self.many:
+            return
         for carries in (self._least, self._most):
             for share in self._shares:
                 each = carries / share
