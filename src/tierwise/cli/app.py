@@ -47,6 +47,7 @@ COMMANDS = {
     "rollback": ("rollout", "rollback", "An earlier release of a workflow, whole, in force again."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
     "cost": ("cost", "cost", "What was spent, what it would have cost elsewhere, and whether machines pay."),
+    "advise": ("advise", "advise", "Which work should run where, and what would turn that."),
     "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
