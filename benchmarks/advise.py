@@ -1,7 +1,7 @@
-"""Is advice right? Generated organisations whose truth a second model finds by trying everything. Run: scripts/bench advise
+"""Is advice right? Generated organisations, and their truth by trying everything. Run: scripts/bench advise
 
-The second model shares no code with the advice: floating point, every placement, thousands of points in the ranges, then
-a search from the worst of them. --count and --seed say which organisations; --flips how many have their flips checked.
+The second model shares no code with the advice: floating point, every placement, points all over the ranges, then a search
+from the worst of them. --count, --first and --seed say which organisations; --flips how many have theirs checked.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tierwise.economics.given import Given
 SAMPLES = 1_200
 GRID = 600
 NEAR = 0.1
-"""Organisations whose greatest regret is within this share of the indifference band are counted apart: neither is sure."""
+"""Where the greatest regret is within this share of the indifference band, neither answer is sure: counted apart."""
 LATENCIES = (None, None, Decimal(1500), Decimal(2500))
 
 
@@ -326,7 +326,7 @@ def sampled(box: dict[tuple[str, str], Input], chance: random.Random) -> Points:
 
 
 def regret(org: Organisation, key: tuple[str, ...], chance: random.Random) -> tuple[float, bool]:
-    """Search the ranges for where a plan is dearest against what is permitted there; say whether its gates always hold."""
+    """Search the ranges for where a plan is dearest against what is permitted; say whether its gates always hold."""
     box = numbers(org)
     x = sampled(box, chance)
     found = {way.key: way for way in ways(org, x)}
@@ -437,16 +437,17 @@ def check_flips(org: Organisation, told: Advice, tally: Counter[str], errors: li
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--count", type=int, default=1_000)
+    asked.add_argument("--first", type=int, default=0, help="to run it in parts")
     asked.add_argument("--seed", type=int, default=2026)
     asked.add_argument("--flips", type=int, default=100, help="how many organisations have their flips checked")
     wanted = asked.parse_args()
     tally: Counter[str] = Counter()
     took: list[float] = []
     errors: list[float] = []
-    for number in range(wanted.count):
+    for number in range(wanted.first, wanted.first + wanted.count):
         chance = random.Random(wanted.seed * 1_000_003 + number)
         org = organisation(chance)
-        known(org, chance, tally, errors if number < wanted.flips else None)
+        known(org, chance, tally, errors if number < wanted.first + wanted.flips else None)
         ranged(org, chance, tally, took, number)
     for name, count in sorted(tally.items()):
         print(f"{count:7,}  {name}")

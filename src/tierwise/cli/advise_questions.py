@@ -145,7 +145,7 @@ def _works(ask: Asking, written: Decimal) -> tuple[Work, ...]:
                 offline=ask.yes("  must it go on without a network?"),
                 must_go_on=ask.yes("  must it go on when a machine fails?"),
                 stage="development" if ask.yes("  is it development, not production?") else "production",
-            )  # fmt: skip
+            )
         )
     return tuple(works)
 

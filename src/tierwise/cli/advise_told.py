@@ -65,7 +65,7 @@ def told(advice: Advice) -> Iterator[str]:
     )
     guessed = [one for one in advice.inputs if one.given.provenance == "assumed" and one.given.least == one.given.most]
     if guessed:
-        yield f"  {len(guessed)} are assumed and have no range: they were taken as exact, and the answer is less sure than it says"
+        yield f"  {len(guessed)} are assumed and have no range: taken as exact, they make the answer surer than it is"
     for name, missing in advice.missing_buckets.items():
         yield f"  {name}: costs at least this; nobody filled in {', '.join(missing)}"
     yield ""

@@ -72,14 +72,19 @@ def flips(organisation: Organisation, answer: Answer | None) -> tuple[Flip, ...]
 
 def _first(knob: Knob, answer: Answer | None, up: bool) -> tuple[Fraction, Answer | None] | None:
     end = knob.highest if up else Fraction(1, FAR)
-    near = ONE
+    near, window = ONE, WINDOW
     while near != end:
-        far = end if knob.still is None else min(near * WINDOW, end) if up else max(near / WINDOW, end)
-        if knob.still is None or not knob.still(near, far, answer):
-            between = sorted(set(knob.edges(min(near, far), max(near, far))), reverse=not up)
-            for here, there in pairwise((near, *between, far)):
-                if (met := _between(knob.lines(here, there), here, there, answer)) is not None:
-                    return met
+        far = end if knob.still is None else min(near * window, end) if up else max(near / window, end)
+        if knob.still is not None and knob.still(near, far, answer):
+            near, window = far, window**2
+            continue
+        if knob.still is not None and window > WINDOW:
+            window = WINDOW  # it was too wide to be sure
+            continue
+        between = sorted(set(knob.edges(min(near, far), max(near, far))), reverse=not up)
+        for here, there in pairwise((near, *between, far)):
+            if (met := _between(knob.lines(here, there), here, there, answer)) is not None:
+                return met
         near = far
     return None
 
