@@ -244,26 +244,27 @@ def _left(organisation: Organisation, best: Plan, rivals: Sequence[Plan]) -> Dec
     return decimal(max(Fraction(0), worst))
 
 
-def known(value: Organisation, name: str) -> Organisation:
-    """Return the same with one input taken as exact, by the name that `inputs` gives it."""
-    found: Organisation = _known(value, name, "")
+def known(value: Organisation, name: str, exactly: Decimal | None = None) -> Organisation:
+    """Return the same with one input taken as exact, by the name that `inputs` gives it: at its value or another."""
+    found: Organisation = _known(value, name, "", exactly)
     return found
 
 
-def _known(value: Any, name: str, here: str) -> Any:
+def _known(value: Any, name: str, here: str, exactly: Decimal | None) -> Any:
     if isinstance(value, Given):
-        return replace(value, low=None, high=None) if here == name else value
+        at = value.value if exactly is None else exactly
+        return replace(value, value=at, low=None, high=None) if here == name else value
     if here and not name.startswith(f"{here}."):
         return value
     if isinstance(value, msgspec.Struct):
         fields = {field: getattr(value, field) for field in value.__struct_fields__}
         return replace(
-            value, **{field: _known(one, name, f"{here}.{field}".strip(".")) for field, one in fields.items()}
+            value, **{field: _known(one, name, f"{here}.{field}".strip("."), exactly) for field, one in fields.items()}
         )
     if isinstance(value, dict):
-        return {key: _known(one, name, f"{here}.{key}") for key, one in value.items()}
+        return {key: _known(one, name, f"{here}.{key}", exactly) for key, one in value.items()}
     if isinstance(value, tuple):
-        return tuple(_known(one, name, f"{here}.{getattr(one, 'name', at)}") for at, one in enumerate(value))
+        return tuple(_known(one, name, f"{here}.{getattr(one, 'name', at)}", exactly) for at, one in enumerate(value))
     return value
 
 

@@ -113,20 +113,21 @@ def _walked(
     if not lines:
         return None if answer is None else (begins, None)
     at = begins
-    lowest = min(lines, key=lambda line: (_on(line.usd, at), line.usd[1] - line.usd[0]))
+    # Of two that cost the same the present answer stays.
+    lowest = min(lines, key=lambda line: (_on(line.usd, at), line.usd[1] - line.usd[0], line.answer != answer))
     while lowest.answer == answer:
         slope = lowest.usd[1] - lowest.usd[0]
-        nearest: tuple[Fraction, Fraction, _Line] | None = None
+        nearest: tuple[Fraction, Fraction, bool, _Line] | None = None
         for line in lines:
             falls = slope - (line.usd[1] - line.usd[0])
             if falls <= 0:
                 continue
             crosses = at + (_on(line.usd, at) - _on(lowest.usd, at)) / falls
-            if nearest is None or (crosses, -falls) < (nearest[0], nearest[1]):
-                nearest = crosses, -falls, line
+            if nearest is None or (crosses, -falls, line.answer != answer) < nearest[:3]:
+                nearest = crosses, -falls, line.answer != answer, line
         if nearest is None or nearest[0] >= ends:
             return None
-        at, lowest = nearest[0], nearest[2]
+        at, lowest = nearest[0], nearest[3]
     return at, lowest.answer
 
 
@@ -341,9 +342,14 @@ def _undominated(tallies: Iterable[_Tally]) -> list[_Tally]:
     alike: dict[object, list[_Tally]] = {}
     for one in sorted(tallies, key=lambda one: (one.month.base, one.month.rate)):
         kept = alike.setdefault((one.month.steps, one.capital, one.hours), [])
-        if all(one.month.rate < other.month.rate for other in kept):
+        if all(one.month.rate < other.month.rate or _ties(one, other) for other in kept):
             kept.append(one)
     return [one for kept in alike.values() for one in kept]
+
+
+def _ties(one: _Tally, other: _Tally) -> bool:
+    """Say whether two plans of different answers cost the same: which of them is present is asked later."""
+    return one.answer != other.answer and one.month == other.month
 
 
 def _reckoned(

@@ -5,6 +5,7 @@ a limit is exact, because it is chosen and not found.
 Invariant: names are unique, the shares of the work add up to 1, and what nobody measured is absent, never 0.
 """
 
+import itertools
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
@@ -14,6 +15,7 @@ import msgspec
 from tierwise.core.label import Label, Tier
 from tierwise.economics.buckets import Buckets
 from tierwise.economics.given import NOTHING, Given, total
+from tierwise.economics.payback import MOST_MONTHS
 
 Place = Literal["edge", "central", "outside"]
 TIERS: Mapping[Place, Tier] = {"edge": Tier.LOCAL, "central": Tier.SELF_HOSTED, "outside": Tier.FRONTIER}
@@ -130,12 +132,19 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"quality is given for what is no work: {', '.join(sorted(strange))}")
         if any(one.most > 1 for server in self.servers for one in server.quality.values()):
             raise ValueError("quality is a share between 0 and 1")
-        if self.teams < 1 or self.months < 1 or not 0 <= self.residual <= 1 or not 0 <= self.indifference < 1:
-            raise ValueError("teams and months are 1 or more, residual and indifference shares between 0 and 1")
+        if self.teams < 1 or not 0 < self.months <= MOST_MONTHS or self.ramp_months < 0:
+            raise ValueError(f"teams are 1 or more, months 1 to {MOST_MONTHS}, ramp_months 0 or more")
+        if not all(one.is_finite() and 0 <= one <= 1 for one in (self.residual, self.indifference)):
+            raise ValueError("residual and indifference are shares between 0 and 1")
+        if self.api_decline.most >= 1:
+            raise ValueError("api_decline is a share of a year, below 1")
         if self.tokens_per_month.least < 1:
             raise ValueError("tokens_per_month must be at least 1: without traffic there is nothing to place")
-        if any(limit is not None and not limit >= 0 for limit in (self.capital_usd, self.hours_per_month)):
-            raise ValueError("capital_usd and hours_per_month are 0 or more")
+        limits = (self.capital_usd, self.hours_per_month, *(one.latency_ms for one in self.work))
+        if any(limit is not None and not (limit.is_finite() and limit >= 0) for limit in limits):
+            raise ValueError("capital_usd, hours_per_month and latency_ms are 0 or more")
+        if any(self.reaches(more).rank > self.reaches(less).rank for less, more in itertools.pairwise(Label)):
+            raise ValueError("reach must not go farther for a label that is more sensitive")
         if len(self.servers) ** len(self.work) > MOST_PLANS:
             raise ValueError(
                 f"more than {MOST_PLANS:,} ways to place the work: join kinds of work, or leave out servers"
