@@ -1,7 +1,7 @@
 """Is advice right? Generated organisations, and their truth by trying everything. Run: scripts/bench advise
 
-The second model shares no code with the advice: floating point, every placement, points all over the ranges, then a search
-from the worst of them. --count, --first and --seed say which organisations; --flips how many have theirs checked.
+The second model shares no code with the advice: floating point, every placement, points all over the ranges, then a
+search from the worst of them. --count, --first and --seed say which; --flips how many have their flips checked.
 """
 
 import argparse

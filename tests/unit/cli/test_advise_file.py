@@ -75,3 +75,11 @@ def test_the_card_of_what_is_unclear_says_what_to_find_out() -> None:
     unsure = replace(FLAGSHIP, input_usd_per_mtok=number(4, "0.1", 9), output_usd_per_mtok=number(8, "0.1", 9))
     lines = "\n".join(told(advise(organisation(offer=(unsure,)))))
     assert lines.startswith("Not enough evidence") and "Find out first" in lines
+
+
+def test_the_file_on_the_page_is_one_that_can_be_answered_from(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "advise.md"
+    file = tmp_path / "organisation.toml"
+    file.write_text(page.read_text("utf-8").partition("```text\n")[2].partition("```")[0])
+    found = advise(read(file))
+    assert found.plan is not None and found.plan.serves[0].server == "rack"

@@ -1,4 +1,4 @@
-"""By how much one plan may exceed another: reached in the ranges, and never exceeded there."""
+"""By how much one plan may exceed another: as far as the ranges allow, with shared inputs at one place."""
 
 import itertools
 import random
@@ -46,9 +46,9 @@ def test_a_machine_more_is_seen_between_the_ends_of_the_volume() -> None:
     assert most_over(other.bill, one.bill, volume) > at_ends
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**9))
-def test_no_point_in_the_ranges_exceeds_it_and_some_point_comes_near(seed: int) -> None:
+def test_no_point_in_the_ranges_exceeds_it(seed: int) -> None:
     chance = random.Random(seed)
 
     def about(value: float) -> Given:
@@ -62,7 +62,7 @@ def test_no_point_in_the_ranges_exceeds_it_and_some_point_comes_near(seed: int) 
     whole = organisation(machine=(desk, rack), offer=(hosted,), tokens_per_month=about(chance.uniform(2e7, 2e8)))
     one, other = chance.sample(plans(whole), 2)
     most = most_over(one.bill, other.bill, whole.tokens_per_month)
-    seen = [_at(whole, one, other, chance) for _ in range(150)]
+    seen = [_at(whole, one, other, chance) for _ in range(40)]
     assert max(seen) <= max(most, Fraction(0)) + Fraction(1, 10**9)
 
 
