@@ -50,6 +50,7 @@ COMMANDS = {
     "fit": ("fit", "fit", "What this machine can run: the best plan for a model, or why there is none."),
     "cost": ("cost", "cost", "What was spent, what it would have cost elsewhere, and whether machines pay."),
     "drill": ("drill", "drill", "What survives without an endpoint, dearer, with less capacity, with more traffic."),
+    "advise": ("advise", "advise", "Which work should run where, and what would turn that."),
     "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),

@@ -89,7 +89,7 @@ def _answer(own: Own, api: Api, plan: Plan) -> Answer:
     )
 
 
-def inputs(plan: CostPlan) -> tuple[Input, ...]:
+def inputs(plan: msgspec.Struct) -> tuple[Input, ...]:
     """Return every number that went in and is not nothing, with where it comes from."""
     return tuple(_inputs(plan, ""))
 
@@ -101,6 +101,9 @@ def _inputs(value: object, name: str) -> Iterator[Input]:
     elif isinstance(value, msgspec.Struct):
         for field in value.__struct_fields__:
             yield from _inputs(getattr(value, field), f"{name}.{field}".strip("."))
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _inputs(one, f"{name}.{key}")
     elif isinstance(value, tuple):
         for at, one in enumerate(value):
             yield from _inputs(one, f"{name}.{getattr(one, 'name', at)}")

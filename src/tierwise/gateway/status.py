@@ -110,7 +110,8 @@ def status(gateway: Gateway, engines: Engines) -> Status:
                 id=one.id, endpoint=one.endpoint, served_name=one.served_name,
                 tier=catalog.endpoints[one.endpoint].tier, tasks=one.tasks,
                 capabilities=tuple(sorted(one.capabilities)), context_tokens=one.context_tokens, price=one.price,
-                strength=one.strength, latency_ms=facts.live.pace_ms(one.id), capacity=busy.get(one.id), resting_s=facts.resting_s(one.id, now),
+                strength=one.strength, latency_ms=facts.live.pace_ms(one.id), capacity=busy.get(one.id),
+                resting_s=facts.resting_s(one.id, now),
                 probed=probe.ts if (probe := catalog.probes.get(one.id)) is not None else None,
             )
             for one in catalog.models.values()
