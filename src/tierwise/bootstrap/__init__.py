@@ -37,6 +37,7 @@ from tierwise.gateway.drifting import Drifting
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.observed import Observed, budgets_left, collector_at, observed
+from tierwise.gateway.priced import DayPrices
 from tierwise.gateway.releases import Releases, of_workflows
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.shadows import Shadows
@@ -163,9 +164,9 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         gateway.answered = shadows.offer
         stack.push_async_callback(shadows.aclose)
         _gauges(seen.metrics, ledger, desk, notary, shadows)
-        trials = _trials(settings, gateway, ledger, new_id)
-        for work in (releases.follow(), desk.follow(), proven.follow(), trials.follow()):
-            stack.callback(asyncio.create_task(work).cancel)
+        trials, prices = _trials(settings, gateway, ledger, new_id), DayPrices(gateway, settings.document.price, clock)
+        for one in (releases, desk, proven, trials, prices):
+            stack.callback(asyncio.create_task(one.follow()).cancel)
         yield Wired(
             settings=settings,
             rules=rules,

@@ -75,7 +75,8 @@ def whole(decision: Decision) -> Iterator[str]:
     yield "Candidates"
     for candidate in sorted(decision.candidates, key=_place):
         place = "–" if candidate.score is None else f"{int(candidate.score) + 1}."
-        cost = f", about ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
+        kind = "own cost about" if candidate.own else "about"
+        cost = f", {kind} ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
         why = candidate.reason if candidate.allowed else f"excluded by {candidate.excluded_by}: {candidate.reason}"
         yield f"  {place:3} {candidate.model} ({candidate.tier}, {candidate.endpoint}{cost}): {why}"
         yield from (f"      {_rule(rule)}" for rule in candidate.rules or ())
