@@ -31,7 +31,9 @@ from tierwise.economics.compare import CostPlan, answers, inputs
 from tierwise.economics.given import Given, Provenance
 from tierwise.economics.price import blended_usd_per_mtok
 from tierwise.economics.spend import VIEWS, Line, Spending, View, forecast, whole_days
+from tierwise.ledger.protocol import Reader
 from tierwise.ledger.queries import Filter
+from tierwise.ledger.remarks import Remark, joined
 from tierwise.registry.catalog import Catalog
 from tierwise.registry.kinds import known_prices
 from tierwise.registry.load import nearest, place
@@ -104,9 +106,21 @@ def _view(name: str) -> View:
 async def _read(settings: config.Settings, which: Filter, spending: Spending) -> Spending:
     async with bootstrap.reading(settings) as history:
         if history is not None:
+            said = await _said(history, which.since_ts or 0.0)
             async for decision in history.iterate(which):
-                spending.add(decision)
+                spending.add(joined(decision, said.get(decision.id, ())))
     return spending
+
+
+async def _said(history: Reader, since_ts: float) -> dict[str, list[Remark]]:
+    """Return what was said since then, by decision: nobody judges a call before it was made."""
+    found: dict[str, list[Remark]] = {}
+    seq = 0
+    while remarks := await history.remarks_after(seq, since_ts):
+        for one in remarks:
+            found.setdefault(one.decision, []).append(one)
+        seq = remarks[-1].seq
+    return found
 
 
 def _prices(settings: config.Settings, catalog: Catalog) -> dict[str, Callable[[float], Price | None]]:
