@@ -67,11 +67,13 @@ from tierwise.telemetry.families import gauge
 from tierwise.telemetry.metrics import Metrics
 
 __all__ = [
+    "Reach",
     "Wired",
     "application",
     "books",
     "collector",
     "dry_gateway",
+    "engines_of",
     "opened",
     "pepper",
     "prober",

@@ -47,6 +47,7 @@ COMMANDS = {
     "rollback": ("rollout", "rollback", "An earlier release of a workflow, whole, in force again."),
     "export": ("export", "export", "Records for other tools: JSON Lines or Parquet."),
     "cost": ("cost", "cost", "What was spent, what it would have cost elsewhere, and whether machines pay."),
+    "measure": ("measure", "measure_", "How many tokens a second a machine of yours serves, within a latency target."),
     "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),
