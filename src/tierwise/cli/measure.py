@@ -157,8 +157,11 @@ def _told(found: Throughput) -> Iterator[str]:
     yield table(heads, rows)
     for each in found.found:
         yield ""
-        if each.speeds is None:
-            yield f"No load held {found.most_first_ms:,.0f} ms to the first token, or reading left no time to write."
+        if each.loads[0].first_ms > found.most_first_ms:
+            yield f"No load held {found.most_first_ms:,.0f} ms to the first token."
+        elif each.speeds is None:
+            yield "Reading takes nearly all the time of such calls, and writing cannot be told from noise: write more"
+            yield "with --write, where the model does not end its answers sooner, or read less with --words."
         else:
             yield from _lines(found, each, each.speeds)
 

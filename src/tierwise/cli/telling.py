@@ -168,7 +168,8 @@ def _attempt(number: int, attempt: AttemptRecord) -> Iterator[str]:
     if attempt.suspicion is not None:
         yield f"     suspicious: {attempt.suspicion}"
     cost = f"${attempt.cost_usd:f}" if attempt.cost_usd is not None else attempt.cost_reason or "unknown"
-    yield f"     cost {cost}"
+    own = f", ${attempt.own_usd:f} of a machine of your own" if attempt.own_usd else ""
+    yield f"     cost {cost}{own}"
 
 
 def _gates(said: GateRecord) -> str:
