@@ -24,6 +24,7 @@ from tierwise.core.prices import PriceRow, Prices, day_of
 from tierwise.core.secret import Secret
 from tierwise.economics.budget import Budget
 from tierwise.economics.limits import Limit
+from tierwise.economics.own import Machine
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.live import LiveSettings
@@ -55,6 +56,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     endpoint: tuple[EndpointRow, ...] = ()
     model: tuple[ModelRow, ...] = ()
     price: tuple[PriceRow, ...] = ()
+    machine: tuple[Machine, ...] = ()
     labels: LabelSettings = LabelSettings()
     rule: tuple[Rule, ...] = ()
     workflow: tuple[Workflow, ...] = ()

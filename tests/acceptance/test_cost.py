@@ -6,6 +6,7 @@ The scripted upstream counts tokens by itself, so that what the ledger says is h
 import json
 import urllib.error
 import urllib.request
+import xml.etree.ElementTree
 from collections.abc import Iterator
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -43,6 +44,34 @@ origin = "list"
 source = "a list"
 input_usd_per_mtok = "1"
 output_usd_per_mtok = "1"
+"""
+OWN = """
+[[endpoint]]
+name = "box"
+kind = "scripted"
+tier = "self_hosted"
+url = "{url}"
+wires = ["chat"]
+
+[[model]]
+id = "near"
+endpoint = "box"
+served_name = "scripted-1"
+
+[[machine]]
+name = "rack"
+endpoint = "box"
+usd_per_month = {{ value = "2628" }}
+busy_share = {{ value = "0.5" }}
+
+[[machine.serves]]
+model = "near"
+output_tokens_per_s = {{ value = "1000" }}
+
+[[workflow]]
+name = "mail"
+trusted = ["near"]
+criteria = {{ review_usd_per_hour = "40", error_cost_usd = "3" }}
 """
 PLAN = """
 [own]
@@ -140,9 +169,51 @@ def test_a_plan_is_compared_with_both_baselines_and_drawn_as_a_page(
     assert "watts &lt;of&gt; ours" in text and "<of>" not in text and "style=" not in text
     seen = Seen()
     seen.feed(text)
-    assert seen.pictures == 2 and not seen.open and not seen.outside
+    assert seen.pictures == 4 and not seen.open and not seen.outside
     told = installed.run("cost", "--plan", str(plan)).stdout
     assert "payback" in told and "worst" in told and "people" not in told.partition("Not in it")[2]
+
+
+def test_plots_are_files_that_an_image_reader_takes(spent: tuple[Installed, ScriptedUpstream], tmp_path: Path) -> None:
+    installed, _ = spent
+    plan = tmp_path / "machines.toml"
+    plan.write_text(PLAN)
+    installed.run("cost", "--plan", str(plan), "--plots", str(tmp_path / "plots"))
+    drawn = sorted((tmp_path / "plots").iterdir())
+    names = ["break-even-1", "break-even-2", "by-day", "by-key", "by-tier", "by-workflow", "elsewhere"]
+    assert [one.name for one in drawn] == [f"{name}.{kind}" for name in names for kind in ("png", "svg")]
+    for one in drawn:
+        if one.suffix == ".svg":
+            assert xml.etree.ElementTree.fromstring(one.read_text("utf-8")).tag.endswith("svg")
+        else:
+            assert one.read_bytes().startswith(b"\x89PNG") and one.stat().st_size > 5_000
+
+
+def test_what_people_said_and_what_machines_cost_is_part_of_an_accepted_call(
+    installed: Installed, tmp_path: Path
+) -> None:
+    with ScriptedUpstream.in_thread() as upstream:
+        file = tmp_path / "tierwise.toml"
+        file.write_text(OWN.format(url=upstream.url))
+        installed.environment["TIERWISE_CONFIG"] = str(file)
+        process, address = installed.start()
+        try:
+            for _ in range(2):
+                ask(address, upstream, "auto:mail", "how are you", script=Script(text="well"))
+        finally:
+            process.terminate()
+            process.wait(20)
+            assert process.stderr is not None
+            process.stderr.close()
+    first, _ = (one["id"] for one in installed.json("log"))
+    installed.run("feedback", first, "--wrong", "--seconds", "90", "--review")
+    (line,) = installed.json("cost", "--by", "workflow")["views"]["workflow"]
+    written = sum(one.completion_tokens for one in upstream.received)
+    assert Decimal(str(line["own_usd"])) == written * Decimal("0.000002")
+    assert (Decimal(line["cost_usd"]), Decimal(line["review_usd"]), line["unmetered"]) == (0, 1, 0)
+    assert (line["accepted"], line["judged"], line["wrong"], Decimal(line["wrong_usd"])) == (2, 1, 1, 3)
+    told = installed.run("cost").stdout
+    assert "machines of your own" in told and "1 of 1 accepted ones" in told
 
 
 class Seen(HTMLParser):
@@ -182,7 +253,6 @@ def test_with_nothing_on_record_there_is_nothing_to_tell(installed: Installed, t
     [
         (("--by", "colour"), "workflow, tier, key, day"),
         (("--frontier", "nobody"), "is no model"),
-        (("--html", "x.html"), "--plan"),
         (("--since", "yesterday"), "--since"),
     ],
 )

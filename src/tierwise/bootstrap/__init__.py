@@ -39,6 +39,7 @@ from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.observed import Observed, budgets_left, capacities, collector_at, observed
 from tierwise.gateway.polling import Polling
+from tierwise.gateway.priced import DayPrices
 from tierwise.gateway.releases import Releases, of_workflows
 from tierwise.gateway.rules import Rules
 from tierwise.gateway.shadows import Shadows
@@ -72,11 +73,13 @@ from tierwise.telemetry.families import gauge
 from tierwise.telemetry.metrics import Metrics
 
 __all__ = [
+    "Reach",
     "Wired",
     "application",
     "books",
     "collector",
     "dry_gateway",
+    "engines_of",
     "looked",
     "opened",
     "pepper",
@@ -169,10 +172,10 @@ async def opened(settings: Settings) -> AsyncIterator[Wired]:
         stack.push_async_callback(shadows.aclose)
         stack.push_async_callback((drawing := Drawing(pages.orders(settings))).aclose)
         _gauges(seen.metrics, ledger, desk, notary, shadows, facts)
-        trials = _trials(settings, gateway, ledger, new_id)
+        trials, prices = _trials(settings, gateway, ledger, new_id), DayPrices(gateway, settings.document.price, clock)
         polling = Polling(lambda: gateway.rules, facts.live, how_busy(engines, aside), settings.document.live)
-        for work in (releases.follow(), desk.follow(), proven.follow(), trials.follow(), polling.follow()):
-            stack.callback(asyncio.create_task(work).cancel)
+        for one in (releases, desk, proven, trials, prices, polling):
+            stack.callback(asyncio.create_task(one.follow()).cancel)
         yield Wired(
             settings=settings,
             rules=rules,

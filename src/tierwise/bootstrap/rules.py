@@ -13,6 +13,7 @@ from tierwise.config import Document, Settings
 from tierwise.core.errors import ConfigError
 from tierwise.core.secret import Secret
 from tierwise.evals import certificates
+from tierwise.gateway.priced import owned
 from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
 from tierwise.gateway.workflow import Workflow
@@ -28,7 +29,9 @@ def rules_from(settings: Settings) -> Rules:
     """Build what is in force from the settings; raises ConfigError for a reference that leads nowhere, or a leak."""
     document = settings.document
     probed = kept.read(settings.probes_path)
-    catalog = load_catalog(document.endpoint, document.model, settings.secret, probed, settings.prices)
+    catalog = owned(
+        load_catalog(document.endpoint, document.model, settings.secret, probed, settings.prices), document.machine
+    )
     longest = max(document.budget, key=lambda budget: budget.window_s, default=None)
     if longest and document.ledger.keep_s is not None and document.ledger.keep_s < longest.window_s:
         raise ConfigError(
@@ -58,7 +61,8 @@ def rules_from(settings: Settings) -> Rules:
 def promised(settings: Settings) -> Catalog:
     """Return what exists as the rows say it, whatever was probed."""
     document = settings.document
-    return load_catalog(document.endpoint, document.model, settings.secret, prices=settings.prices)
+    known = load_catalog(document.endpoint, document.model, settings.secret, prices=settings.prices)
+    return owned(known, document.machine)
 
 
 def _secrets(settings: Settings, catalog: Catalog) -> Iterator[Secret]:

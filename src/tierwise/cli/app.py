@@ -51,6 +51,7 @@ COMMANDS = {
     "cost": ("cost", "cost", "What was spent, what it would have cost elsewhere, and whether machines pay."),
     "drill": ("drill", "drill", "What survives without an endpoint, dearer, with less capacity, with more traffic."),
     "advise": ("advise", "advise", "Which work should run where, and what would turn that."),
+    "measure": ("measure", "measure_", "How many tokens a second a machine of yours serves, within a latency target."),
     "reconcile": ("reconcile", "reconcile_", "A provider's usage export against the ledger."),
     "erase": ("content", "erase", "Kept content of calls, destroyed; the records stay."),
     "models": ("models", "models", "Models: tier, context, price, tasks."),

@@ -8,58 +8,35 @@ import asyncio
 import functools
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
 from tierwise import bootstrap, config
+from tierwise.cli.cost_found import Baseline, Cost
 from tierwise.cli.cost_page import page
-from tierwise.cli.options import ConfigFile, Json, Since, print_json, say, since_ts, table
+from tierwise.cli.cost_told import told
+from tierwise.cli.options import ConfigFile, Json, Since, print_json, say, since_ts
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.label import Tier
 from tierwise.core.model import Model
 from tierwise.core.prices import PriceBook, day_of
 from tierwise.core.usage import Price, Usage
 from tierwise.economics.breakeven import Api
-from tierwise.economics.compare import Answer, CostPlan, Input, Range, answers, inputs
+from tierwise.economics.compare import CostPlan, answers, inputs
 from tierwise.economics.given import Given, Provenance
 from tierwise.economics.price import blended_usd_per_mtok
-from tierwise.economics.spend import VIEWS, Forecast, Line, Spending, View, forecast
+from tierwise.economics.spend import VIEWS, Line, Spending, View, forecast, whole_days
+from tierwise.ledger.protocol import Reader
 from tierwise.ledger.queries import Filter
+from tierwise.ledger.remarks import Remark, joined
 from tierwise.registry.catalog import Catalog
 from tierwise.registry.kinds import known_prices
 from tierwise.registry.load import nearest, place
-
-ROWS = 20
-MTOK = Decimal(1_000_000)
-SIDES = {"own": "own machines", "api": "the API", "open": "open: the inputs' ranges allow both"}
-
-
-class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """What all of the traffic would have cost at one model, for the same number of tokens."""
-
-    role: str
-    model: str
-    usd: Decimal
-    source: str
-
-
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the command says."""
-
-    whole: Line
-    views: dict[str, tuple[Line, ...]]
-    baselines: tuple[Baseline, ...]
-    accepted_usd: Decimal | None
-    forecast: Forecast | None
-    comparisons: tuple[Answer, ...] = ()
-    inputs: tuple[Input, ...] = ()
-    missing_buckets: tuple[str, ...] = ()
 
 
 def cost(
@@ -69,6 +46,7 @@ def cost(
     frontier: Annotated[str | None, typer.Option(help="The model of all-frontier; by default the strongest.")] = None,
     plan: Annotated[Path | None, typer.Option(help="A plan of own machines (TOML): does it pay?")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page to this file, whole in itself.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Write plots (SVG and PNG) to this folder.")] = None,
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -81,6 +59,7 @@ def cost(
       tierwise cost --since 7d
       tierwise cost --by workflow --json
       tierwise cost --plan machines.toml --html cost.html
+      tierwise cost --since 90d --plots plots
     """
     views = tuple(_view(one) for one in by) if by else VIEWS
     settings = config.load(file)
@@ -88,7 +67,9 @@ def cost(
     if frontier is not None and frontier not in catalog.models:
         raise InvalidCall(f"--frontier {frontier!r} is no model{nearest(frontier, catalog.models)}", param="--frontier")
     at = _prices(settings, catalog)
-    spending = asyncio.run(_read(settings, Filter(since_ts=since_ts(since), workflow=workflow), Spending(at)))
+    criteria = {one.name: one.criteria for one in settings.document.workflow if one.criteria is not None}
+    wanted_calls = Filter(since_ts=since_ts(since), workflow=workflow)
+    spending = asyncio.run(_read(settings, wanted_calls, Spending(at, criteria)))
     baselines = _baselines(catalog, spending.whole(), at, frontier)
     wanted = None if plan is None else _compared(_plan(plan), spending.mix, baselines, at)
     whole = spending.whole()
@@ -97,20 +78,22 @@ def cost(
         views={view: spending.lines(view) for view in views},
         baselines=baselines,
         accepted_usd=whole.accepted_usd,
-        forecast=forecast([line.cost_usd for line in spending.lines("day")][1:-1]),
+        forecast=forecast(whole_days(spending.lines("day"))),
         comparisons=answers(wanted) if wanted else (),
         inputs=inputs(wanted) if wanted else (),
         missing_buckets=wanted.buckets.missing if wanted else (),
     )
     if html is not None:
-        if wanted is None:
-            raise InvalidCall("--html draws a plan: give --plan FILE too", param="--html")
-        html.write_bytes(page(wanted, found.comparisons, found.inputs, found.missing_buckets))
+        html.write_bytes(page(found, wanted))
         say(f"wrote {html}")
+    if plots is not None:
+        from tierwise.cli.cost_plots import draw
+
+        say(f"wrote {len(draw(found, wanted, plots))} files to {plots}")
     if as_json:
         print_json(found)
     else:
-        print("\n".join(_told(found)))
+        print("\n".join(told(found)))
 
 
 def _view(name: str) -> View:
@@ -123,9 +106,21 @@ def _view(name: str) -> View:
 async def _read(settings: config.Settings, which: Filter, spending: Spending) -> Spending:
     async with bootstrap.reading(settings) as history:
         if history is not None:
+            said = await _said(history, which.since_ts or 0.0)
             async for decision in history.iterate(which):
-                spending.add(decision)
+                spending.add(joined(decision, said.get(decision.id, ())))
     return spending
+
+
+async def _said(history: Reader, since_ts: float) -> dict[str, list[Remark]]:
+    """Return what was said since then, by decision: nobody judges a call before it was made."""
+    found: dict[str, list[Remark]] = {}
+    seq = 0
+    while remarks := await history.remarks_after(seq, since_ts):
+        for one in remarks:
+            found.setdefault(one.decision, []).append(one)
+        seq = remarks[-1].seq
+    return found
 
 
 def _prices(settings: config.Settings, catalog: Catalog) -> dict[str, Callable[[float], Price | None]]:
@@ -189,76 +184,3 @@ def _compared(
     if not apis:
         raise ConfigError("nothing to compare with: no traffic is on record, and the plan has no [[api]]", key="api")
     return msgspec.structs.replace(plan, api=tuple(apis))
-
-
-# for people
-
-
-def usd(amount: Decimal | None) -> str:
-    """Write an amount for people."""
-    if amount is None:
-        return "–"
-    return f"${amount:,.2f}" if abs(amount) >= 1 else f"${amount:.6f}".rstrip("0").rstrip(".")
-
-
-def _told(found: Cost) -> Iterator[str]:
-    whole = found.whole
-    if not whole.calls:
-        yield "No call is on record in this time."
-    else:
-        yield f"{whole.calls:,} calls cost {usd(whole.cost_usd)}; {usd(found.accepted_usd)} for each that was answered"
-        if whole.unknown_usd:
-            yield f"  and at most {usd(whole.unknown_usd)} more, for attempts that never said what they used"
-        if whole.unmetered:
-            yield f"  and {whole.unmetered:,} attempts without a price (unmetered: see --plan for what machines cost)"
-        for one in found.baselines:
-            saved = one.usd - whole.cost_usd
-            yield f"  {one.role:14}{usd(one.usd)} at {one.model} ({usd(abs(saved))} {'more' if saved > 0 else 'less'})"
-        if found.baselines:
-            yield "  for the same number of tokens; other models split text otherwise, and think longer or shorter"
-        yield from _coming(found.forecast)
-        for view, lines in found.views.items():
-            yield ""
-            yield from _table(view, lines)
-    for answer in found.comparisons:
-        yield ""
-        yield from _comparison(answer)
-    if found.missing_buckets:
-        yield ""
-        yield f"Not in it, so that own machines cost at least this: {', '.join(found.missing_buckets)}"
-
-
-def _coming(found: Forecast | None) -> Iterator[str]:
-    if found is None:
-        yield "  forecast      too few whole days on record for one (7 are needed)"
-    else:
-        low, high = usd(found.low_usd), usd(found.high_usd)
-        yield f"  forecast      {usd(found.usd)} for {found.ahead} days like the last {found.days} ({low} to {high})"
-
-
-def _table(view: str, lines: tuple[Line, ...]) -> Iterator[str]:
-    rows = [_row(line) for line in (lines[-ROWS:] if view == "day" else lines[:ROWS])]
-    yield table((view, "calls", "cost", "for each answered", "tokens in", "out"), rows)
-    if len(lines) > ROWS:
-        yield f"  and {len(lines) - ROWS} more; --json has all"
-
-
-def _row(line: Line) -> tuple[str, ...]:
-    costs = usd(line.cost_usd), usd(line.accepted_usd)
-    return (line.name, f"{line.calls:,}", *costs, f"{line.read:,}", f"{line.written:,}")
-
-
-def _comparison(found: Answer) -> Iterator[str]:
-    yield f"Own machines against {found.api.name}: cheaper is {SIDES[found.cheaper]}"
-    yield f"  a month      {usd(found.own_usd_per_month)} own, {usd(found.api_usd_per_month)} API"
-    crossings = [f"{Decimal(at) / MTOK:,.2f} M" for at in found.crossings.crossings[:ROWS]]
-    yield f"  crossings    {', '.join(crossings) or 'none'} (tokens a month)"
-    yield f"  payback      {_range(found.payback_months, lambda months: f'{months:.1f} months')}"
-    yield f"  worth today  {_range(found.npv_usd, usd)}"
-    waiting = found.waiting_a_quarter_usd
-    yield f"  waiting      a quarter {'gains' if waiting > 0 else 'costs'} {usd(abs(waiting))}"
-
-
-def _range(found: Range, write: Callable[[Any], str]) -> str:
-    value, worst, best = ("never" if one is None else write(one) for one in (found.value, found.worst, found.best))
-    return value if value == worst == best else f"{value} (worst {worst}, best {best})"

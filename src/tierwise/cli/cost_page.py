@@ -1,4 +1,4 @@
-"""How does a comparison of own machines with APIs look as a page? Lines that cross, what is open, and every input.
+"""How does what calls cost look as a page? Spending and baselines; lines that cross, what is open, and every input.
 
 A pure function; drawn with the marks of the evaluation report. Invariant: everything from outside is escaped, and the
 page's own policy refuses script, requests and any style but its one sheet.
@@ -12,6 +12,8 @@ from fractions import Fraction
 from html import escape
 from importlib import resources
 
+from tierwise.cli.cost_found import Cost
+from tierwise.cli.cost_spent import grid, spent
 from tierwise.economics.breakeven import Own, api_usd, own_usd
 from tierwise.economics.compare import HORIZON, Answer, CostPlan, Input, Range
 from tierwise.evals.report import svg
@@ -19,28 +21,34 @@ from tierwise.evals.report import svg
 POINTS = 160
 MOST_EDGES = 400
 MTOK = 1_000_000
+NOTHING_TOLD = '<section class="list"><p>No call is on record in this time.</p></section>'
 WORDS = {"own": "Own machines", "api": "The API", "open": "Open"}
 
 
-def page(plan: CostPlan, answers: Sequence[Answer], inputs: Sequence[Input], missing: Sequence[str]) -> bytes:
-    """Return the page."""
+def page(found: Cost, plan: CostPlan | None) -> bytes:
+    """Return the page: what was spent, and where there is a plan, what machines would cost."""
     sheet = resources.files("tierwise.evals.report").joinpath("page.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    own = plan.whole()
-    body = "".join(_section(own, answer, plan.plan.tokens_per_month, at) for at, answer in enumerate(answers))
+    body = spent(found) if found.whole.calls else ""
+    if plan is not None:
+        own, volume = plan.whole(), plan.plan.tokens_per_month
+        body += "".join(_section(answer, volume) for answer in found.comparisons)
+        drawn = "".join(_figure(own, answer, volume, at) for at, answer in enumerate(found.comparisons))
+        body += f'<div class="plots">{drawn}</div>'
+        body += _given(found.inputs, found.missing_buckets)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
-        f"<title>Own machines or an API</title><style>{sheet}</style></head>"
-        "<body><header><h1>Own machines or an API</h1></header>"
-        f"<main>{body}{_given(inputs, missing)}</main></body></html>\n"
+        f"<title>What it costs</title><style>{sheet}</style></head>"
+        "<body><header><h1>What it costs</h1></header>"
+        f"<main>{body or NOTHING_TOLD}</main></body></html>\n"
     ).encode("utf-8", "backslashreplace")
 
 
-def _section(own: Own, answer: Answer, volume: int, at: int) -> str:
+def _section(answer: Answer, volume: int) -> str:
     tone = {"own": "expand", "api": "stop", "open": "not_enough_evidence"}[answer.cheaper]
     facts = (
         ("A month of own machines", _usd(answer.own_usd_per_month), f"at {volume / MTOK:,.1f} M tokens"),
@@ -52,13 +60,25 @@ def _section(own: Own, answer: Answer, volume: int, at: int) -> str:
     told = "".join(
         f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in facts
     )
-    crossings = ", ".join(f"{crossing / MTOK:,.2f} M" for crossing in answer.crossings.crossings[:20]) or "none"
+    crossings = ", ".join(f"{crossing / MTOK:,.2f} M" for crossing in answer.crossings.crossings[:20])
+    changes = (
+        f"The cheaper side changes at: {crossings} tokens a month."
+        if crossings
+        else "The cheaper side is the same at every volume up to four times that of the plan."
+    )
     return (
         f'<section class="card {tone}"><p class="word">{WORDS[answer.cheaper]}</p>'
         f'<p class="headline">against {escape(answer.api.name)}</p><dl class="facts">{told}</dl>'
-        f"<p>The cheaper side changes at: {escape(crossings)} tokens a month.</p></section>"
-        f'<div class="plots"><figure><figcaption>Cost of a month by volume; shaded where the inputs leave it open'
-        f"</figcaption>{_plot(own, answer, volume, at)}</figure></div>"
+        f"<p>{escape(changes)}</p></section>"
+    )
+
+
+def _figure(own: Own, answer: Answer, volume: int, at: int) -> str:
+    return (
+        f"<figure><figcaption>A month by volume, against {escape(answer.api.name)}</figcaption>"
+        f"{_plot(own, answer, volume, at)}"
+        '<ul class="key"><li class="s0">own machines</li><li class="s1">the API</li>'
+        '<li class="s2">open: the inputs\' ranges allow both</li></ul></figure>'
     )
 
 
@@ -78,7 +98,6 @@ def _plot(own: Own, answer: Answer, volume: int, at: int) -> str:
         svg.line([(frame.x(x), frame.y(y)) for x, y in theirs], "path s1"),
         svg.rule(frame.x(volume / MTOK), frame.top, frame.x(volume / MTOK), frame.bottom, "zero"),
         svg.text(frame.x(volume / MTOK) + 3, frame.top + 9, "the plan's volume", "note"),
-        svg.text(frame.left + 6, frame.top + 9, "● own machines   ■ API", "note"),
         svg.mark(frame.x(mine[-1][0]), frame.y(mine[-1][1]), 0, "own machines"),
         svg.mark(frame.x(theirs[-1][0]), frame.y(theirs[-1][1]), 1, answer.api.name),
     ]
@@ -104,13 +123,9 @@ def _shade(frame: svg.Frame, first: int, last: int, most: int) -> str:
 
 
 def _given(inputs: Sequence[Input], missing: Sequence[str]) -> str:
-    heads = "".join(f"<th>{name}</th>" for name in ("input", "value", "range", "how it is known", "source"))
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(one))}</tr>" for one in inputs)
+    shown = grid(("input", "value", "range", "how it is known", "source"), [_cells(one) for one in inputs], "ways")
     lacks = f"Nobody filled in: {', '.join(missing)}. Own machines cost at least this." if missing else ""
-    return (
-        f'<section class="list"><h2>What went in</h2><p>{escape(lacks)}</p>'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
-    )
+    return f'<section class="list"><h2>What went in</h2><p>{escape(lacks)}</p>{shown}</section>'
 
 
 def _cells(one: Input) -> tuple[str, ...]:
@@ -119,7 +134,10 @@ def _cells(one: Input) -> tuple[str, ...]:
 
 
 def _usd(amount: Decimal | None) -> str:
-    return "–" if amount is None else f"${amount:,.0f}" if abs(amount) >= 100 else f"${amount:,.2f}"
+    if amount is None:
+        return "–"
+    sign, size = "-" if amount < 0 else "", abs(amount)
+    return f"{sign}${size:,.0f}" if size >= 100 else f"{sign}${size:,.2f}"
 
 
 def _months(value: Decimal | None) -> str:

@@ -69,6 +69,7 @@ def _model(rules: Rules, name: str, capacity: CapacityRecord | None) -> dict[str
         "capabilities": sorted(model.capabilities),
         "tasks": model.tasks,
         "price": model.price,
+        "own_cost": None if model.own is None else model.own.full,
         "unusable": rules.catalog.unusable.get(endpoint.name),
         "probe": rules.catalog.probes.get(name),
         "capacity": capacity,
@@ -79,6 +80,8 @@ def _told(row: dict[str, Any]) -> tuple[str, ...]:
     price = row["price"]
     outside = row["tier"] is Tier.FRONTIER
     cost = "not known" if outside else "unmetered"
+    if own := row["own_cost"]:
+        cost = f"own ${own.input_usd_per_mtok:.3f}/${own.output_usd_per_mtok:.3f}"
     if price:
         cost = f"${price.input_usd_per_mtok}/${price.output_usd_per_mtok}"
     notes = [f"knows only {', '.join(row['tasks'])}"] if row["tasks"] else []

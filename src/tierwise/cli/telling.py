@@ -109,7 +109,8 @@ def _said(what: str, said: dict[str, Any] | None) -> Iterator[str]:
 def _candidate(candidate: CandidateRecord) -> Iterator[str]:
     """Say what became of one candidate, which rules applied and how busy it was."""
     place = "–" if candidate.score is None else f"{int(candidate.score) + 1}."
-    cost = f", about ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
+    kind = "own cost about" if candidate.own else "about"
+    cost = f", {kind} ${candidate.expected_cost_usd:f}" if candidate.expected_cost_usd is not None else ""
     why = candidate.reason if candidate.allowed else f"excluded by {candidate.excluded_by}: {candidate.reason}"
     yield f"  {place:3} {candidate.model} ({candidate.tier}, {candidate.endpoint}{cost}): {why}"
     yield from (f"      {_rule(rule)}" for rule in candidate.rules or ())
@@ -200,7 +201,8 @@ def _attempt(number: int, attempt: AttemptRecord) -> Iterator[str]:
     if attempt.suspicion is not None:
         yield f"     suspicious: {attempt.suspicion}"
     cost = f"${attempt.cost_usd:f}" if attempt.cost_usd is not None else attempt.cost_reason or "unknown"
-    yield f"     cost {cost}"
+    own = f", ${attempt.own_usd:f} of a machine of your own" if attempt.own_usd else ""
+    yield f"     cost {cost}{own}"
 
 
 def _gates(said: GateRecord) -> str:

@@ -53,6 +53,7 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One model that was looked at. `excluded_by` names the filter or rule, `reason` is for people.
 
     `score` is the place in the order of trial (lower is tried first); `probability` is that of being tried first.
+    `own` is true where the expected cost is that of machines of one's own, which no budget counts; else not written.
     `rules` are those of policy that applied, every denial among them; not written where there is none. `capacity` is
     what was known of how busy it was, and what `expected_latency_ms` is made of; not written where nothing was.
     """
@@ -65,6 +66,7 @@ class CandidateRecord(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     score: float | None = None
     expected_cost_usd: Decimal | None = None
+    own: bool | msgspec.UnsetType = msgspec.UNSET
     expected_quality: float | None = None
     expected_latency_ms: float | None = None
     probability: float | None = None
@@ -93,6 +95,9 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `unknown_usd` is what it may have cost at most, where the endpoint was asked and never said: budgets count it.
 
+    `own_usd` is what the machine of one's own that served it costs for these tokens; nobody sends a bill for it, no
+    budget counts it, and it is not written where that is not known.
+
     `upstream_id` is the endpoint's own name for its answer or for the request, where it gave one: bills name it too.
 
     `suspicion` says where the answer's own numbers do not add up: a prompt that was cut without a word.
@@ -111,6 +116,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None = None
     cost_reason: str | None = None
     unknown_usd: Decimal | None = None
+    own_usd: Decimal | msgspec.UnsetType = msgspec.UNSET
     confidence: float | None = None
     gate: GateRecord | None = None
     verdict: str = ""

@@ -88,11 +88,21 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     slots: int | None = None
 
 
+class OwnCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model's tokens cost on a machine of one's own: in full, and as the router compares them with prices.
+
+    It is no price: nobody sends a bill for it, so budgets do not know it.
+    """
+
+    full: Price
+    routed: Price
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What an endpoint serves. `tasks` empty means general; else only workflows of these tasks may use it.
 
     `strength` orders models of unknown quality (higher is stronger); it is a declared fact, not a measurement.
-    `family` is who made it, None where nobody said.
+    `family` is who made it, None where nobody said. `own` is what it costs on a machine of one's own that has no price.
     `lacks` says of capabilities that the row promises why they are not among them; `context_note` why the context is
     smaller than the row says.
     """
@@ -104,6 +114,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     capabilities: frozenset[Capability] = frozenset()
     price: Price | None = None
+    own: OwnCost | None = None
     tasks: tuple[str, ...] = ()
     strength: float | None = None
     family: str | None = None

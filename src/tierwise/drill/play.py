@@ -92,7 +92,8 @@ class _Run:
         start = min((one.came_us for one in self._passages), default=0) / US_PER_S
         accounts = [Account(one, spent=ZERO, now=start) for one in setting.rules.budgets]
         facts = Facts(setting.rules.breaker, accounts)
-        facts.latency_ms = self._answers.mean_ms()
+        for model, mean_ms in self._answers.mean_ms().items():
+            facts.live.answered(model, None, "free", 0, 0, mean_ms)
         self._decide = Deciding(setting.rules, facts)
         self._lines = {name: Line(setting.slots.get(name)) for name in setting.rules.catalog.endpoints}
         self._asked = dict.fromkeys(self._lines, 0)

@@ -73,7 +73,10 @@ class Buckets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Accepting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one task costs until its answer is accepted. `inference_usd` is that of all attempts, shares are 0 to 1."""
+    """What one task costs until its answer is accepted. `inference_usd` is that of all attempts, shares are 0 to 1.
+
+    `wrong_share` is that of the accepted ones.
+    """
 
     inference_usd: Decimal
     judge_usd: Decimal = Decimal(0)
@@ -103,9 +106,9 @@ class Accepting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def accepted_usd(task: Accepting) -> Decimal | None:
     """Return the cost of an accepted task; None where none is accepted.
 
-    (inference + judge + P(review) * review + P(wrong | accepted) * what an error costs) / P(accepted).
+    (inference + judge + P(review) * review) / P(accepted) + P(wrong | accepted) * what an error costs.
     """
     if not task.accepted_share:
         return None
     review = task.review_share * task.review_minutes * task.reviewer_usd_per_hour / 60
-    return (task.inference_usd + task.judge_usd + review + task.wrong_share * task.wrong_usd) / task.accepted_share
+    return (task.inference_usd + task.judge_usd + review) / task.accepted_share + task.wrong_share * task.wrong_usd

@@ -6,12 +6,13 @@ is a bound beside the sum, never in it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, get_args
 
 import msgspec
 
+from tierwise.core.criteria import Criteria
 from tierwise.core.decision import Decision
 from tierwise.core.usage import Price, Usage
 from tierwise.economics.given import ZERO
@@ -30,6 +31,9 @@ Elsewhere = Mapping[str, Callable[[float], Price | None]]
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One name of a view. `unknown_usd` is at most what calls cost that never said so; `unmetered` had no price.
 
+    `own_usd` is the cost of machines of one's own, which is no money that was sent. `accepted` were answered, or found
+    right by the person who was to look. `review_usd` is the time of those who did, `wrong_usd` what the `wrong` ones of
+    the `judged` cost, both by the workflow's criteria; `untimed` reviews never said how long they took.
     `elsewhere_usd`: what the answered calls' tokens would have cost at each model whose price is known for all of them.
     """
 
@@ -41,12 +45,24 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: Decimal
     unknown_usd: Decimal
     unmetered: int
-    elsewhere_usd: dict[str, Decimal]
+    own_usd: Decimal = ZERO
+    review_usd: Decimal = ZERO
+    untimed: int = 0
+    judged: int = 0
+    wrong: int = 0
+    wrong_usd: Decimal = ZERO
+    elsewhere_usd: dict[str, Decimal] = {}
 
     @property
     def accepted_usd(self) -> Decimal | None:
-        """What one accepted call cost, with all that was spent on those that were not; None where none was."""
-        return self.cost_usd / self.accepted if self.accepted else None
+        """What one accepted call cost, with all that was spent on those that were not; None where none was.
+
+        (all attempts + own machines + reviews) / accepted + what an error costs, as often as those judged were wrong.
+        """
+        if not self.accepted:
+            return None
+        errors = self.wrong_usd / self.judged if self.judged else ZERO
+        return (self.cost_usd + self.own_usd + self.review_usd) / self.accepted + errors
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +78,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 class Spending:
     """Adds up records, one after the other, in every view at once."""
 
-    def __init__(self, elsewhere: Elsewhere) -> None:
-        self._elsewhere = elsewhere
+    def __init__(self, elsewhere: Elsewhere, criteria: Mapping[str, Criteria] = {}) -> None:
+        self._elsewhere, self._criteria = elsewhere, criteria
         self._sums: dict[tuple[View | None, str], _Sum] = {}
         self.mix = Usage()
 
@@ -75,8 +91,9 @@ class Spending:
         if usage is not None:
             self.mix = _both(self.mix, usage)
         would = {} if usage is None else {name: _at(price, decision, usage) for name, price in self._elsewhere.items()}
+        said = _said(decision, self._criteria.get(decision.workflow or "", Criteria()))
         for key in ((None, ""), *((view, _name(view, decision)) for view in VIEWS)):
-            self._sums.setdefault(key, _Sum()).add(decision, would)
+            self._sums.setdefault(key, _Sum()).add(decision, would, said)
 
     def whole(self) -> Line:
         """Return the sum of everything."""
@@ -95,16 +112,23 @@ class _Sum:
 
     def __init__(self) -> None:
         self.calls = self.accepted = self.read = self.written = self.unmetered = 0
-        self.cost = self.unknown = ZERO
+        self.cost = self.unknown = self.own = self.review = self.wrong_usd = ZERO
+        self.untimed = self.judged = self.wrong = 0
         self.elsewhere: dict[str, Decimal | None] = {}
 
-    def add(self, decision: Decision, would: Mapping[str, Decimal | None]) -> None:
+    def add(self, decision: Decision, would: Mapping[str, Decimal | None], said: "_Said") -> None:
         self.calls += 1
-        self.accepted += decision.outcome == "answered"
+        self.accepted += said.accepted
+        self.review += said.review_usd
+        self.untimed += said.untimed
+        self.judged += said.wrong_usd is not None
+        self.wrong += said.wrong
+        self.wrong_usd += said.wrong_usd or ZERO
         self.cost += decision.total_cost_usd or ZERO
         for attempt in decision.attempts:
             self.unknown += attempt.unknown_usd or ZERO
-            self.unmetered += attempt.usage is not None and attempt.cost_usd is None
+            self.unmetered += attempt.usage is not None and attempt.cost_usd is None and not attempt.own_usd
+            self.own += attempt.own_usd or ZERO
             self.read += attempt.usage.read if attempt.usage else 0
             self.written += attempt.usage.written if attempt.usage else 0
         for name, usd in would.items():
@@ -115,8 +139,45 @@ class _Sum:
         return Line(
             name=name, calls=self.calls, accepted=self.accepted, read=self.read, written=self.written,
             cost_usd=self.cost, unknown_usd=self.unknown, unmetered=self.unmetered,
+            own_usd=self.own, review_usd=self.review, untimed=self.untimed,
+            judged=self.judged, wrong=self.wrong, wrong_usd=self.wrong_usd,
             elsewhere_usd={model: usd for model, usd in self.elsewhere.items() if usd is not None},
         )  # fmt: skip
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a call, and what people said of it. `wrong_usd` is None where nobody judged what was accepted."""
+
+    accepted: bool
+    review_usd: Decimal = ZERO
+    untimed: bool = False
+    wrong: bool = False
+    wrong_usd: Decimal | None = None
+
+
+def _said(decision: Decision, by: Criteria) -> _Said:
+    review = decision.review if decision.review and decision.review.get("state") == "done" else None
+    judgement = review or decision.feedback
+    right = None if judgement is None else judgement["score"] >= by.right_from
+    accepted = decision.outcome == "answered" or (decision.outcome == "review" and review is not None and right is True)
+    seconds = None if review is None else review.get("seconds")
+    wrong = accepted and right is False
+    return _Said(
+        accepted=accepted,
+        review_usd=ZERO if seconds is None else Decimal(str(seconds)) * by.review_usd_per_hour / 3600,
+        untimed=review is not None and seconds is None,
+        wrong=wrong,
+        wrong_usd=by.error_cost_usd * wrong if accepted and right is not None else None,
+    )
+
+
+def whole_days(lines: Sequence[Line]) -> list[Decimal]:
+    """Return what each day between the first and the last cost, quiet ones too; those two may not be whole."""
+    known = {date.fromisoformat(line.name): line.cost_usd for line in lines}
+    if not known:
+        return []
+    first, last = min(known), max(known)
+    return [known.get(first + timedelta(days=at), ZERO) for at in range(1, (last - first).days)]
 
 
 def forecast(days: Sequence[Decimal], ahead: int = 30) -> Forecast | None:

@@ -101,4 +101,5 @@ def _routed(plan: Plan, key: Key, route: Route) -> Share:
 
 
 def _cost(decision: Decision) -> Decimal:
-    return sum((one.expected_cost_usd or Decimal(0) for one in decision.candidates if one.allowed), Decimal(0))
+    paid = (one for one in decision.candidates if one.allowed and not one.own)
+    return sum((one.expected_cost_usd or Decimal(0) for one in paid), Decimal(0))

@@ -367,8 +367,11 @@ class Attempt:
         """Return the attempt as the decision record holds it."""
         model, endpoint, usage = self.hop.model, self.hop.endpoint, self.settled_usage()
         cost = reason = unknown = None
+        own: Decimal | msgspec.UnsetType = msgspec.UNSET
         if model.price is None:
             reason = "unmetered"
+            if model.own is not None and usage is not None:
+                own = cost_usd(model.own.full, usage)
         elif usage is not None:
             cost = cost_usd(model.price, usage)
         elif self._unanswered:
@@ -389,6 +392,7 @@ class Attempt:
             cost_usd=cost,
             cost_reason=reason,
             unknown_usd=unknown,
+            own_usd=own,
             confidence=self.confidence,
             gate=self.gate,
             verdict=self.verdict,

@@ -81,7 +81,8 @@ def _candidate(
     held: Held | None,
 ) -> Candidate:
     endpoint = rules.catalog.endpoints[model.endpoint]
-    price = model.price
+    price, own = model.price, None if model.own is None else model.own.routed
+    compared = price or own
     tokens = input_tokens(features, endpoint)
     output = features.max_output_tokens
     most = most_output_tokens(output, model.max_output_tokens, model.context_tokens)
@@ -105,7 +106,7 @@ def _candidate(
         gate_needs_logprobs=workflow is not None and needs_logprobs(workflow.gates, model.id),
         metered=price is not None or endpoint.tier is Tier.FRONTIER,
         price_known=price is not None or endpoint.tier is not Tier.FRONTIER,
-        cost_usd=None if price is None else expected_cost_usd(price, tokens, output),
+        cost_usd=None if compared is None else expected_cost_usd(compared, tokens, output),
         worst_cost_usd=None if price is None else _worst_cost_usd(price, tokens, features, most),
         trusted=workflow is not None and model.id in workflow.trusted,
         strength=model.strength,

@@ -339,6 +339,7 @@ def _record(candidate: Candidate, judgement: Judgement, choice: Choice, place: i
         reason=reason,
         score=None if place is None else float(place),
         expected_cost_usd=candidate.cost_usd,
+        own=msgspec.UNSET if candidate.metered or candidate.cost_usd is None else True,
         expected_quality=candidate.quality,
         expected_latency_ms=candidate.latency_ms,
         capacity=candidate.capacity or msgspec.UNSET,

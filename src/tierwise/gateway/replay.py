@@ -37,6 +37,7 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     tier: Tier
     excluded_by: str | None = None
     expected_cost_usd: msgspec.Raw = msgspec.Raw(b"null")
+    own: bool = False
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,7 @@ def as_recorded(record: Recorded, after: Side) -> Side:
         permitted=frozenset(c.model for c in permitted) if record.candidates else after.permitted,
         reach=max((c.tier.rank for c in permitted), default=-1) if record.candidates else after.reach,
         duties=record.obligations if len(record.attempts) < 2 else after.duties,  # those of the last one tried
-        cost_usd=_amount.decode(looked.expected_cost_usd) if looked else None,
+        cost_usd=_amount.decode(looked.expected_cost_usd) if looked and not looked.own else None,
         label=record.label.value,
     )
 
@@ -163,7 +164,7 @@ class Replay:
             permitted=judged.permitted,
             reach=judged.reach,
             duties=judged.verdicts[first.model].obligations if first else (),
-            cost_usd=first.cost_usd if first else None,
+            cost_usd=first.cost_usd if first and first.metered else None,
             label=label,
             error=error,
         )

@@ -32,7 +32,7 @@ def catalog(
               e.environment] for e in endpoints.values()]  # fmt: skip
     served = [[m.id, m.endpoint, m.served_name, m.context_tokens, sorted(m.capabilities), m.tasks, m.strength]
               for m in models.values()]  # fmt: skip
-    prices = [[m.id, m.price] for m in models.values()]
+    prices = [[m.id, m.price] if m.own is None else [m.id, m.price, m.own] for m in models.values()]
     return Catalog(
         endpoints=endpoints,
         models=models,

@@ -14,7 +14,7 @@ import msgspec
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, EngineOptions, Model
-from tierwise.core.prices import Place, PriceBook, Prices
+from tierwise.core.prices import Place, PriceBook, PriceRow, Prices
 from tierwise.core.secret import Secret
 from tierwise.registry.catalog import Catalog, catalog
 from tierwise.registry.kinds import KindRow, kinds, known_model, known_prices, wire_names
@@ -35,7 +35,6 @@ def load(
     prices: Prices = Prices(),
 ) -> Catalog:
     """Build the catalog, or raise ConfigError naming the row and the mend. What was probed narrows the rows."""
-    book = PriceBook((*known_prices(), *prices.rows))
     built: dict[str, Endpoint] = {}
     unusable: dict[str, str] = {}
     for row in endpoints:
@@ -60,13 +59,23 @@ def load(
                 key="model.endpoint",
             )
         model = _model(model_row, built[model_row.endpoint])
-        if model.price is None:
-            model = msgspec.structs.replace(model, price=book.price(place(built[model.endpoint], model), prices.day))
         if (result := kept.get((model.endpoint, model.id))) is not None:
             result = probes[model.id] = current(result, built[model.endpoint], model)
             model = narrowed(model, result)
         served[model.id] = model
-    return catalog(built, served, unusable, probes)
+    return priced(catalog(built, served, unusable, probes), prices)
+
+
+def priced(known: Catalog, prices: Prices) -> Catalog:
+    """Return the catalog with the prices of a day; what a model's own row says stays."""
+    book = PriceBook((*known_prices(), *prices.rows))
+    models = {
+        name: model
+        if model.price is not None and not isinstance(model.price, PriceRow)
+        else msgspec.structs.replace(model, price=book.price(place(known.endpoints[model.endpoint], model), prices.day))
+        for name, model in known.models.items()
+    }
+    return catalog(known.endpoints, models, known.unusable, known.probes)
 
 
 def place(endpoint: Endpoint, model: Model) -> Place:

@@ -23,7 +23,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One model with everything that orders it. `cost_usd` None means unmetered or unknown, `metered` says which.
+    """One model with everything that orders it. `cost_usd` None means unmetered or unknown, `metered` says which;
+    without `metered` it is the cost of machines of one's own.
 
     `input_tokens` is the upper estimate of what this model would read, `output_tokens` what it may write where the
     caller sets no limit. `quality` is relative to the workflow's baseline, 0 to 1; `cache_saving_usd` is what the model

@@ -48,7 +48,7 @@ def _latency(candidate: Candidate) -> float:
 
 
 def _cheapness(candidate: Candidate) -> tuple[Decimal, int, float]:
-    """Cheapest first; unmetered counts as nothing, then the nearest tier, then the fastest."""
+    """Cheapest first; what has no price and no own cost counts as nothing, then the nearest tier, then the fastest."""
     return (candidate.cost_usd or ZERO, candidate.tier.rank, _latency(candidate))
 
 
@@ -162,7 +162,7 @@ def frugal(candidates: Sequence[Candidate], need: Need) -> Order:
     The cheapest that suffices is first, unmetered ones before any other; where nothing has evidence, what costs nothing
     comes before what is metered, which is left for when that fails.
     """
-    enough = _in_step(sorted((c for c in candidates if sufficient(c, need)), key=_cheapness))
+    enough = _in_step(sorted((c for c in candidates if sufficient(c, need)), key=lambda c: (c.metered, *_cheapness(c))))
     rest = [c for c in candidates if c not in enough]
     free = _strongest_first([c for c in rest if not c.metered])
     dear = sorted((c for c in rest if c.metered), key=_cheapness)

@@ -47,7 +47,7 @@ def test_an_accepted_task_bears_what_was_spent_on_those_that_were_not() -> None:
         review_minutes=Decimal(3), reviewer_usd_per_hour=Decimal(60), wrong_share=Decimal("0.02"),
         wrong_usd=Decimal(5), accepted_share=Decimal("0.5"),
     )  # fmt: skip
-    assert accepted_usd(whole) == (Decimal("0.03") + Decimal("0.3") + Decimal("0.1")) * 2
+    assert accepted_usd(whole) == (Decimal("0.03") + Decimal("0.3")) * 2 + Decimal("0.1"), "errors are of accepted ones"
 
 
 def test_where_nothing_is_accepted_there_is_no_such_cost() -> None:

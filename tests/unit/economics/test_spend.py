@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.core.call import Features
+from tierwise.core.criteria import Criteria
 from tierwise.core.decision import AttemptRecord, Decision, Labelled
 from tierwise.core.label import Label, Tier
 from tierwise.core.usage import Price, Usage
-from tierwise.economics.spend import FEWEST_DAYS, NOBODY, VIEWS, Spending, forecast
+from tierwise.economics.spend import FEWEST_DAYS, NOBODY, VIEWS, Spending, forecast, whole_days
 
 DAY_S = 86_400
 START = 1_795_219_200.0  # 2026-11-21
@@ -88,6 +89,35 @@ def test_what_nobody_knows_is_a_bound_beside_the_sum() -> None:
     lost = attempt(None, None, unknown_usd=Decimal("0.75"))
     whole = spending(call(lost, outcome="interrupted")).whole()
     assert (whole.cost_usd, whole.unknown_usd, whole.unmetered) == (0, Decimal("0.75"), 0)
+
+
+def test_an_accepted_call_costs_its_machines_its_reviews_and_its_errors_too() -> None:
+    by = Criteria(review_usd_per_hour=Decimal(36), error_cost_usd=Decimal(5), right_from=0.5)
+    found = Spending(ELSEWHERE, {"mail": by})
+    own = attempt(None, Usage(output=7), tier=Tier.LOCAL, own_usd=Decimal("0.5"))
+    calls = [
+        call(attempt("1", Usage(output=7)), workflow="mail", feedback={"score": 0.2, "seconds": 9}),
+        call(own, workflow="mail", feedback={"score": 0.6, "seconds": None}),
+        call(own, workflow="mail", outcome="review", review={"state": "done", "score": 1.0, "seconds": 100}),
+        call(own, workflow="mail", outcome="review", review={"state": "done", "score": 0.0, "seconds": None}),
+        call(own, workflow="mail", outcome="review", review={"state": "waiting"}),
+        call(own, feedback={"score": 0.0, "seconds": None}),
+    ]
+    for one in calls:
+        found.add(one)
+    line, other = found.lines("workflow")
+    assert (line.cost_usd, line.own_usd, line.review_usd, line.unmetered) == (1, 2, 1, 0)
+    assert (line.calls, line.accepted, line.judged, line.wrong, line.untimed) == (5, 3, 3, 1, 1)
+    assert line.accepted_usd == Decimal(4) / 3 + Decimal(5) / 3
+    assert (other.name, other.judged, other.wrong, other.accepted_usd) == (NOBODY, 1, 1, Decimal("0.5")), (
+        "nobody said what an error costs without a workflow"
+    )
+
+
+def test_quiet_days_are_days_and_the_first_and_the_last_may_not_be_whole() -> None:
+    found = spending(*(call(attempt("1", Usage(output=7)), ts=START + at * DAY_S) for at in (0, 1, 4, 5)))
+    assert whole_days(found.lines("day")) == [1, 0, 0, 1]
+    assert whole_days(()) == [] == whole_days(found.lines("day")[:1])
 
 
 def test_the_mix_is_what_was_read_and_written() -> None:

@@ -1,0 +1,41 @@
+"""What does `tierwise cost` find? The values that are told on a terminal, on a page and in plots alike.
+
+Knows neither how they are found nor how they look.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from tierwise.economics.compare import Answer, Input
+from tierwise.economics.spend import Forecast, Line
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What all of the traffic would have cost at one model, for the same number of tokens."""
+
+    role: str
+    model: str
+    usd: Decimal
+    source: str
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the command says."""
+
+    whole: Line
+    views: dict[str, tuple[Line, ...]]
+    baselines: tuple[Baseline, ...]
+    accepted_usd: Decimal | None
+    forecast: Forecast | None
+    comparisons: tuple[Answer, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    missing_buckets: tuple[str, ...] = ()
+
+
+def usd(amount: Decimal | None) -> str:
+    """Write an amount for people."""
+    if amount is None:
+        return "–"
+    sign, size = "-" if amount < 0 else "", abs(amount)
+    return f"{sign}${size:,.2f}" if size >= 1 else f"{sign}${size:.6f}".rstrip("0").rstrip(".")
