@@ -338,13 +338,6 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _yield_to_all() -> None:
-    """Run only where nobody else wants to: what it costs to be five thousand is others' elsewhere."""
-    os.nice(19)
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=int, default=5000)
@@ -359,7 +352,7 @@ def main() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if options.crowd:
-        _yield_to_all()
+        os.nice(10)  # what it costs to be five thousand is others' elsewhere
         uvloop.run(Crowd(options.crowd).run(options.peers, options.probes))
         return 0
     if options.good:
