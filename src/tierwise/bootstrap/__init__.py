@@ -15,7 +15,7 @@ import msgspec
 
 from tierwise.bootstrap import pages
 from tierwise.bootstrap.endpoints import Reach, engines_of, how_busy, looked, prober, rechecked, version_of
-from tierwise.bootstrap.rules import promised, rules_from
+from tierwise.bootstrap.rules import prices_at, promised, rules_from
 from tierwise.bootstrap.stored import (
     books,
     pepper,
@@ -83,6 +83,7 @@ __all__ = [
     "looked",
     "opened",
     "pepper",
+    "prices_at",
     "prober",
     "promised",
     "reading",

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from tierwise import config
+from tierwise.bootstrap.rules import prices_at
 from tierwise.bootstrap.stored import reading
 from tierwise.web.app import Web
 
@@ -23,7 +24,7 @@ def start(told: dict[str, Any]) -> tuple[int, Any]:
     """Listen on a free loopback port and return it, and what answers there. Raises OSError, ImportError."""
     file = told["config"]
     settings = config.load(None if file is None else Path(file), environ=told["environ"])
-    app = Web(settings.home, lambda: reading(settings), told["key"])
+    app = Web(settings.home, lambda: reading(settings), told["key"], prices_at(settings))
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(BACKLOG)

@@ -5,14 +5,16 @@ Opens nothing.
 
 import importlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from tierwise.config import Document, Settings
 from tierwise.core.errors import ConfigError
 from tierwise.core.secret import Secret
+from tierwise.core.usage import Price
 from tierwise.evals import certificates
+from tierwise.gateway import priced
 from tierwise.gateway.priced import owned
 from tierwise.gateway.rules import Rules, environments, usual_strategy
 from tierwise.gateway.soundness import refuse
@@ -21,6 +23,7 @@ from tierwise.policy.detect import Detectors
 from tierwise.policy.judge import Policy
 from tierwise.registry import kept
 from tierwise.registry.catalog import Catalog
+from tierwise.registry.kinds import known_prices
 from tierwise.registry.load import load as load_catalog
 from tierwise.registry.load import nearest
 
@@ -56,6 +59,12 @@ def rules_from(settings: Settings) -> Rules:
     for release in settings.rollouts:
         rules = rules.rolled_out(release)
     return msgspec.structs.replace(rules, certified=certificates.certified(rules, settings))
+
+
+def prices_at(settings: Settings) -> dict[str, Callable[[float], Price | None]]:
+    """Return, for each model that has one, its price at a Unix time."""
+    rows = (*known_prices(), *settings.document.price)
+    return priced.prices_at(promised(settings), rows, {row.id: row.price for row in settings.document.model})
 
 
 def promised(settings: Settings) -> Catalog:

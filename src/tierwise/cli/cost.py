@@ -5,11 +5,9 @@ Invariant: nothing is priced that has no price, and what is not known is said be
 """
 
 import asyncio
-import functools
 import time
 import tomllib
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +21,6 @@ from tierwise.cli.cost_told import told
 from tierwise.cli.options import ConfigFile, Json, Since, print_json, say, since_ts
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.label import Tier
-from tierwise.core.model import Model
-from tierwise.core.prices import PriceBook, day_of
 from tierwise.core.usage import Price, Usage
 from tierwise.economics.breakeven import Api
 from tierwise.economics.compare import CostPlan, answers, inputs
@@ -35,8 +31,7 @@ from tierwise.ledger.protocol import Reader
 from tierwise.ledger.queries import Filter
 from tierwise.ledger.remarks import Remark, joined
 from tierwise.registry.catalog import Catalog
-from tierwise.registry.kinds import known_prices
-from tierwise.registry.load import nearest, place
+from tierwise.registry.load import nearest
 
 
 def cost(
@@ -66,7 +61,7 @@ def cost(
     catalog = bootstrap.promised(settings)
     if frontier is not None and frontier not in catalog.models:
         raise InvalidCall(f"--frontier {frontier!r} is no model{nearest(frontier, catalog.models)}", param="--frontier")
-    at = _prices(settings, catalog)
+    at = bootstrap.prices_at(settings)
     criteria = {one.name: one.criteria for one in settings.document.workflow if one.criteria is not None}
     wanted_calls = Filter(since_ts=since_ts(since), workflow=workflow)
     spending = asyncio.run(_read(settings, wanted_calls, Spending(at, criteria)))
@@ -121,24 +116,6 @@ async def _said(history: Reader, since_ts: float) -> dict[str, list[Remark]]:
             found.setdefault(one.decision, []).append(one)
         seq = remarks[-1].seq
     return found
-
-
-def _prices(settings: config.Settings, catalog: Catalog) -> dict[str, Callable[[float], Price | None]]:
-    """Return, for each model that has a price, its price at a time."""
-    book = PriceBook((*known_prices(), *settings.document.price))
-    written = {row.id: row.price for row in settings.document.model}
-
-    def of(model: Model) -> Callable[[float], Price | None]:
-        where, own = place(catalog.endpoints[model.endpoint], model), written.get(model.id)
-
-        @functools.cache
-        def on(day: date) -> Price | None:
-            return own or book.price(where, day)
-
-        return lambda ts: on(day_of(ts))
-
-    usable = (one for one in catalog.models.values() if one.price is not None and not one.tasks)
-    return {model.id: of(model) for model in usable if "embeddings" not in model.capabilities}
 
 
 def _baselines(

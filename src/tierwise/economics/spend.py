@@ -90,7 +90,7 @@ class Spending:
         usage = _served(decision)
         if usage is not None:
             self.mix = _both(self.mix, usage)
-        would = {} if usage is None else {name: _at(price, decision, usage) for name, price in self._elsewhere.items()}
+        would = would_cost(decision, self._elsewhere)
         said = _said(decision, self._criteria.get(decision.workflow or "", Criteria()))
         for key in ((None, ""), *((view, _name(view, decision)) for view in VIEWS)):
             self._sums.setdefault(key, _Sum()).add(decision, would, said)
@@ -194,6 +194,12 @@ def forecast(days: Sequence[Decimal], ahead: int = 30) -> Forecast | None:
     return Forecast(
         ahead=ahead, days=count, usd=mean * ahead, low_usd=max(ZERO, mean * ahead - half), high_usd=mean * ahead + half
     )
+
+
+def would_cost(decision: Decision, elsewhere: Elsewhere) -> dict[str, Decimal | None]:
+    """Return what the answered call's tokens would have cost at each model, None where it has no price for that day."""
+    usage = _served(decision)
+    return {} if usage is None else {name: _at(price, decision, usage) for name, price in elsewhere.items()}
 
 
 def _served(decision: Decision) -> Usage | None:

@@ -4,8 +4,9 @@ Knows no arithmetic of either. Invariant: a price that a model's own row says st
 """
 
 import asyncio
+import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -13,11 +14,13 @@ import msgspec
 
 from tierwise.core.errors import ConfigError
 from tierwise.core.label import Tier
-from tierwise.core.prices import PriceRow, Prices, day_of
+from tierwise.core.model import Model
+from tierwise.core.prices import PriceBook, PriceRow, Prices, day_of
+from tierwise.core.usage import Price
 from tierwise.economics.own import Machine, own_cost
 from tierwise.gateway.rules import Rules
 from tierwise.registry.catalog import Catalog, catalog
-from tierwise.registry.load import nearest, priced
+from tierwise.registry.load import nearest, place, priced
 
 POLL_S = 5.0
 """So long after midnight (UTC) at most the prices of the new day hold."""
@@ -46,6 +49,28 @@ def owned(known: Catalog, machines: Sequence[Machine]) -> Catalog:
                 raise ConfigError(told + "; leave one of both away", key="machine.serves.model")
             models[model.id] = msgspec.structs.replace(model, own=own_cost(machine, served))
     return catalog(known.endpoints, models, known.unusable, known.probes) if machines else known
+
+
+def prices_at(
+    known: Catalog, rows: Sequence[PriceRow], written: Mapping[str, Price | None]
+) -> dict[str, Callable[[float], Price | None]]:
+    """Return, for each model that answers anything and has a price, its price at a Unix time.
+
+    `written` are the prices of models' own rows, which hold for every day.
+    """
+    book = PriceBook(rows)
+
+    def of(model: Model) -> Callable[[float], Price | None]:
+        where, own = place(known.endpoints[model.endpoint], model), written.get(model.id)
+
+        @functools.cache
+        def on(day: date) -> Price | None:
+            return own or book.price(where, day)
+
+        return lambda ts: on(day_of(ts))
+
+    usable = (one for one in known.models.values() if one.price is not None and not one.tasks)
+    return {model.id: of(model) for model in usable if "embeddings" not in model.capabilities}
 
 
 class InForce(Protocol):

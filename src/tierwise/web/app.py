@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from tierwise.core.errors import InvalidCall, TierwiseError
+from tierwise.economics.spend import Elsewhere
 from tierwise.providers.transport import Transport
 from tierwise.web import decisions, overview
 from tierwise.web.follow import Follower, Reading
@@ -33,11 +34,11 @@ View = Callable[[Request], Awaitable[Response]]
 
 
 class Web:
-    """All pages. `reading` opens the ledger, `key` is what the gateway shows."""
+    """All pages. `reading` opens the ledger, `key` is what the gateway shows, `prices` are those of models by time."""
 
-    def __init__(self, home: Path, reading: Reading, key: str) -> None:
+    def __init__(self, home: Path, reading: Reading, key: str, prices: Elsewhere) -> None:
         self._reading, self._key = reading, f"Bearer {key}".encode()
-        self._follower = Follower(Index(home / "pages" / "index.sqlite"), reading)
+        self._follower = Follower(Index(home / "pages" / "index.sqlite", prices), reading)
         self._shell = Shell()
         self._app = Starlette(
             routes=[
@@ -77,7 +78,8 @@ class Web:
         period = overview.PERIODS.get(request.query_params.get("period", ""), overview.PERIODS["day"])
         workflow = request.query_params.get("workflow", "")
         status = await self._gateway(request).status()
-        seen = await asyncio.to_thread(overview.seen, self._follower.index, period, workflow, time.time())
+        outside = _strongest_first(status or {})
+        seen = await asyncio.to_thread(overview.seen, self._follower.index, period, workflow, time.time(), outside)
         return self._page(request, "overview", seen=seen, status=status, periods=overview.PERIODS)
 
     async def _decisions(self, request: Request) -> Response:
@@ -156,3 +158,8 @@ class Web:
 
     async def _failed(self, request: Request, error: Exception) -> Response:
         return self._page(request, "failed", 503, told=str(error))
+
+
+def _strongest_first(status: dict[str, Any]) -> list[str]:
+    models = [one for one in status.get("models", ()) if one["tier"] == "frontier"]
+    return [one["id"] for one in sorted(models, key=lambda one: -(one["strength"] or 0))]

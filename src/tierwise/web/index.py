@@ -8,16 +8,17 @@ another ledger is thrown away.
 import math
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tierwise.core.decision import Decision
+from tierwise.economics.spend import Elsewhere, would_cost
 from tierwise.sqlite.connect import transaction
 
-VERSION = 2
+VERSION = 3
 SLOT_S = 300
 PICO = 12
 BUCKETS = 64
@@ -46,8 +47,14 @@ CREATE TABLE latencies (
     slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, bucket INTEGER NOT NULL, calls INTEGER NOT NULL,
     PRIMARY KEY (slot, workflow, tier, bucket)
 ) WITHOUT ROWID;
-CREATE TABLE followed (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, id TEXT NOT NULL);
-INSERT INTO followed VALUES (1, 0, '');
+CREATE TABLE elsewhere (
+    slot INTEGER NOT NULL, workflow TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
+    picousd INTEGER NOT NULL, PRIMARY KEY (slot, workflow, model)
+) WITHOUT ROWID;
+CREATE TABLE followed (
+    one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, id TEXT NOT NULL, prices TEXT NOT NULL
+);
+INSERT INTO followed VALUES (1, 0, '', '');
 """
 _FAILED = frozenset({"failed", "broken", "interrupted"})
 _ANSWERED = frozenset({"answered", "flagged", "review"})
@@ -95,10 +102,17 @@ FILTERS = ("workflow", "tier", "outcome", "model", "key_id", "label")
 class Index:
     """The copy at `path`. May be asked from several threads; one question or change goes at a time."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, threading.Lock()
+    def __init__(self, path: Path, elsewhere: Elsewhere | None = None) -> None:
+        """`elsewhere` gives the prices at which calls are reckoned once more; others than last time mean a new copy."""
+        self._path, self._lock, self._elsewhere = path, threading.Lock(), elsewhere or {}
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._db = self._opened()
+        if self._rows("SELECT prices FROM followed") != [(self._prices,)]:
+            self.forget()
+
+    @property
+    def _prices(self) -> str:
+        return " ".join(sorted(self._elsewhere))
 
     def _opened(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -113,6 +127,7 @@ class Index:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=OFF")
             db.executescript(f"{_SCHEMA} PRAGMA user_version={VERSION};")
+            db.execute("UPDATE followed SET prices = ?", (self._prices,))
             self._path.chmod(0o600)
         return db
 
@@ -146,9 +161,16 @@ class Index:
             )
             self._db.executemany(_ADD_SLOTS, [_slot(row, one) for row, one in zip(rows, decisions, strict=True)])
             self._db.executemany(_ADD_LATENCIES, [_latency(row) for row in rows if row.latency_ms is not None])
+            self._db.executemany(_ADD_ELSEWHERE, self._would(rows, decisions))
             if rows:
                 self._db.execute("UPDATE followed SET seq = ?, id = ?", (rows[-1].seq, rows[-1].id))
         return rows
+
+    def _would(self, rows: Sequence[CallRow], decisions: Sequence[Decision]) -> Iterator[tuple[int, str, str, int]]:
+        for row, decision in zip(rows, decisions, strict=True):
+            for model, usd in would_cost(decision, self._elsewhere).items():
+                if usd is not None:
+                    yield int(row.ts // SLOT_S), row.workflow, model, int(usd.scaleb(PICO))
 
     def prune(self, before_ts: float) -> None:
         """Forget the calls from before this time, as the ledger does."""
@@ -208,6 +230,14 @@ class Index:
             found.setdefault(step, {})[bucket] = calls
         return found
 
+    def elsewhere(self, since_ts: float, workflow: str, step_s: int) -> dict[str, dict[int, tuple[int, int]]]:
+        """Return for each model and step how many calls could be reckoned at its price, and the picodollars."""
+        sql = f"SELECT model, {_STEP}, sum(calls), sum(picousd) FROM elsewhere {_SINCE} GROUP BY 1, 2"  # noqa: S608
+        found: dict[str, dict[int, tuple[int, int]]] = {}
+        for model, step, calls, picousd in self._rows(sql, _since(since_ts, workflow, step_s)):
+            found.setdefault(model, {})[step] = calls, picousd
+        return found
+
     def count(self) -> int:
         """Return how many calls are in the copy."""
         number: int = self._rows("SELECT coalesce(sum(calls), 0) FROM slots")[0][0]
@@ -218,6 +248,10 @@ _ADD_SLOTS = (
     "INSERT INTO slots VALUES (?,?,?,?,1,?,?,?,?,?,?,?,?) "  # noqa: S608  # own words
     "ON CONFLICT DO UPDATE SET calls = calls + 1, "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED[1:])
+)
+_ADD_ELSEWHERE = (
+    "INSERT INTO elsewhere VALUES (?,?,?,1,?) ON CONFLICT DO UPDATE SET calls = calls + 1, "
+    "picousd = picousd + excluded.picousd"
 )
 _ADD_LATENCIES = "INSERT INTO latencies VALUES (?,?,?,?,1) ON CONFLICT DO UPDATE SET calls = calls + 1"
 

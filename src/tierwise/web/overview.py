@@ -3,6 +3,8 @@
 Reads the index only. Invariant: what was not measured is a dash, never a zero.
 """
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 from markupsafe import Markup
 
@@ -31,6 +33,14 @@ PERIODS = {
 }
 
 
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What the same tokens would have cost all at one model, of which every answered call could be reckoned."""
+
+    title: str
+    model: str
+    picousd: int
+
+
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen in a period."""
 
@@ -45,12 +55,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     p95_ms: float | None
     requests: Markup
     spending: Markup
+    baselines: list[Baseline]
     latency: Markup
     recorded: int
 
 
-def seen(index: Index, period: Period, workflow: str, now: float) -> Seen:
-    """Look at a period that ends now."""
+def seen(index: Index, period: Period, workflow: str, now: float, outside: Sequence[str] = ()) -> Seen:
+    """Look at a period that ends now; `outside` are the models of the frontier, the strongest first."""
     steps = period.seconds // period.step_s
     span = Span(begin=(now // period.step_s - steps + 1) * period.step_s, step_s=period.step_s, steps=steps)
     since = span.begin
@@ -58,6 +69,8 @@ def seen(index: Index, period: Period, workflow: str, now: float) -> Seen:
     times = {int(one.name): one for one in index.sums("time", since, workflow, period.step_s)}
     shares = index.shares(since, workflow, period.step_s)
     buckets = index.latencies(since, workflow, period.step_s)
+    elsewhere = index.elsewhere(since, workflow, period.step_s)
+    baselines = _baselines(elsewhere, outside)
     every = [(bucket, calls) for step in buckets.values() for bucket, calls in step.items()]
     return Seen(
         period=period,
@@ -70,7 +83,8 @@ def seen(index: Index, period: Period, workflow: str, now: float) -> Seen:
         p50_ms=quantile_ms(every, 0.5),
         p95_ms=quantile_ms(every, 0.95),
         requests=_requests(span, shares, whole),
-        spending=_spending(span, times, whole),
+        spending=_spending(span, times, whole, {one.title: elsewhere[one.model] for one in baselines}),
+        baselines=baselines,
         latency=_latency(span, buckets),
         recorded=index.count(),
     )
@@ -84,12 +98,30 @@ def _requests(span: Span, shares: dict[int, dict[str, int]], whole: Sums) -> Mar
     return charts.stacked("Requests", f"{whole.calls} requests, by tier", span, parts, words.count)
 
 
-def _spending(span: Span, times: dict[int, Sums], whole: Sums) -> Markup:
-    total, spent = 0.0, dict[int, float]()
-    for step in span.times():
-        total += (times[step].cost_picousd if step in times else 0) * 1e-12
-        spent[step] = total
-    return charts.lines("Spending", f"{words.usd(whole.cost_picousd)} in all", span, {"spent": spent}, words.dollars)
+def _baselines(elsewhere: Mapping[str, Mapping[int, tuple[int, int]]], outside: Sequence[str]) -> list[Baseline]:
+    """Return all-frontier (the first of `outside`) and all-cheapest, of the models with a price for every call."""
+    calls = {model: sum(n for n, _ in steps.values()) for model, steps in elsewhere.items()}
+    costs = {
+        model: sum(cost for _, cost in steps.values())
+        for model, steps in elsewhere.items() if calls[model] == max(calls.values())
+    }  # fmt: skip
+    strongest = next((model for model in outside if model in costs), None)
+    chosen = (("all-frontier", strongest), ("all-cheapest", min(costs, key=costs.__getitem__, default=None)))
+    return [Baseline(title=title, model=model, picousd=costs[model]) for title, model in chosen if model is not None]
+
+
+def _spending(
+    span: Span, times: dict[int, Sums], whole: Sums, baselines: Mapping[str, Mapping[int, tuple[int, int]]]
+) -> Markup:
+    parts = {"spent": {step: float(one.cost_picousd) for step, one in times.items()}}
+    parts |= {title: {step: float(cost) for step, (_, cost) in steps.items()} for title, steps in baselines.items()}
+    summed: dict[str, dict[int, float]] = {}
+    for name, steps in parts.items():
+        total, summed[name] = 0.0, {}
+        for step in span.times():
+            total += steps.get(step, 0.0) * 1e-12
+            summed[name][step] = total
+    return charts.lines("Spending", f"{words.usd(whole.cost_picousd)} in all", span, summed, words.dollars)
 
 
 def _latency(span: Span, buckets: dict[int, dict[int, int]]) -> Markup:
