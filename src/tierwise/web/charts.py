@@ -115,7 +115,7 @@ def _class(name: str) -> str:
 
 def _dot(place: tuple[float, float], number: int) -> str:
     x, y = place
-    return f'<circle cx="{svg.number(x)}" cy="{svg.number(y)}" r="2" class="dot l-{number}"></circle>'
+    return f'<circle cx="{svg.number(x)}" cy="{svg.number(y)}" r="3" class="dot l-{number}"></circle>'
 
 
 def _moment(ts: float, span: Span) -> str:

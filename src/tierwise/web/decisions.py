@@ -119,7 +119,7 @@ def _path(decision: Decision) -> list[Step]:
         Step(
             title=f"Attempt {number}", value=one.model,
             detail=f"{one.verdict or 'no word'}{f': {one.error}' if one.error else ''}",
-            kind="good" if one.verdict in ("commit", "accept", "ok", "answered") else "bad" if one.error else "",
+            kind="good" if one.verdict == "ok" else "bad" if one.error else "",
         )
         for number, one in enumerate(decision.attempts, 1)
     ]  # fmt: skip

@@ -106,7 +106,8 @@ def _baselines(elsewhere: Mapping[str, Mapping[int, tuple[int, int]]], outside: 
         for model, steps in elsewhere.items() if calls[model] == max(calls.values())
     }  # fmt: skip
     strongest = next((model for model in outside if model in costs), None)
-    chosen = (("all-frontier", strongest), ("all-cheapest", min(costs, key=costs.__getitem__, default=None)))
+    cheapest = min(costs, key=costs.__getitem__, default=None)
+    chosen = (("all-frontier", strongest), ("all-cheapest", None if cheapest == strongest else cheapest))
     return [Baseline(title=title, model=model, picousd=costs[model]) for title, model in chosen if model is not None]
 
 

@@ -17,7 +17,9 @@ def usd(picousd: int | None) -> str:
         return f"${amount:,.0f}"
     if abs(amount) >= 1:
         return f"${amount:,.2f}"
-    return "$" + f"{amount:.6f}".rstrip("0") if abs(amount) >= Decimal("0.000001") else "< $0.000001"
+    if abs(amount) < Decimal("0.000001"):
+        return "< $0.000001"
+    return f"${float(f'{amount:.3g}'):.8f}".rstrip("0")
 
 
 def dollars(amount: float) -> str:
@@ -40,7 +42,7 @@ def duration(ms: float | None) -> str:
     if ms is None:
         return "–"
     if ms < 1000:
-        return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"
+        return f"{ms:.0f} ms" if ms >= 10 or ms == 0 else f"{ms:.1f} ms"
     return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms / 60_000:.1f} min"
 
 
