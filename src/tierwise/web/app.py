@@ -47,6 +47,7 @@ class Web:
                 Route("/ui/decisions/live", self._live),
                 Route("/ui/decisions/{ident}", self._decision),
                 Route("/ui/decisions/{ident}/record.json", self._record),
+                Route("/ui/models", self._models),
                 Route("/ui/static/{name}", self._static),
             ],
             exception_handlers={404: self._missing, TierwiseError: self._failed},
@@ -81,6 +82,9 @@ class Web:
         outside = _strongest_first(status or {})
         seen = await asyncio.to_thread(overview.seen, self._follower.index, period, workflow, time.time(), outside)
         return self._page(request, "overview", seen=seen, status=status, periods=overview.PERIODS)
+
+    async def _models(self, request: Request) -> Response:
+        return self._page(request, "models", status=await self._gateway(request).status())
 
     async def _decisions(self, request: Request) -> Response:
         asked = decisions.asked(request.query_params)

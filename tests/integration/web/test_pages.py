@@ -101,6 +101,14 @@ def test_a_call_arrives_in_the_list_and_its_way_can_be_read(browser: Browser) ->
     assert until(lambda: 'aria-label="Workflows"' in browser.get("/ui/?period=hour")[2])
 
 
+def test_what_exists_is_shown_as_it_is_now(browser: Browser) -> None:
+    asked(browser, "one two")
+    status, _, page = browser.get("/ui/models")
+    assert status == 200
+    for word in ("Models and budgets", ">m<", "hurried", browser.door.upstream.url, "can be asked"):
+        assert word in page
+
+
 def test_a_new_call_comes_to_who_watches(browser: Browser) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", browser.door.port, timeout=20)) as line:
         line.request("GET", "/ui/decisions/live")
@@ -108,8 +116,8 @@ def test_a_new_call_comes_to_who_watches(browser: Browser) -> None:
         assert answer.getheader("content-type", "").startswith("text/event-stream")
         assert answer.readline() == b": listening\n"
         ident = asked(browser, "four five")
-        told = next(one for one in iter(answer.readline, b"") if one.startswith(b"data: "))
-        assert ident in json.loads(told[6:])
+        told = (json.loads(one[6:]) for one in iter(answer.readline, b"") if one.startswith(b"data: "))
+        assert any(ident in row for row in told)
 
 
 def test_no_page_may_load_anything_from_elsewhere_or_run_what_stands_in_it(browser: Browser) -> None:
