@@ -69,7 +69,7 @@ def fit(
     """
     settings = config.load(file)
     asked = None if model is None else subject(model, settings)
-    here = whole_machine(settings.home)
+    here = whole_machine(settings.home, settings.environ.get("CUDA_VISIBLE_DEVICES"))
     pace = _paces(settings, here, anew=calibrate)
 
     def judged(one: Subject, wanted: int | None) -> Judged:

@@ -71,14 +71,33 @@ def machine(folder: Path | None = None, root: Path = Path("/")) -> Machine:
     return msgspec.structs.replace(here, disk_free_bytes=None if folder is None else _disk_free(folder))
 
 
-def whole_machine(folder: Path | None = None) -> Machine:
-    """Look at everything, devices and the bandwidth of memory too, for about half a second."""
-    here = survey.whole(Here())
+def whole_machine(folder: Path | None = None, seen: str | None = None) -> Machine:
+    """Look at everything, devices and the bandwidth of memory too, for about half a second.
+
+    `seen` is CUDA_VISIBLE_DEVICES, None where it is not set: what it hides cannot be used.
+    """
+    here = visible(survey.whole(Here()), seen)
     return msgspec.structs.replace(
         here,
         devices=tuple(with_figures(one) for one in here.devices),
         memory_bandwidth_gb_s=measure_gb_s(here.cores, here.memory_available_bytes),
         disk_free_bytes=None if folder is None else _disk_free(folder),
+    )
+
+
+def visible(here: Machine, seen: str | None) -> Machine:
+    """Return the machine without the devices that `CUDA_VISIBLE_DEVICES` hides; all of them where it names no numbers."""
+    cuda = [one for one in here.devices if one.kind == "cuda"]
+    if seen is None or not cuda:
+        return here
+    named = [word.strip() for word in seen.split(",")] if seen.strip() else []
+    numbers = {int(word) for word in named if word.isdecimal()}
+    shown = [one for place, one in enumerate(cuda) if place in numbers] if len(numbers) == len(named) else []
+    told = f"CUDA_VISIBLE_DEVICES={seen!r} shows {len(shown)} of {len(cuda)} devices; the others are not counted"
+    return msgspec.structs.replace(
+        here,
+        devices=tuple(one for one in here.devices if one.kind != "cuda" or one in shown),
+        notes=here.notes if len(shown) == len(cuda) else (*here.notes, told),
     )
 
 

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from tests.unit.hardware.files import TINY
-from tierwise.hardware.detect import Here, digest, machine, read_gguf
+from tierwise.hardware.detect import Here, digest, machine, read_gguf, visible
 from tierwise.hardware.gguf import Unreadable
+from tierwise.hardware.snapshot import Device, Machine
 
 GIB = 1 << 30
 
@@ -66,3 +67,15 @@ def test_files(tmp_path):
     for odd in (tmp_path, "/dev/null"):
         with pytest.raises(Unreadable, match="not a file"):
             read_gguf(odd)
+
+
+@pytest.mark.parametrize(
+    ("seen", "left"),
+    [(None, "ab"), ("0,1", "ab"), ("1", "b"), ("", ""), ("-1", ""), ("GPU-8932f937", ""), ("0,MIG-x", ""), ("7", "")],
+)
+def test_a_device_that_is_hidden_from_programs_is_not_counted(seen: str | None, left: str) -> None:
+    cards = tuple(Device(kind="cuda", name=name, memory_total_bytes=1, memory_free_bytes=1) for name in "ab")
+    other = Device(kind="rocm", name="c")
+    here = visible(Machine(system="Linux", cores=2, devices=(*cards, other)), seen)
+    assert [one.name for one in here.devices] == [*left, "c"]
+    assert bool(here.notes) == (left != "ab")
