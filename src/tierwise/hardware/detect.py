@@ -86,7 +86,7 @@ def whole_machine(folder: Path | None = None, seen: str | None = None) -> Machin
 
 
 def visible(here: Machine, seen: str | None) -> Machine:
-    """Return the machine without the devices that `CUDA_VISIBLE_DEVICES` hides; all of them where it names no numbers."""
+    """Return the machine without the devices that CUDA_VISIBLE_DEVICES hides: all, where it is more than numbers."""
     cuda = [one for one in here.devices if one.kind == "cuda"]
     if seen is None or not cuda:
         return here
