@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from tierwise.evals.report import svg
 
-WIDE, HIGH = 760, 190
-LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 24
+WIDE, HIGH = 460, 170
+LEFT, RIGHT, TOP, BOTTOM = 58, 8, 10, 24
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ def _class(name: str) -> str:
 
 def _dot(place: tuple[float, float], number: int) -> str:
     x, y = place
-    return f'<circle cx="{svg.number(x)}" cy="{svg.number(y)}" r="2" class="dot l-{number}"></circle>'
+    return f'<circle cx="{svg.number(x)}" cy="{svg.number(y)}" r="3" class="dot l-{number}"></circle>'
 
 
 def _moment(ts: float, span: Span) -> str:
