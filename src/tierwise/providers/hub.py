@@ -75,7 +75,8 @@ class _Told(msgspec.Struct):
 def hub_address(environ: Mapping[str, str], key: Secret | None) -> Address:
     """Return which hub to ask. Raises InvalidCall where the environment says that nothing may be fetched."""
     if environ.get(OFFLINE_VARIABLE, "").strip().upper() in ("1", "ON", "YES", "TRUE"):
-        raise InvalidCall(f"{OFFLINE_VARIABLE} is set: nothing is fetched from a hub", param=OFFLINE_VARIABLE)
+        told = "is set: nothing is fetched from a hub; unset it, or name a file that is here"
+        raise InvalidCall(f"{OFFLINE_VARIABLE} {told}", param=OFFLINE_VARIABLE)
     return Address(url=environ.get(URL_VARIABLE, "").strip().rstrip("/") or HUB, key=key, limits=LIMITS)
 
 
