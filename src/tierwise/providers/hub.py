@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from tierwise.core.errors import BadReply, InvalidCall, Overloaded, RateLimited, Unauthorized
+from tierwise.core.errors import BadReply, InvalidCall, Overloaded, RateLimited, Unauthorized, Unreachable
 from tierwise.core.secret import Secret
 from tierwise.providers.address import Address
 from tierwise.providers.asker import sound
@@ -117,7 +117,10 @@ async def _told(transport: Transport, place: Place, repo: str) -> _Told:
         deadline = asyncio.get_running_loop().time() + _LISTING_TIMEOUT_S
         limits = msgspec.structs.replace(place.address.limits, max_answer_bytes=_MAX_LISTING_BYTES)
         address = msgspec.structs.replace(place.address, limits=limits)
-        exchange = await transport.get(address, place.path, deadline=deadline)
+        try:
+            exchange = await transport.get(address, place.path, deadline=deadline)
+        except Unreachable as error:
+            raise Unreachable(f"{address.url}: {error}; {URL_VARIABLE} names another hub", code=error.code) from error
         if exchange.status in (301, 302, 307, 308):  # a model that was renamed
             place = onward(place, exchange.headers.get(b"location", b"").decode("latin-1"))
             continue
