@@ -124,6 +124,19 @@ def test_every_command_and_option_exists(documents: list[Document], tierwise: An
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_command_that_a_page_names_exists(tierwise: Any) -> None:
+    pages = sorted(ROOT.glob("src/tierwise/web/templates/*.html"))
+    named = [(page, code) for page in pages for code in re.findall(r"<code>([^<]*)", page.read_text()) if is_call(code)]
+    assert named
+    wrong = [
+        f"{page.name}: {problem}"
+        for page, code in named
+        for words in commands.calls(re.sub(r"{{.*?}}", "X", code))
+        if (problem := commands.unknown(words, tierwise))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def is_call(code: str) -> bool:
     """Say whether inline code calls Tierwise or a script of the project."""
     return re.match(r"(\./)?scripts/|tierwise ", code) is not None

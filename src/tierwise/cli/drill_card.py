@@ -43,8 +43,10 @@ def card(head: Head, found: Findings) -> Iterator[str]:
         yield table(("answered today by", "in the drill by", "calls"), rows)
         yield from _more(len(found.moves))
         yield ""
-    yield table(("endpoint", "asked", "at once", "busy", "waited", "longest wait"), [_load(one) for one in found.loads])
-    yield ""
+    if found.loads:
+        header = ("endpoint", "asked", "at once", "busy", "waited", "longest wait")
+        yield table(header, [_load(one) for one in found.loads])
+        yield ""
     yield from _how_sure(found)
 
 

@@ -169,7 +169,7 @@ def _told(found: Throughput) -> Iterator[str]:
 def _lines(found: Throughput, each: Found, speeds: Speeds) -> Iterator[str]:
     """Give what belongs into a `[[machine]]`."""
     how = f"tierwise measure, {speeds.at_once} at once, {speeds.context_tokens:,} tokens of context"
-    yield "[[machine.serves]]"
+    yield "[[machine.serves]]          # below the [[machine]] of its endpoint: docs/reference/economics.md"
     yield f'model = "{found.model}"'
     yield _line("output_tokens_per_s", speeds.written_per_s, how)
     yield _line("input_tokens_per_s", speeds.read_per_s, how)

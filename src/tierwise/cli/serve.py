@@ -81,4 +81,5 @@ def _hello(wired: bootstrap.Wired, host: str, port: int, *, keyed: bool) -> None
     say(f"  export OPENAI_BASE_URL=http://{host}:{port}/v1")
     say(f"  export OPENAI_API_KEY={'YOUR_KEY' if keyed else 'unused'}")
     say("Or a tool: `tierwise launch claude`; codex, opencode, llm and others alike")
+    say(f"In a browser: http://{host}:{port}/")
     say("Stop with Ctrl-C.")

@@ -140,7 +140,7 @@ def busy(record: CapacityRecord) -> str:
         told.append(f"{record.requests - waiting} of {_count(record.slots, 'slot')} busy")
         told += [f"{waiting} waiting"] if waiting else []
     elif record.requests is not None:
-        told.append(_count(record.requests, "request"))
+        told.append(f"{_count(record.requests, 'request')} under way")
     told += [f"context {record.context_tokens}"] if record.context_tokens is not None else []
     parts = (("wait", record.wait_ms), ("load", record.load_ms), ("answer", record.answer_ms))
     spent = " + ".join(f"{what} {ms / 1000:.3g}" for what, ms in parts if ms)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from tierwise.core.errors import BadReply, InvalidCall, Overloaded, RateLimited, Unauthorized
+from tierwise.core.errors import BadReply, InvalidCall, Overloaded, RateLimited, Unauthorized, Unreachable
 from tierwise.core.secret import Secret
 from tierwise.providers.address import Address
 from tierwise.providers.asker import sound
@@ -75,7 +75,8 @@ class _Told(msgspec.Struct):
 def hub_address(environ: Mapping[str, str], key: Secret | None) -> Address:
     """Return which hub to ask. Raises InvalidCall where the environment says that nothing may be fetched."""
     if environ.get(OFFLINE_VARIABLE, "").strip().upper() in ("1", "ON", "YES", "TRUE"):
-        raise InvalidCall(f"{OFFLINE_VARIABLE} is set: nothing is fetched from a hub", param=OFFLINE_VARIABLE)
+        told = "is set: nothing is fetched from a hub; unset it, or name a file that is here"
+        raise InvalidCall(f"{OFFLINE_VARIABLE} {told}", param=OFFLINE_VARIABLE)
     return Address(url=environ.get(URL_VARIABLE, "").strip().rstrip("/") or HUB, key=key, limits=LIMITS)
 
 
@@ -116,7 +117,10 @@ async def _told(transport: Transport, place: Place, repo: str) -> _Told:
         deadline = asyncio.get_running_loop().time() + _LISTING_TIMEOUT_S
         limits = msgspec.structs.replace(place.address.limits, max_answer_bytes=_MAX_LISTING_BYTES)
         address = msgspec.structs.replace(place.address, limits=limits)
-        exchange = await transport.get(address, place.path, deadline=deadline)
+        try:
+            exchange = await transport.get(address, place.path, deadline=deadline)
+        except Unreachable as error:
+            raise Unreachable(f"{address.url}: {error}; {URL_VARIABLE} names another hub", code=error.code) from error
         if exchange.status in (301, 302, 307, 308):  # a model that was renamed
             place = onward(place, exchange.headers.get(b"location", b"").decode("latin-1"))
             continue

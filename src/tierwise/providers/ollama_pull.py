@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from tierwise.core.errors import BadReply, InvalidCall, Refused
+from tierwise.core.errors import BadReply, InvalidCall, Refused, Unreachable
 from tierwise.providers.address import Address
 from tierwise.providers.ranges import LIMITS
 from tierwise.providers.transport import Exchange, Transport
@@ -48,7 +48,10 @@ class _Tags(msgspec.Struct):
 async def held(transport: Transport, root: Address, name: str) -> Held | None:
     """Return the model of that name, tag included, as Ollama has it; None where it has none. Raises ProviderError."""
     deadline = asyncio.get_running_loop().time() + _ASK_TIMEOUT_S
-    exchange = await transport.get(root, "/api/tags", deadline=deadline)
+    try:
+        exchange = await transport.get(root, "/api/tags", deadline=deadline)
+    except Unreachable as error:
+        raise Unreachable(f"{root.url}: {error}; start Ollama first", code=error.code) from error
     try:
         tags = msgspec.json.decode(await exchange.read_all(), type=_Tags)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

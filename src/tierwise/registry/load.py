@@ -89,7 +89,8 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(names[:12])}" if names else ""
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return f"; there are {', '.join(names[:12])}{more}" if names else ""
 
 
 def _endpoint(row: EndpointRow, secret: SecretLookup) -> tuple[Endpoint, str | None]:

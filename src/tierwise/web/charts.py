@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from tierwise.evals.report import svg
 
-WIDE, HIGH = 760, 190
-LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 24
+WIDE, HIGH = 460, 170
+LEFT, RIGHT, TOP, BOTTOM = 58, 8, 10, 24
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from tierwise.core.decision import Decision
 from tierwise.economics.spend import Elsewhere, would_cost
 from tierwise.sqlite.connect import transaction
 
-VERSION = 3
+VERSION = 4
 SLOT_S = 300
 PICO = 12
 BUCKETS = 64
@@ -41,7 +41,7 @@ CREATE TABLE slots (
     slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
     answered INTEGER NOT NULL, refused INTEGER NOT NULL, failed INTEGER NOT NULL, escalated INTEGER NOT NULL,
     cost_picousd INTEGER NOT NULL, unknown_picousd INTEGER NOT NULL, tokens_in INTEGER NOT NULL,
-    tokens_out INTEGER NOT NULL, PRIMARY KEY (slot, workflow, tier, model)
+    tokens_out INTEGER NOT NULL, unmetered INTEGER NOT NULL, PRIMARY KEY (slot, workflow, tier, model)
 ) WITHOUT ROWID;
 CREATE TABLE latencies (
     slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, bucket INTEGER NOT NULL, calls INTEGER NOT NULL,
@@ -91,6 +91,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     unknown_picousd: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    unmetered: int = 0
 
 
 _COLUMNS = tuple(CallRow.__struct_fields__)
@@ -245,7 +246,7 @@ class Index:
 
 
 _ADD_SLOTS = (
-    "INSERT INTO slots VALUES (?,?,?,?,1,?,?,?,?,?,?,?,?) "  # noqa: S608  # own words
+    "INSERT INTO slots VALUES (?,?,?,?,1,?,?,?,?,?,?,?,?,?) "  # noqa: S608  # own words
     "ON CONFLICT DO UPDATE SET calls = calls + 1, "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED[1:])
 )
@@ -314,6 +315,7 @@ def _slot(row: CallRow, decision: Decision) -> tuple[Any, ...]:
         int(row.ts // SLOT_S), row.workflow, row.tier, row.model, row.outcome in _ANSWERED, row.outcome == "refused",
         row.outcome in _FAILED, len({one.model for one in decision.attempts}) > 1,
         (row.cost_picousd or 0) - pending, pending, sum(one.read for one in used), sum(one.written for one in used),
+        sum(one.usage is not None and one.cost_usd is None and not one.own_usd for one in decision.attempts),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.hub.server import COMMIT, Shelf, listening
-from tierwise.core.errors import BadReply, InvalidCall, Unauthorized
+from tierwise.core.errors import BadReply, InvalidCall, Unauthorized, Unreachable
 from tierwise.core.secret import Secret
 from tierwise.providers.hub import HUB, Listing, hub_address, listing, place_of
 from tierwise.providers.remote import RemoteFile
@@ -107,3 +107,11 @@ def test_offline_means_offline() -> None:
     assert hub_address({"HF_HUB_OFFLINE": "0"}, None).url == HUB
     with pytest.raises(InvalidCall, match="HF_HUB_OFFLINE"):
         hub_address({"HF_HUB_OFFLINE": "1"}, None)
+
+
+def test_a_hub_that_is_not_there_is_named() -> None:
+    with listening() as shelf:
+        url = shelf.hub_url
+    with pytest.raises(Unreachable, match="HF_ENDPOINT names another hub") as error:
+        listed(shelf)
+    assert str(error.value).startswith(f"{url}: nothing listens there")

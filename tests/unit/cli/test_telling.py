@@ -105,7 +105,7 @@ def test_one_is_not_counted_as_many() -> None:
             CapacityRecord(loaded=False, load_ms=8000.0, answer_ms=500.0),
             "not loaded, about 8.5 s (load 8 + answer 0.5)",
         ),
-        (CapacityRecord(requests=1), "1 request"),
+        (CapacityRecord(requests=1), "1 request under way"),
     ],
 )
 def test_how_busy_a_model_is_in_words(record: CapacityRecord, told: str) -> None:

@@ -14,7 +14,7 @@ from tierwise.core.usage import Price
 from tierwise.providers.address import Address, parse
 from tierwise.registry.catalog import Catalog
 from tierwise.registry.kinds import kinds, known_models, known_prices, wire_names
-from tierwise.registry.load import load
+from tierwise.registry.load import load, nearest
 from tierwise.registry.settings import EndpointRow, ModelRow
 from tierwise.wires import count_tokens
 from tierwise.wires.known import ENDPOINTS
@@ -165,3 +165,9 @@ def test_a_change_of_facts_changes_the_digest_and_a_key_does_not() -> None:
     keyed = load([EndpointRow(name="a", kind="ollama", key="env:K")], (), lambda _ref: Secret("k"))
     assert one.digest != other.digest
     assert one.digest == keyed.digest
+
+
+def test_a_long_list_of_names_says_that_it_goes_on() -> None:
+    told = nearest("zzz", [f"model-{number:02}" for number in range(15)])
+    assert told.endswith("model-11 and 3 more")
+    assert nearest("zzz", ["one", "two"]) == "; there are one, two"

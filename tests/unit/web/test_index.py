@@ -44,6 +44,11 @@ def test_what_nobody_was_told_the_price_of_is_not_in_the_sum(index: Index) -> No
     assert (whole.cost_picousd, whole.unknown_picousd) == (0, 5 * 10**11)
 
 
+def test_what_has_no_price_is_counted_beside_the_sum(index: Index) -> None:
+    index.add([record(1, ts=T0, usage=Usage(input=1), cost=None), record(2, ts=T0, cost=None)])
+    assert index.sums("all", T0)[0].unmetered == 1
+
+
 def test_an_escalation_asked_two_models(index: Index) -> None:
     index.add([record(1, ts=T0, models=("small", "large")), record(2, ts=T0, models=("small", "small"))])
     assert index.sums("all", T0)[0].escalated == 1

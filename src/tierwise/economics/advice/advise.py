@@ -281,7 +281,7 @@ def _why(organisation: Organisation, verdict: Verdict, best: Plan | None) -> str
     if best is None and verdict == "not_enough_evidence":
         return "no plan surely passes every gate, and some may"
     if verdict == "not_enough_evidence":
-        return f"at the values it is the cheapest, but within the ranges another may be more than {share} cheaper"
+        return f"at the values this plan is cheapest, but within the ranges another may be more than {share} cheaper"
     stuck = [
         work.name
         for work in organisation.work
