@@ -74,7 +74,8 @@ def fit(
     def judged(one: Subject, wanted: int | None) -> Judged:
         wish = _wish(one, wanted, sequences, least)
         plan = best(here, one.candidates, wish, pace)
-        pull = f"{one.pull}:{plan.quantization}" if one.pull and plan.evidence == "sizes" else one.pull
+        named = plan.evidence == "sizes" and plan.device is None  # pull counts on no device
+        pull = f"{one.pull}:{plan.quantization}" if one.pull and named else one.pull
         return Judged(model=one.name, source=one.source, note=one.note, wish=wish, plan=plan, pull=pull)
 
     if asked is not None:
