@@ -62,11 +62,11 @@ def test_from_a_name_to_an_answer(installed: Installed, shelf: Shelf, config: Pa
     assert answer["answer"]
 
 
-def test_without_a_quantization_the_largest_that_fits_is_taken(
-    installed: Installed, shelf: Shelf, config: Path
-) -> None:
+def test_without_a_quantization_it_takes_what_fit_would_take(installed: Installed, shelf: Shelf, config: Path) -> None:
+    judged = installed.json("fit", "hub:own/model")["model"]["plan"]
     told = installed.json("pull", "own/model", "--yes", "--config", str(config))
-    assert told["offer"]["quantization"] == "Q8_0"
+    assert told["offer"]["quantization"] == judged["quantization"] == "Q8_0"
+    assert told["offer"]["context_tokens"] == judged["setup"]["context_tokens"]
     assert told["pulled"]
     assert told["facts"] == {"sha256": shelf.sha256("own-Q8_0.gguf")}
 
@@ -179,7 +179,7 @@ def test_a_model_in_parts_is_refused_before_it_is_fetched(installed: Installed, 
 
 def test_a_hostile_header_is_refused_before_it_is_fetched(installed: Installed, shelf: Shelf, config: Path) -> None:
     shelf.files = {"own-Q8_0.gguf": b"GGUF\3\0\0\0" + b"\xff" * 16 + bytes(4096)}
-    assert "could be loaded" in installed.run("pull", "own/model", "--yes", "--config", str(config), code=2).stderr
+    assert "cannot be judged" in installed.run("pull", "own/model", "--yes", "--config", str(config), code=2).stderr
     assert fetched(shelf) == []
 
 

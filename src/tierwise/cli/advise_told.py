@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+from tierwise.cli.cost_found import round_usd
 from tierwise.cli.options import table
 from tierwise.economics.advice.advise import Advice, Placed
 from tierwise.economics.advice.flips import Flip
@@ -47,7 +48,7 @@ def told(advice: Advice) -> Iterator[str]:
     if advice.measure:
         yield ""
         yield "Find out first (what could then still be lost by this plan, at the value):"
-        yield from (f"  {one.input}: at worst {_usd(one.left_usd_per_month)} a month" for one in advice.measure)
+        yield from (f"  {one.input}: at worst {round_usd(one.left_usd_per_month)} a month" for one in advice.measure)
     if advice.meanwhile is not None and advice.meanwhile != advice.plan:
         yield f"Until then, without buying anything: {_who(advice.meanwhile)}, {_range(advice.meanwhile.usd_per_month)}"
     yield from _around(advice)
@@ -85,13 +86,14 @@ def _plan(advice: Advice, plan: Placed) -> Iterator[str]:
     yield f"  a month    {_range(plan.usd_per_month)}"
     yield f"  at once    {_range(plan.capital_usd)}"
     if advice.at_worst_usd_per_month:
-        yield f"  at worst   {_usd(advice.at_worst_usd_per_month)} a month more than the best, wherever the inputs lie"
+        most = round_usd(advice.at_worst_usd_per_month)
+        yield f"  at worst   {most} a month more than the best, wherever the inputs lie"
     if (when := advice.timing) is not None:
         start = when.starts_after_months
-        gain = f", worth {_usd(when.gains_usd.value)} more than now" if when.gains_usd else ""
+        gain = f", worth {round_usd(when.gains_usd.value)} more than now" if when.gains_usd else ""
         yield f"  machines   {f'after {start} months' if start else 'now'}{gain}; until then {', '.join(when.against)}"
         yield f"  paid back  {_results(when.payback_months, lambda one: f'{one:.1f} months')}"
-        yield f"  worth now  {_results(when.npv_usd, _usd)}"
+        yield f"  worth now  {_results(when.npv_usd, round_usd)}"
 
 
 def _around(advice: Advice) -> Iterator[str]:
@@ -99,7 +101,7 @@ def _around(advice: Advice) -> Iterator[str]:
     if advice.forced:
         yield ""
         yield "Forced, not chosen: what a month costs more because of each gate alone"
-        yield from (f"  {one.gate:9} {_usd(one.usd_per_month)}" for one in advice.forced)
+        yield from (f"  {one.gate:9} {round_usd(one.usd_per_month)}" for one in advice.forced)
     if advice.otherwise:
         yield ""
         yield "The best of every other answer that is permitted:"
@@ -137,18 +139,13 @@ def _who(plan: Placed) -> str:
 
 
 def _range(given: Given) -> str:
-    ends = "" if given.least == given.most else f" ({_usd(given.least)} to {_usd(given.most)})"
-    return f"{_usd(given.value)}{ends}, {given.provenance}"
+    ends = "" if given.least == given.most else f" ({round_usd(given.least)} to {round_usd(given.most)})"
+    return f"{round_usd(given.value)}{ends}, {given.provenance}"
 
 
 def _results(found: Range, write: Callable[[Any], str]) -> str:
     value, worst, best = ("never" if one is None else write(one) for one in (found.value, found.worst, found.best))
     return value if value == worst == best else f"{value} (worst {worst}, best {best})"
-
-
-def _usd(amount: Decimal) -> str:
-    sign = "-" if amount < 0 else ""
-    return f"{sign}${abs(amount):,.0f}" if abs(amount) >= 100 else f"{sign}${abs(amount):,.2f}"
 
 
 def _figure(number: Decimal) -> str:

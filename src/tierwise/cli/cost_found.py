@@ -33,6 +33,14 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     missing_buckets: tuple[str, ...] = ()
 
 
+def round_usd(amount: Decimal | None) -> str:
+    """Write an amount that was reckoned from ranges: cents only where they count."""
+    if amount is None:
+        return "–"
+    sign, size = "-" if amount < 0 else "", abs(amount)
+    return f"{sign}${size:,.0f}" if size >= 100 else f"{sign}${size:,.2f}"
+
+
 def usd(amount: Decimal | None) -> str:
     """Write an amount for people."""
     if amount is None:

@@ -12,15 +12,15 @@ from fractions import Fraction
 from html import escape
 from importlib import resources
 
-from tierwise.cli.cost_found import Cost
+from tierwise.cli.cost_found import Cost, round_usd
 from tierwise.cli.cost_spent import grid, spent
+from tierwise.core.usage import TOKENS_PER_MTOK as MTOK
 from tierwise.economics.breakeven import Own, api_usd, own_usd
 from tierwise.economics.compare import HORIZON, Answer, CostPlan, Input, Range
 from tierwise.evals.report import svg
 
 POINTS = 160
 MOST_EDGES = 400
-MTOK = 1_000_000
 NOTHING_TOLD = '<section class="list"><p>No call is on record in this time.</p></section>'
 WORDS = {"own": "Own machines", "api": "The API", "open": "Open"}
 
@@ -51,11 +51,19 @@ def page(found: Cost, plan: CostPlan | None) -> bytes:
 def _section(answer: Answer, volume: int) -> str:
     tone = {"own": "expand", "api": "stop", "open": "not_enough_evidence"}[answer.cheaper]
     facts = (
-        ("A month of own machines", _usd(answer.own_usd_per_month), f"at {volume / MTOK:,.1f} M tokens"),
-        ("A month of the API", _usd(answer.api_usd_per_month), answer.api.usd_per_mtok.provenance),
+        (
+            "A month of own machines",
+            round_usd(answer.own_usd_per_month),
+            f"at {volume / MTOK:,.1f} M tokens",
+        ),
+        ("A month of the API", round_usd(answer.api_usd_per_month), answer.api.usd_per_mtok.provenance),
         ("Paid back after", _months(answer.payback_months.value), _ends(answer.payback_months)),
-        ("Worth today", _usd(answer.npv_usd.value), f"{_usd(answer.npv_usd.worst)} to {_usd(answer.npv_usd.best)}"),
-        ("Waiting a quarter", _usd(answer.waiting_a_quarter_usd), "positive: it gains"),
+        (
+            "Worth today",
+            round_usd(answer.npv_usd.value),
+            f"{round_usd(answer.npv_usd.worst)} to {round_usd(answer.npv_usd.best)}",
+        ),
+        ("Waiting a quarter", round_usd(answer.waiting_a_quarter_usd), "positive: it gains"),
     )
     told = "".join(
         f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in facts
@@ -131,13 +139,6 @@ def _given(inputs: Sequence[Input], missing: Sequence[str]) -> str:
 def _cells(one: Input) -> tuple[str, ...]:
     given = one.given
     return one.name, f"{given.value:,f}", f"{given.least:,f} to {given.most:,f}", given.provenance, given.source
-
-
-def _usd(amount: Decimal | None) -> str:
-    if amount is None:
-        return "–"
-    sign, size = "-" if amount < 0 else "", abs(amount)
-    return f"{sign}${size:,.0f}" if size >= 100 else f"{sign}${size:,.2f}"
 
 
 def _months(value: Decimal | None) -> str:

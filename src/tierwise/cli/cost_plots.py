@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierwise.cli.cost_found import Cost
 from tierwise.core.extras import without
+from tierwise.core.usage import TOKENS_PER_MTOK as MTOK
 from tierwise.economics.breakeven import Own, api_usd, own_usd
 from tierwise.economics.compare import HORIZON, Answer, CostPlan
 from tierwise.economics.spend import Line
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 ROWS = 12
 POINTS = 2000
-MTOK = 1_000_000
 INCHES, DPI = (7.2, 4.0), 160
 
 
@@ -106,7 +106,11 @@ def _lines(axes: "Axes", own: Own, answer: Answer, volume: int) -> None:
     for stretch in answer.region.stretches:
         if stretch.cheaper == "open" and stretch.first <= most:
             axes.axvspan(
-                stretch.first / MTOK, min(stretch.last or most, most) / MTOK, color="#12805c", alpha=0.15, lw=0
+                stretch.first / MTOK,
+                min(stretch.last or most, most) / MTOK,
+                color="#12805c",
+                alpha=0.15,
+                lw=0,
             )
     axes.axvline(volume / MTOK, color="#5d636e", lw=0.8)
     axes.annotate("the plan's volume", (volume / MTOK, 1), (3, -9), xycoords=("data", "axes fraction"),

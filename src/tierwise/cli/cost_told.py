@@ -9,11 +9,11 @@ from typing import Any
 
 from tierwise.cli.cost_found import Cost, usd
 from tierwise.cli.options import table
+from tierwise.core.usage import TOKENS_PER_MTOK
 from tierwise.economics.compare import Answer, Range
 from tierwise.economics.spend import Forecast, Line
 
 ROWS = 20
-MTOK = Decimal(1_000_000)
 SIDES = {"own": "own machines", "api": "the API", "open": "open: the inputs' ranges allow both"}
 
 
@@ -82,7 +82,7 @@ def _row(line: Line) -> tuple[str, ...]:
 def _comparison(found: Answer) -> Iterator[str]:
     yield f"Own machines against {found.api.name}: cheaper is {SIDES[found.cheaper]}"
     yield f"  a month      {usd(found.own_usd_per_month)} own, {usd(found.api_usd_per_month)} API"
-    crossings = [f"{Decimal(at) / MTOK:,.2f} M" for at in found.crossings.crossings[:ROWS]]
+    crossings = [f"{Decimal(at) / TOKENS_PER_MTOK:,.2f} M" for at in found.crossings.crossings[:ROWS]]
     yield f"  crossings    {', '.join(crossings) or 'none'} (tokens a month)"
     yield f"  payback      {_range(found.payback_months, lambda months: f'{months:.1f} months')}"
     yield f"  worth today  {_range(found.npv_usd, usd)}"

@@ -26,7 +26,6 @@ from tierwise.registry.kept import put
 
 NEGATIVE = 1
 MOST_FILE_BYTES = 4 * 1024 * 1024 * 1024
-Changes = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")]
 
 
 def drill(

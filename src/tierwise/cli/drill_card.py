@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from tierwise.cli.cost_found import usd
 from tierwise.cli.options import table, utc
 from tierwise.core.decision import Outcome
 from tierwise.drill.deciding import Evidence
@@ -64,7 +65,7 @@ def _group(group: Group) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [
         ("calls", f"{today.calls:,}", f"{drill.calls:,}"),
         *((name, f"{today.outcomes.get(name, 0):,}", f"{drill.outcomes.get(name, 0):,}") for name in _outcomes(group)),
-        ("cost", _usd(today), _usd(drill)),
+        ("cost", usd(today.cost_usd), usd(drill.cost_usd)),
         ("time, half of them", *_times(group, lambda one: one.took.p50_ms)),
         ("time, 19 of 20", *_times(group, lambda one: one.took.p95_ms)),
         ("of it waiting, 19 of 20", *_times(group, lambda one: one.waited.p95_ms)),
@@ -94,11 +95,6 @@ def _times(group: Group, of: Callable[[Sum], float | None]) -> tuple[str, str]:
 
 def _seconds(ms: float | None) -> str:
     return "unknown" if ms is None else f"{ms / 1000:.3f} s"
-
-
-def _usd(one: Sum) -> str:
-    amount = one.cost_usd
-    return f"${amount:,.2f}" if abs(amount) >= 1 else f"${amount:.6f}".rstrip("0").rstrip(".")
 
 
 def _unknown(name: str, one: Sum) -> Iterator[str]:

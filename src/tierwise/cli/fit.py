@@ -16,6 +16,7 @@ from tierwise.cli.fit_subject import Subject, from_row, subject
 from tierwise.cli.options import ConfigFile, Json, print_json, say
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import InvalidCall
+from tierwise.hardware.admit import DEFAULT_CONTEXT_TOKENS
 from tierwise.hardware.detect import whole_machine
 from tierwise.hardware.parts import factors, offered
 from tierwise.hardware.plan import LEAST_TOKENS_PER_S, Candidate, Pace, Wish, best, offers
@@ -23,8 +24,6 @@ from tierwise.hardware.snapshot import Machine
 from tierwise.hardware.speed import Paces
 from tierwise.registry.open_models import open_models
 
-DEFAULT_CONTEXT_TOKENS = 32_768
-"""As an endpoint of an engine of ours is loaded where its row says nothing."""
 USUAL = "Q4_K_M"
 CALIBRATION = "calibration.json"
 
@@ -70,12 +69,13 @@ def fit(
     settings = config.load(file)
     asked = None if model is None else subject(model, settings)
     here = whole_machine(settings.home, settings.environ.get("CUDA_VISIBLE_DEVICES"))
-    pace = _paces(settings, here, anew=calibrate)
+    pace = paces(settings, here, anew=calibrate)
 
     def judged(one: Subject, wanted: int | None) -> Judged:
         wish = _wish(one, wanted, sequences, least)
         plan = best(here, one.candidates, wish, pace)
-        pull = f"{one.pull}:{plan.quantization}" if one.pull and plan.evidence == "sizes" else one.pull
+        named = plan.evidence == "sizes" and plan.device is None  # pull counts on no device
+        pull = f"{one.pull}:{plan.quantization}" if one.pull and named else one.pull
         return Judged(model=one.name, source=one.source, note=one.note, wish=wish, plan=plan, pull=pull)
 
     if asked is not None:
@@ -93,7 +93,7 @@ def fit(
     return 0 if one is None or one.plan.verdict.fit == "fits" else 1
 
 
-def _paces(settings: config.Settings, here: Machine, *, anew: bool) -> Paces:
+def paces(settings: config.Settings, here: Machine, *, anew: bool = False) -> Paces:
     """Return how fast parts work: by what was timed here, else by the factors of their kind."""
     kept, part = settings.home / CALIBRATION, here.cpu.name or here.system
     if not anew and not kept.is_file():

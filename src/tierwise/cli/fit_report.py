@@ -86,7 +86,8 @@ def plan_lines(judged: Judged) -> Iterator[str]:
     yield f"  weights are from {SOURCES[plan.evidence]} ({judged.source})"
     yield from (["  " + judged.note] if judged.note else [])
     if judged.pull and plan.verdict.fit == "fits":
-        yield f"  to have it answer: tierwise pull {judged.pull}"
+        alone = "" if plan.device is None else " (it counts on the processor alone)"
+        yield f"  to have it answer: tierwise pull {judged.pull}{alone}"
     if judged.to_buy:
         wish = f"{judged.wish.context_tokens:,} tokens of context at {judged.wish.least_tokens_per_s:g} tokens a second"
         yield f"  whole, as {judged.to_buy[0].plan.quantization} with {wish}, it would run on:"

@@ -4,6 +4,7 @@ It reads headers, never a tensor. Invariant: nothing is asked of anybody outside
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,13 +12,14 @@ import msgspec
 from tierwise import config
 from tierwise.cli import fit_safetensors
 from tierwise.core.errors import InvalidCall
+from tierwise.hardware.admit import UNTRAINED_TOKENS
 from tierwise.hardware.catalogued import candidates, scaled, spread
 from tierwise.hardware.detect import read_gguf
 from tierwise.hardware.gguf import Header, Unreadable, read_header
 from tierwise.hardware.layers import Experts, Layer, Shape, shape
 from tierwise.hardware.plan import Candidate
 from tierwise.providers.address import Address
-from tierwise.providers.hub import KEY_VARIABLE, Listing, hub_address, listing, place_of
+from tierwise.providers.hub import KEY_VARIABLE, HubFile, Listing, hub_address, listing, place_of
 from tierwise.providers.hub_files import Quantized, label_of, quantized
 from tierwise.providers.remote import RemoteFile
 from tierwise.providers.transport import Transport
@@ -26,7 +28,6 @@ from tierwise.registry.open_models import Attention, OpenModel, open_model, open
 from tierwise.registry.open_models import Experts as Mixture
 
 HUB = "hub:"
-UNTRAINED_TOKENS = 4096
 NO_GGUF = "these are no GGUF files: the memory is what llama.cpp would take, other engines set aside more"
 
 
@@ -84,7 +85,7 @@ def _read(header: Header, label: str, name: str, source: str) -> Subject:
         raise InvalidCall(f"{source} is one of {header.parts} parts: merge them, or name the model as hub:OWNER/NAME")
     if not header.tensors:
         raise InvalidCall(f"{source} holds no tensors, only a vocabulary: name a GGUF file of a model", param="MODEL")
-    one = Candidate(quantization=label, shape=_shape_of(header), weights=header.weights, parameters=header.parameters)
+    one = by_header(header, label)
     return Subject(
         name=name, candidates=(one,), trained_tokens=header.context_tokens, source=source, pull=f"file:{source}"
     )
@@ -94,26 +95,15 @@ def _from_hub(name: str, settings: config.Settings) -> Subject:
     """Read one header on the hub; other quantizations have the same shape, and weigh what their files do."""
     repo, _, revision = name.partition("@")
     hub = hub_address(settings.environ, settings.secret(f"env:{KEY_VARIABLE}"))
-    listed = asyncio.run(_listed(hub, repo, revision or "main"))
+    listed = listing_of(hub, repo, revision or "main")
     every = quantized(listed.files)
     if not every:
         return _others(hub, listed)
-    smallest = min(every, key=lambda one: (len(one.files), one.size_bytes))
-    header = _header(hub, listed, smallest)
-    found, whole = _shape_of(header), header.parts == 1 and header.sizes_known
+    found, trained = by_size(hub, listed, every)
     return Subject(
         name=repo,
-        candidates=tuple(
-            Candidate(
-                quantization=one.quantization,
-                shape=found,
-                weights=scaled(header.weights, one.size_bytes) if whole else spread(found, one.size_bytes),
-                parameters=header.parameters,
-                evidence="sizes",
-            )
-            for one in every
-        ),
-        trained_tokens=header.context_tokens,
+        candidates=found,
+        trained_tokens=trained,
         pull=None if revision else f"hub:{repo}",
         source=f"{hub.url}/{repo} at {listed.commit[:12]}",
         note=f"licence: {listed.license or 'not told'}"
@@ -142,20 +132,51 @@ def _others(hub: Address, listed: Listing) -> Subject:
     )
 
 
-async def _listed(hub: Address, repo: str, revision: str) -> Listing:
-    transport = Transport()
-    try:
-        return await listing(transport, hub, repo, revision)
-    finally:
-        await transport.aclose()
+def listing_of(hub: Address, repo: str, revision: str) -> Listing:
+    """Return what a repository holds. Raises InvalidCall, ProviderError."""
+
+    async def asked() -> Listing:
+        transport = Transport()
+        try:
+            return await listing(transport, hub, repo, revision)
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(asked())
 
 
-def _header(hub: Address, listed: Listing, one: Quantized) -> Header:
-    with RemoteFile(place_of(hub, listed, one.files[0])) as source:
+def by_size(hub: Address, listed: Listing, every: Sequence[Quantized]) -> tuple[tuple[Candidate, ...], int | None]:
+    """Return quantizations by the header of the smallest and the sizes of all, and the context that was trained for.
+
+    Raises:
+        InvalidCall: that header cannot be read.
+    """
+    header = header_of(hub, listed, min(every, key=lambda one: (len(one.files), one.size_bytes)).files[0])
+    found, whole = _shape_of(header), header.parts == 1 and header.sizes_known
+    return tuple(
+        Candidate(
+            quantization=one.quantization,
+            shape=found,
+            weights=scaled(header.weights, one.size_bytes) if whole else spread(found, one.size_bytes),
+            parameters=header.parameters,
+            evidence="sizes",
+        )
+        for one in every
+    ), header.context_tokens
+
+
+def header_of(hub: Address, listed: Listing, file: HubFile) -> Header:
+    """Read the header of a file on a hub. Raises InvalidCall where it cannot be read, or is no GGUF file."""
+    with RemoteFile(place_of(hub, listed, file)) as source:
         try:
             return read_header(source, source.size_bytes)
         except Unreadable as error:
-            raise InvalidCall(f"{one.files[0].name} of {listed.repo} cannot be judged: {error}") from error
+            raise InvalidCall(f"{file.name} of {listed.repo} cannot be judged: {error}") from error
+
+
+def by_header(header: Header, label: str) -> Candidate:
+    """Return what a header says of one file."""
+    return Candidate(quantization=label, shape=_shape_of(header), weights=header.weights, parameters=header.parameters)
 
 
 def _shape_of(header: Header) -> Shape | None:

@@ -53,7 +53,7 @@ def pull(
     """Get an open model onto this machine and add it to tierwise.toml; without MODEL, list those known here.
 
     Says what it is, how large, under which licence and whether it fits, and asks before anything
-    is fetched. Without QUANT it takes the largest quantization that fits. A download that was cut off
+    is fetched. Without QUANT it takes what `tierwise fit` would take on the processor. A download that was cut off
     goes on where it stopped; what came is kept only if its digest is the one that the hub told.
     Sources: hub (one GGUF file), ollama (an Ollama that runs gets it), file (a GGUF file that is here).
 

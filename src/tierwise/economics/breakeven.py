@@ -15,9 +15,9 @@ from typing import Literal
 
 import msgspec
 
+from tierwise.core.usage import TOKENS_PER_MTOK
 from tierwise.economics.given import NOTHING, Corner, Given
 
-TOKENS_PER_MTOK = 1_000_000
 MOST_PURCHASES = 5_000
 """How many purchases between the first and the last crossing are looked at before the answer ends (`known_to`)."""
 

@@ -11,7 +11,8 @@ from fractions import Fraction
 
 import msgspec
 
-from tierwise.economics.breakeven import TOKENS_PER_MTOK, Api, Own, bought
+from tierwise.core.usage import TOKENS_PER_MTOK
+from tierwise.economics.breakeven import Api, Own, bought
 from tierwise.economics.given import NOTHING, ZERO, Corner, Given
 
 ONE = Decimal(1)

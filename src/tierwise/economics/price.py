@@ -9,9 +9,8 @@ from decimal import Decimal
 
 from msgspec import UNSET
 
-from tierwise.core.usage import Price, Rates, Tariff, Usage
+from tierwise.core.usage import TOKENS_PER_MTOK, Price, Rates, Tariff, Usage
 
-MTOK = Decimal(1_000_000)
 # The longest answer that an endpoint gives where neither the caller nor the model's row says (2026-11: the longest that
 # any row or wire here knows of).
 MOST_OUTPUT_TOKENS = 128_000
@@ -60,7 +59,7 @@ def worst_cost_usd(price: Price, input_tokens: int, output_tokens: int) -> Decim
 def blended_usd_per_mtok(price: Price, mix: Usage) -> Decimal:
     """Return what a million tokens cost in this mix of kinds; 0 where the mix is of none."""
     tokens = mix.read + mix.written
-    return cost_usd(price, mix) * MTOK / tokens if tokens else Decimal(0)
+    return cost_usd(price, mix) * TOKENS_PER_MTOK / tokens if tokens else Decimal(0)
 
 
 def _rates(price: Price, usage: Usage) -> Rates:

@@ -13,10 +13,10 @@ from typing import cast
 import msgspec
 
 from tierwise.core.errors import InvalidCall
+from tierwise.core.usage import TOKENS_PER_MTOK
 from tierwise.economics.given import Given
 
 SECONDS_PER_HOUR = 3600
-TOKENS_PER_MTOK = 1_000_000
 HOURS_PER_MONTH = Decimal(730)
 SHARPEST = 12.0
 """How sharp a knee may be: at this, throughput is within 6 % of the lesser of what arrives and the peak."""

@@ -12,8 +12,8 @@ from tierwise.core.call import Features
 from tierwise.core.capacity import CapacityRecord
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, Endpoint, Model
-from tierwise.core.usage import Price
-from tierwise.economics.price import MTOK, expected_cost_usd, most_output_tokens, worst_cost_usd
+from tierwise.core.usage import TOKENS_PER_MTOK, Price
+from tierwise.economics.price import expected_cost_usd, most_output_tokens, worst_cost_usd
 from tierwise.gateway.certified import Standing
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.rules import Rules
@@ -134,7 +134,7 @@ def _saving(model: Model, held: Held, tokens: int) -> Decimal:
     if held.model != model.id or model.price is None or model.price.cache_read_usd_per_mtok is None:
         return ZERO
     less = model.price.input_usd_per_mtok - model.price.cache_read_usd_per_mtok
-    return max(less * min(held.tokens, tokens) / MTOK, ZERO)
+    return max(less * min(held.tokens, tokens) / TOKENS_PER_MTOK, ZERO)
 
 
 def _worst_cost_usd(price: Price, tokens: int, features: Features, most: int) -> Decimal:

@@ -16,7 +16,7 @@ from tierwise.hardware.snapshot import Machine
 from tierwise.linear import header as linear
 
 DEFAULT_CONTEXT_TOKENS = 32_768
-_FALLBACK_CONTEXT_TOKENS = 4096
+UNTRAINED_TOKENS = 4096
 
 
 def admit(options: EngineOptions, here: Machine | None = None) -> EngineOptions:
@@ -86,7 +86,7 @@ def _context(options: EngineOptions, header: Header, here: Machine) -> int:
             text = f"context_tokens = {asked} does not suit {options.file}: it must be {bound}"
             raise ConfigError(text, file=options.file, key="context_tokens")
         return asked
-    wanted = min(trained or _FALLBACK_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
+    wanted = min(trained or UNTRAINED_TOKENS, DEFAULT_CONTEXT_TOKENS)
     found = largest_context(header, options.slots, here.memory_available_bytes, wanted)
     if found is None:
         reason = judge(estimate(header, min(wanted, 512), options.slots), here.memory_available_bytes).reason

@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from tierwise.core.model import ENGINE_CHECKPOINTS
 from tierwise.hardware.fit import RESERVE_BYTES, Verdict, mib
 from tierwise.hardware.layers import Shape
 from tierwise.hardware.memory import CacheType, Memory, Setup, bytes_read_per_token, memory
@@ -153,7 +154,10 @@ def _rank(plan: Plan, wish: Wish) -> tuple[bool, float, int, int, int, float]:
 def _plans(one: Candidate, context: int, wish: Wish, places: Sequence[_Place], pace: Pace) -> Iterator[Plan]:
     for cache in wish.cache_types if one.shape else wish.cache_types[:1]:
         for place in places:
-            setup = Setup(context_tokens=context, sequences=wish.sequences, k_type=cache, v_type=cache)
+            setup = Setup(
+                context_tokens=context, sequences=wish.sequences, k_type=cache, v_type=cache,
+                checkpoints=ENGINE_CHECKPOINTS,
+            )  # fmt: skip
             layers = _most_layers(one, setup, place)
             if layers or place.name is None:
                 yield _plan(one, msgspec.structs.replace(setup, layers_on_device=layers), place, pace)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from tierwise.core.usage import Band, Media, Price, Tariff, Usage
 from tierwise.economics.price import (
-    MTOK,
     blended_usd_per_mtok,
     cost_usd,
     expected_cost_usd,
@@ -15,6 +14,7 @@ from tierwise.economics.price import (
     worst_cost_usd,
 )
 
+MTOK = Decimal(1_000_000)
 PRICE = Price(
     input_usd_per_mtok=Decimal(2),
     output_usd_per_mtok=Decimal(10),

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tierwise.core.model import ENGINE_CHECKPOINTS
 from tierwise.hardware.catalogued import BITS_PER_WEIGHT, candidates, scaled, spread
-from tierwise.hardware.fit import RESERVE_BYTES
+from tierwise.hardware.fit import RESERVE_BYTES, judge, needed
 from tierwise.hardware.layers import Experts, Layer, Shape
-from tierwise.hardware.memory import memory
+from tierwise.hardware.memory import Setup, memory
 from tierwise.hardware.plan import DEVICE_RESERVE_BYTES, LEAST_CONTEXT_TOKENS, Candidate, Wish, best, offers
 from tierwise.hardware.snapshot import Device, Machine
 from tierwise.hardware.speed import Speed
@@ -66,6 +67,20 @@ def test_a_roomy_card_takes_the_finest_weights_whole():
     assert found.whole_on_device
     assert found.setup.layers_on_device == LAYERS + 1
     assert found.setup.k_type == "f16"
+
+
+@given(st.floats(1, 64), st.sampled_from([4096, 32_768]))
+def test_what_fits_is_admitted_by_the_engine_at_its_start(free, context):
+    """A window's copies weigh as much as the model here: who forgets them promises what the engine then refuses."""
+    windows = tuple(Layer(kind="sliding", k_width=8192, v_width=8192, window=1024) for _ in range(LAYERS))
+    some = candidates(msgspec.structs.replace(SHAPE, layers=windows), 8_030_000_000, embedding=0, tied=True)
+    here = machine(free)
+    found = plan(here, some, context, cache_types=("f16",))
+    if found.verdict.fit == "fits":
+        (one,) = (one for one in some if one.quantization == found.quantization)
+        setup = Setup(context_tokens=found.setup.context_tokens, checkpoints=ENGINE_CHECKPOINTS)
+        asked = needed(memory(one.shape, one.weights, setup))
+        assert judge(asked, here.memory_available_bytes).fit == "fits"
 
 
 def test_a_smaller_card_takes_coarser_weights_where_finer_ones_would_be_slow():

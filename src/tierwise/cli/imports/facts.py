@@ -7,9 +7,9 @@ from tierwise.cli.imports.draft import Draft
 from tierwise.cli.imports.place import Provider, gateways
 from tierwise.cli.imports.source import shown
 from tierwise.cli.imports.table import Table
+from tierwise.core.usage import TOKENS_PER_MTOK
 from tierwise.registry.kinds import kinds
 
-_MILLION = Decimal(1_000_000)
 _WINDOWS = {"1h": "1h", "1d": "1d", "24h": "1d", "7d": "7d", "30d": "30d", "1mo": "30d"}
 
 
@@ -24,7 +24,7 @@ def price(table: Table | None) -> dict[str, Decimal] | None:
     if table is None:
         return None
     found = {
-        ours: each * _MILLION
+        ours: each * TOKENS_PER_MTOK
         for ours, theirs in (
             ("input_usd_per_mtok", "input_cost_per_token"),
             ("output_usd_per_mtok", "output_cost_per_token"),

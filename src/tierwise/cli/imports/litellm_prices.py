@@ -12,9 +12,9 @@ from typing import Any
 
 from tierwise.cli.imports.place import provider
 from tierwise.cli.imports.pricing import Found, Rates, amount
+from tierwise.core.usage import TOKENS_PER_MTOK
 
 TITLE = "LiteLLM's list of prices"
-_MILLION = Decimal(1_000_000)
 _RATES = {
     "input_cost_per_token": "input_usd_per_mtok",
     "output_cost_per_token": "output_usd_per_mtok",
@@ -67,7 +67,7 @@ def _found(name: str, by: str, region: str | None, row: dict[str, Any]) -> Found
         if matched is None or price is None:
             continue
         rate, length, service = matched.groups()
-        variants[_SERVICES.get(service or "", ""), int(length or 0) * 1000][_RATES[rate]] = price * _MILLION
+        variants[_SERVICES.get(service or "", ""), int(length or 0) * 1000][_RATES[rate]] = price * TOKENS_PER_MTOK
     plain = {"output_usd_per_mtok": Decimal(0)} | variants["", 0]
     services = {
         service: plain | variants[service, 0] | {"bands": _bands(variants, plain | variants[service, 0], service)}

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from tierwise.core.usage import TOKENS_PER_MTOK
 from tierwise.economics.advice import gates
 from tierwise.economics.advice.gates import Finding, State
 from tierwise.economics.advice.organisation import (
@@ -28,7 +29,6 @@ from tierwise.economics.advice.organisation import (
     usd_of,
     usd_per_work,
 )
-from tierwise.economics.breakeven import TOKENS_PER_MTOK
 from tierwise.economics.given import NOTHING, Corner, Given, total
 
 Topology = Literal["outside", "team_local", "central_private", "edge_and_central"]

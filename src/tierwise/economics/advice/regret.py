@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
+from tierwise.core.usage import TOKENS_PER_MTOK
 from tierwise.economics.advice.plans import Bill, Whole
-from tierwise.economics.breakeven import TOKENS_PER_MTOK
 from tierwise.economics.given import Given
 
 NONE = Fraction(0)

@@ -10,7 +10,6 @@ from html import escape
 
 WIDTH = 440
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 22, 38
-Scale = Callable[[float], float]
 
 
 def number(value: float) -> str:
