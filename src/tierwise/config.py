@@ -267,14 +267,14 @@ def _document(raw: dict[str, Any], file: str | None, *, base: Path) -> Document:
         document = msgspec.convert(raw, Document)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}{error}", file=file) from error
-    for said, key, reference in _references(document):  # before anything can print one
+    for said, key, reference in references(document):  # before anything can print one
         if reference is not None and not reference.startswith("env:"):
             told = f'{said} must be a reference such as "env:MY_KEY", not the key itself'
             raise ConfigError(where + told, file=file, key=key)
     return _anchored(document, base)
 
 
-def _references(document: Document) -> Iterator[tuple[str, str, str | None]]:
+def references(document: Document) -> Iterator[tuple[str, str, str | None]]:
     """Return every place where a secret is named: for people, as a key, and what stands there."""
     for row in document.endpoint:
         yield f"endpoint {row.name!r}: key", "endpoint.key", row.key

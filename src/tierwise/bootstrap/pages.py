@@ -1,6 +1,7 @@
 """What is the process told that draws the pages?
 
-Invariant: no key of an endpoint gets there; of the environment only what is Tierwise's own, and the ledger's password.
+Invariant: no key gets there, whatever its variable is called; of the environment only what is Tierwise's own, and the
+ledger's password.
 """
 
 from typing import Any
@@ -15,7 +16,8 @@ def orders(settings: Settings) -> dict[str, Any]:
     """Return what that process has to know, as JSON carries it."""
     password = settings.document.ledger.password
     named = {password.removeprefix("env:")} if password else set()
-    keys = {row.secret.removeprefix("env:") for row in settings.document.key} | {config.OWN_KEY}
+    told = (reference for _, _, reference in config.references(settings.document) if reference is not None)
+    keys = {reference.removeprefix("env:") for reference in told} | {config.OWN_KEY}
     environ = {
         name: value
         for name, value in settings.environ.items()

@@ -68,6 +68,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         return text if self.media is UNSET else text + self.media.written
 
 
+MOST_PLACES = 300
+"""Exact sums of prices with more places than this take minutes, and nobody has such prices."""
+
+
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """US dollars for a million tokens of each kind. What is read defaults to the input price, what is written to the
     output price, an hour's cache to the other cache writes."""
@@ -87,8 +91,13 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Refuse what is no price; TOML and JSON readers name the place."""
         for name in RATES:
             rate = getattr(self, name)
-            if rate is not None and not (rate.is_finite() and rate >= 0):
+            if rate is None:
+                continue
+            if not (rate.is_finite() and rate >= 0):
                 raise ValueError(f"{name} is {rate}: a price is a number that is 0 or more")
+            places = rate.as_tuple().exponent
+            if not isinstance(places, int) or not -MOST_PLACES <= places <= MOST_PLACES:
+                raise ValueError(f"{name} is no price: it has more than {MOST_PLACES} places")
 
     @cached_property
     def parts(self) -> tuple[tuple[int, ...], Decimal]:

@@ -65,8 +65,14 @@ def made(head: Head, traffic: Traffic) -> tuple[Drill, Findings]:
 
 
 def again(drill: Drill) -> tuple[str | None, Findings]:
-    """Make the findings anew; return what differs from those that stand there, None for not a byte, and them."""
-    last, findings = _last(drill.head, drill.traffic, drill.lines)
+    """Make the findings anew; return what differs from those that stand there, None for not a byte, and them.
+
+    ConfigError for numbers that no call, price or time can be: anybody may have written them.
+    """
+    try:
+        last, findings = _last(drill.head, drill.traffic, drill.lines)
+    except ArithmeticError as error:
+        raise ConfigError(f"the drill holds a number that cannot be reckoned with: {error}") from error
     return _differs(drill, last), findings
 
 

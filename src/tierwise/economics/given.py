@@ -19,6 +19,9 @@ Corner = Literal["value", "dearest", "cheapest"]
 """Which end of every range is looked at: the values, or the ends at which own machines are dearest or cheapest."""
 SUREST_FIRST: tuple[Provenance, ...] = ("measured", "contract", "list", "assumed")
 
+MOST_DIGITS = 300
+"""What is said is neither larger nor smaller than a number of so many digits."""
+
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An input with its range and its provenance; without a range it is taken as exact. `source` says where it stands.
@@ -37,6 +40,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         for number in (self.value, self.least, self.most):
             if not number.is_finite() or number < 0:
                 raise ValueError(f"{number} is no amount: write one that is 0 or more")
+            if number and abs(number.adjusted()) > MOST_DIGITS:  # to reckon with such takes minutes
+                raise ValueError(f"{number:.0e} is no amount of anything: it has too many digits")
         if not self.least <= self.value <= self.most:
             raise ValueError(f"{self.value} is not between {self.least} and {self.most}")
 

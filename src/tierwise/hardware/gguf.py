@@ -17,6 +17,8 @@ MAX_ENTRIES: Final = 100_000
 MAX_ELEMENTS: Final = 1 << 48
 MAX_ARRAY: Final = 4_000_000
 MAX_TEXT_BYTES: Final = 64 * 1024
+MAX_KEPT: Final = 256
+"""So many entries that are kept are in no header of one model: there are about sixty, each of one name."""
 _WINDOW_BYTES: Final = 1024 * 1024
 _SCALARS: Final = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -195,6 +197,8 @@ def _read_facts(window: "_Window", entries: int) -> _Facts:
             value = _read_value(window, keep=wanted)
             if wanted:
                 facts.values[key] = value
+            if len(facts.values) > MAX_KEPT:
+                raise Unreadable(f"its header says more than {MAX_KEPT} things of the model")
     return facts
 
 

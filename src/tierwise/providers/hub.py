@@ -24,6 +24,7 @@ URL_VARIABLE, KEY_VARIABLE, OFFLINE_VARIABLE = "HF_ENDPOINT", "HF_TOKEN", "HF_HU
 """The names under which this hub's users usually keep its address, their key, and that nothing may be fetched."""
 
 MAX_FILES = 20_000
+MAX_FILE_BYTES, MAX_NAME_BYTES = 1 << 50, 240
 _MAX_LISTING_BYTES = 32 * 1024 * 1024
 _LISTING_TIMEOUT_S = 30.0
 _HOPS = 4
@@ -151,10 +152,15 @@ def _file(told: _Sibling) -> HubFile | None:
     """Return a file whose name can be a path under a folder of ours, and whose size is known."""
     steps = told.rfilename.split("/")
     size = told.lfs.size if told.lfs else told.size
-    if size is None or size < 0 or not all(sound(one) and not one.startswith(".") and "\\" not in one for one in steps):
+    if size is None or not 0 <= size <= MAX_FILE_BYTES or not all(map(_step, steps)):
         return None
     sha256 = told.lfs.sha256 if told.lfs and _SHA256.fullmatch(told.lfs.sha256) else None
     return HubFile(name=told.rfilename, size_bytes=size, sha256=sha256)
+
+
+def _step(name: str) -> bool:
+    """Say whether a file or folder can have this name, and the place where it grows that name and more."""
+    return sound(name) and not name.startswith(".") and "\\" not in name and len(name.encode()) <= MAX_NAME_BYTES
 
 
 def _license(card: dict[str, Any]) -> str | None:

@@ -66,14 +66,17 @@ async def pull(transport: Transport, root: Address, name: str, tell: Callable[[i
     body = msgspec.json.encode({"model": name, "stream": True})
     deadline = asyncio.get_running_loop().time() + _TIMEOUT_S
     exchange = await transport.post(address, "/api/pull", body, deadline=deadline, stream=True)
-    totals: dict[str, tuple[int, int]] = {}
+    parts: dict[str, tuple[int, int]] = {}
+    here = whole = 0
     done = False
     async for line in _lines(exchange):
         if line.error is not None:
             raise Refused(f"Ollama does not get {name}: {line.error[:300]}")
         if line.digest is not None and line.total is not None:
-            totals[line.digest] = (line.completed, line.total)
-            tell(sum(one for one, _ in totals.values()), sum(total for _, total in totals.values()))
+            before = parts.get(line.digest, (0, 0))
+            parts[line.digest] = (line.completed, line.total)
+            here, whole = here + line.completed - before[0], whole + line.total - before[1]
+            tell(here, whole)
         done = line.status == "success"
     if exchange.status != 200 or not done:
         raise BadReply(f"Ollama ended without saying that it has {name}", code="upstream_incomplete")

@@ -49,16 +49,22 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Part:
-    """A part of a file as it arrives. `size_bytes` is that of the whole file."""
+    """A part of a file as it arrives, before the place `end`. `size_bytes` is that of the whole file."""
 
-    def __init__(self, exchange: Exchange, start: int, size_bytes: int) -> None:
-        self._exchange, self.start, self.size_bytes = exchange, start, size_bytes
+    def __init__(self, exchange: Exchange, start: int, end: int, size_bytes: int) -> None:
+        self._exchange, self.start, self.end, self.size_bytes = exchange, start, end, size_bytes
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yield what comes, to the end of the part. Raises ProviderError where it breaks off."""
+        """Yield what comes, to the end of the part. Raises ProviderError where it breaks off, or goes on."""
+        left = self.end - self.start
         try:
             while chunk := await self._exchange.read_some():
+                left -= len(chunk)
+                if left < 0:
+                    raise BadReply("the server sends more of the file than it says", code="other_range")
                 yield chunk
+            if left:
+                raise BadReply("the server sends less of the file than it says", code="upstream_incomplete")
         finally:
             self._exchange.release()
 
@@ -109,7 +115,11 @@ class Ranges:
 
 def onward(place: Place, location: str) -> Place:
     """Return where a server sends us on to. Raises BadReply for nowhere, and for what would no longer be encrypted."""
-    here, there = urlsplit(place.address.url), urlsplit(urljoin(place.address.url.rstrip("/") + place.path, location))
+    here = urlsplit(place.address.url)
+    try:
+        there = urlsplit(urljoin(place.address.url.rstrip("/") + place.path, location))
+    except ValueError as error:
+        raise BadReply("the server sends on to nowhere") from error
     if not location or not there.hostname or there.scheme not in ("http", "https"):
         raise BadReply("the server sends on to nowhere")
     if here.scheme == "https" and there.scheme != "https":
@@ -125,13 +135,13 @@ def onward(place: Place, location: str) -> Place:
 def _part(exchange: Exchange, start: int) -> Part:
     if exchange.status == 206:
         told = _RANGE.fullmatch(exchange.headers.get(b"content-range", b""))
-        if told is not None and int(told[1]) == start:
-            return Part(exchange, start, int(told[3]))
+        if told is not None and int(told[1]) == start <= int(told[2]) < int(told[3]):
+            return Part(exchange, start, int(told[2]) + 1, int(told[3]))
         exchange.release()
         raise BadReply("the server sent another part of the file than was asked for", code="other_range")
     length = exchange.headers.get(b"content-length", b"")
     if start == 0 and length.isdigit():
-        return Part(exchange, 0, int(length))
+        return Part(exchange, 0, int(length), int(length))
     exchange.release()
     raise BadReply("the server cannot send a part of a file", code="no_ranges")
 

@@ -8,7 +8,7 @@ Invariant: nothing is drawn here, and nothing of this is on the way of a call th
 import asyncio
 import contextlib
 from html import escape
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 import msgspec
 
@@ -18,7 +18,7 @@ from tierwise.providers.exchange import Exchange
 from tierwise.providers.transport import Address, Headers, Transport
 from tierwise.server.drawing import Drawing
 from tierwise.server.errors import INVALID, PERMISSION, Failure
-from tierwise.server.http import Left, Message, Rejected, Request
+from tierwise.server.http import SHUTTING_DOWN, Left, Message, Rejected, Request
 from tierwise.server.keys import both_loopback
 from tierwise.server.login import Login
 from tierwise.server.ring import Ring
@@ -89,7 +89,8 @@ class Pages:
                 raise Rejected(_denied("the page's token is missing or old: load the page again"))
             request.path = request.path[len(ROOT) - 1 :]
             return False
-        await self._draw(method, scope, request, key, self._login.token(cookies))
+        with self._ring.watched(request):
+            await self._draw(method, scope, request, key, self._login.token(cookies))
         return True
 
     # the door
@@ -173,6 +174,10 @@ async def _pass_on(exchange: Exchange, request: Request) -> None:
             await request.send({"type": "http.response.body", "body": part, "more_body": bool(part)})
             if not part:
                 return
+    except asyncio.CancelledError:
+        if request.ending is SHUTTING_DOWN:
+            raise
+        await request.send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         gone.cancel()
         exchange.release()
@@ -193,7 +198,7 @@ def _refuse_foreign(request: Request) -> None:
     """Raise Rejected for what a page of another origin sends; a browser says which it is."""
     site = request.headers.get(b"sec-fetch-site", b"same-origin")
     origin = request.headers.get(b"origin", b"")
-    host = urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") if origin else b""
+    host = origin.partition(b"://")[2]
     if site not in (b"same-origin", b"none") or (origin and host != request.headers.get(b"host", b"")):
         raise Rejected(_denied("pages of other origins may not write here"))
 

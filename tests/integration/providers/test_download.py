@@ -117,6 +117,21 @@ def test_a_file_of_another_size_is_refused_before_it_is_fetched(shelf: Shelf, tm
     assert part_of(tmp_path / "own.gguf").stat().st_size == 0
 
 
+def test_a_server_that_sends_more_than_it_says_fills_no_disk(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.sent = DATA * 3
+    for wanted in (WANTED, Wanted(size_bytes=len(DATA), sha256=None)):
+        with pytest.raises(BadReply, match="more of the file"):
+            fetch(shelf, tmp_path / "own.gguf", wanted)
+    assert part_of(tmp_path / "own.gguf").stat().st_size <= len(DATA)
+
+
+def test_a_server_that_sends_nothing_is_not_asked_for_ever(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.sent = b""
+    with pytest.raises(BadReply, match="less of the file"):
+        fetch(shelf, tmp_path / "own.gguf")
+    assert len(starts(shelf)) == HURRIED.attempts
+
+
 def test_a_server_that_stays_busy_is_given_up_and_what_came_is_kept(shelf: Shelf, tmp_path: Path) -> None:
     file = tmp_path / "own.gguf"
     part_of(file).write_bytes(DATA[:1000])

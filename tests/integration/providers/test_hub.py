@@ -88,11 +88,17 @@ def test_what_is_no_name_is_not_asked_for(shelf: Shelf, repo: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../own.gguf", "/etc/own.gguf", ".own.gguf", "a//own.gguf", "a\\own.gguf", "a\n.gguf"]
+    "name", ["../own.gguf", "/etc/own.gguf", ".own.gguf", "a//own.gguf", "a\\own.gguf", "a\n.gguf", f"{'ü' * 120}.gguf"]
 )
 def test_a_name_that_leads_elsewhere_is_left_out(shelf: Shelf, name: str) -> None:
     shelf.files[name] = b"x"
     assert name not in {file.name for file in listed(shelf).files}
+
+
+@pytest.mark.parametrize("size", [-1, 1 << 51, int("9" * 400)])
+def test_a_size_that_cannot_be_is_left_out(shelf: Shelf, size: int) -> None:
+    shelf.told = {"siblings": [{"rfilename": "own.gguf", "size": size}]}
+    assert listed(shelf).files == ()
 
 
 @pytest.mark.parametrize("told", [{"sha": "main"}, {"sha": None}, {"siblings": 7}])

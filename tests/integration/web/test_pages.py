@@ -142,6 +142,7 @@ def test_another_origin_cannot_write(browser: Browser) -> None:
         {"origin": "http://evil.example"},
         {"sec_fetch_site": "cross-site"},
         {"origin": "http://127.0.0.1:1"},
+        {"origin": "http://["},
     ):
         status, _, _ = browser.post("/ui/logout", {}, **headers)
         assert status == 403, headers
@@ -205,6 +206,17 @@ def test_with_keys_a_browser_signs_in_and_out(kept: Kept) -> None:
     assert other.get("/ui/")[0] == 200
     assert other.post("/ui/logout", {})[0] == 303
     assert other.get("/ui/")[0] == 303
+
+
+def test_who_watches_sees_nothing_more_once_the_key_is_revoked(kept: Kept) -> None:
+    browser = Browser(kept.door)
+    browser.post("/ui/login", {"key": kept.key(name="watcher", scopes=("admin",))})
+    with closing(http.client.HTTPConnection("127.0.0.1", kept.door.port, timeout=10)) as line:
+        line.request("GET", "/ui/decisions/live", headers={"cookie": browser.cookie})
+        answer = line.getresponse()
+        assert answer.readline() == b": listening\n"
+        kept.book.revoke("watcher")
+        assert answer.read() == b"\n", "the stream ends"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A drill as a file: the same lines give the same findings, and what was cut, changed or made up is noticed."""
 
+import re
 from typing import Any
 
 import pytest
@@ -71,3 +72,17 @@ def test_a_line_more_or_less_is_noticed() -> None:
 def test_what_is_no_drill_is_refused_with_its_name(data: bytes) -> None:
     with pytest.raises(ConfigError, match="no drill"):
         read(data, "no drill here")
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (rb'"growth":[^,}]+', b'"growth":1E+999999'),
+        (rb'"growth":[^,}]+', b'"growth":"NaN"'),
+        (rb'"made_us":5', b'"made_us":' + b"9" * 400),
+        (rb'"call-000000",\d+', b'"call-000000",' + b"9" * 400),
+    ],
+)
+def test_a_number_that_cannot_be_reckoned_with_is_refused(said: bytes, instead: bytes) -> None:
+    with pytest.raises(ConfigError, match="reckoned"):
+        again(read(re.sub(said, instead, DATA, count=1), "x"))

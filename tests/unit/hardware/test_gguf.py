@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.hardware.files import ARRAY, F32, I32, LLAMA, STRING, TENSORS, TINY, U32, U64, gguf, text
-from tierwise.hardware.gguf import MAX_ARRAY, MAX_ENTRIES, Header, Unreadable, read_header
+from tierwise.hardware.gguf import MAX_ARRAY, MAX_ENTRIES, MAX_KEPT, Header, Unreadable, read_header
 from tierwise.hardware.weights import Weights
 
 
@@ -173,3 +173,9 @@ def test_flipped_bytes(changes):
 @given(st.binary(max_size=200), st.integers(0, 5), st.integers(0, 5))
 def test_arbitrary_entries(rest, tensors, entries):
     bounded(damaged(tensors=tensors, entries=entries, rest=rest))
+
+
+def test_a_header_that_says_too_much_of_the_model_is_not_kept():
+    more = [(f"x{number}.context_length", U32, 1) for number in range(MAX_KEPT)]
+    with pytest.raises(Unreadable, match="says more"):
+        read(gguf(LLAMA + more))

@@ -8,8 +8,10 @@ import pytest
 
 from tests.unit.economics.advice.scene import CONTRACTS, DESK, FLAGSHIP, RACK, TICKETS, number, organisation
 from tierwise.core.label import Label, Tier
+from tierwise.core.usage import Price
 from tierwise.economics.advice.organisation import base_usd, usd_of, usd_per_mtok, usd_per_work
 from tierwise.economics.buckets import Bucket, Buckets
+from tierwise.economics.given import Given
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,11 @@ def test_buckets_are_paid_once_for_the_server_and_once_for_each_work() -> None:
     server = msgspec.structs.replace(RACK, buckets=Buckets(people=people), set_up_usd=number(72))
     assert base_usd(organisation(), server).value == 5 + 2
     assert usd_per_work(organisation(), server).value == 7 + 1
+
+
+@pytest.mark.parametrize("value", ["1e-999999", "1e999999"])
+def test_what_takes_minutes_to_reckon_with_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="too many digits"):
+        Given(value=Decimal(value))
+    with pytest.raises(ValueError, match="places"):
+        Price(input_usd_per_mtok=Decimal(value), output_usd_per_mtok=Decimal(1))
