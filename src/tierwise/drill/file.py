@@ -116,6 +116,9 @@ def _check(head: Head, kinds: Sequence[Kind], calls: Sequence[Call], name: str) 
     sound = len(kinds) == head.kinds and len(calls) == head.calls
     if not sound or any(not 0 <= call.kind < len(kinds) for call in calls):
         raise ConfigError(f"{name} does not hold the calls that its first line says", file=name)
+    times = ((one.starts_us, one.took_us or 0, one.first_us or 0) for call in calls for one in call.tries)
+    if any(call.at_us < 0 for call in calls) or any(min(found) < 0 for found in times):
+        raise ConfigError(f"{name} holds a time before its call came", file=name)
 
 
 def _last(head: Head, traffic: Traffic, lines: Sequence[bytes]) -> tuple[bytes, Findings]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
+from tierwise.core.errors import ConfigError
 from tierwise.core.model import Endpoint, Model
 from tierwise.core.usage import Price
 from tierwise.economics.budget import Budget
@@ -67,10 +68,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
     def rules(self) -> Rules:
-        """Return the rules. Raises ConfigError for a policy that cannot be compiled.
+        """Return the rules. Raises ConfigError for a policy that cannot be compiled, and for names that lead nowhere.
 
         No text is scanned in a drill (labels are those on record), so that nothing of a detector is loaded.
         """
+        endpoints, models = {one.name for one in self.endpoints}, {one.id for one in self.models}
+        named = {name for flow in self.workflows for name in (*flow.candidates, *flow.trusted, *flow.weights)}
+        if any(one.endpoint not in endpoints for one in self.models) or not named <= models:
+            raise ConfigError("the drill's rules name an endpoint or a model that is not among them")
         return Rules(
             catalog=Catalog(
                 endpoints={one.name: one for one in self.endpoints},

@@ -9,6 +9,7 @@ import math
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tierwise.sqlite.connect import transaction
 VERSION = 4
 SLOT_S = 300
 PICO = 12
+MOST_USD = Decimal(1_000_000)
 BUCKETS = 64
 """Latencies are counted in buckets that are a fifth wider each, from 1 ms on."""
 GROWTH = 1.2
@@ -171,7 +173,7 @@ class Index:
         for row, decision in zip(rows, decisions, strict=True):
             for model, usd in would_cost(decision, self._elsewhere).items():
                 if usd is not None:
-                    yield int(row.ts // SLOT_S), row.workflow, model, int(usd.scaleb(PICO))
+                    yield int(row.ts // SLOT_S), row.workflow, model, _picousd(usd)
 
     def prune(self, before_ts: float) -> None:
         """Forget the calls from before this time, as the ledger does."""
@@ -209,11 +211,11 @@ class Index:
         """Return what calls since this time came to, by `time` (steps of so many seconds), `workflow`, `tier`, `model`,
         or `all` of them. The name of a step is its number."""
         group = {"all": "''", "time": _STEP, "workflow": "workflow", "tier": "tier", "model": "model"}[by]
-        summed = ",".join(f"coalesce(sum({name}), 0)" for name in _SUMMED)
+        summed = ",".join(f"total({name})" for name in _SUMMED)  # a sum of whole numbers stops at 64 bits
         order = "1" if by == "time" else "2 DESC"
         sql = f"SELECT {group}, {summed} FROM slots {_SINCE} GROUP BY 1 ORDER BY {order}"  # noqa: S608
         found = self._rows(sql, _since(since_ts, workflow, step_s))
-        return [Sums(name=str(name), **dict(zip(_SUMMED, rest, strict=True))) for name, *rest in found]
+        return [Sums(name=str(name), **dict(zip(_SUMMED, map(int, rest), strict=True))) for name, *rest in found]
 
     def shares(self, since_ts: float, workflow: str, step_s: int) -> dict[int, dict[str, int]]:
         """Return how many calls each step had at each tier."""
@@ -233,10 +235,10 @@ class Index:
 
     def elsewhere(self, since_ts: float, workflow: str, step_s: int) -> dict[str, dict[int, tuple[int, int]]]:
         """Return for each model and step how many calls could be reckoned at its price, and the picodollars."""
-        sql = f"SELECT model, {_STEP}, sum(calls), sum(picousd) FROM elsewhere {_SINCE} GROUP BY 1, 2"  # noqa: S608
+        sql = f"SELECT model, {_STEP}, total(calls), total(picousd) FROM elsewhere {_SINCE} GROUP BY 1, 2"  # noqa: S608
         found: dict[str, dict[int, tuple[int, int]]] = {}
         for model, step, calls, picousd in self._rows(sql, _since(since_ts, workflow, step_s)):
-            found.setdefault(model, {})[step] = calls, picousd
+            found.setdefault(model, {})[step] = int(calls), int(picousd)
         return found
 
     def count(self) -> int:
@@ -296,10 +298,15 @@ def row_of(decision: Decision) -> CallRow:
         model=last.model if last else decision.chosen or "",
         outcome=decision.outcome,
         reason=decision.reason[:200],
-        cost_picousd=None if charged is None else int(charged.scaleb(PICO)),
+        cost_picousd=None if charged is None else _picousd(charged),
         latency_ms=_latency_ms(decision) if decision.outcome in _ANSWERED else None,
         attempts=len(decision.attempts),
     )
+
+
+def _picousd(amount: Decimal) -> int:
+    """Return an amount as the copy keeps it; a million dollars a call are as good as more."""
+    return int(min(max(amount, -MOST_USD), MOST_USD).scaleb(PICO))
 
 
 def _latency_ms(decision: Decision) -> float | None:
@@ -310,7 +317,7 @@ def _latency_ms(decision: Decision) -> float | None:
 def _slot(row: CallRow, decision: Decision) -> tuple[Any, ...]:
     used = [one.usage for one in decision.attempts if one.usage is not None]
     unknown = [one.unknown_usd for one in decision.attempts if one.unknown_usd is not None]
-    pending = sum(int(amount.scaleb(PICO)) for amount in unknown)
+    pending = _picousd(sum(unknown, Decimal(0)))
     return (
         int(row.ts // SLOT_S), row.workflow, row.tier, row.model, row.outcome in _ANSWERED, row.outcome == "refused",
         row.outcome in _FAILED, len({one.model for one in decision.attempts}) > 1,

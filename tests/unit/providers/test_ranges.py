@@ -22,7 +22,9 @@ def test_another_origin_gets_no_key(location: str) -> None:
     assert there.headers == ()
 
 
-@pytest.mark.parametrize("location", ["", "http://hub.example/x", "ftp://store.example/x", "file:///etc", "https://[", "//["])
+@pytest.mark.parametrize(
+    "location", ["", "http://hub.example/x", "ftp://store.example/x", "file:///etc", "https://[", "//["]
+)
 def test_nowhere_and_without_tls_is_not_followed(location: str) -> None:
     with pytest.raises(BadReply):
         onward(HERE, location)

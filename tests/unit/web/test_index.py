@@ -49,6 +49,13 @@ def test_what_has_no_price_is_counted_beside_the_sum(index: Index) -> None:
     assert index.sums("all", T0)[0].unmetered == 1
 
 
+def test_no_amount_is_too_large_to_be_counted(index: Index) -> None:
+    index.add([record(seq, ts=T0, cost=Decimal(10) ** 20, unknown=Decimal(10) ** 20) for seq in range(1, 40)])
+    (whole,) = index.sums("all", T0)
+    assert whole.calls == 39 and whole.unknown_picousd > 0
+    assert index.followed[0] == 39
+
+
 def test_an_escalation_asked_two_models(index: Index) -> None:
     index.add([record(1, ts=T0, models=("small", "large")), record(2, ts=T0, models=("small", "small"))])
     assert index.sums("all", T0)[0].escalated == 1
