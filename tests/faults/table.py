@@ -143,7 +143,7 @@ ROWS: tuple[Row, ...] = (
         differs="the code is `upstream_invalid`: a redirect is no answer"),
     row(55, "answers with pictures, links, HTML, scripts", openai=OPEN, anthropic=None,
         also="shown inert, nothing is fetched",
-        differs="not built: nothing of ours shows an answer; there are no pages yet"),
+        differs="not built: nothing of ours shows an answer; the pages show records, which hold no content"),
     row(56, "documents that bomb, loop or lie", 400, 422, openai=(INVALID, "unreadable_file"),
         also="ended at 10 s or 512 MB",
         differs="not built: nothing of ours opens a document; files are passed on as they are"),
