@@ -6,8 +6,10 @@ search from the worst of them. --count, --first and --seed say which; --flips ho
 
 import argparse
 import itertools
+import json
 import random
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -434,12 +436,13 @@ def check_flips(org: Organisation, told: Advice, tally: Counter[str], errors: li
         errors.append(error)
 
 
-def main() -> None:
+def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--count", type=int, default=1_000)
     asked.add_argument("--first", type=int, default=0, help="to run it in parts")
     asked.add_argument("--seed", type=int, default=2026)
     asked.add_argument("--flips", type=int, default=100, help="how many organisations have their flips checked")
+    asked.add_argument("--json", action="store_true")
     wanted = asked.parse_args()
     tally: Counter[str] = Counter()
     took: list[float] = []
@@ -449,11 +452,30 @@ def main() -> None:
         org = organisation(chance)
         known(org, chance, tally, errors if number < wanted.first + wanted.flips else None)
         ranged(org, chance, tally, took, number)
-    for name, count in sorted(tally.items()):
-        print(f"{count:7,}  {name}")
-    print(f"advice took median {statistics.median(took) * 1000:.0f} ms, worst {max(took) * 1000:.0f} ms")
+    said: dict[str, Any] = {name.replace(":", "").replace(",", "").replace(" ", "_"): tally[name] for name in TALLIED}
+    said |= {"organisations": wanted.count, "seed": wanted.seed, "median_ms": round(statistics.median(took) * 1000)}
     if errors:
-        print(f"flips against scanning and halving: {len(errors):,}, worst difference {max(errors):.2e}")
+        said |= {"flips_compared": len(errors), "flips_worst": f"{max(errors):.1e}"}
+    print(json.dumps(said) if wanted.json else "\n".join(f"{value!s:>7}  {name}" for name, value in said.items()))
+    return 0 if reached(tally) else 1
+
+
+TALLIED = (
+    "known: all", "known: outside of the band", "known: outside of the band, right", "ranged: clear",
+    "ranged: clear, right", "ranged: ambiguous", "ranged: ambiguous, right", "ranged: between", "ranged: firm",
+    "ranged: firm, and within the band of the best at the truth", "ranged: no plan surely passes",
+    "ranged: no plan surely passes, right", "GATES BROKEN", "GATES BROKEN AT THE TRUTH", "flips",
+    "flips right on both sides",
+)  # fmt: skip
+
+
+def reached(tally: Counter[str]) -> bool:
+    """Say whether the aims are: right outside of the band, unsure where it is unclear, never a gate broken."""
+    return (
+        tally["known: outside of the band, right"] >= 0.99 * tally["known: outside of the band"]
+        and tally["ranged: ambiguous, right"] >= 0.95 * tally["ranged: ambiguous"]
+        and not tally["GATES BROKEN"] + tally["GATES BROKEN AT THE TRUTH"]
+    )
 
 
 def known(org: Organisation, chance: random.Random, tally: Counter[str], errors: list[float] | None) -> None:
@@ -491,7 +513,7 @@ def ranged(org: Organisation, chance: random.Random, tally: Counter[str], took: 
         right = not always_ and (ever == (told.verdict == "not_enough_evidence"))
         tally["ranged: no plan surely passes, right"] += right
         if not right:
-            print(f"# {number}: {told.verdict}, always {always_}, ever {ever}")
+            print(f"# {number}: {told.verdict}, always {always_}, ever {ever}", file=sys.stderr)
         return
     key = (*(one.server for one in told.plan.serves), told.plan.stands_in or "")
     worst, holds = regret(org, key, chance)
@@ -506,7 +528,7 @@ def ranged(org: Organisation, chance: random.Random, tally: Counter[str], took: 
     ]
     tally[f"ranged: {truly}, right"] += right
     if not right:
-        print(f"# {number}: {told.verdict}, but {truly} ({worst:.4f})")
+        print(f"# {number}: {told.verdict}, but {truly} ({worst:.4f})", file=sys.stderr)
     if told.verdict == "firm":
         best = min(float(way.usd[0]) for way in at_truth.values() if way.holds[0])
         tally["ranged: firm"] += 1
@@ -516,4 +538,4 @@ def ranged(org: Organisation, chance: random.Random, tally: Counter[str], took: 
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

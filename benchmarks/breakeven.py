@@ -3,8 +3,11 @@
 A thousand made-up structures of one to three kinds of steps, with and without a horizon.
 """
 
+import argparse
+import json
 import random
 import statistics
+import sys
 import time
 from decimal import Decimal
 
@@ -12,6 +15,7 @@ from tierwise.economics.breakeven import Api, BreakEven, Own, Step, break_even, 
 from tierwise.economics.given import Given
 
 STRUCTURES = 1_000
+LIMIT_US = 50_000
 
 
 def about(chance: random.Random, value: float) -> Given:
@@ -40,7 +44,11 @@ def structure(chance: random.Random) -> tuple[Own, Api]:
     return own, Api(name="api", usd_per_mtok=about(chance, chance.uniform(0.1, 60)))
 
 
-def main() -> None:
+def main() -> int:
+    asked_for = argparse.ArgumentParser(description=__doc__)
+    asked_for.add_argument("--json", action="store_true")
+    wanted = asked_for.parse_args()
+    said: dict[str, float | int] = {"structures": STRUCTURES}
     chance = random.Random(18101)
     asked = [structure(chance) for _ in range(STRUCTURES)]
     for name, solve in (("crossings", break_even), ("region", break_even_region)):
@@ -50,12 +58,13 @@ def main() -> None:
             start = time.perf_counter()
             found.append(solve(own, api))
             took.append((time.perf_counter() - start) * 1000)
-        whole = sum(one.known_to is None for one in found)
-        print(
-            f"{name:10} median {statistics.median(took):7.3f} ms, worst {max(took):7.2f} ms; {whole} of {STRUCTURES}"
-            f" known for every volume, {sum(len(one.crossings) for one in found):,} crossings"
-        )
+        said[f"{name}_whole"] = sum(one.known_to is None for one in found)
+        said[f"{name}_found"] = sum(len(one.crossings) for one in found)
+        said[f"{name}_median_us"] = round(statistics.median(took) * 1000)
+        said[f"{name}_worst_us"] = round(max(took) * 1000)
+    print(json.dumps(said) if wanted.json else "\n".join(f"{name:22} {value:,}" for name, value in said.items()))
+    return 0 if max(said["crossings_worst_us"], said["region_worst_us"]) < LIMIT_US else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

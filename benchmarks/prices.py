@@ -1,9 +1,11 @@
-"""Is every price right, and how many are computed a second? Run: scripts/bench prices [NUMBER]
+"""Is every price right, and how many are computed a second? Run: scripts/bench prices
 
 A million made-up usages, under prices with bands, services, caches, reasoning, sound and pictures, against an oracle
 that shares no code with what it checks: integers, and the rules written down a second time.
 """
 
+import argparse
+import json
 import random
 import sys
 import time
@@ -18,6 +20,7 @@ from tierwise.core.usage import Band, Media, Price, Tariff, Usage
 from tierwise.economics.price import cost_usd
 
 NUMBER = 1_000_000
+LEAST_PER_S = 200_000
 AT_ONCE = 50_000
 PRICES = 200
 SERVICES = ("batch", "flex", "priority")
@@ -104,12 +107,17 @@ def rounds(number: int) -> Iterator[tuple[int, float]]:
         yield sum(cost.scaleb(12) != pico for cost, pico in zip(costs, right, strict=True)), took
 
 
-def main(number: int) -> None:
-    found = list(rounds(number))
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--usages", type=int, default=NUMBER)
+    asked.add_argument("--json", action="store_true")
+    wanted = asked.parse_args()
+    found = list(rounds(wanted.usages))
     differing, took = sum(wrong for wrong, _ in found), sum(took for _, took in found)
-    print(f"{number:,} usages under {PRICES} prices: {differing} differ from the oracle; {number / took:,.0f} a second")
-    sys.exit(1 if differing else 0)
+    said = {"usages": wanted.usages, "prices": PRICES, "differing": differing, "per_s": round(wanted.usages / took)}
+    print(json.dumps(said) if wanted.json else "\n".join(f"{name:10} {value:,}" for name, value in said.items()))
+    return 1 if differing or said["per_s"] < LEAST_PER_S else 0
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else NUMBER)
+    sys.exit(main())
