@@ -35,14 +35,29 @@ def timed(target: Target, data: bytes, limit_s: float | None = None) -> float:
     return took_s
 
 
+MEASURES = 3
+
+
 def weighed(target: Target, data: bytes) -> int:
-    """Run it once and return the bytes that it held at most. Raises TooMuch."""
+    """Run it once and return the bytes that it held at most. Raises TooMuch.
+
+    What is too much is measured again: all of this process is counted, so that whatever else goes on in it only adds.
+    """
+    most = max(FLOOR_BYTES, target.times * len(data))
+    peak = _peak(target, data)
+    for _ in range(MEASURES - 1):
+        if peak <= most:
+            return peak
+        peak = min(peak, _peak(target, data))
+    if peak > most:
+        raise TooMuch(f"{peak:,} bytes held for an input of {len(data):,}")
+    return peak
+
+
+def _peak(target: Target, data: bytes) -> int:
     tracemalloc.start()
     try:
         run(target, data)
-        _, peak = tracemalloc.get_traced_memory()
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    if peak > max(FLOOR_BYTES, target.times * len(data)):
-        raise TooMuch(f"{peak:,} bytes held for an input of {len(data):,}")
-    return peak
