@@ -5,48 +5,26 @@ Invariant: it listens on loopback only, and without the key says nothing but tha
 """
 
 import hmac
-import logging
 import secrets
-import socket
-import threading
 import time
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import uvicorn
 
 from tierwise.linear.header import MAX_FILE_BYTES
 from tierwise.linear.model import LinearModel, from_bytes
+from tierwise.providers.child_server import listening
 from tierwise.providers.linear_answer import Reply, Unanswerable, reply
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-KEPT_OPEN_S: Final = 300
-BACKLOG: Final = 128
 
 
 def start(orders: dict[str, Any]) -> tuple[int, Any]:
     """Load the file and return the port, and what answers there. Raises OSError, ValueError."""
     with Path(orders["file"]).open("rb") as file:
         model = from_bytes(file.read(MAX_FILE_BYTES + 1))
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(BACKLOG)  # whoever calls before the loop runs waits here
-    config = uvicorn.Config(
-        Served(model, orders["name"], orders["key"]),
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        access_log=False,
-        log_level=logging.ERROR,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEPT_OPEN_S,
-    )
-    thread = threading.Thread(target=uvicorn.Server(config).run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    return listener.getsockname()[1], thread
+    return listening(Served(model, orders["name"], orders["key"]))
 
 
 class Served:
