@@ -50,19 +50,6 @@ class Browser:
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[ScriptedUpstream]:
-    with ScriptedUpstream.in_thread(models=("m",)) as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Door]:
-    home: Path = tmp_path_factory.mktemp("gateway")
-    with opened_door(Settings(document=document(upstream), home=home), upstream) as door:
-        yield door
-
-
-@pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory, upstream: ScriptedUpstream) -> Iterator[Kept]:
     settings = Settings(document=document(upstream), home=tmp_path_factory.mktemp("kept"))
     with opened_door(settings, upstream) as door:
