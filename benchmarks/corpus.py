@@ -1,7 +1,7 @@
 """How well are throughputs predicted between the rates that were measured? Run: scripts/bench corpus [--json]
 
-Reads the 140 published runs in ../shared/data/serving-cost, fits each configuration on 1, 5, 10 and 100 requests a second,
-and predicts 25 and 50. Exit 1 where the median error of either is 10 % or more, or the runs are not there.
+Reads the 140 published runs in ../shared/data/serving-cost, fits each configuration on 1, 5, 10 and 100 requests a
+second, and predicts 25 and 50. Exit 1 where the median error of either is 10 % or more, or the runs are not there.
 """
 
 import argparse

@@ -89,7 +89,10 @@ def _made(settings: config.Settings, scenario: Scenario, since: float) -> tuple[
     settings = asyncio.run(in_force(settings))
     rules = Snapshot.of(bootstrap.rules_from(settings), settings.policy, asyncio.run(drifted(settings)))
     if settings.ledger_place is None and not settings.ledger_path.exists():
-        raise InvalidCall("nothing is on record, and a drill replays what is", param="--since")
+        raise InvalidCall(
+            "nothing is on record, and a drill replays what is: send calls through `tierwise serve` first",
+            param="--since",
+        )
     whole = bootstrap.records(settings, since).range()
     source, traffic = _read(settings, Source(since_ts=since, after=whole.after, last=whole.last, records=0, sha256=""))
     if not traffic.calls:
