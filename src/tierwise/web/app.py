@@ -66,6 +66,7 @@ class Web:
     @contextlib.asynccontextmanager
     async def _living(self, _app: Starlette) -> AsyncIterator[None]:
         self._transport = Transport()
+        await self._follower.begin()
         following = asyncio.create_task(self._follower.run())
         try:
             yield

@@ -23,6 +23,7 @@ VERSION = 4
 SLOT_S = 300
 PICO = 12
 MOST_USD = Decimal(1_000_000)
+PRUNED_AT_ONCE = 5_000
 BUCKETS = 64
 """Latencies are counted in buckets that are a fifth wider each, from 1 ms on."""
 GROWTH = 1.2
@@ -175,9 +176,14 @@ class Index:
                 if usd is not None:
                     yield int(row.ts // SLOT_S), row.workflow, model, _picousd(usd)
 
-    def prune(self, before_ts: float) -> None:
-        """Forget the calls from before this time, as the ledger does."""
-        self._rows("DELETE FROM calls WHERE ts < ?", (before_ts,))
+    def prune(self, before_seq: int) -> None:
+        """Forget the calls with lower numbers, as the ledger did, and the sums of times from which none is left."""
+        gone = "DELETE FROM calls WHERE seq IN (SELECT seq FROM calls WHERE seq < ? LIMIT ?) RETURNING seq"
+        while self._rows(gone, (before_seq, PRUNED_AT_ONCE)):
+            pass
+        for (first,) in self._rows("SELECT ts FROM calls ORDER BY ts LIMIT 1"):
+            for table in ("slots", "latencies", "elsewhere"):
+                self._rows(f"DELETE FROM {table} WHERE slot < ?", (int(first // SLOT_S),))  # noqa: S608  # own words
 
     def _rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         with self._lock:
