@@ -252,6 +252,6 @@ def _form(wanted: str, problem: str = "") -> str:
 
 _SHELL = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
-    'initial-scale=1"><meta name="color-scheme" content="light dark"><title>{title} – Tierwise</title></head>'
-    "<body><main><h1>{title}</h1>{inner}</main></body></html>\n"
+    'initial-scale=1"><meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
+    "<title>{title} – Tierwise</title></head><body><main><h1>{title}</h1>{inner}</main></body></html>\n"
 )
