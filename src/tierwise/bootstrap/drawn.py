@@ -11,11 +11,14 @@ from tierwise.bootstrap.rules import prices_at
 from tierwise.bootstrap.stored import reading
 from tierwise.providers.child_server import listening
 from tierwise.web.app import Web
+from tierwise.web.commands import Commands
+from tierwise.web.site import Site
 
 
 def start(told: dict[str, Any]) -> tuple[int, Any]:
     """Listen on a free loopback port and return it, and what answers there. Raises OSError, ImportError."""
     file = told["config"]
     settings = config.load(None if file is None else Path(file), environ=told["environ"])
-    app = Web(settings.home, lambda: reading(settings), told["key"], prices_at(settings))
-    return listening(app.asgi, lifespan="on")
+    commands = Commands(told["environ"], settings.file)
+    site = Site(settings.home, lambda: reading(settings), prices_at(settings), commands)
+    return listening(Web(site, told["key"]).asgi, lifespan="on")

@@ -1,19 +1,26 @@
 """What do the list of decisions and one decision show? Filters, rows, and a record told in the order of the call.
 
-Pure but for the index. Invariant: nothing is told that the record does not say.
+Invariant: nothing is told that the record does not say.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from tierwise.core.decision import AttemptRecord, Decision, of_policy
+from tierwise.core.errors import InvalidCall
 from tierwise.ledger.encode import encode_decision
 from tierwise.web import words
 from tierwise.web.index import FILTERS, CallRow, Index
+from tierwise.web.site import Site
 
+KEEP_ALIVE_S = 15.0
 PAGE = 50
 LONGEST = 200
 
@@ -56,6 +63,57 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     attempts: list[tuple[AttemptRecord, float, float]]
     record: str
     curl: str
+
+
+def routes(site: Site) -> list[Route]:
+    """Return the list, what is new in it, one decision, and its record."""
+
+    async def page(request: Request) -> Response:
+        wanted = asked(request.query_params)
+        found = await asyncio.to_thread(listed, site.index, wanted)
+        return site.page(request, "decisions", listed=found, asked=wanted)
+
+    async def live(request: Request) -> Response:
+        events = _events(site, asked(request.query_params))
+        return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    async def one(request: Request) -> Response:
+        return site.page(request, "decision", told=told(await _found(site, request)))
+
+    async def record(request: Request) -> Response:
+        body = msgspec.json.format(msgspec.json.encode(await _found(site, request)), indent=2)
+        return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
+
+    return [
+        Route("/ui/decisions", page),
+        Route("/ui/decisions/live", live),
+        Route("/ui/decisions/{ident}", one),
+        Route("/ui/decisions/{ident}/record.json", record),
+    ]
+
+
+async def _events(site: Site, wanted: Asked) -> AsyncIterator[bytes]:
+    with site.follower.watched() as queue:
+        yield b": listening\n\n"
+        while True:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_S):
+                    row = await queue.get()
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            if fits(row, wanted):
+                html = site.shell.part("decision_row", row=row)
+                yield b"id: %d\ndata: %b\n\n" % (row.seq, msgspec.json.encode(html))
+
+
+async def _found(site: Site, request: Request) -> Decision:
+    """Return the record that is asked for. Raises InvalidCall."""
+    async with site.reading() as ledger:
+        found = None if ledger is None else await ledger.get(request.path_params["ident"])
+    if found is None:
+        raise InvalidCall("there is no such decision", status=404)
+    return found
 
 
 def asked(query: Mapping[str, str]) -> Asked:

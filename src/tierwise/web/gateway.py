@@ -24,7 +24,8 @@ class Gateway:
         self._transport = transport
         shown = headers.get("x-tierwise-auth", "").removeprefix("Bearer ")
         url = headers.get("x-tierwise-gateway", "")
-        self._address = Address(url=url, key=Secret(shown) if shown else None, networks=() if shown else LOOPBACK)
+        self.key = Secret(shown) if shown else None
+        self._address = Address(url=url, key=self.key, networks=() if shown else LOOPBACK)
 
     async def status(self) -> dict[str, Any] | None:
         """Return how everything is, None where the gateway does not say."""

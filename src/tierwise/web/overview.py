@@ -3,14 +3,21 @@
 Reads the index only. Invariant: what was not measured is a dash, never a zero.
 """
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tierwise.web import charts, words
 from tierwise.web.charts import Span
 from tierwise.web.index import Index, Sums, quantile_ms
+from tierwise.web.site import Site
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +65,25 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     baselines: list[Baseline]
     latency: Markup
     recorded: int
+
+
+def routes(site: Site) -> list[Route]:
+    """Return the overview."""
+
+    async def page(request: Request) -> Response:
+        period = PERIODS.get(request.query_params.get("period", ""), PERIODS["day"])
+        workflow = request.query_params.get("workflow", "")
+        status = await site.gateway(request).status()
+        outside = _strongest_first(status or {})
+        found = await asyncio.to_thread(seen, site.index, period, workflow, time.time(), outside)
+        return site.page(request, "overview", seen=found, status=status, periods=PERIODS)
+
+    return [Route("/ui/", page)]
+
+
+def _strongest_first(status: dict[str, Any]) -> list[str]:
+    models = [one for one in status.get("models", ()) if one["tier"] == "frontier"]
+    return [one["id"] for one in sorted(models, key=lambda one: -(one["strength"] or 0))]
 
 
 def seen(index: Index, period: Period, workflow: str, now: float, outside: Sequence[str] = ()) -> Seen:

@@ -25,7 +25,7 @@ def test_nothing_that_a_record_holds_becomes_markup() -> None:
 def test_pages_name_no_other_place_and_hold_no_inline_script_or_style() -> None:
     shell = Shell()
     values = {"path": "/ui/", "query": {}, "key": "", "token": "t", "behind": None, "problem": ""}
-    page = shell.page("missing", **values)
+    page = shell.page("missing", told="", **values)
     assert not re.findall(r'(?:src|href)="(?!/ui/|#)', page)
     assert "style=" not in page and "<style" not in page and "onclick" not in page
     for name in ("app.css", "app.js"):

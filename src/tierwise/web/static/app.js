@@ -9,14 +9,39 @@ for (const form of document.querySelectorAll("form[data-submit]")) {
 
 for (const place of document.querySelectorAll("[data-origin]")) place.textContent = location.origin;
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.addEventListener("click", async () => {
-    const source = document.querySelector(button.dataset.copy);
-    await navigator.clipboard.writeText(source.value);
-    const before = button.textContent;
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = before; }, 1500);
+// A button copies the text before it, or of the element that it names.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copies], [data-copy]");
+  if (!button) return;
+  const source = button.dataset.copy ? document.querySelector(button.dataset.copy) : button.previousElementSibling;
+  await navigator.clipboard.writeText(source.value ?? source.textContent);
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = before; }, 1500);
+});
+
+// A part that takes its time: fetched after the page is there, and put into its place.
+async function load(place) {
+  const answer = await fetch(place.dataset.part).catch(() => null);
+  if (answer?.ok) place.innerHTML = await answer.text(); // written by our own template, which escapes all that it is given
+  else place.textContent = "This part cannot be shown now. Load the page again.";
+  place.removeAttribute("aria-busy");
+}
+for (const place of document.querySelectorAll("[data-part]")) load(place);
+
+// What a command prints, as it comes.
+const output = document.querySelector("[data-lines]");
+if (output) {
+  const source = new EventSource(output.dataset.lines);
+  let shown = Number(output.dataset.from);
+  source.addEventListener("message", (event) => {
+    if (Number(event.lastEventId) <= shown) return;
+    shown = Number(event.lastEventId);
+    const below = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
+    output.firstElementChild.append(`${JSON.parse(event.data)}\n`);
+    if (below) output.scrollTop = output.scrollHeight;
   });
+  source.addEventListener("ended", () => { source.close(); location.reload(); });
 }
 
 const MOST_ROWS = 200;

@@ -1,0 +1,210 @@
+"""How do the pages do what a command does? They run it, as its own process, and show the line that does the same.
+
+Knows no page and no command's meaning: a command is a list of words. Nothing goes through a shell.
+Invariant: what ran is what is shown; what is kept of its output is bounded; a command gets no key but that of whoever
+looks, in its environment and never in its words.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import shlex
+import signal
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tierwise.core.errors import InvalidCall, TierwiseError
+from tierwise.core.secret import Secret
+
+MOST_RUNNING = 4
+MOST_KEPT = 50
+MOST_LINES = 2000
+MOST_LINE_BYTES = 64 * 1024
+MOST_ANSWER_BYTES = 16 * 1024 * 1024
+ANSWER_S = 60.0
+WIDTH = "110"
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tierwise.cli import main; main()"
+_ROOT = str(Path(__file__).parents[2])
+
+
+def shown(words: tuple[str, ...]) -> str:
+    """Return the line that does the same in a shell."""
+    return shlex.join(("tierwise", *words))
+
+
+class CommandFailed(TierwiseError):
+    """A command that was to answer did not; the text is its own last words."""
+
+
+class Run:
+    """One command that runs or ran. `lines` are what it printed, both ways; `code` is None until it has ended."""
+
+    def __init__(self, ident: str, words: tuple[str, ...], back: str) -> None:
+        self.ident, self.words, self.back = ident, words, back
+        self.began, self.ended = time.time(), 0.0
+        self.lines: list[str] = []
+        self.dropped = 0
+        self.code: int | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._news = asyncio.Condition()
+
+    @property
+    def shown(self) -> str:
+        """The line that does the same in a shell."""
+        return shown(self.words)
+
+    @property
+    def _said(self) -> int:
+        return self.dropped + len(self.lines)
+
+    async def follow(self, begin: int) -> AsyncIterator[tuple[int, str]]:
+        """Give the lines from number `begin` on, with the number after each, until the command has ended."""
+        while True:
+            begin = max(begin, self.dropped)
+            while begin < self._said:
+                begin += 1
+                yield begin, self.lines[begin - 1 - self.dropped]
+            async with self._news:
+                if begin < self._said:
+                    continue
+                if self.code is not None:
+                    return
+                await self._news.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, as Ctrl-C does."""
+        if self._process is not None and self.code is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGINT)
+
+    async def play(self, environ: Mapping[str, str]) -> None:
+        """Start it and listen until it ends."""
+        try:
+            self._process = process = await _started(self.words, environ, together=True)
+        except OSError as error:
+            await self._say(f"the command cannot be started: {error.strerror}", ended=-1)
+            return
+        try:
+            assert process.stdout is not None
+            while line := await _line(process.stdout):
+                await self._say(line.decode("utf-8", "replace").rstrip("\r\n"))
+            await self._say(None, ended=await process.wait())
+        finally:
+            if process.returncode is None:
+                process.kill()
+                self.code = -signal.SIGKILL
+
+    async def _say(self, line: str | None, ended: int | None = None) -> None:
+        async with self._news:
+            if line is not None:
+                self.lines.append(line)
+                if len(self.lines) > MOST_LINES:
+                    self.dropped += 1
+                    del self.lines[0]
+            if ended is not None:
+                self.code, self.ended = ended, time.time()
+            self._news.notify_all()
+
+
+class Commands:
+    """Runs commands of ours. `environ` is what each gets, `config` the file that each is told."""
+
+    def __init__(self, environ: Mapping[str, str], config: Path | None) -> None:
+        self._environ = {**environ, "NO_COLOR": "1", "COLUMNS": WIDTH, "TERM": "dumb"}
+        if config is not None:
+            self._environ["TIERWISE_CONFIG"] = str(config)
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def runs(self) -> list[Run]:
+        """What runs and what ran since the pages' process began, newest first."""
+        return list(reversed(self._runs.values()))
+
+    def run(self, ident: str) -> Run | None:
+        """Return one of them."""
+        return self._runs.get(ident)
+
+    def start(self, words: tuple[str, ...], key: Secret | None, back: str) -> Run:
+        """Start a command; `back` is the page that it was asked on. Raises InvalidCall while too many run."""
+        running = [one for one in self._runs.values() if one.code is None]
+        if len(running) >= MOST_RUNNING:
+            raise InvalidCall(f"{len(running)} commands are running; wait for one to end, or stop one", status=409)
+        run = Run(secrets.token_hex(6), words, back)
+        self._runs[run.ident] = run
+        while len(self._runs) > MOST_KEPT:
+            del self._runs[next(name for name, one in self._runs.items() if one.code is not None)]
+        task = asyncio.create_task(run.play(self._with(key)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return run
+
+    async def answer(self, words: tuple[str, ...], key: Secret | None = None, within_s: float = ANSWER_S) -> Any:
+        """Return what a command answers with `--json`. Exit 1 is a verdict, and has an answer too.
+
+        Raises CommandFailed with its last words where it has none, or takes too long.
+        """
+        try:
+            process = await _started((*words, "--json"), self._with(key), together=False)
+        except OSError as error:
+            raise CommandFailed(f"{shown(words)} cannot be started: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(within_s):
+                out, err = await asyncio.gather(_all(process.stdout), _all(process.stderr))
+                await process.wait()
+        except TimeoutError:
+            raise CommandFailed(f"{shown(words)} has no answer after {within_s:g} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode(out)
+        told = err.decode("utf-8", "replace").strip().splitlines()
+        raise CommandFailed(told[-1] if told else f"{shown(words)} ended with {process.returncode}")
+
+    async def aclose(self) -> None:
+        """End what runs."""
+        for one in self._runs.values():
+            one.stop()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _with(self, key: Secret | None) -> dict[str, str]:
+        return self._environ if key is None else {**self._environ, "TIERWISE_API_KEY": key.reveal()}
+
+
+async def _started(words: tuple[str, ...], environ: Mapping[str, str], *, together: bool) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-c", _START, _ROOT, *words,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT if together else asyncio.subprocess.PIPE,
+        env=dict(environ), limit=MOST_LINE_BYTES, start_new_session=True,
+    )  # fmt: skip
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    """Return the next line, or the beginning of one that is too long to keep."""
+    try:
+        return await stream.readuntil()
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError as error:
+        return await stream.read(error.consumed)
+
+
+async def _all(stream: asyncio.StreamReader | None) -> bytes:
+    """Return everything up to the bound; what comes after is read and left."""
+    assert stream is not None
+    kept = bytearray()
+    while part := await stream.read(MOST_LINE_BYTES):
+        if len(kept) < MOST_ANSWER_BYTES:
+            kept += part
+    return bytes(kept)

@@ -1,0 +1,76 @@
+"""What is every page given? The ledger, the index, the gateway, the commands, and how a page is put together.
+
+Knows no page: each is a module with `routes(site)`, and `app` puts them together.
+Invariant: a form is read only where it carries the token of the page that it stands on.
+"""
+
+import hmac
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from tierwise.core.errors import InvalidCall
+from tierwise.economics.spend import Elsewhere
+from tierwise.providers.transport import Transport
+from tierwise.web.commands import Commands
+from tierwise.web.follow import Follower, Reading
+from tierwise.web.gateway import Gateway
+from tierwise.web.index import Index
+from tierwise.web.shell import Shell
+
+MOST_FIELDS = 200
+
+
+class Site:
+    """What all pages share. `reading` opens the ledger, `prices` are those of models by time."""
+
+    def __init__(self, home: Path, reading: Reading, prices: Elsewhere, commands: Commands) -> None:
+        self.home, self.reading, self.prices, self.commands = home, reading, prices, commands
+        self.follower = Follower(Index(home / "pages" / "index.sqlite", prices), reading)
+        self.transport = Transport()
+        self.shell = Shell()
+
+    @property
+    def index(self) -> Index:
+        """What lists and sums are read from."""
+        return self.follower.index
+
+    def gateway(self, request: Request) -> Gateway:
+        """Return the gateway as whoever looks may ask it."""
+        return Gateway(self.transport, request.headers)
+
+    def page(self, request: Request, name: str, status_code: int = 200, **values: Any) -> Response:
+        """Draw a whole page from a template."""
+        html = self.shell.page(
+            name,
+            path=request.url.path,
+            query=request.query_params,
+            key=request.headers.get("x-tierwise-key", ""),
+            token=request.headers.get("x-tierwise-token", ""),
+            behind=self.follower.behind,
+            problem=self.follower.problem,
+            **values,
+        )
+        return HTMLResponse(html, status_code, headers={"cache-control": "no-store"})
+
+    def part(self, name: str, **values: Any) -> Response:
+        """Draw a part of a page, which a script puts where it belongs."""
+        return HTMLResponse(self.shell.part(name, **values), headers={"cache-control": "no-store"})
+
+    async def form(self, request: Request) -> Mapping[str, str]:
+        """Read a form that one of our pages sent. Raises InvalidCall for any other."""
+        try:
+            pairs = parse_qsl(
+                (await request.body()).decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, strict_parsing=True
+            )
+        except ValueError as error:
+            raise InvalidCall("this is no form of these pages") from error
+        fields = dict(pairs)
+        token = request.headers.get("x-tierwise-token", "")
+        if not token or not hmac.compare_digest(fields.pop("token", "").encode(), token.encode()):
+            raise InvalidCall("the page's token is missing or old: load the page again", status=403)
+        return fields

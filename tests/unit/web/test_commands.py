@@ -1,0 +1,77 @@
+"""Commands that pages run: their own process, their own line, and no more than is asked for."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tierwise.core.errors import InvalidCall
+from tierwise.core.secret import Secret
+from tierwise.web.commands import MOST_RUNNING, CommandFailed, Commands, Run, shown
+
+
+def commands(home: Path) -> Commands:
+    return Commands({"TIERWISE_HOME": str(home)}, None)
+
+
+async def lines_of(run: Run) -> list[str]:
+    return [line async for _, line in run.follow(0)]
+
+
+def test_a_command_runs_as_in_a_shell_and_its_lines_come(tmp_path: Path) -> None:
+    async def play() -> None:
+        running = commands(tmp_path)
+        run = running.start(("--version",), None, "/ui/")
+        lines = await lines_of(run)
+        assert run.shown == "tierwise --version" and run.code == 0 and "tierwise" in " ".join(lines)
+        assert running.run(run.ident) is run and running.runs == [run]
+
+    asyncio.run(play())
+
+
+def test_words_are_never_a_shell(tmp_path: Path) -> None:
+    async def play() -> None:
+        words = ("show", "--", f"$(touch {tmp_path}/made); `id`")
+        run = commands(tmp_path).start(words, None, "/ui/")
+        await lines_of(run)
+        assert run.code not in (0, None) and not (tmp_path / "made").exists()
+        assert run.shown == shown(words) and "'$(touch" in run.shown
+
+    asyncio.run(play())
+
+
+def test_an_answer_is_json_and_a_failure_its_last_words(tmp_path: Path) -> None:
+    async def play() -> None:
+        running = commands(tmp_path)
+        (tmp_path / "tierwise.toml").write_text('[[workflow]]\nname = "sort"\n')
+        configured = Commands({"TIERWISE_HOME": str(tmp_path)}, tmp_path / "tierwise.toml")
+        assert isinstance(await configured.answer(("config", "show")), dict | list)
+        with pytest.raises(CommandFailed, match="nobody"):
+            await running.answer(("show", "nobody"))
+
+    asyncio.run(play())
+
+
+def test_a_command_gets_the_key_of_whoever_looks_in_its_environment_and_shows_it_nowhere(tmp_path: Path) -> None:
+    async def play() -> None:
+        run = commands(tmp_path).start(("config", "show"), Secret("tw_hidden_key"), "/ui/")
+        assert not any("tw_hidden_key" in line for line in await lines_of(run)) and "tw_hidden_key" not in run.shown
+
+    asyncio.run(play())
+
+
+def test_only_so_many_run_and_each_can_be_stopped(tmp_path: Path) -> None:
+    async def play() -> None:
+        running = commands(tmp_path)
+        held = [running.start(("serve", "--port", "0"), None, "/ui/") for _ in range(MOST_RUNNING)]
+        with pytest.raises(InvalidCall, match="commands are running"):
+            running.start(("--version",), None, "/ui/")
+        for run in held:
+            async with asyncio.timeout(60):
+                async for _ in run.follow(0):
+                    run.stop()
+                    break
+                await lines_of(run)
+            assert run.code is not None
+
+    asyncio.run(play())
