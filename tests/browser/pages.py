@@ -19,4 +19,5 @@ PAGES = (
     Shown("/ui/decisions", "Decisions", "decisions"),
     Shown("/ui/decisions/{decision}", "Decision", "decision"),
     Shown("/ui/models", "Models and budgets", "models"),
+    Shown("/ui/runs", "Commands", "commands"),
 )
