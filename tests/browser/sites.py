@@ -161,7 +161,7 @@ def speak(site: Site) -> str:
     found = ""
     for number, (body, headers) in enumerate(SPOKEN):
         text = f"How many words has question {number}?"
-        _, ident = site.ask({**body, "messages": [{"role": "user", "content": text}]}, **headers)
+        _, ident = site.ask({**body, "max_tokens": 64, "messages": [{"role": "user", "content": text}]}, **headers)
         found = ident if body == {"model": "auto:search"} else found
     assert found
     return found
