@@ -52,7 +52,8 @@ CREATE TABLE slots (
     grain INTEGER NOT NULL, slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, model TEXT NOT NULL,
     calls INTEGER NOT NULL, answered INTEGER NOT NULL, refused INTEGER NOT NULL, failed INTEGER NOT NULL,
     escalated INTEGER NOT NULL, cost_picousd INTEGER NOT NULL, unknown_picousd INTEGER NOT NULL,
-    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, unmetered INTEGER NOT NULL, PRIMARY KEY (grain, slot, workflow, tier, model)
+    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, unmetered INTEGER NOT NULL,
+    PRIMARY KEY (grain, slot, workflow, tier, model)
 ) WITHOUT ROWID;
 CREATE TABLE latencies (
     grain INTEGER NOT NULL, slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, bucket INTEGER NOT NULL,
