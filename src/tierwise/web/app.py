@@ -36,6 +36,7 @@ class Web:
             exception_handlers={404: self._missing, TierwiseError: self._failed},
             lifespan=self._living,
         )
+        self._app.router.redirect_slashes = False  # it would lead the browser to this process, past the gateway
 
     async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer who shows the key."""
