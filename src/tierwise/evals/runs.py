@@ -15,7 +15,7 @@ from tierwise.core.errors import ConfigError, StoreError
 from tierwise.ledger.lock import WriterLock
 from tierwise.registry.load import nearest
 
-EVIDENCE, ANSWERS, REPORT = "evidence.jsonl", "answers.jsonl", "report.html"
+EVIDENCE, ANSWERS, REPORT, CARD = "evidence.jsonl", "answers.jsonl", "report.html", "card.json"
 LOOKED = "looked"
 """Lies beside evidence on which a verdict was read before the comparison's end."""
 _RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")

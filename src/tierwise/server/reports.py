@@ -12,7 +12,10 @@ from tierwise.evals import runs
 from tierwise.server.http import Request, missing
 
 HTML = (b"content-type", b"text/html; charset=utf-8")
-POLICY = b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY = (
+    b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"sandbox"  # an origin of its own: nothing in it is of the pages, whatever stands in it
+)
 HEAD = (
     (b"content-security-policy", POLICY),
     (b"x-content-type-options", b"nosniff"),

@@ -183,7 +183,7 @@ class Commands:
 
 async def _started(words: tuple[str, ...], environ: Mapping[str, str], *, together: bool) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-c", _START, _ROOT, *words,
+        sys.executable, "-I", "-u", "-c", _START, _ROOT, *words,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT if together else asyncio.subprocess.PIPE,
         env=dict(environ), limit=MOST_LINE_BYTES, start_new_session=True,
