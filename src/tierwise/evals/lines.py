@@ -5,10 +5,22 @@ Pure. Invariant: no number is in them that is not on the card.
 
 from collections.abc import Iterator
 
+from tierwise.core.certificate import Certificate
+from tierwise.core.criteria import Criteria
 from tierwise.evals.amounts import day, dollar_estimate, usd
 from tierwise.evals.card import Card, Next
 
 DIGEST = 23
+PROMISES = {
+    "wrong_given_accepted": "at most {most:.3g} % of locally accepted answers are wrong",
+    "wrong_and_accepted": "at most {most:.3g} % of all answers are wrong and locally accepted",
+}
+
+
+def promise(asked: Criteria | Certificate) -> str:
+    """Say what is guaranteed, and which guarantee that is."""
+    told = PROMISES[asked.guarantee].format(most=100 * asked.max_wrong)
+    return f"with {100 * asked.confidence:.3g} % confidence {told}"
 
 
 def head(card: Card) -> str:

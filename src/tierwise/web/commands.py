@@ -151,7 +151,7 @@ class Commands:
         Raises CommandFailed with its last words where it has none, or takes too long.
         """
         try:
-            process = await _started((*words, "--json"), self._with(key), together=False)
+            process = await _started(_with_json(words), self._with(key), together=False)
         except OSError as error:
             raise CommandFailed(f"{shown(words)} cannot be started: {error.strerror}") from error
         try:
@@ -179,6 +179,12 @@ class Commands:
 
     def _with(self, key: Secret | None) -> dict[str, str]:
         return self._environ if key is None else {**self._environ, "TIERWISE_API_KEY": key.reveal()}
+
+
+def _with_json(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words with `--json` among the options: behind `--` it would be a word like any other."""
+    at = words.index("--") if "--" in words else len(words)
+    return (*words[:at], "--json", *words[at:])
 
 
 async def _started(words: tuple[str, ...], environ: Mapping[str, str], *, together: bool) -> asyncio.subprocess.Process:
