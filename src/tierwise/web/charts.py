@@ -91,9 +91,9 @@ def intervals(title: str, told: str, bands: Sequence[Band], rules: Mapping[str, 
     """Draw intervals below each other over one axis, with upright lines where something is asked."""
     ends = [0.0, *rules.values(), *(end for one in bands for end in (one.low, one.high))]
     wide = max(ends) - min(ends) or 1.0
-    high = 30 + 26 * len(bands) + BOTTOM
+    high = 34 + 26 * len(bands) + BOTTOM
     frame = svg.Frame((min(ends) - 0.04 * wide, max(ends) + 0.04 * wide), (0, 1), high, left=NAMES)
-    drawn = [frame.across(svg.ticks(*frame.xs, 5), write, "", grid=True)]
+    drawn = [frame.across(svg.ticks(*frame.xs, 5), write, title, grid=True)]
     for name, at in rules.items():
         drawn.append(svg.rule(frame.x(at), frame.top, frame.x(at), frame.bottom, "asked"))
         drawn.append(svg.text(frame.x(at), frame.top - 6, name, "tick", "middle"))

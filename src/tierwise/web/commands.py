@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -131,8 +132,11 @@ class Commands:
         """Return one of them."""
         return self._runs.get(ident)
 
-    def start(self, words: tuple[str, ...], key: Secret | None, back: str) -> Run:
-        """Start a command; `back` is the page that it was asked on. Raises InvalidCall while too many run."""
+    def start(self, words: tuple[str, ...], key: Secret | None, back: str, gateway: str = "") -> Run:
+        """Start a command; `back` is the page that it was asked on, `gateway` where it finds the one that runs.
+
+        Raises InvalidCall while too many run.
+        """
         running = [one for one in self._runs.values() if one.code is None]
         if len(running) >= MOST_RUNNING:
             raise InvalidCall(f"{len(running)} commands are running; wait for one to end, or stop one", status=409)
@@ -140,7 +144,7 @@ class Commands:
         self._runs[run.ident] = run
         while len(self._runs) > MOST_KEPT:
             del self._runs[next(name for name, one in self._runs.items() if one.code is not None)]
-        task = asyncio.create_task(run.play(self._with(key)))
+        task = asyncio.create_task(run.play(self._with(key, gateway)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return run
@@ -177,8 +181,11 @@ class Commands:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _with(self, key: Secret | None) -> dict[str, str]:
-        return self._environ if key is None else {**self._environ, "TIERWISE_API_KEY": key.reveal()}
+    def _with(self, key: Secret | None, gateway: str = "") -> dict[str, str]:
+        found, at = dict(self._environ), urlsplit(gateway)
+        if at.hostname and at.port:  # it may listen elsewhere than the configuration says
+            found |= {"TIERWISE_SERVER_HOST": at.hostname, "TIERWISE_SERVER_PORT": str(at.port)}
+        return found if key is None else found | {"TIERWISE_API_KEY": key.reveal()}
 
 
 def _with_json(words: tuple[str, ...]) -> tuple[str, ...]:

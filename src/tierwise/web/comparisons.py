@@ -3,7 +3,6 @@
 Reckons nothing: a card is read as `tierwise decide` kept it. Invariant: a card that is older than its evidence says so.
 """
 
-import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -16,12 +15,13 @@ from tierwise.evals.evidence import Evidence
 
 MOST = 12
 MOST_KEPT = 200
-QUIET_S = 30.0
-"""A run to which nothing was added for so long, and that is not whole, was stopped."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: `done` of `planned` calls are scored. `old`: more was measured since the card was made."""
+    """One run: `done` of `planned` calls are scored. `old`: more was measured since the card was made.
+
+    `under_way`: a process adds to it now.
+    """
 
     name: str
     began: float = 0.0
@@ -30,7 +30,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     items: int = 0
     done: int = 0
     planned: int = 0
-    added: float = 0.0
+    under_way: bool = False
     scorer: str = ""
     rescored: str = ""
     card: Card | None = None
@@ -43,9 +43,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         """True where every call that was planned is scored."""
         return not self.problem and self.done >= self.planned
 
-    def stopped(self, now: float) -> bool:
-        """Say whether it ended before its end, as it looks."""
-        return not self.problem and not self.whole and now - self.added > QUIET_S
+    @property
+    def stopped(self) -> bool:
+        """True where it ended before its end."""
+        return not (self.problem or self.whole or self.under_way)
 
 
 class Comparisons:
@@ -64,11 +65,15 @@ class Comparisons:
         return tuple(place.name for place in reversed(runs.runs(self._home, workflow)))
 
     def _read(self, place: Path) -> Comparison:
+        found = self._same(place)
+        return found if found.whole else msgspec.structs.replace(found, under_way=runs.under_way(place))
+
+    def _same(self, place: Path) -> Comparison:
         stamp = tuple(_stamp(place / name) for name in (runs.EVIDENCE, runs.CARD, runs.REPORT))
         known = self._kept.get(place)
         if known is not None and known[0] == stamp:
             return known[1]
-        found = _comparison(place, time.time() if stamp[0] is None else stamp[0][0] / 1e9)
+        found = _comparison(place)
         self._kept[place] = (stamp, found)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
@@ -104,7 +109,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
         return self.home
 
 
-def _comparison(place: Path, added: float) -> Comparison:
+def _comparison(place: Path) -> Comparison:
     try:
         known = evidence.read(place / runs.EVIDENCE)
         kept = _card(place)
@@ -115,7 +120,7 @@ def _comparison(place: Path, added: float) -> Comparison:
     return Comparison(
         name=place.name, began=header.began, subjects=tuple(one.name for one in header.subjects),
         baseline=header.baseline, items=items, done=_done(known), planned=items * len(header.subjects) * header.repeats,
-        added=added, scorer=header.scorer, rescored=header.rescored, card=kept,
+        scorer=header.scorer, rescored=header.rescored, card=kept,
         old=kept is not None and kept.evidence != known.digest, report=(place / runs.REPORT).is_file(),
     )  # fmt: skip
 

@@ -26,6 +26,7 @@ class Gateway:
         shown = headers.get("x-tierwise-auth", "").removeprefix("Bearer ")
         url = headers.get("x-tierwise-gateway", "")
         self.key = Secret(shown) if shown else None
+        self.url = url
         self._address = Address(url=url, key=self.key, networks=() if shown else LOOPBACK)
 
     async def status(self) -> dict[str, Any] | None:

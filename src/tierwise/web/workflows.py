@@ -74,6 +74,11 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(self.found), None)
 
     @property
+    def reported(self) -> bool:
+        """True where a report is kept."""
+        return any(one.report for one in self.found)
+
+    @property
     def decided(self) -> Comparison | None:
         """Return the newest comparison on which a verdict is kept."""
         return comparisons.decided(self.found)
@@ -99,7 +104,7 @@ def routes(site: Site) -> list[Route]:
         proof = await asyncio.to_thread(proof_of, site, row)
         found = msgspec.structs.replace(found, proof=proof, releases=await _releases(site, found.name))
         return site.page(
-            request, "workflow", flow=found, asked=asked(_criteria(row)), now=time.time(), address=_address,
+            request, "workflow", flow=found, asked=asked(_criteria(row)), address=_address,
             runs=[run for run in site.commands.runs if run.back == _address(found.name)][:5],
             offered=_offered(found), forms=_forms(_choices(status, kept, found.name)),
             told=_verdict(found), amounts=amounts, lines=lines,
@@ -201,7 +206,7 @@ def asked(criteria: Criteria) -> list[tuple[str, str]]:
         ("Quality", f"at most {points} below the baseline, {criteria.confidence:.0%} sure, on {criteria.min_items:,} "
                     "items or more"),
         ("Certificate", lines.promise(criteria)),
-        ("Missing answers", f"at most {criteria.max_missing:.3g} of the calls" if criteria.max_missing else "none"),
+        ("Missing answers", f"at most {100 * criteria.max_missing:g} of 100 calls"),
         ("Latency", unset if latency is None else f"95 of 100 within {latency:,.0f} ms, {at_once}"),
         ("Cost of an accepted task", unset if cost is None else f"at most {amounts.usd(float(cost))}"),
         ("Review", unset if minutes is None else f"at most {minutes:g} minutes for 100 tasks"),
