@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -131,8 +132,11 @@ class Commands:
         """Return one of them."""
         return self._runs.get(ident)
 
-    def start(self, words: tuple[str, ...], key: Secret | None, back: str) -> Run:
-        """Start a command; `back` is the page that it was asked on. Raises InvalidCall while too many run."""
+    def start(self, words: tuple[str, ...], key: Secret | None, back: str, gateway: str = "") -> Run:
+        """Start a command; `back` is the page that it was asked on, `gateway` where it finds the one that runs.
+
+        Raises InvalidCall while too many run.
+        """
         running = [one for one in self._runs.values() if one.code is None]
         if len(running) >= MOST_RUNNING:
             raise InvalidCall(f"{len(running)} commands are running; wait for one to end, or stop one", status=409)
@@ -140,7 +144,7 @@ class Commands:
         self._runs[run.ident] = run
         while len(self._runs) > MOST_KEPT:
             del self._runs[next(name for name, one in self._runs.items() if one.code is not None)]
-        task = asyncio.create_task(run.play(self._with(key)))
+        task = asyncio.create_task(run.play(self._with(key, gateway)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return run
@@ -151,7 +155,7 @@ class Commands:
         Raises CommandFailed with its last words where it has none, or takes too long.
         """
         try:
-            process = await _started((*words, "--json"), self._with(key), together=False)
+            process = await _started(_with_json(words), self._with(key), together=False)
         except OSError as error:
             raise CommandFailed(f"{shown(words)} cannot be started: {error.strerror}") from error
         try:
@@ -177,13 +181,22 @@ class Commands:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _with(self, key: Secret | None) -> dict[str, str]:
-        return self._environ if key is None else {**self._environ, "TIERWISE_API_KEY": key.reveal()}
+    def _with(self, key: Secret | None, gateway: str = "") -> dict[str, str]:
+        found, at = dict(self._environ), urlsplit(gateway)
+        if at.hostname and at.port:  # it may listen elsewhere than the configuration says
+            found |= {"TIERWISE_SERVER_HOST": at.hostname, "TIERWISE_SERVER_PORT": str(at.port)}
+        return found if key is None else found | {"TIERWISE_API_KEY": key.reveal()}
+
+
+def _with_json(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words with `--json` among the options: behind `--` it would be a word like any other."""
+    at = words.index("--") if "--" in words else len(words)
+    return (*words[:at], "--json", *words[at:])
 
 
 async def _started(words: tuple[str, ...], environ: Mapping[str, str], *, together: bool) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-c", _START, _ROOT, *words,
+        sys.executable, "-I", "-u", "-c", _START, _ROOT, *words,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT if together else asyncio.subprocess.PIPE,
         env=dict(environ), limit=MOST_LINE_BYTES, start_new_session=True,
