@@ -177,7 +177,9 @@ class Commands:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.json.decode(out)
         told = err.decode("utf-8", "replace").strip().splitlines()
-        raise CommandFailed(told[-1] if told else f"{shown(words)} ended with {process.returncode}")
+        raise CommandFailed(
+            told[-1].removeprefix("tierwise: ") if told else f"{shown(words)} ended with {process.returncode}"
+        )
 
     async def aclose(self) -> None:
         """End what runs."""

@@ -10,7 +10,7 @@ import io
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -163,7 +163,8 @@ def _longer_table(path: Path, text: str, row: Mapping[str, Any]) -> str:
     end = "\r\n" if head.endswith("\r") else "\n"
     out = io.StringIO(newline="")
     # Python 3.11 quotes a carriage return only where lines end with one, and reads it as the end of a line.
-    quoting = csv.QUOTE_ALL if any("\r" in str(value) for value in row.values()) else csv.QUOTE_MINIMAL
+    odd = any("\r" in str(value) for value in row.values())
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
     writer = csv.writer(out, delimiter=between, lineterminator=end, quoting=quoting)
     columns = next((one for one in csv.reader(io.StringIO(text, newline=""), delimiter=between) if any(one)), [])
     if not columns:
