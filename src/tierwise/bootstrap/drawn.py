@@ -20,5 +20,7 @@ def start(told: dict[str, Any]) -> tuple[int, Any]:
     file = told["config"]
     settings = config.load(None if file is None else Path(file), environ=told["environ"])
     commands = Commands(told["environ"], settings.file)
-    site = Site(settings.home, lambda: reading(settings), prices_at(settings), commands)
+    site = Site(
+        settings.home, lambda: reading(settings), prices_at(settings), commands, settings.document.server.max_body_bytes
+    )
     return listening(Web(site, told["key"]).asgi, lifespan="on")

@@ -34,9 +34,15 @@ _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tierwise.cli imp
 _ROOT = str(Path(__file__).parents[2])
 
 
-def shown(words: tuple[str, ...]) -> str:
-    """Return the line that does the same in a shell."""
-    return shlex.join(("tierwise", *words))
+def shown(words: tuple[str, ...], given: str | None = None) -> str:
+    """Return the line that does the same in a shell; what is `given` on standard input stands below it."""
+    line = shlex.join(("tierwise", *words))
+    if given is None:
+        return line
+    end = "END"
+    while end in given.splitlines():
+        end += "."
+    return f"{line} <<'{end}'\n{given}\n{end}"
 
 
 class CommandFailed(TierwiseError):
@@ -149,18 +155,22 @@ class Commands:
         task.add_done_callback(self._tasks.discard)
         return run
 
-    async def answer(self, words: tuple[str, ...], key: Secret | None = None, within_s: float = ANSWER_S) -> Any:
+    async def answer(
+        self, words: tuple[str, ...], key: Secret | None = None, within_s: float = ANSWER_S, given: str | None = None
+    ) -> Any:
         """Return what a command answers with `--json`. Exit 1 is a verdict, and has an answer too.
+
+        `given` is what it reads on standard input: content is for nobody who lists the machine's processes.
 
         Raises CommandFailed with its last words where it has none, or takes too long.
         """
         try:
-            process = await _started(_with_json(words), self._with(key), together=False)
+            process = await _started(_with_json(words), self._with(key), together=False, given=given)
         except OSError as error:
             raise CommandFailed(f"{shown(words)} cannot be started: {error.strerror}") from error
         try:
             async with asyncio.timeout(within_s):
-                out, err = await asyncio.gather(_all(process.stdout), _all(process.stderr))
+                out, err, _ = await asyncio.gather(_all(process.stdout), _all(process.stderr), _give(process, given))
                 await process.wait()
         except TimeoutError:
             raise CommandFailed(f"{shown(words)} has no answer after {within_s:g} s") from None
@@ -171,7 +181,9 @@ class Commands:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.json.decode(out)
         told = err.decode("utf-8", "replace").strip().splitlines()
-        raise CommandFailed(told[-1] if told else f"{shown(words)} ended with {process.returncode}")
+        raise CommandFailed(
+            told[-1].removeprefix("tierwise: ") if told else f"{shown(words)} ended with {process.returncode}"
+        )
 
     async def aclose(self) -> None:
         """End what runs."""
@@ -194,10 +206,21 @@ def _with_json(words: tuple[str, ...]) -> tuple[str, ...]:
     return (*words[:at], "--json", *words[at:])
 
 
-async def _started(words: tuple[str, ...], environ: Mapping[str, str], *, together: bool) -> asyncio.subprocess.Process:
+async def _give(process: asyncio.subprocess.Process, given: str | None) -> None:
+    if process.stdin is None or given is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended before it had read all of it
+        process.stdin.write(given.encode())
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _started(
+    words: tuple[str, ...], environ: Mapping[str, str], *, together: bool, given: str | None = None
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-u", "-c", _START, _ROOT, *words,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT if together else asyncio.subprocess.PIPE,
         env=dict(environ), limit=MOST_LINE_BYTES, start_new_session=True,
     )  # fmt: skip

@@ -26,10 +26,14 @@ MOST_FIELDS = 200
 
 
 class Site:
-    """What all pages share. `reading` opens the ledger, `prices` are those of models by time."""
+    """What all pages share. `reading` opens the ledger, `prices` are those of models by time; the gateway reads no
+    body larger than `max_body_bytes`."""
 
-    def __init__(self, home: Path, reading: Reading, prices: Elsewhere, commands: Commands) -> None:
+    def __init__(
+        self, home: Path, reading: Reading, prices: Elsewhere, commands: Commands, max_body_bytes: int
+    ) -> None:
         self.home, self.reading, self.prices, self.commands = home, reading, prices, commands
+        self.max_body_bytes = max_body_bytes
         self.follower = Follower(Index(home / "pages" / "index.sqlite", prices), reading)
         self.transport = Transport()
         self.shell = Shell()
