@@ -16,10 +16,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tierwise.core.errors import InvalidCall, TierwiseError
-from tierwise.web import decisions, models, overview, runs
+from tierwise.web import cost, decisions, machine, models, overview, runs
 from tierwise.web.site import Site
 
-PAGES = (overview, decisions, models, runs)
+PAGES = (overview, decisions, models, machine, cost, runs)
 CACHED_S = 86_400
 
 

@@ -116,7 +116,7 @@ def spent(db: sqlite3.Connection, since_ts: float, workflow: str) -> Spent:
     groups = {view: _lines(db, view, values) for view in VIEWS}
     whole, mix = _lines(db, None, values), Usage()
     for row in db.execute(f"SELECT {','.join(f'sum(mix_{name})' for name in _MIX)} FROM spent {_SINCE}", values):  # noqa: S608
-        mix = Usage(**dict(zip(_MIX, (number or 0 for number in row), strict=True)))
+        mix = msgspec.convert(dict(zip(_MIX, (number or 0 for number in row), strict=True)), Usage)
     first = db.execute(f"SELECT min(day) FROM spent {_SINCE}", values).fetchone()[0]  # noqa: S608
     nothing = Sum().line("all")
     return Spent(
