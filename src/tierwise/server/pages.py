@@ -21,6 +21,7 @@ from tierwise.server.errors import INVALID, PERMISSION, Failure
 from tierwise.server.http import SHUTTING_DOWN, Left, Message, Rejected, Request
 from tierwise.server.keys import both_loopback
 from tierwise.server.login import Login
+from tierwise.server.peer import is_ours
 from tierwise.server.ring import Ring
 
 ROOT, LOGIN, LOGOUT, API = b"/ui/", b"/ui/login", b"/ui/logout", b"/ui/v1/"
@@ -44,6 +45,7 @@ MANNERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+OTHERS = "without keys the pages are for whom the gateway belongs to; make one: tierwise keys create NAME --scope admin"
 HTML = (b"content-type", b"text/html; charset=utf-8")
 
 
@@ -81,6 +83,8 @@ class Pages:
             await _redirect(request, LOGIN + b"?next=" + quote(request.path).encode())
             return True
         _allow(request)
+        if request.grant is None and await asyncio.to_thread(is_ours, scope["client"], scope["server"]) is False:
+            raise Rejected(_denied(OTHERS))
         if method != "GET":
             _refuse_foreign(request)
         if request.path.startswith(API):
@@ -252,6 +256,6 @@ def _form(wanted: str, problem: str = "") -> str:
 
 _SHELL = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
-    'initial-scale=1"><meta name="color-scheme" content="light dark"><title>{title} – Tierwise</title></head>'
-    "<body><main><h1>{title}</h1>{inner}</main></body></html>\n"
+    'initial-scale=1"><meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
+    "<title>{title} – Tierwise</title></head><body><main><h1>{title}</h1>{inner}</main></body></html>\n"
 )

@@ -48,6 +48,7 @@ class Web:
 
     @contextlib.asynccontextmanager
     async def _living(self, _app: Starlette) -> AsyncIterator[None]:
+        await self._site.follower.begin()
         following = asyncio.create_task(self._site.follower.run())
         try:
             yield

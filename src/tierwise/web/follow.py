@@ -6,7 +6,7 @@ Invariant: a watcher that does not listen loses lines, and holds up nobody.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from itertools import islice
 
 from tierwise.core.decision import Decision
@@ -17,6 +17,7 @@ from tierwise.ledger.remarks import joined
 from tierwise.web.index import CallRow, Index
 
 EVERY_S = 1.0
+PRUNE_EVERY_S = 60.0
 PAGE = 500
 MOST_WAITING = 200
 _log = logging.getLogger("tierwise.web")
@@ -24,13 +25,14 @@ Reading = Callable[[], AbstractAsyncContextManager[Reader | None]]
 
 
 class Follower:
-    """Keeps the index at the ledger's end. `behind` is how many calls are still to be read, None if unknown."""
+    """Keeps the index at the ledger's end. `behind` is about how many calls are still to be read."""
 
     def __init__(self, index: Index, reading: Reading) -> None:
         self.index, self._reading = index, reading
-        self.behind: int | None = None
+        self.behind = 0
         self.problem = ""
         self._watchers: set[asyncio.Queue[CallRow]] = set()
+        self._pruned_at = -PRUNE_EVERY_S
 
     @contextmanager
     def watched(self) -> Iterator[asyncio.Queue[CallRow]]:
@@ -42,46 +44,62 @@ class Follower:
         finally:
             self._watchers.discard(queue)
 
+    async def begin(self) -> None:
+        """Look how far the index is behind, so that the first page can say so."""
+        async with self._told(), self._reading() as ledger:
+            if ledger is not None:
+                await self._look(ledger)
+
     async def run(self) -> None:
-        """Follow for ever."""
+        """Follow for ever, with one reader for as long as it can read."""
         while True:
-            try:
-                async with self._reading() as ledger:
-                    if ledger is not None:
-                        await self._same(ledger)
-                        await self._read(ledger)
-                        await self._hear(ledger)
-                self.problem = ""
-            except TierwiseError as error:
-                self.problem = str(error)
-            except Exception as error:
-                self.problem = f"the index of the pages cannot be kept: {type(error).__name__}"
-                _log.exception("the index cannot be kept")
+            async with self._told(), self._reading() as ledger:
+                while ledger is not None:
+                    await self._look(ledger)
+                    await self._read(ledger)
+                    await self._hear(ledger)
+                    self.problem = ""
+                    await asyncio.sleep(EVERY_S)
             await asyncio.sleep(EVERY_S)
 
-    async def _same(self, ledger: Reader) -> None:
-        """Begin anew where the last record that was read is not the ledger's."""
-        _, ident = self.index.followed
-        if ident and await ledger.get(ident) is None and await ledger.count():
-            newest = await ledger.latest(1)
-            if not newest or (newest[0].seq or 0) < self.index.followed[0]:
-                self.index.forget()
+    @asynccontextmanager
+    async def _told(self) -> AsyncIterator[None]:
+        """Keep what went wrong for the pages to say."""
+        try:
+            yield
+        except TierwiseError as error:
+            self.problem = str(error)
+        except Exception as error:
+            self.problem = f"the index of the pages cannot be kept: {type(error).__name__}"
+            _log.exception("the index cannot be kept")
+
+    async def _look(self, ledger: Reader) -> None:
+        """Forget what the ledger has forgotten, all of it where this is another ledger; say how much is to be read."""
+        newest = await ledger.latest(1)
+        last = (newest[0].seq or 0) if newest else 0
+        seq, ident = self.index.followed
+        unknown = bool(newest and ident) and await ledger.get(ident) is None
+        now = asyncio.get_running_loop().time()
+        if unknown or (newest and now >= self._pruned_at + PRUNE_EVERY_S):
+            self._pruned_at = now
+            oldest = await _oldest(ledger)
+            if unknown and oldest <= seq:
+                await asyncio.to_thread(self.index.forget)
+                seq = 0
+            else:
+                await asyncio.to_thread(self.index.prune, oldest)
+        self.behind = min(last - seq, await ledger.count()) if last > seq + PAGE else 0
 
     async def _read(self, ledger: Reader) -> None:
-        while True:
-            seq, _ = self.index.followed
-            page = [one async for one in _some(ledger.iterate(Filter(after_seq=seq)), PAGE)]
-            if not page:
-                self.behind = 0
-                return
+        seq, _ = self.index.followed
+        async for page in _pages(ledger.iterate(Filter(after_seq=seq))):
             rows = await asyncio.to_thread(self.index.add, page)
-            if len(page) == PAGE:
-                newest = await ledger.latest(1)
-                self.behind = max(0, (newest[0].seq or 0) - rows[-1].seq) if newest else 0
+            self.behind = max(0, self.behind - len(rows))
             for queue in self._watchers:
                 for row in islice(rows, max(0, len(rows) - MOST_WAITING), None):
                     if not queue.full():
                         queue.put_nowait(row)
+        self.behind = 0
 
     async def _hear(self, ledger: Reader) -> None:
         """Read what people have said of answers since."""
@@ -94,10 +112,19 @@ class Follower:
             await asyncio.to_thread(self.index.hear, said[-1].seq, pairs)
 
 
-async def _some(found: AsyncIterator[Decision], most: int) -> AsyncIterator[Decision]:
-    count = 0
+async def _oldest(ledger: Reader) -> int:
+    """Return the number of the first record that is still there, 0 for none."""
+    async for one in ledger.iterate():
+        return one.seq or 0
+    return 0
+
+
+async def _pages(found: AsyncIterator[Decision]) -> AsyncIterator[list[Decision]]:
+    page: list[Decision] = []
     async for one in found:
-        yield one
-        count += 1
-        if count == most:
-            return
+        page.append(one)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page

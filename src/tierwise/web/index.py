@@ -26,6 +26,7 @@ from tierwise.web.spent import Spent, picousd
 
 VERSION = 5
 SLOT_S = 300
+PRUNED_AT_ONCE = 5_000
 BUCKETS = 64
 """Latencies are counted in buckets that are a fifth wider each, from 1 ms on."""
 GROWTH = 1.2
@@ -187,9 +188,16 @@ class Index:
             spent.say(self._db, pairs, self._criteria)
             self._db.execute("UPDATE followed SET said = ?", (seq,))
 
-    def prune(self, before_ts: float) -> None:
-        """Forget the calls from before this time, as the ledger does."""
-        self._rows("DELETE FROM calls WHERE ts < ?", (before_ts,))
+    def prune(self, before_seq: int) -> None:
+        """Forget the calls with lower numbers, as the ledger did, and the sums of times from which none is left."""
+        gone = "DELETE FROM calls WHERE seq IN (SELECT seq FROM calls WHERE seq < ? LIMIT ?) RETURNING seq"
+        while self._rows(gone, (before_seq, PRUNED_AT_ONCE)):
+            pass
+        for (first,) in self._rows("SELECT ts FROM calls ORDER BY ts LIMIT 1"):
+            for table in ("slots", "latencies", "elsewhere"):
+                self._rows(f"DELETE FROM {table} WHERE slot < ?", (int(first // SLOT_S),))  # noqa: S608  # own words
+            with self._lock, transaction(self._db):
+                spent.prune(self._db, first)
 
     def _rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         with self._lock:

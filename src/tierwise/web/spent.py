@@ -127,6 +127,12 @@ def spent(db: sqlite3.Connection, since_ts: float, workflow: str) -> Spent:
     )
 
 
+def prune(db: sqlite3.Connection, first_ts: float) -> None:
+    """Forget the days before the one of this time."""
+    for table in ("spent", "spent_elsewhere", "said"):
+        db.execute(f"DELETE FROM {table} WHERE day < ?", (int(first_ts // DAY_S),))  # noqa: S608  # own words
+
+
 def picousd(amount: Decimal) -> int:
     """Return an amount as it is kept; a million dollars a call are as good as more."""
     return int(min(max(amount, -MOST_USD), MOST_USD).scaleb(PICO))

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -70,6 +72,22 @@ def asked(browser: Browser, text: str, **headers: str) -> str:
     return head["x-tierwise-decision"]
 
 
+ASKS = """
+import encodings.idna, http.client, os, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for path in ("/ui/", "/ui/v1/status", "/healthz"):
+    line = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1])); line.request("GET", path)
+    print(line.getresponse().status); line.close()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_without_keys_the_pages_are_not_for_another_person_of_the_machine(browser: Browser) -> None:
+    asked = [sys.executable, "-c", ASKS, str(browser.door.port)]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split() == ["403", "403", "200"]
+    assert browser.get("/ui/v1/status")[0] == 200
+
+
 def test_a_browser_at_the_root_is_shown_the_way_and_a_program_is_not(browser: Browser) -> None:
     assert browser.get("/", accept="text/html")[:2][0] == 303
     assert browser.get("/", accept="text/html")[1]["location"] == "/ui/"
@@ -92,7 +110,7 @@ def test_what_exists_is_shown_as_it_is_now(browser: Browser) -> None:
     asked(browser, "one two")
     status, _, page = browser.get("/ui/models")
     assert status == 200
-    for word in ("Models and budgets", ">m<", "hurried", browser.door.upstream.url, "can be asked"):
+    for word in ("Models and machine", ">m<", "hurried", browser.door.upstream.url, "can be asked"):
         assert word in page
 
 

@@ -107,3 +107,11 @@ def test_no_amount_is_too_large(tmp_path: Path) -> None:
     index = Index(tmp_path / "index.sqlite")
     index.add([record(seq, ts=NOON + seq * DAY_S, cost=Decimal(10) ** 20) for seq in range(1, 40)])
     assert index.spent(0.0).whole.cost_usd == 39 * 10**6
+
+
+def test_a_day_that_the_ledger_forgot_is_forgotten(tmp_path: Path) -> None:
+    index = Index(tmp_path / "index.sqlite")
+    index.add([record(1, ts=NOON - DAY_S, cost=Decimal(1)), record(2, ts=NOON, cost=Decimal(2))])
+    index.hear(1, [(one, joined(one, [Remark(decision=one.id, score=0.0)])) for one in [record(1, ts=NOON - DAY_S)]])
+    index.prune(2)
+    assert (index.spent(0.0).whole.cost_usd, index.spent(0.0).whole.judged) == (2, 0)
