@@ -6,6 +6,7 @@ Reads rules, facts and breakers; asks nobody. Invariant: no key and no content i
 import time
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -13,11 +14,14 @@ import msgspec
 from tierwise.core.capacity import CapacityRecord
 from tierwise.core.criteria import Criteria
 from tierwise.core.label import Tier
+from tierwise.core.model import Capability, Endpoint, Model
 from tierwise.core.usage import Price
 from tierwise.gateway.certified import standing
+from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
 from tierwise.gateway.overlay import Canary, Shadow
 from tierwise.gateway.workflow import Workflow
+from tierwise.registry.probed import Probed
 
 
 class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +40,9 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One model.
 
     `resting_s`: for so long it is not asked, because it failed; `latency_ms` is what its answers take on average,
-    `capacity` how busy its server is.
+    `capacity` how busy its server is. `context_tokens` is what may be relied upon, `stated_tokens` what its row says
+    where that is more; `lacks` says what else its row promises and a probe did not see. `own` is what it costs on a
+    machine of one's own, `file` what an engine of ours reads.
     """
 
     id: str
@@ -52,6 +58,11 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     capacity: CapacityRecord | None
     resting_s: float
     probed: float | None
+    own: Price | None
+    stated_tokens: int | None
+    lacks: dict[Capability, str]
+    probe: Probed | None
+    file: str | None
 
 
 class BudgetStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,10 +110,12 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. `ts` is Unix seconds."""
+    """All of it. `ts` is Unix seconds; `policy`, `registry` and `prices` are digests, as each record names them."""
 
     ts: float
     policy: str
+    registry: str
+    prices: str
     preset: str
     endpoints: tuple[EndpointStatus, ...]
     models: tuple[ModelStatus, ...]
@@ -113,6 +126,19 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 Engines = Mapping[str, Any]
 
 
+def _model(
+    one: Model, endpoint: Endpoint, probe: Probed | None, busy: CapacityRecord | None, facts: Facts, now: float
+) -> ModelStatus:
+    return ModelStatus(
+        id=one.id, endpoint=one.endpoint, served_name=one.served_name, tier=endpoint.tier, tasks=one.tasks,
+        capabilities=tuple(sorted(one.capabilities)), context_tokens=one.context_tokens, price=one.price,
+        strength=one.strength, latency_ms=facts.live.pace_ms(one.id), capacity=busy,
+        resting_s=facts.resting_s(one.id, now), probed=None if probe is None else probe.ts,
+        own=None if one.own is None else one.own.full, stated_tokens=one.stated_tokens, lacks=one.lacks, probe=probe,
+        file=None if endpoint.engine is None else PurePath(endpoint.engine.file).name,
+    )  # fmt: skip
+
+
 def status(gateway: Gateway, engines: Engines) -> Status:
     """Look at all of it. `engines` have a `state` and a `reason`, by the endpoint's name."""
     rules, facts = gateway.rules, gateway.facts
@@ -120,6 +146,8 @@ def status(gateway: Gateway, engines: Engines) -> Status:
     return Status(
         ts=now,
         policy=rules.policy.digest,
+        registry=catalog.digest,
+        prices=catalog.price_digest,
         preset=rules.labels.preset,
         endpoints=tuple(
             EndpointStatus(
@@ -130,14 +158,7 @@ def status(gateway: Gateway, engines: Engines) -> Status:
             for one in catalog.endpoints.values()
         ),
         models=tuple(
-            ModelStatus(
-                id=one.id, endpoint=one.endpoint, served_name=one.served_name,
-                tier=catalog.endpoints[one.endpoint].tier, tasks=one.tasks,
-                capabilities=tuple(sorted(one.capabilities)), context_tokens=one.context_tokens, price=one.price,
-                strength=one.strength, latency_ms=facts.live.pace_ms(one.id), capacity=busy.get(one.id),
-                resting_s=facts.resting_s(one.id, now),
-                probed=probe.ts if (probe := catalog.probes.get(one.id)) is not None else None,
-            )
+            _model(one, catalog.endpoints[one.endpoint], catalog.probes.get(one.id), busy.get(one.id), facts, now)
             for one in catalog.models.values()
         ),
         workflows=tuple(_workflow(one, gateway, now) for one in rules.workflows.values()),

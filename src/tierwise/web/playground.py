@@ -46,7 +46,7 @@ def routes(site: Site) -> list[Route]:
                 "columns": columns(groups, query.getlist("with")), "most": MOST_COLUMNS, "vote": VOTE,
                 "choices": {one.name: one.models for group in groups.values() for one in group},
                 "abilities": {one["id"]: one["capabilities"] for one in (status or {}).get("models", ())},
-                "tiers": words.TIERS, "most_bytes": site.max_body_bytes,
+                "tiers": words.TIERS, "most_bytes": site.configured.max_body_bytes,
             },
         )  # fmt: skip
 

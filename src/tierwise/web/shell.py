@@ -17,7 +17,8 @@ NAVIGATION = (
     ("/ui/decisions", "Decisions"),
     ("/ui/playground", "Playground"),
     ("/ui/workflows", "Workflows"),
-    ("/ui/models", "Models and budgets"),
+    ("/ui/models", "Models and machine"),
+    ("/ui/cost", "Cost"),
 )
 
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tierwise.core.criteria import Criteria
 from tierwise.core.errors import InvalidCall
+from tierwise.economics.own import Machine
 from tierwise.economics.spend import Elsewhere
 from tierwise.providers.transport import Transport
 from tierwise.web.commands import Commands
@@ -25,16 +28,24 @@ from tierwise.web.shell import Shell
 MOST_FIELDS = 200
 
 
-class Site:
-    """What all pages share. `reading` opens the ledger, `prices` are those of models by time; the gateway reads no
-    body larger than `max_body_bytes`."""
+class Configured(msgspec.Struct, frozen=True, kw_only=True):
+    """What pages know of the configuration: prices of models by time, criteria by workflow, machines of one's own, and
+    the largest body that the gateway reads."""
 
-    def __init__(
-        self, home: Path, reading: Reading, prices: Elsewhere, commands: Commands, max_body_bytes: int
-    ) -> None:
-        self.home, self.reading, self.prices, self.commands = home, reading, prices, commands
-        self.max_body_bytes = max_body_bytes
-        self.follower = Follower(Index(home / "pages" / "index.sqlite", prices), reading)
+    prices: Elsewhere = {}
+    criteria: dict[str, Criteria] = {}
+    machines: tuple[Machine, ...] = ()
+    max_body_bytes: int
+
+
+class Site:
+    """What all pages share. `reading` opens the ledger."""
+
+    def __init__(self, home: Path, reading: Reading, configured: Configured, commands: Commands) -> None:
+        self.home, self.reading, self.configured, self.commands = home, reading, configured, commands
+        self.prices = configured.prices
+        index = Index(home / "pages" / "index.sqlite", configured.prices, configured.criteria)
+        self.follower = Follower(index, reading)
         self.transport = Transport()
         self.shell = Shell()
 

@@ -22,6 +22,14 @@ def usd(picousd: int | None) -> str:
     return f"${float(f'{amount:.3g}'):.8f}".rstrip("0")
 
 
+def money(amount: Decimal | None) -> str:
+    """Write an amount in dollars; None is a dash."""
+    if amount is None:
+        return "–"
+    sign, size = "-" if amount < 0 else "", abs(amount)
+    return sign + usd(int(size.scaleb(12)))
+
+
 def dollars(amount: float) -> str:
     """Write an amount on an axis."""
     if amount == 0:
@@ -44,6 +52,11 @@ def duration(ms: float | None) -> str:
     if ms < 1000:
         return f"{ms:.0f} ms" if ms >= 10 or ms == 0 else f"{ms:.1f} ms"
     return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms / 60_000:.1f} min"
+
+
+def span(seconds: float) -> str:
+    """Write a time of hours or days."""
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.1f} days"
 
 
 def share(part: float, whole: float) -> str:

@@ -110,7 +110,7 @@ def test_what_exists_is_shown_as_it_is_now(browser: Browser) -> None:
     asked(browser, "one two")
     status, _, page = browser.get("/ui/models")
     assert status == 200
-    for word in ("Models and budgets", ">m<", "hurried", browser.door.upstream.url, "can be asked"):
+    for word in ("Models and machine", ">m<", "hurried", browser.door.upstream.url, "can be asked"):
         assert word in page
 
 

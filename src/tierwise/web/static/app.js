@@ -64,3 +64,14 @@ if (rows) {
     document.querySelector(".empty")?.remove();
   });
 }
+
+// A box that leaves of a table those rows whose words hold all that is typed.
+document.addEventListener("input", (event) => {
+  const box = event.target.closest?.("[data-filters]");
+  if (!box) return;
+  const wanted = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const rows = [...document.querySelector(box.dataset.filters).children];
+  for (const row of rows) row.hidden = !wanted.every((word) => row.dataset.words.includes(word));
+  const told = document.querySelector(`${box.dataset.filters}-told`);
+  if (told) told.textContent = wanted.length ? `${rows.filter((row) => !row.hidden).length} of ${rows.length}` : "";
+});
