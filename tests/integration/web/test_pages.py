@@ -119,6 +119,9 @@ def test_a_call_arrives_in_the_list_and_its_way_can_be_read(browser: Browser) ->
     assert status == 200
     for word in ("Who could have answered", "What was tried", "Policy", "Outcome", ident):
         assert word in page
+    assert '<svg viewBox="0 0 ' in page and 'class="way"' in page
+    status, _, again = browser.get(f"/ui/decisions/{ident}/replay")
+    assert status == 200 and "It would be decided alike: <strong>m</strong> first" in again
     record = json.loads(browser.get(f"/ui/decisions/{ident}/record.json")[2])
     assert record["id"] == ident and record["outcome"] == "answered"
     assert until(lambda: 'aria-label="Workflows"' in browser.get("/ui/?period=hour")[2])
