@@ -19,5 +19,7 @@ PAGES = (
     Shown("/ui/decisions", "Decisions", "decisions"),
     Shown("/ui/decisions/{decision}", "Decision", "decision"),
     Shown("/ui/models", "Models and budgets", "models"),
+    Shown("/ui/decisions/{decision}/replay", "By the rules in force now", "replay"),
+    Shown("/ui/policy", "Policy", "policy"),
     Shown("/ui/runs", "Commands", "commands"),
 )

@@ -18,6 +18,7 @@ NAVIGATION = (
     ("/ui/playground", "Playground"),
     ("/ui/workflows", "Workflows"),
     ("/ui/models", "Models and budgets"),
+    ("/ui/policy", "Policy"),
 )
 
 
