@@ -178,7 +178,7 @@ def figures(every, limits, seed):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--loads", type=int, default=480)
-    parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--seed", type=int, default=20261123)
     parser.add_argument("--keep", type=Path, help="write a line of JSON for each load")
     parser.add_argument("--write", action="store_true", help="keep the figures in docs/reference/speed_fits.json")
     asked = parser.parse_args()

@@ -138,6 +138,15 @@ def bytes_read_per_token(shape: Shape, weights: Weights, setup: Setup, filled_to
     )
 
 
+def looks(shape: Shape, filled_tokens: int) -> int:
+    """Return how many products a token makes with the keys and values of the tokens before it, with all heads."""
+    total = 0
+    for layer in shape.layers:
+        wide = shape.heads * layer.k_width if layer.kind == "mla" else shape.queries if layer.k_width else 0
+        total += 2 * wide * min(filled_tokens, layer.window or filled_tokens)
+    return total
+
+
 def cache_bytes(layer: Layer, setup: Setup) -> int:
     """Return what one layer keeps for all sequences; exact."""
     if layer.kind in ("shared", "recurrent", "none"):
