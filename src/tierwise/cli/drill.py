@@ -87,7 +87,8 @@ def drill(
 
 def _made(settings: config.Settings, scenario: Scenario, since: float) -> tuple[Drill, Findings]:
     settings = asyncio.run(in_force(settings))
-    rules = Snapshot.of(bootstrap.rules_from(settings), settings.policy, asyncio.run(drifted(settings)))
+    decides = bootstrap.rules_from(settings), settings.policy, asyncio.run(drifted(settings)), settings.document.limit
+    rules = Snapshot.of(*decides)
     if settings.ledger_place is None and not settings.ledger_path.exists():
         raise InvalidCall(
             "nothing is on record, and a drill replays what is: send calls through `tierwise serve` first",
