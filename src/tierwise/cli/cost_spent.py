@@ -33,6 +33,8 @@ def _card(found: Cost) -> str:
     rows += [(one.role.capitalize(), usd(one.usd), one.model) for one in found.baselines]
     if whole.unknown_usd:
         rows.append(("Not told, at most", usd(whole.unknown_usd), "attempts that never said what they used"))
+    if whole.unmetered:
+        rows.append(("Not priced", f"{whole.unmetered:,}", "attempts with neither a price nor a [[machine]]"))
     if whole.own_usd:
         rows.append(("Machines of your own", usd(whole.own_usd), "no money that was sent"))
     if whole.review_usd:
@@ -44,8 +46,9 @@ def _card(found: Cost) -> str:
         told = f"{usd(coming.low_usd)} to {usd(coming.high_usd)}, were days like the last {coming.days}"
         rows.append((f"The next {coming.ahead} days", usd(coming.usd), told))
     return (
-        f'<section class="card not_enough_evidence"><p class="word">{usd(whole.cost_usd)}</p>'
-        f'<p class="headline">for {whole.calls:,} calls</p>{facts(rows)}</section>'
+        f'<section class="card not_enough_evidence"><p class="word">'
+        f"{usd(whole.cost_usd) if whole.priced else 'No cost is known'}</p>"
+        f'<p class="headline">for {whole.calls:,} call{"s" if whole.calls != 1 else ""}</p>{facts(rows)}</section>'
     )
 
 
@@ -89,7 +92,8 @@ def _view(view: str, lines: tuple[Line, ...]) -> str:
     heads = (view, "calls", "cost", "own machines", "for each accepted", "tokens in", "out")
     rows = [
         (
-            line.name, f"{line.calls:,}", usd(line.cost_usd), usd(line.own_usd or None), usd(line.accepted_usd),
+            line.name, f"{line.calls:,}", usd(line.cost_usd if line.priced else None),
+            usd(line.own_usd or None), usd(line.accepted_usd),
             f"{line.read:,}", f"{line.written:,}",
         )
         for line in (lines[-ROWS:] if view == "day" else lines[:ROWS])

@@ -5,6 +5,7 @@ what is not known is named.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from html import escape
 
 from tierwise.cli.cost_found import usd
@@ -29,7 +30,7 @@ def page(head: Head, found: Findings) -> bytes:
     plots = [
         _bars("What comes of the calls", _outcomes(whole), lambda calls: f"{calls:,.0f}"),
         _bars("How long answers take", _times(whole), seconds),
-        _bars("What it costs, by workflow", _costs(found), lambda amount: f"${amount:,.2f}"),
+        _bars("What it costs, by workflow", _costs(found), lambda amount: usd(Decimal(str(amount)))),
         _bars("How good the answers are known to be", _evidence(whole), lambda calls: f"{calls:,.0f}"),
     ]
     body = _card(head, found) + f'<div class="plots">{"".join(plots)}</div>{_lost(found)}{_rest(found)}{_again(head)}'
