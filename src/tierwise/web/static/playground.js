@@ -173,17 +173,17 @@ class Column {
     const usage = last?.usage;
     const read = usage ? usage.input + usage.cache_read + usage.cache_write : found?.usage?.prompt_tokens;
     const facts = [
-      ["Answered by", last ? `${last.model} (${known.tiers[last.tier]})` : found?.head.model || "–"],
+      [error ? "Asked last" : "Answered by", last ? `${last.model} (${known.tiers[last.tier]})` : found?.head.model || "–"],
       ["Cost", usd(kept?.total_cost_usd), kept && kept.total_cost_usd === null ? "no price is known" : ""],
       ["First word", took(found?.firstMs ?? null)],
       ["Whole answer", took(found?.wholeMs ?? null)],
       ["Tokens", read === undefined ? "–" : `${read} in, ${usage?.output ?? found.usage.completion_tokens} out`, usage?.estimated ? "estimated" : ""],
     ];
     const list = made("dl", "", "play-facts");
-    for (const [name, value, more] of facts) {
+    for (const [name, value, more] of last || found ? facts : []) {
       list.append(made("div", "", "", made("dt", name), made("dd", value), ...(more ? [made("dd", more, "soft small")] : [])));
     }
-    after.append(list);
+    if (list.children.length) after.append(list);
     const why = kept?.reason || found?.head.reason;
     if (why) after.append(made("p", `Why: ${why}.`, "small"));
     const gate = last?.gate;
