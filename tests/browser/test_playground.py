@@ -143,17 +143,30 @@ def test_a_blind_vote_hides_who_answered_until_it_is_given_and_then_counts(visit
     tab = opened(visit, played, "small-8b", "frontier-1")
     tab.page.check("#blind")
     ask(tab, "which is better?")
-    expect(tab.page.locator("#votes button")).to_have_count(4)
+    expect(tab.page.locator("#votes button")).to_have_count(5)
+    for name in ("#send", "#before", "#add"):
+        expect(tab.page.locator(name)).to_be_disabled()
     for name in ("select", ".play-facts", '[data-do="remove"]'):
         expect(tab.page.locator(f".play-column {name}").locator("visible=true")).to_have_count(0)
     assert not serious(tab)
     tab.page.locator("#votes button").nth(1).click()
     expect(tab.page.locator("#vote")).to_contain_text("Kept in the ledger as feedback on A: 0, B: 1")
-    winner = tab.page.locator(".play-facts dd").nth(5).inner_text()
+    won = "frontier-1" in tab.page.locator(".play-facts").nth(1).inner_text()
     row = tab.page.locator("#tally tbody tr").first
     expect(row).to_contain_text("frontier-1")
-    assert row.locator("td").nth(1).inner_text() == ("1" if winner.startswith("frontier-1") else "0")
+    assert row.locator("td").nth(1).inner_text() == ("1" if won else "0")
     assert not tab.complaints
+
+
+def test_who_wants_no_vote_is_shown_who_they_are_and_nothing_is_kept(visit: Opens, played: Site) -> None:
+    tab = opened(visit, played, "small-8b", "down-8b", "slow-8b")
+    tab.page.check("#blind")
+    ask(tab, "which is better?")
+    tab.page.locator("#votes button").last.click()
+    expect(tab.page.locator("#told")).to_have_text("Nothing was kept.")
+    expect(tab.page.locator(".play-column select").locator("visible=true")).to_have_count(3)
+    expect(tab.page.locator(".play-turns .notice")).to_contain_text("tierwise doctor")
+    assert not any("feedback" in one for one in tab.requests)
 
 
 def test_who_cannot_see_a_picture_is_told_before_sending(visit: Opens, played: Site) -> None:

@@ -9,7 +9,7 @@ const form = $("play");
 const known = JSON.parse(form.dataset.known);
 const columns = [];
 const files = [];
-let round = { asking: false, blind: false, began: 0 };
+let round = { blind: false, began: 0 };
 
 /** Make an element with text and children. */
 function made(name, text = "", shape = "", ...children) {
@@ -101,6 +101,7 @@ class Column {
     this.letter = letter;
     this.node.querySelector("h2").textContent = letter;
     this.node.setAttribute("aria-label", `Column ${letter}`);
+    for (const name of ["stop", "remove"]) this.part(name).setAttribute("aria-label", `${this.part(name).textContent} column ${letter}`);
   }
 
   body(asked) {
@@ -157,10 +158,13 @@ class Column {
     draw(turn);
     turn.answer.removeAttribute("aria-busy");
     if (!error && !turn.text) turn.answer.append(made("p", "The answer is empty.", "soft"));
-    if (found?.thinking) {
-      turn.answer.before(made("details", "", "play-thinking", made("summary", "What it thought first"), made("pre", found.thinking)));
-    }
+    if (!masked) this.thought();
     if (error) this.place("turns").append(masked ? made("p", "No answer.", "soft") : trouble(error));
+  }
+
+  thought() {
+    const { turn, found } = this.result;
+    if (found?.thinking) turn.answer.before(made("details", "", "", made("summary", "What it thought first"), made("pre", found.thinking)));
   }
 
   // Show who answered, what it took and cost, and why.
@@ -279,10 +283,11 @@ function notes() {
 // Sending
 
 async function send() {
+  if (nothing()) return;
   const asked = message();
   const most = Math.max(...columns.map((one) => new Blob([JSON.stringify(one.body(asked))]).size));
   if (most > known.most_bytes) return say(`This is ${size(most)}; the gateway reads at most ${size(known.most_bytes)} a request.`);
-  round = { asking: true, blind: $("blind").checked && columns.length > 1, began: 0 };
+  round = { blind: $("blind").checked && columns.length > 1, began: 0 };
   for (const name of ["keep", "vote"]) $(name).hidden = true;
   const goOn = !round.blind && $("on").checked && !$("on").parentElement.hidden;
   if (round.blind) shuffle();
@@ -296,21 +301,31 @@ async function send() {
   if (goOn) files.length = 0;
   filesShown();
   if (round.blind) return uncover();
-  if (columns.length > 1) say("All have ended.");
+  const ended = columns.map((one) => `${one.letter} ${one.result.error ? "without an answer" : `after ${took(one.result.found.wholeMs)}`}`);
+  if (columns.length > 1) say(`All have ended: ${ended.join(", ")}.`);
 }
 function busy(asking) {
-  round.asking = asking;
-  $("send").disabled = $("add").disabled = $("before").disabled = $("blind").disabled = asking;
+  held(asking);
   $("stop").hidden = !asking;
-  for (const column of columns) column.select.disabled = asking;
-  if (!asking) $("add").disabled = columns.length >= known.most;
+}
+// Nothing that asks or that moves columns, while answers come or a vote is open.
+function held(closed) {
+  for (const name of ["send", "before", "blind"]) $(name).disabled = closed;
+  $("add").disabled = closed || columns.length >= known.most;
+  for (const column of columns) column.select.disabled = closed;
+}
+function nothing() {
+  if ($("prompt").value.trim()) return false;
+  say("Write a prompt first.");
+  $("prompt").focus();
+  return true;
 }
 
 // Why, before asking
 
 async function before() {
+  if (nothing()) return;
   const asked = message();
-  if (!form.reportValidity()) return;
   say("Asking for the decisions; no model is asked, and nothing is recorded");
   await Promise.all(columns.map(async (column) => {
     const place = column.place("before");
@@ -372,20 +387,22 @@ function uncover() {
   const words = able.map((one) => button(`${one.letter} is ${able.length === 2 ? "better" : "the best"}`, () => vote(able, one), ""));
   words.push(button(able.length === 2 ? "Equally good" : "All equally good", () => vote(able, "tie"), ""));
   words.push(button(able.length === 2 ? "Both bad" : "All bad", () => vote(able, "bad"), ""));
+  words.push(button("No vote, show who they are", () => { reveal(); $("vote").hidden = true; say("Nothing was kept."); $("prompt").focus(); }));
   $("votes").replaceChildren(...words);
   $("vote").hidden = false;
   $("vote-title").textContent = "Which answer is better?";
-  $("send").disabled = true;
+  held(true);
   $("vote-title").focus();
   say("All have ended: say which answer is better.");
 }
 function reveal() {
   for (const column of columns) {
     column.unmasked(true);
+    column.thought();
     if (column.result.error) column.place("turns").append(trouble(column.result.error));
     column.tell();
   }
-  $("send").disabled = false;
+  held(false);
   arranged();
 }
 
@@ -460,11 +477,15 @@ async function keepIt() {
 // Files
 
 function filesShown() {
-  $("files").replaceChildren(...files.map((one) => made("li", one.told, "", button("Remove", () => {
-    files.splice(files.indexOf(one), 1);
-    filesShown();
-    $("attach").focus();
-  }))));
+  $("files").replaceChildren(...files.map((one) => {
+    const remove = button("Remove", () => {
+      files.splice(files.indexOf(one), 1);
+      filesShown();
+      $("attach").focus();
+    });
+    remove.setAttribute("aria-label", `Remove ${one.name}`);
+    return made("li", one.told, "", remove);
+  }));
   notes();
 }
 async function attach(chosen) {
@@ -483,6 +504,7 @@ $("stop").addEventListener("click", () => columns.forEach((one) => one.stop()));
 $("before").addEventListener("click", before);
 $("add").addEventListener("click", () => { added(next()); columns.at(-1).select.focus(); });
 $("attach").addEventListener("change", (event) => { attach([...event.target.files]); event.target.value = ""; });
+$("prompt").addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); attach([...event.clipboardData.files]); } });
 $("raw").addEventListener("change", () => columns.forEach((one) => one.shown.forEach((turn) => { if (turn.answer.childNodes.length) draw(turn); })));
 $("keep-not").addEventListener("click", () => { $("keep").hidden = true; $("prompt").focus(); });
 $("keeping")?.addEventListener("submit", (event) => { event.preventDefault(); keepIt(); });
