@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def played(browser: Browser, upstream: ScriptedUpstream, home: Path) -> Iterator[Site]:
-    with opened_door(sites.settings(home, upstream, MORE), upstream) as door:
+    with opened_door(sites.settings(home, upstream.url, MORE), upstream) as door:
         yield Site(door, None)
 
 
