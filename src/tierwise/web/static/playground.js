@@ -197,7 +197,7 @@ class Column {
     if (kept?.attempts.length > 1) after.append(escalations(kept.attempts));
     const row = made("div", "", "play-buttons");
     const ident = kept?.id ?? found?.head.decision;
-    if (ident) row.append(link("The whole decision", `/ui/decisions/${encodeURIComponent(ident)}`));
+    if (ident && !error?.decision) row.append(link("The whole decision", `/ui/decisions/${encodeURIComponent(ident)}`));
     if (found?.text && !error) row.append(button("Keep as a test case", () => keep(this)));
     after.append(row);
   }
@@ -206,7 +206,7 @@ class Column {
 function trouble(error) {
   const box = made("div", "", "notice bad");
   box.append(made("p", error.message));
-  if (ADVICE[error.code]) box.append(made("p", ADVICE[error.code]));
+  if (ADVICE[error.code]) box.append(made("p", ADVICE[error.code], "play-advice"));
   if (error.code) box.append(made("p", `${error.status || ""} ${error.code}`.trim(), "soft small"));
   if (error.decision) box.append(made("p", "", "", link("The whole decision", `/ui/decisions/${encodeURIComponent(error.decision)}`)));
   return box;
