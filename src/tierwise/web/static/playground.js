@@ -3,6 +3,7 @@
 import { ask, post, record, Refused } from "./ask.js";
 import { attached, size } from "./attach.js";
 import { render } from "./markdown.js";
+import { button, decided, escalations, link, made, took, trouble, usd } from "./told.js";
 
 const $ = (name) => document.getElementById(name);
 const form = $("play");
@@ -11,58 +12,7 @@ const columns = [];
 const files = [];
 let round = { blind: false, began: 0 };
 
-/** Make an element with text and children. */
-function made(name, text = "", shape = "", ...children) {
-  const node = document.createElement(name);
-  if (text !== "") node.textContent = text;
-  if (shape) node.className = shape;
-  node.append(...children);
-  return node;
-}
-function button(text, act, shape = "quiet") {
-  const node = made("button", text, shape);
-  node.type = "button";
-  node.addEventListener("click", act);
-  return node;
-}
-function link(text, address) {
-  const node = made("a", text);
-  node.href = address;
-  return node;
-}
 function say(text) { $("told").textContent = text; }
-function took(ms) { return ms === null ? "–" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`; }
-function usd(amount) {
-  if (amount === null || amount === undefined) return "–";
-  const value = Number(amount);
-  if (value === 0) return "$0";
-  return `$${value >= 1 ? value.toFixed(2) : Number(value.toPrecision(3)).toFixed(12).replace(/0+$/, "")}`;
-}
-
-// What to do about an error, by the gateway's own code; what is not here says it itself.
-const ADVICE = {
-  model_not_found: "The model is not there any more. Load the page again, or see Models.",
-  policy_denied: "A rule keeps this label from every model that was meant. See the decision, and the policy's page.",
-  label_not_allowed: "Your key may not carry this label.",
-  model_not_allowed: "Your key may not use this model.",
-  scope_missing: "Your key may look, but not call. Make one with both scopes: tierwise keys create NAME --scope admin --scope call",
-  price_unknown: "A model outside needs a price before budgets let it be asked: set it in tierwise.toml.",
-  unsupported_capability: "No model that was meant can do this. Ask another one, or take the file away.",
-  context_length_exceeded: "Shorten the prompt or the file, or ask a model with a longer context.",
-  request_too_large: "Send a smaller file, or raise max_body_bytes in [server].",
-  insufficient_quota: "A budget is spent: tierwise budget shows which.",
-  rate_limit_exceeded: "Wait a moment and send again.",
-  quality_gate: "The answer was withheld by the workflow's gates. The decision says which.",
-  queued_for_review: "A person is to look first: tierwise review --calls",
-  upstream_unauthorized: "The endpoint refuses its key: tierwise doctor says which.",
-  upstream_unavailable: "The endpoint does not answer. Is it running? tierwise doctor looks.",
-  upstream_timeout: "The endpoint took too long. Send again, or ask for fewer tokens.",
-  no_compliant_backend: "Nobody who may serve this is there now. See Models.",
-  no_model_available: "Nobody who may serve this is there now. See Models.",
-  pages_denied: "Load the page again.",
-  no_gateway: "Is tierwise serve still running?",
-  broken_off: "What came stands above. Send again.",
-};
 
 class Column {
   constructor(choice) {
@@ -203,24 +153,6 @@ class Column {
   }
 }
 
-function trouble(error) {
-  const box = made("div", "", "notice bad");
-  box.append(made("p", error.message));
-  if (ADVICE[error.code]) box.append(made("p", ADVICE[error.code], "play-advice"));
-  if (error.code) box.append(made("p", `${error.status || ""} ${error.code}`.trim(), "soft small"));
-  if (error.decision) box.append(made("p", "", "", link("The whole decision", `/ui/decisions/${encodeURIComponent(error.decision)}`)));
-  return box;
-}
-
-function escalations(attempts) {
-  const list = made("ol", "", "small");
-  for (const one of attempts) {
-    const gate = one.gate && one.gate.verdict === "fail" ? `, gate ${one.gate.name} failed` : "";
-    list.append(made("li", `${one.model}: ${one.verdict || "no word"}${one.error ? `, ${one.error}` : ""}${gate}, ${took(one.duration_ms)}, ${usd(one.cost_usd)}`));
-  }
-  return made("details", "", "", made("summary", `${attempts.length} models were asked`), list);
-}
-
 // A text is drawn anew as it grows, but never for more than a fifth of the time.
 function draw(turn) {
   const began = performance.now();
@@ -330,36 +262,11 @@ async function before() {
   await Promise.all(columns.map(async (column) => {
     const place = column.place("before");
     try {
-      place.replaceChildren(decided(await (await post("route", { ...column.body(asked), stream: true })).json()));
+      place.replaceChildren(decided(await (await post("route", { ...column.body(asked), stream: true })).json(), known.tiers));
     } catch (error) { place.replaceChildren(trouble(error)); }
   }));
   say("What would be decided stands in each column");
 }
-function decided(decision) {
-  const table = made("table");
-  const head = made("tr");
-  for (const name of ["model", "tier", "considered", "expected cost"]) {
-    const cell = made("th", name, name === "expected cost" ? "n" : "");
-    cell.scope = "col";
-    head.append(cell);
-  }
-  table.append(made("thead", "", "", head));
-  const rows = made("tbody");
-  for (const one of [...decision.candidates].sort((a, b) => (a.score ?? 1e9) - (b.score ?? 1e9))) {
-    const name = made("th", one.model);
-    name.scope = "row";
-    const why = one.allowed ? (one.score === null ? "yes" : `place ${one.score + 1}`) : `no: ${one.excluded_by}`;
-    rows.append(made("tr", "", one.model === decision.chosen ? "chosen" : "", name, made("td", known.tiers[one.tier]),
-      made("td", "", "", made("span", why), made("span", ` ${one.reason}`, "soft small")), made("td", usd(one.expected_cost_usd), "n")));
-  }
-  table.append(rows);
-  const place = made("div", "", "scroll", table);
-  place.tabIndex = 0;
-  place.setAttribute("role", "region");
-  place.setAttribute("aria-label", "Who would be asked");
-  return made("div", "", "", made("p", decision.chosen ? `${decision.chosen} would be asked first: ${decision.reason}` : `Nobody could be asked: ${decision.error ?? decision.reason}`), place);
-}
-
 // Blind votes
 
 function shuffle() {
