@@ -14,7 +14,7 @@ from tierwise.bootstrap.stored import reading
 from tierwise.providers.child_server import listening
 from tierwise.web.app import Web
 from tierwise.web.commands import Commands
-from tierwise.web.site import Site
+from tierwise.web.site import Configured, Site
 
 NICER = 10
 """How much it stands back, as `nice` counts."""
@@ -27,5 +27,11 @@ def start(told: dict[str, Any]) -> tuple[int, Any]:
     file = told["config"]
     settings = config.load(None if file is None else Path(file), environ=told["environ"])
     commands = Commands(told["environ"], settings.file)
-    site = Site(settings.home, lambda: reading(settings), prices_at(settings), commands)
+    configured = Configured(
+        prices=prices_at(settings),
+        criteria={one.name: one.criteria for one in settings.document.workflow if one.criteria is not None},
+        machines=settings.document.machine,
+        max_body_bytes=settings.document.server.max_body_bytes,
+    )
+    site = Site(settings.home, lambda: reading(settings), configured, commands)
     return listening(Web(site, told["key"]).asgi, lifespan="on")

@@ -6,7 +6,6 @@ Invariant: nothing is priced that has no price, and what is not known is said be
 
 import asyncio
 import time
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -15,18 +14,17 @@ import msgspec
 import typer
 
 from tierwise import bootstrap, config
-from tierwise.cli.cost_found import Baseline, Cost
+from tierwise.cli.cost_found import Cost
 from tierwise.cli.cost_page import page
 from tierwise.cli.cost_told import told
 from tierwise.cli.options import ConfigFile, Json, Since, print_json, say, since_ts
 from tierwise.core.errors import ConfigError, InvalidCall
 from tierwise.core.label import Tier
 from tierwise.core.usage import Price, Usage
-from tierwise.economics.breakeven import Api
+from tierwise.economics import question
+from tierwise.economics.baselines import Baseline, api_of, baselines
 from tierwise.economics.compare import CostPlan, answers, inputs
-from tierwise.economics.given import Given, Provenance
-from tierwise.economics.price import blended_usd_per_mtok
-from tierwise.economics.spend import VIEWS, Line, Spending, View, forecast, whole_days
+from tierwise.economics.spend import VIEWS, Spending, View, forecast, whole_days
 from tierwise.ledger.protocol import Reader
 from tierwise.ledger.queries import Filter
 from tierwise.ledger.remarks import Remark, joined
@@ -65,13 +63,18 @@ def cost(
     criteria = {one.name: one.criteria for one in settings.document.workflow if one.criteria is not None}
     wanted_calls = Filter(since_ts=since_ts(since), workflow=workflow)
     spending = asyncio.run(_read(settings, wanted_calls, Spending(at, criteria)))
-    baselines = _baselines(catalog, spending.whole(), at, frontier)
-    wanted = None if plan is None else _compared(_plan(plan), spending.mix, baselines, at)
     whole = spending.whole()
+    now = time.time()
+
+    def price_of(model: str) -> Price | None:
+        return at[model](now)
+
+    compared = baselines(whole.elsewhere_usd, _strengths(catalog), price_of, frontier)
+    wanted = None if plan is None else _compared(_plan(plan), spending.mix, compared, price_of)
     found = Cost(
         whole=whole,
         views={view: spending.lines(view) for view in views},
-        baselines=baselines,
+        baselines=compared,
         accepted_usd=whole.accepted_usd,
         forecast=forecast(whole_days(spending.lines("day"))),
         comparisons=answers(wanted) if wanted else (),
@@ -118,46 +121,26 @@ async def _said(history: Reader, since_ts: float) -> dict[str, list[Remark]]:
     return found
 
 
-def _baselines(
-    catalog: Catalog, whole: Line, at: dict[str, Callable[[float], Price | None]], frontier: str | None
-) -> tuple[Baseline, ...]:
-    """Return all-frontier and all-cheapest, of models whose price is known for every call."""
-    costs = whole.elsewhere_usd
-    outside = [one for one in costs if catalog.endpoints[catalog.models[one].endpoint].tier is Tier.FRONTIER]
-    strongest = max(outside, key=lambda one: (catalog.models[one].strength or -1.0, costs[one]), default=None)
-    chosen = [("all-frontier", frontier if frontier is not None else strongest)]
-    chosen.append(("all-cheapest", min(costs, key=costs.__getitem__, default=None)))
-    return tuple(
-        Baseline(role=role, model=model, usd=costs[model], source=price.source if (price := _last(at[model])) else "")
-        for role, model in chosen
-        if model is not None and model in costs
-    )
-
-
-def _last(at: Callable[[float], Price | None]) -> Price | None:
-    return at(time.time())
+def _strengths(catalog: Catalog) -> dict[str, float | None]:
+    """Return how strong each model of the frontier is said to be."""
+    return {
+        one.id: one.strength for one in catalog.models.values() if catalog.endpoints[one.endpoint].tier is Tier.FRONTIER
+    }
 
 
 def _plan(file: Path) -> CostPlan:
     try:
-        return msgspec.convert(tomllib.loads(file.read_text("utf-8")), CostPlan)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        return question.read(file.read_text("utf-8"))
+    except (InvalidCall, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {error}", file=str(file)) from error
 
 
 def _compared(
-    plan: CostPlan, mix: Usage, baselines: tuple[Baseline, ...], at: dict[str, Callable[[float], Price | None]]
+    plan: CostPlan, mix: Usage, found: tuple[Baseline, ...], price_of: Callable[[str], Price | None]
 ) -> CostPlan:
     """Add both baselines of the ledger to the APIs of a plan, at the ledger's mix of tokens."""
-    apis = list(plan.api)
-    for one in baselines:
-        price = _last(at[one.model])
-        if price is None or not mix.read + mix.written:
-            continue
-        origin: Provenance = getattr(price, "origin", "contract")
-        said = f"{price.source or 'the configuration'}, at the mix of tokens on record"
-        given = Given(value=blended_usd_per_mtok(price, mix), provenance=origin, source=said)
-        apis.append(Api(name=f"{one.role}: {one.model}", usd_per_mtok=given))
+    added = (api_of(one, price_of(one.model), mix) for one in found)
+    apis = (*plan.api, *(one for one in added if one is not None))
     if not apis:
         raise ConfigError("nothing to compare with: no traffic is on record, and the plan has no [[api]]", key="api")
-    return msgspec.structs.replace(plan, api=tuple(apis))
+    return msgspec.structs.replace(plan, api=apis)

@@ -7,17 +7,9 @@ from decimal import Decimal
 
 import msgspec
 
+from tierwise.economics.baselines import Baseline
 from tierwise.economics.compare import Answer, Input
 from tierwise.economics.spend import Forecast, Line
-
-
-class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """What all of the traffic would have cost at one model, for the same number of tokens."""
-
-    role: str
-    model: str
-    usd: Decimal
-    source: str
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,19 +8,17 @@ import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from fractions import Fraction
 from html import escape
 from importlib import resources
 
 from tierwise.cli.cost_found import Cost, round_usd
 from tierwise.cli.cost_spent import grid, spent
 from tierwise.core.usage import TOKENS_PER_MTOK as MTOK
-from tierwise.economics.breakeven import Own, api_usd, own_usd
-from tierwise.economics.compare import HORIZON, Answer, CostPlan, Input, Range
+from tierwise.economics.breakeven import Own, Stretch
+from tierwise.economics.compare import Answer, CostPlan, Input, Range
+from tierwise.economics.curve import Point, curves
 from tierwise.evals.report import svg
 
-POINTS = 160
-MOST_EDGES = 400
 NOTHING_TOLD = '<section class="list"><p>No call is on record in this time.</p></section>'
 WORDS = {"own": "Own machines", "api": "The API", "open": "Open"}
 
@@ -91,43 +89,33 @@ def _figure(own: Own, answer: Answer, volume: int, at: int) -> str:
 
 
 def _plot(own: Own, answer: Answer, volume: int, at: int) -> str:
-    most = HORIZON * max(1, volume)
-    volumes = _volumes(own, most)
-    mine = [(tokens / MTOK, float(own_usd(own, tokens))) for tokens in volumes]
-    theirs = [(tokens / MTOK, float(api_usd(answer.api, tokens))) for tokens in (0, most)]
-    top = max(usd for _, usd in (*mine, *theirs)) or 1.0
-    frame = svg.Frame((0.0, most / MTOK), (0.0, top), left=64)
-    open_ = [one for one in answer.region.stretches if one.cheaper == "open"]
+    drawn = curves(own, answer, volume)
+    top = float(drawn.top_usd) or 1.0
+    frame = svg.Frame((0.0, drawn.most_tokens / MTOK), (0.0, top), left=64)
+    mine, theirs = ([_place(frame, point) for point in line] for line in (drawn.own, drawn.api))
+    middle = frame.x(volume / MTOK)
     inside = [
-        *(_shade(frame, one.first, min(one.last or most, most), most) for one in open_[:MOST_EDGES]),
+        *(_shade(frame, one) for one in drawn.open),
         frame.up(svg.ticks(0.0, top), lambda usd: f"${usd:,.0f}", "US dollars a month"),
-        frame.across(svg.ticks(0.0, most / MTOK), lambda tokens: f"{tokens:,g}", "million tokens a month"),
-        svg.line([(frame.x(x), frame.y(y)) for x, y in mine], "path s0"),
-        svg.line([(frame.x(x), frame.y(y)) for x, y in theirs], "path s1"),
-        svg.rule(frame.x(volume / MTOK), frame.top, frame.x(volume / MTOK), frame.bottom, "zero"),
-        svg.text(frame.x(volume / MTOK) + 3, frame.top + 9, "the plan's volume", "note"),
-        svg.mark(frame.x(mine[-1][0]), frame.y(mine[-1][1]), 0, "own machines"),
-        svg.mark(frame.x(theirs[-1][0]), frame.y(theirs[-1][1]), 1, answer.api.name),
+        frame.across(svg.ticks(0.0, drawn.most_tokens / MTOK), lambda tokens: f"{tokens:,g}", "million tokens a month"),
+        svg.line(mine, "path s0"),
+        svg.line(theirs, "path s1"),
+        svg.rule(middle, frame.top, middle, frame.bottom, "zero"),
+        svg.text(middle + 3, frame.top + 9, "the plan's volume", "note"),
+        svg.mark(*mine[-1], 0, "own machines"),
+        svg.mark(*theirs[-1], 1, answer.api.name),
     ]
     told = f"Own machines and {answer.api.name} by volume; crossings at {len(answer.crossings.crossings)} volumes."
     return svg.picture(f"cost-{at}", "Cost of a month by volume", told, frame.height, inside)
 
 
-def _volumes(own: Own, most: int) -> list[int]:
-    """Return volumes that draw every step as a step, or even ones where there are too many to be seen."""
-    edges: set[int] = {0, most}
-    for step in own.steps:
-        serves = int(step.tokens.value)
-        if most // serves <= MOST_EDGES:
-            edges |= {edge for full in range(serves, most, serves) for edge in (full, full + 1)}
-    return sorted(edges | {int(Fraction(most * at, POINTS)) for at in range(POINTS)})
+def _place(frame: svg.Frame, point: Point) -> tuple[float, float]:
+    return frame.x(point.tokens / MTOK), frame.y(float(point.usd))
 
 
-def _shade(frame: svg.Frame, first: int, last: int, most: int) -> str:
-    left = frame.x(first / MTOK)
-    if first > most:
-        return ""
-    return svg.box(left, frame.top, frame.x(last / MTOK) - left, frame.bottom - frame.top, "band s2", "open")
+def _shade(frame: svg.Frame, one: Stretch) -> str:
+    left, right = frame.x(one.first / MTOK), frame.x((one.last or one.first) / MTOK)
+    return svg.box(left, frame.top, right - left, frame.bottom - frame.top, "band s2", "open")
 
 
 def _given(inputs: Sequence[Input], missing: Sequence[str]) -> str:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from tierwise.cli.cost_found import Cost
 from tierwise.core.extras import without
 from tierwise.core.usage import TOKENS_PER_MTOK as MTOK
-from tierwise.economics.breakeven import Own, api_usd, own_usd
-from tierwise.economics.compare import HORIZON, Answer, CostPlan
+from tierwise.economics.breakeven import Own
+from tierwise.economics.compare import Answer, CostPlan
+from tierwise.economics.curve import curves
 from tierwise.economics.spend import Line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROWS = 12
-POINTS = 2000
 INCHES, DPI = (7.2, 4.0), 160
 
 
@@ -98,24 +98,18 @@ def _days(axes: "Axes", lines: tuple[Line, ...]) -> None:
 
 
 def _lines(axes: "Axes", own: Own, answer: Answer, volume: int) -> None:
-    most = HORIZON * max(1, volume)
-    tokens = [most * at // POINTS for at in range(POINTS + 1)]
-    across = [one / MTOK for one in tokens]
-    axes.plot(across, [float(own_usd(own, one)) for one in tokens], color="#2563a8", label="own machines")
-    axes.plot(across, [float(api_usd(answer.api, one)) for one in tokens], "--", color="#c2570c", label="API")
-    for stretch in answer.region.stretches:
-        if stretch.cheaper == "open" and stretch.first <= most:
-            axes.axvspan(
-                stretch.first / MTOK,
-                min(stretch.last or most, most) / MTOK,
-                color="#12805c",
-                alpha=0.15,
-                lw=0,
-            )
+    drawn = curves(own, answer, volume)
+    for line, name, look in ((drawn.own, "own machines", "-"), (drawn.api, "API", "--")):
+        across = [point.tokens / MTOK for point in line]
+        colour = "#2563a8" if look == "-" else "#c2570c"
+        axes.plot(across, [float(point.usd) for point in line], look, color=colour, label=name)
+    for stretch in drawn.open:
+        last = stretch.last or stretch.first
+        axes.axvspan(stretch.first / MTOK, last / MTOK, color="#12805c", alpha=0.15, lw=0)
     axes.axvline(volume / MTOK, color="#5d636e", lw=0.8)
     axes.annotate("the plan's volume", (volume / MTOK, 1), (3, -9), xycoords=("data", "axes fraction"),
                   textcoords="offset points", fontsize=8, color="#5d636e")  # fmt: skip
-    axes.set_xlim(0, most / MTOK)
+    axes.set_xlim(0, drawn.most_tokens / MTOK)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("million tokens a month (shaded: the inputs' ranges leave it open)")
     axes.set_ylabel("US dollars a month")

@@ -104,7 +104,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     `strength` orders models of unknown quality (higher is stronger); it is a declared fact, not a measurement.
     `family` is who made it, None where nobody said. `own` is what it costs on a machine of one's own that has no price.
     `lacks` says of capabilities that the row promises why they are not among them; `context_note` why the context is
-    smaller than the row says.
+    smaller than the row says, which is `stated_tokens` then.
     """
 
     id: str
@@ -120,3 +120,4 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     family: str | None = None
     lacks: dict[Capability, str] = {}
     context_note: str = ""
+    stated_tokens: int | None = None

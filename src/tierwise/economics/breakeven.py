@@ -108,16 +108,18 @@ class BreakEven(msgspec.Struct, frozen=True, kw_only=True):
         return next(found, "open")
 
 
-def own_usd(own: Own, tokens: int) -> Decimal:
-    """Return what a month of own machines costs at the given values; for no token only what is spare is bought."""
-    steps = (bought(step, tokens) * own.usd_of(step) for step in own.steps)
-    cost = own.base() + sum(steps) + tokens * Fraction(own.usd_per_mtok.value) / TOKENS_PER_MTOK
+def own_usd(own: Own, tokens: int, corner: Corner = "value") -> Decimal:
+    """Return what a month of own machines costs at a corner; for no token only what is spare is bought."""
+    steps = (bought(step, tokens, corner) * own.usd_of(step, corner) for step in own.steps)
+    each = Fraction(own.usd_per_mtok.as_cost(corner)) / TOKENS_PER_MTOK
+    cost = own.base(corner) + sum(steps) + tokens * each
     return Decimal(cost.numerator) / cost.denominator
 
 
-def api_usd(api: Api, tokens: int) -> Decimal:
-    """Return what a month of the API costs at the given values."""
-    return api.base_usd_per_month.value + tokens * api.usd_per_mtok.value / TOKENS_PER_MTOK
+def api_usd(api: Api, tokens: int, corner: Corner = "value") -> Decimal:
+    """Return what a month of the API costs at a corner: where own machines are dearest it is cheapest."""
+    each = api.usd_per_mtok.as_gain(corner)
+    return api.base_usd_per_month.as_gain(corner) + tokens * each / TOKENS_PER_MTOK
 
 
 def break_even(own: Own, api: Api, most_tokens: int | None = None) -> BreakEven:

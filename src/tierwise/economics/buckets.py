@@ -72,6 +72,33 @@ class Buckets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return total(bucket.monthly_usd(workflows=workflows, models=models) for _, bucket in self.filled())
 
 
+class BucketRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the five as it is told: what it comes to, as surely as it is known; not `filled`: unknown, not free."""
+
+    name: BucketName
+    title: str
+    filled: bool
+    once_usd: Given
+    monthly_usd: Given
+
+
+def bucket_rows(buckets: Buckets, *, workflows: int, models: int) -> tuple[BucketRow, ...]:
+    """Return all five, in their order."""
+    sizes = {"workflows": workflows, "models": models}
+    return tuple(_row(name, getattr(buckets, name), sizes) for name in BUCKETS)
+
+
+def _row(name: BucketName, bucket: Bucket | None, sizes: Mapping[str, int]) -> BucketRow:
+    shown = Bucket() if bucket is None else bucket
+    return BucketRow(
+        name=name,
+        title=TITLES[name],
+        filled=bucket is not None,
+        once_usd=shown.once_usd(**sizes),
+        monthly_usd=shown.monthly_usd(**sizes),
+    )
+
+
 class Accepting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one task costs until its answer is accepted. `inference_usd` is that of all attempts, shares are 0 to 1.
 

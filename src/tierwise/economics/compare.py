@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from tierwise.economics.breakeven import Api, BreakEven, Cheaper, Own, api_usd, break_even, break_even_region, own_usd
-from tierwise.economics.buckets import Buckets
+from tierwise.economics.buckets import BucketRow, Buckets, bucket_rows
 from tierwise.economics.given import Corner, Given, total
 from tierwise.economics.payback import Plan, payback, worth_of_waiting_usd
 
@@ -36,6 +36,10 @@ class CostPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             once_usd=total((self.own.once_usd, self.buckets.once_usd(**sizes))),
             base_usd_per_month=total((self.own.base_usd_per_month, self.buckets.monthly_usd(**sizes))),
         )
+
+    def bucket_rows(self) -> tuple[BucketRow, ...]:
+        """Return what each of the five buckets comes to, at these workflows and models."""
+        return bucket_rows(self.buckets, workflows=self.workflows, models=self.models)
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):

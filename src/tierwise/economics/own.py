@@ -9,9 +9,10 @@ from typing import Literal
 
 import msgspec
 
+from tierwise.core.errors import InvalidCall
 from tierwise.core.model import OwnCost
-from tierwise.core.usage import TOKENS_PER_MTOK, Price
-from tierwise.economics.given import NOTHING, ZERO, Corner, Given, least_sure
+from tierwise.core.usage import TOKENS_PER_MTOK, Price, Usage
+from tierwise.economics.given import NOTHING, ZERO, Corner, Given, least_sure, total
 from tierwise.economics.serving import HOURS_PER_MONTH, SECONDS_PER_HOUR, Power
 
 SECONDS_PER_MONTH = HOURS_PER_MONTH * SECONDS_PER_HOUR
@@ -37,6 +38,15 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         speeds = (self.output_tokens_per_s, self.input_tokens_per_s)
         if any(speed is not None and not speed.least for speed in speeds):
             raise ValueError(f"{self.model!r}: tokens per second are more than 0, in the worst case too")
+
+    def tokens_per_s(self, mix: Usage) -> Given:
+        """Return how many tokens of this mix it reads and writes each second; what is cached is not read again."""
+        if not mix.written and (self.input_tokens_per_s is None or mix.read == mix.cache_read):
+            raise InvalidCall("a mix without anything that takes time has no speed", param="mix")
+        parts = [_counted(mix.written).over(self.output_tokens_per_s)]
+        if self.input_tokens_per_s is not None:
+            parts.append(_counted(mix.read - mix.cache_read).over(self.input_tokens_per_s))
+        return _counted(mix.read + mix.written).over(total(parts))
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +88,12 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         waits = self.power.idle_watts.as_cost(corner) * (1 - share) / share
         return usd + _usd_of(self.power, corner, self.power.busy_watts.as_cost(corner) + waits)
 
+    @property
+    def standing_usd_per_month(self) -> Given:
+        """What a month of it costs while it only waits, besides what it was bought for."""
+        waits = NOTHING if self.power is None else self.power.usd_per_month(ZERO)
+        return total((self.usd_per_month, waits))
+
     def inputs(self, counts: Counts) -> tuple[Given, ...]:
         """Return every number that a second of it is made of."""
         power, own = self.power, (self.busy_share, self.usd_once, self.residual, self.usd_per_month)
@@ -98,8 +114,15 @@ class TokenCost(msgspec.Struct, frozen=True, kw_only=True):
         return Price(
             input_usd_per_mtok=self.input_usd_per_mtok.value,
             output_usd_per_mtok=self.output_usd_per_mtok.value,
+            cache_read_usd_per_mtok=ZERO,
             source=source,
         )
+
+    def blended(self, mix: Usage) -> Given:
+        """Return what a million tokens of this mix cost; what is cached takes no time."""
+        read, written = mix.read - mix.cache_read, mix.written
+        each = Decimal(1) / max(1, mix.read + written)
+        return total((self.input_usd_per_mtok.times(read * each), self.output_usd_per_mtok.times(written * each)))
 
 
 def token_cost(machine: Machine, served: Served, counts: Counts = "full") -> TokenCost:
@@ -127,6 +150,10 @@ def own_cost(machine: Machine, served: Served) -> OwnCost:
     full = token_cost(machine, served).price
     routed = full if machine.routes_by == "full" else token_cost(machine, served, machine.routes_by).price
     return OwnCost(full=full, routed=routed)
+
+
+def _counted(tokens: int) -> Given:
+    return Given(value=Decimal(tokens), provenance="measured")
 
 
 def _added_watts(power: Power, corner: Corner) -> Decimal:

@@ -5,7 +5,7 @@ Invariant: every record counts once in each view, so all views add up to the sam
 is a bound beside the sum, never in it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, get_args
@@ -80,43 +80,49 @@ class Spending:
 
     def __init__(self, elsewhere: Elsewhere, criteria: Mapping[str, Criteria] = {}) -> None:
         self._elsewhere, self._criteria = elsewhere, criteria
-        self._sums: dict[tuple[View | None, str], _Sum] = {}
+        self._sums: dict[tuple[View | None, str], Sum] = {}
         self.mix = Usage()
 
     def add(self, decision: Decision) -> None:
         """Count one record; dry runs asked nobody and count nowhere."""
         if decision.outcome == "dry_run":
             return
-        usage = _served(decision)
+        usage = served(decision)
         if usage is not None:
-            self.mix = _both(self.mix, usage)
+            self.mix = both(self.mix, usage)
         would = would_cost(decision, self._elsewhere)
-        said = _said(decision, self._criteria.get(decision.workflow or "", Criteria()))
-        for key in ((None, ""), *((view, _name(view, decision)) for view in VIEWS)):
-            self._sums.setdefault(key, _Sum()).add(decision, would, said)
+        said = said_of(decision, self._criteria.get(decision.workflow or "", Criteria()))
+        for key in ((None, ""), *((view, name_in(view, decision)) for view in VIEWS)):
+            self._sums.setdefault(key, Sum()).add(decision, would, said)
 
     def whole(self) -> Line:
         """Return the sum of everything."""
-        return self._sums.get((None, ""), _Sum()).line("all")
+        return self._sums.get((None, ""), Sum()).line("all")
 
     def lines(self, view: View) -> tuple[Line, ...]:
         """Return a view: days in their order, all else with the dearest first."""
-        found = [one.line(name) for (of, name), one in self._sums.items() if of == view]
-        if view == "day":
-            return tuple(sorted(found, key=lambda line: line.name))
-        return tuple(sorted(found, key=lambda line: (-line.cost_usd, -line.calls, line.name)))
+        return in_order(view, (one.line(name) for (of, name), one in self._sums.items() if of == view))
 
 
-class _Sum:
+def in_order(view: View, lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Put the lines of a view in their order."""
+    if view == "day":
+        return tuple(sorted(lines, key=lambda line: line.name))
+    return tuple(sorted(lines, key=lambda line: (-line.cost_usd, -line.calls, line.name)))
+
+
+class Sum:
     """What one name of a view has come to."""
 
     def __init__(self) -> None:
+        """Begin with nothing."""
         self.calls = self.accepted = self.read = self.written = self.unmetered = 0
         self.cost = self.unknown = self.own = self.review = self.wrong_usd = ZERO
         self.untimed = self.judged = self.wrong = 0
         self.elsewhere: dict[str, Decimal | None] = {}
 
-    def add(self, decision: Decision, would: Mapping[str, Decimal | None], said: "_Said") -> None:
+    def add(self, decision: Decision, would: Mapping[str, Decimal | None], said: "Said") -> None:
+        """Count a record, with what it would have cost elsewhere and what was said of it."""
         self.calls += 1
         self.accepted += said.accepted
         self.review += said.review_usd
@@ -136,6 +142,7 @@ class _Sum:
             self.elsewhere[name] = None if usd is None or before is None else before + usd
 
     def line(self, name: str) -> Line:
+        """Return what it has come to so far."""
         return Line(
             name=name, calls=self.calls, accepted=self.accepted, read=self.read, written=self.written,
             cost_usd=self.cost, unknown_usd=self.unknown, unmetered=self.unmetered,
@@ -145,7 +152,7 @@ class _Sum:
         )  # fmt: skip
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True):
+class Said(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a call, and what people said of it. `wrong_usd` is None where nobody judged what was accepted."""
 
     accepted: bool
@@ -155,14 +162,15 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
     wrong_usd: Decimal | None = None
 
 
-def _said(decision: Decision, by: Criteria) -> _Said:
+def said_of(decision: Decision, by: Criteria) -> Said:
+    """Return what became of a call, by a workflow's criteria."""
     review = decision.review if decision.review and decision.review.get("state") == "done" else None
     judgement = review or decision.feedback
     right = None if judgement is None else judgement["score"] >= by.right_from
     accepted = decision.outcome == "answered" or (decision.outcome == "review" and review is not None and right is True)
     seconds = None if review is None else review.get("seconds")
     wrong = accepted and right is False
-    return _Said(
+    return Said(
         accepted=accepted,
         review_usd=ZERO if seconds is None else Decimal(str(seconds)) * by.review_usd_per_hour / 3600,
         untimed=review is not None and seconds is None,
@@ -198,11 +206,11 @@ def forecast(days: Sequence[Decimal], ahead: int = 30) -> Forecast | None:
 
 def would_cost(decision: Decision, elsewhere: Elsewhere) -> dict[str, Decimal | None]:
     """Return what the answered call's tokens would have cost at each model, None where it has no price for that day."""
-    usage = _served(decision)
+    usage = served(decision)
     return {} if usage is None else {name: _at(price, decision, usage) for name, price in elsewhere.items()}
 
 
-def _served(decision: Decision) -> Usage | None:
+def served(decision: Decision) -> Usage | None:
     """Return the tokens of the last attempt that has any, of a call whose answer another model could have given."""
     if decision.features.embeddings:
         return None
@@ -214,7 +222,7 @@ def _at(price: Callable[[float], Price | None], decision: Decision, usage: Usage
     return None if found is None else cost_usd(found, usage)
 
 
-def _both(one: Usage, other: Usage) -> Usage:
+def both(one: Usage, other: Usage) -> Usage:
     """Add up the text of both; what is sound and pictures counts as text here."""
     return Usage(
         input=one.input + other.fresh,
@@ -226,7 +234,8 @@ def _both(one: Usage, other: Usage) -> Usage:
     )
 
 
-def _name(view: View, decision: Decision) -> str:
+def name_in(view: View, decision: Decision) -> str:
+    """Return the name under which a record counts in a view."""
     match view:
         case "workflow":
             return decision.workflow or NOBODY

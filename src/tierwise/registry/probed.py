@@ -119,13 +119,14 @@ def narrowed(model: Model, probed: Probed) -> Model:
         if capability in model.capabilities and capability is not None and finding.verdict in BROKEN:
             told = f"{finding.check} {finding.verdict} on {finding.wire}, as the probe of {probed.date} saw"
             lacks.setdefault(capability, told)
-    context, note = model.context_tokens, ""
+    context, note, stated = model.context_tokens, "", model.stated_tokens
     if probed.read_tokens is not None and (context is None or probed.read_tokens < context):
-        context, note = probed.read_tokens, f"as the probe of {probed.date} saw"
+        context, note, stated = probed.read_tokens, f"as the probe of {probed.date} saw", model.context_tokens
     return msgspec.structs.replace(
         model,
         capabilities=model.capabilities - lacks.keys(),
         context_tokens=context,
         lacks=lacks,
         context_note=note,
+        stated_tokens=stated,
     )

@@ -16,10 +16,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tierwise.core.errors import InvalidCall, TierwiseError
-from tierwise.web import decisions, models, overview, runs
+from tierwise.web import cost, decisions, machine, models, overview, playground, policy, runs, workflows
 from tierwise.web.site import Site
 
-PAGES = (overview, decisions, models, runs)
+PAGES = (overview, decisions, playground, workflows, models, machine, cost, policy, runs)
 CACHED_S = 86_400
 
 
@@ -63,7 +63,9 @@ class Web:
         if found is None:
             return PlainTextResponse("there is nothing here", 404)
         body, kind = found
-        return Response(body, media_type=kind, headers={"cache-control": f"private, max-age={CACHED_S}, immutable"})
+        # A module that another one imports comes by its bare name, under which it changes with the next version.
+        cached = f"private, max-age={CACHED_S}, immutable" if "v" in request.query_params else "no-cache"
+        return Response(body, media_type=kind, headers={"cache-control": cached})
 
     async def _missing(self, request: Request, _error: Exception) -> Response:
         return self._site.page(request, "missing", 404, told="")

@@ -14,6 +14,7 @@ from tierwise.evals.report import svg
 
 WIDE, HIGH = 460, 170
 LEFT, RIGHT, TOP, BOTTOM = 58, 8, 10, 24
+NAMES, LONGEST_NAME = 128, 20
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +77,129 @@ def lines(title: str, told: str, span: Span, parts: Mapping[str, Mapping[int, fl
     return frame.picture(title, told, [frame.axes(write), *drawn])
 
 
+class Band(msgspec.Struct, frozen=True, kw_only=True):
+    """An interval with its middle, under a name; `kind` is how it stands to what is asked: good, bad, or neither."""
+
+    name: str
+    low: float
+    high: float
+    value: float | None = None
+    kind: str = ""
+
+
+def intervals(title: str, told: str, bands: Sequence[Band], rules: Mapping[str, float], write: Write) -> Markup:
+    """Draw intervals below each other over one axis, with upright lines where something is asked."""
+    ends = [0.0, *rules.values(), *(end for one in bands for end in (one.low, one.high))]
+    wide = max(ends) - min(ends) or 1.0
+    high = 34 + 26 * len(bands) + BOTTOM
+    frame = svg.Frame((min(ends) - 0.04 * wide, max(ends) + 0.04 * wide), (0, 1), high, left=NAMES)
+    drawn = [frame.across(svg.ticks(*frame.xs, 5), write, title, grid=True)]
+    for name, at in rules.items():
+        drawn.append(svg.rule(frame.x(at), frame.top, frame.x(at), frame.bottom, "asked"))
+        drawn.append(svg.text(frame.x(at), frame.top - 6, name, "tick", "middle"))
+    for number, one in enumerate(bands):
+        y = frame.top + 16 + 26 * number
+        said = f"{one.name}: {write(one.low)} to {write(one.high)}"
+        x, end = frame.x(one.low), frame.x(one.high)
+        drawn.append(svg.text(NAMES - 8, y + 4, _short(one.name), "row", "end"))
+        drawn.append(svg.box(x, y - 3, max(2.0, end - x), 6, f"extent {_class(one.kind)}", said))
+        if one.value is not None:
+            drawn.append(svg.rule(frame.x(one.value), y - 8, frame.x(one.value), y + 8, f"middle {_class(one.kind)}"))
+    ident = _class(title.lower())
+    return Markup(  # noqa: S704  # made of escaped parts
+        f'<svg viewBox="0 0 {svg.WIDTH} {high}" role="img" aria-labelledby="{ident}-t {ident}-d" class="chart">'
+        f'<title id="{ident}-t">{escape(title)}</title><desc id="{ident}-d">{escape(told)}</desc>'
+        f"{''.join(drawn)}</svg>"
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """A line through points, each `(across, up, lowest, highest)`: between the last two lies what it may be."""
+
+    points: tuple[tuple[float, float, float, float], ...]
+    kind: str
+
+
+class Spot(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of a place across: a mark at a height, or without one a line from top to bottom with its name."""
+
+    across: float
+    told: str
+    up: float | None = None
+    kind: str = ""
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a plane of curves reaches, and how its numbers are written."""
+
+    across: float
+    up: float
+    write_across: Write
+    write_up: Write
+
+
+PLANE_WIDE, PLANE_HIGH = 920, 340
+
+
+def plane(
+    title: str, told: str, field: Field, curves: Sequence[Curve], spots: Sequence[Spot], hits: Sequence[Spot] = ()
+) -> Markup:
+    """Draw curves over a number, with their bands behind them; `hits` tell what is under a pointer, from each on."""
+    left, right, top, bottom = 74, PLANE_WIDE - 14, 24, PLANE_HIGH - 40
+    ups, acrosses = svg.ticks(0, field.up, 5), svg.ticks(0, field.across, 6)
+
+    def x(value: float) -> float:
+        return left + min(1.0, max(0.0, value / field.across)) * (right - left)
+
+    def y(value: float) -> float:
+        return bottom - value / field.up * (bottom - top)
+
+    ident = _class(title.lower())
+    inside = []
+    for tick in ups:
+        if tick <= field.up:
+            inside.append(svg.rule(left, y(tick), right, y(tick), "grid"))
+            inside.append(svg.text(left - 8, y(tick) + 4, field.write_up(tick), "tick", "end"))
+    inside += [
+        svg.text(x(tick), bottom + 18, field.write_across(tick), "tick", "end" if x(tick) > right - 20 else "middle")
+        for tick in acrosses
+        if tick <= field.across
+    ]
+    drawn = [svg.area(shape, f"band {one.kind}") for one in curves if (shape := _band(one, x, y))]
+    drawn += [svg.line([(x(at), y(up)) for at, up, _, _ in one.points], f"path {one.kind}") for one in curves]
+    hole = f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}"/>'
+    inside.append(f'<clipPath id="{ident}-c">{hole}</clipPath><g clip-path="url(#{ident}-c)">{"".join(drawn)}</g>')
+    for number, one in enumerate(one for one in spots if one.up is None):
+        inside.append(svg.rule(x(one.across), top, x(one.across), bottom, f"rule {one.kind}"))
+        near_end = x(one.across) > right - 150
+        place = x(one.across) + (-5 if near_end else 5), top + 12 + 15 * (number % 2)
+        inside.append(svg.text(*place, one.told, "note", "end" if near_end else "start"))
+    ends = [*(x(one.across) for one in hits[1:]), right]
+    inside += [
+        svg.box(x(one.across), top, end - x(one.across), bottom - top, "hit", one.told)
+        for one, end in zip(hits, ends, strict=False)
+    ]
+    inside += [
+        f'<circle cx="{svg.number(x(one.across))}" cy="{svg.number(y(one.up))}" r="4.5" class="spot {one.kind}">'
+        f"<title>{escape(one.told)}</title></circle>"
+        for one in spots
+        if one.up is not None and one.up <= field.up
+    ]
+    return _picture(ident, title, told, (PLANE_WIDE, PLANE_HIGH), inside)
+
+
+def _band(curve: Curve, x: Callable[[float], float], y: Callable[[float], float]) -> list[tuple[float, float]]:
+    """Return the outline of what a curve may be; nothing where it is exact."""
+    if all(low == high for _, _, low, high in curve.points):
+        return []
+    upper = [(x(at), y(high)) for at, _, _, high in curve.points]
+    return upper + [(x(at), y(low)) for at, _, low, _ in reversed(curve.points)]
+
+
 class _Frame:
     def __init__(self, span: Span, top: float) -> None:
         self.span, self.ticks = span, svg.ticks(0, top, 4)
@@ -100,12 +224,15 @@ class _Frame:
         return "".join(found)
 
     def picture(self, title: str, told: str, inside: Sequence[str]) -> Markup:
-        ident = _class(title.lower())
-        return Markup(  # noqa: S704  # made of escaped parts
-            f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-labelledby="{ident}-t {ident}-d" class="chart">'
-            f'<title id="{ident}-t">{escape(title)}</title><desc id="{ident}-d">{escape(told)}</desc>'
-            f"{''.join(inside)}</svg>"
-        )
+        return _picture(_class(title.lower()), title, told, (WIDE, HIGH), inside)
+
+
+def _picture(ident: str, title: str, told: str, size: tuple[int, int], inside: Sequence[str]) -> Markup:
+    return Markup(  # noqa: S704  # made of escaped parts
+        f'<svg viewBox="0 0 {size[0]} {size[1]}" role="img" aria-labelledby="{ident}-t {ident}-d" class="chart">'
+        f'<title id="{ident}-t">{escape(title)}</title><desc id="{ident}-d">{escape(told)}</desc>'
+        f"{''.join(inside)}</svg>"
+    )
 
 
 def _class(name: str) -> str:

@@ -13,6 +13,7 @@ from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.ledger.protocol import Reader
 from tierwise.ledger.queries import Filter
+from tierwise.ledger.remarks import joined
 from tierwise.web.index import CallRow, Index
 
 EVERY_S = 1.0
@@ -56,6 +57,7 @@ class Follower:
                 while ledger is not None:
                     await self._look(ledger)
                     await self._read(ledger)
+                    await self._hear(ledger)
                     self.problem = ""
                     await asyncio.sleep(EVERY_S)
             await asyncio.sleep(EVERY_S)
@@ -100,6 +102,16 @@ class Follower:
                     if not queue.full():
                         queue.put_nowait(row)
         self.behind = 0
+
+    async def _hear(self, ledger: Reader) -> None:
+        """Read what people have said of answers since."""
+        while said := await ledger.remarks_after(self.index.heard):
+            pairs = []
+            for ident in dict.fromkeys(one.decision for one in said):
+                found = await ledger.get(ident)
+                if found is not None:
+                    pairs.append((found, joined(found, await ledger.remarks(ident))))
+            await asyncio.to_thread(self.index.hear, said[-1].seq, pairs)
 
 
 async def _oldest(ledger: Reader) -> int:

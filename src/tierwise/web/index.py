@@ -5,28 +5,31 @@ in the process that draws, so that nothing of it is on a call's way. Invariant: 
 read; a copy of another ledger is thrown away.
 """
 
+import hashlib
 import itertools
 import math
 import operator
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tierwise.core.criteria import Criteria
 from tierwise.core.decision import Decision
 from tierwise.economics.spend import Elsewhere, would_cost
 from tierwise.sqlite.connect import transaction
+from tierwise.web import spent
+from tierwise.web.spent import Spent, picousd
 
-VERSION = 5
+VERSION = 6
 SLOT_S = 300
 GRAINS = (SLOT_S, 6 * 3600)
 """Sums are kept over times of these lengths: a month is read from the long ones, an hour from the short."""
-PICO = 12
-MOST_USD = Decimal(1_000_000)
 MOST_INT = 1 << 63
 """SQLite keeps larger numbers as floating ones."""
 PRUNED_AT_ONCE = 5_000
@@ -64,9 +67,10 @@ CREATE TABLE elsewhere (
     picousd INTEGER NOT NULL, PRIMARY KEY (grain, slot, workflow, model)
 ) WITHOUT ROWID;
 CREATE TABLE followed (
-    one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, id TEXT NOT NULL, prices TEXT NOT NULL
+    one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, id TEXT NOT NULL, said INTEGER NOT NULL,
+    reckoned_by TEXT NOT NULL
 );
-INSERT INTO followed VALUES (1, 0, '', '');
+INSERT INTO followed VALUES (1, 0, '', 0, '');
 """
 _FAILED = frozenset({"failed", "broken", "interrupted"})
 _ANSWERED = frozenset({"answered", "flagged", "review"})
@@ -115,18 +119,18 @@ FILTERS = ("workflow", "tier", "outcome", "model", "key_id", "label")
 class Index:
     """The copy at `path`. May be asked from several threads; no question waits for a change."""
 
-    def __init__(self, path: Path, elsewhere: Elsewhere | None = None) -> None:
-        """`elsewhere` gives the prices at which calls are reckoned once more; others than last time mean a new copy."""
-        self._path, self._elsewhere = path, elsewhere or {}
+    def __init__(
+        self, path: Path, elsewhere: Elsewhere | None = None, criteria: Mapping[str, Criteria] | None = None
+    ) -> None:
+        """`elsewhere` gives the prices at which calls are reckoned once more, `criteria` are those of the workflows;
+        others than last time mean a new copy."""
+        self._path, self._elsewhere, self._criteria = path, elsewhere or {}, criteria or {}
+        self._reckoned_by = _digest(self._elsewhere, self._criteria, time.time())
         self._changes, self._questions = threading.Lock(), threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._db, self._asked = self._opened(), self._connected()
-        if self._rows("SELECT prices FROM followed") != [(self._prices,)]:
+        if self._rows("SELECT reckoned_by FROM followed") != [(self._reckoned_by,)]:
             self.forget()
-
-    @property
-    def _prices(self) -> str:
-        return " ".join(sorted(self._elsewhere))
 
     def _connected(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -141,8 +145,8 @@ class Index:
             for end in ("", "-wal", "-shm"):
                 Path(f"{self._path}{end}").unlink(missing_ok=True)
             db = self._connected()
-            db.executescript(f"{_SCHEMA} PRAGMA user_version={VERSION};")
-            db.execute("UPDATE followed SET prices = ?", (self._prices,))
+            db.executescript(f"{_SCHEMA}{spent.SCHEMA} PRAGMA user_version={VERSION};")
+            db.execute("UPDATE followed SET reckoned_by = ?", (self._reckoned_by,))
             self._path.chmod(0o600)
         return db
 
@@ -170,6 +174,7 @@ class Index:
     def add(self, decisions: Sequence[Decision]) -> list[CallRow]:
         """Take records in, and return their rows."""
         rows = [row_of(one) for one in decisions]
+        would = [would_cost(one, self._elsewhere) for one in decisions]
         both = list(zip(rows, decisions, strict=True))
         with self._changes, transaction(self._db):
             places = ",".join("?" * len(_COLUMNS))
@@ -179,16 +184,22 @@ class Index:
             )
             self._db.executemany(_ADD_SLOTS, _summed(_slot(row, one) for row, one in both))
             self._db.executemany(_ADD_LATENCIES, _summed(_latency(row) for row in rows if row.latency_ms is not None))
-            self._db.executemany(_ADD_ELSEWHERE, _summed(self._would(both)))
+            self._db.executemany(_ADD_ELSEWHERE, _summed(_elsewhere(rows, would)))
+            spent.add(self._db, zip(decisions, would, strict=True), self._criteria)
             if rows:
                 self._db.execute("UPDATE followed SET seq = ?, id = ?", (rows[-1].seq, rows[-1].id))
         return rows
 
-    def _would(self, both: Iterable[tuple[CallRow, Decision]]) -> Iterator["_Counted"]:
-        for row, decision in both:
-            for model, usd in would_cost(decision, self._elsewhere).items():
-                if usd is not None:
-                    yield row.ts, (row.workflow, model), (1, _picousd(usd))
+    @property
+    def heard(self) -> int:
+        """The number of the last remark that was read."""
+        return int(self._rows("SELECT said FROM followed")[0][0])
+
+    def hear(self, seq: int, pairs: Sequence[tuple[Decision, Decision]]) -> None:
+        """Take in what was said of calls, up to the remark of this number: each as recorded, and with all of it."""
+        with self._changes, transaction(self._db):
+            spent.say(self._db, pairs, self._criteria)
+            self._db.execute("UPDATE followed SET said = ?", (seq,))
 
     def prune(self, before_seq: int) -> None:
         """Forget the calls with lower numbers, as the ledger did, and the sums of times from which none is left."""
@@ -199,6 +210,8 @@ class Index:
             for table, grain in itertools.product(("slots", "latencies", "elsewhere"), GRAINS):
                 old = f"DELETE FROM {table} WHERE grain = ? AND slot < ?"  # noqa: S608  # own words
                 self._change(old, (grain, int(first // grain)))
+            with self._changes, transaction(self._db):
+                spent.prune(self._db, first)
 
     def _change(self, sql: str, values: Sequence[Any]) -> list[Any]:
         with self._changes:
@@ -211,13 +224,22 @@ class Index:
     # asking
 
     def calls(
-        self, where: dict[str, str], *, text: str = "", before: int | None = None, limit: int = 50
-    ) -> list[CallRow]:
-        """Return calls that fit, newest first, from below the number `before`; `text` is the beginning of an id."""
+        self, where: dict[str, str], *, text: str = "", about: str = "", before: int | None = None, limit: int = 50,
+        span: tuple[float | None, float | None] = (None, None),
+    ) -> list[CallRow]:  # fmt: skip
+        """Return calls that fit, newest first, from below the number `before`; `text` is the beginning of an id,
+        `about` stands in the reason, `span` are the Unix times between which they came."""
         conditions, values = _conditions(where)
         # One filter has an index in the order of the list. Of several, no one index is short for all of them: then the
         # list itself is walked, which ends as soon as the page is full.
         walked = "NOT INDEXED" if len(where) + bool(text) > 1 or 0 < len(text) < OF_ID_IS_TIME else ""
+        for place, moment in (("+ts >= ?", span[0]), ("+ts < ?", span[1])):  # + keeps the walk down the numbers
+            if moment is not None:
+                conditions.append(place)
+                values.append(moment)
+        if about:
+            conditions.append("instr(lower(reason), ?) > 0")
+            values.append(about.lower())
         if text:
             conditions.append("id >= ? AND id < ?")
             values += [text, text + "{"]
@@ -265,9 +287,14 @@ class Index:
         """Return for each model and step how many calls could be reckoned at its price, and the picodollars."""
         sql = f"SELECT model, {_STEP}, total(calls), total(picousd) FROM elsewhere {_SINCE} GROUP BY 1, 2"  # noqa: S608
         found: dict[str, dict[int, tuple[int, int]]] = {}
-        for model, step, calls, picousd in self._rows(sql, _since(since_ts, workflow, step_s)):
-            found.setdefault(model, {})[step] = int(calls), int(picousd)
+        for model, step, calls, cost in self._rows(sql, _since(since_ts, workflow, step_s)):
+            found.setdefault(model, {})[step] = int(calls), int(cost)
         return found
+
+    def spent(self, since_ts: float, workflow: str = "") -> Spent:
+        """Return what was spent since the beginning of the day (UTC) of this time, as `tierwise cost` says it."""
+        with self._questions:
+            return spent.spent(self._asked, since_ts, workflow)
 
     def count(self) -> int:
         """Return how many calls are in the copy."""
@@ -339,15 +366,10 @@ def row_of(decision: Decision) -> CallRow:
         model=last.model if last else decision.chosen or "",
         outcome=decision.outcome,
         reason=decision.reason[:200],
-        cost_picousd=None if charged is None else _picousd(charged),
+        cost_picousd=None if charged is None else picousd(charged),
         latency_ms=_latency_ms(decision) if decision.outcome in _ANSWERED else None,
         attempts=len(decision.attempts),
     )
-
-
-def _picousd(amount: Decimal) -> int:
-    """Return an amount as the copy keeps it; a million dollars a call are as good as more."""
-    return int(min(max(amount, -MOST_USD), MOST_USD).scaleb(PICO))
 
 
 def _latency_ms(decision: Decision) -> float | None:
@@ -355,10 +377,23 @@ def _latency_ms(decision: Decision) -> float | None:
     return sum(took) if took else None
 
 
+def _elsewhere(rows: Sequence[CallRow], would: Sequence[Mapping[str, Decimal | None]]) -> Iterator["_Counted"]:
+    for row, costs in zip(rows, would, strict=True):
+        for model, usd in costs.items():
+            if usd is not None:
+                yield row.ts, (row.workflow, model), (1, picousd(usd))
+
+
+def _digest(elsewhere: Elsewhere, criteria: Mapping[str, Criteria], now: float) -> str:
+    """Identify what calls are reckoned by: the prices of today, and what the workflows' criteria say."""
+    prices = [[name, elsewhere[name](now)] for name in sorted(elsewhere)]
+    return hashlib.sha256(msgspec.json.encode([prices, dict(criteria)], order="sorted")).hexdigest()
+
+
 def _slot(row: CallRow, decision: Decision) -> _Counted:
     used = [one.usage for one in decision.attempts if one.usage is not None]
     unknown = [one.unknown_usd for one in decision.attempts if one.unknown_usd is not None]
-    pending = _picousd(sum(unknown, Decimal(0)))
+    pending = picousd(sum(unknown, Decimal(0)))
     return row.ts, (row.workflow, row.tier, row.model), (
         1, row.outcome in _ANSWERED, row.outcome == "refused",
         row.outcome in _FAILED, len({one.model for one in decision.attempts}) > 1,

@@ -12,7 +12,15 @@ import jinja2
 from tierwise.web import words
 
 KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
-NAVIGATION = (("/ui/", "Overview"), ("/ui/decisions", "Decisions"), ("/ui/models", "Models and budgets"))
+NAVIGATION = (
+    ("/ui/", "Overview"),
+    ("/ui/decisions", "Decisions"),
+    ("/ui/playground", "Playground"),
+    ("/ui/workflows", "Workflows"),
+    ("/ui/models", "Models and machine"),
+    ("/ui/cost", "Cost"),
+    ("/ui/policy", "Policy"),
+)
 
 
 class Shell:

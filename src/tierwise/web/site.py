@@ -4,16 +4,20 @@ Knows no page: each is a module with `routes(site)`, and `app` puts them togethe
 Invariant: a form is read only where it carries the token of the page that it stands on.
 """
 
+import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from tierwise.core.errors import InvalidCall
+from tierwise.core.criteria import Criteria
+from tierwise.core.errors import InvalidCall, TierwiseError
+from tierwise.economics.own import Machine
 from tierwise.economics.spend import Elsewhere
 from tierwise.providers.transport import Transport
 from tierwise.web.commands import Commands
@@ -23,14 +27,27 @@ from tierwise.web.index import Index
 from tierwise.web.shell import Shell
 
 MOST_FIELDS = 200
+HEARD_S = 10.0
+
+
+class Configured(msgspec.Struct, frozen=True, kw_only=True):
+    """What pages know of the configuration: prices of models by time, criteria by workflow, machines of one's own, and
+    the largest body that the gateway reads."""
+
+    prices: Elsewhere = {}
+    criteria: dict[str, Criteria] = {}
+    machines: tuple[Machine, ...] = ()
+    max_body_bytes: int
 
 
 class Site:
-    """What all pages share. `reading` opens the ledger, `prices` are those of models by time."""
+    """What all pages share. `reading` opens the ledger."""
 
-    def __init__(self, home: Path, reading: Reading, prices: Elsewhere, commands: Commands) -> None:
-        self.home, self.reading, self.prices, self.commands = home, reading, prices, commands
-        self.follower = Follower(Index(home / "pages" / "index.sqlite", prices), reading)
+    def __init__(self, home: Path, reading: Reading, configured: Configured, commands: Commands) -> None:
+        self.home, self.reading, self.configured, self.commands = home, reading, configured, commands
+        self.prices = configured.prices
+        index = Index(home / "pages" / "index.sqlite", configured.prices, configured.criteria)
+        self.follower = Follower(index, reading)
         self.transport = Transport()
         self.shell = Shell()
 
@@ -60,6 +77,25 @@ class Site:
     def part(self, name: str, **values: Any) -> Response:
         """Draw a part of a page, which a script puts where it belongs."""
         return HTMLResponse(self.shell.part(name, **values), headers={"cache-control": "no-store"})
+
+    def slow(self, name: str, values: Coroutine[Any, Any, dict[str, Any]]) -> Response:
+        """Draw a part whose values take their time; whoever waits hears of it, so that nobody on the way gives up."""
+        return StreamingResponse(
+            self._slow(name, values), media_type="text/html", headers={"cache-control": "no-store"}
+        )
+
+    async def _slow(self, name: str, values: Coroutine[Any, Any, dict[str, Any]]) -> AsyncIterator[str]:
+        task = asyncio.create_task(values)
+        try:
+            while not (await asyncio.wait({task}, timeout=HEARD_S))[0]:
+                yield "\n"
+            try:
+                drawn = self.shell.part(name, **task.result())
+            except TierwiseError as error:
+                drawn = self.shell.part("failed", told=str(error))
+            yield drawn
+        finally:
+            task.cancel()
 
     async def form(self, request: Request) -> Mapping[str, str]:
         """Read a form that one of our pages sent. Raises InvalidCall for any other."""

@@ -50,7 +50,7 @@ if (rows) {
   const told = document.querySelector("#live");
   const source = new EventSource(rows.dataset.live);
   let fresh = 0;
-  source.addEventListener("open", () => { told.textContent = "Live; newest first, times are UTC"; });
+  source.addEventListener("open", () => { told.textContent = "Live; newest first, times are UTC; arrow keys go through the list"; });
   source.addEventListener("error", () => { told.textContent = "Not live at the moment; trying again"; });
   source.addEventListener("message", (event) => {
     const holder = document.createElement("template");
@@ -64,3 +64,14 @@ if (rows) {
     document.querySelector(".empty")?.remove();
   });
 }
+
+// A box that leaves of a table those rows whose words hold all that is typed.
+document.addEventListener("input", (event) => {
+  const box = event.target.closest?.("[data-filters]");
+  if (!box) return;
+  const wanted = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const rows = [...document.querySelector(box.dataset.filters).children];
+  for (const row of rows) row.hidden = !wanted.every((word) => row.dataset.words.includes(word));
+  const told = document.querySelector(`${box.dataset.filters}-told`);
+  if (told) told.textContent = wanted.length ? `${rows.filter((row) => !row.hidden).length} of ${rows.length}` : "";
+});
