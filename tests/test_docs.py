@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from tests.architecture.tree import ROOT
-from tests.documents import commands, evidence, governance, kinds, licences, openapi, reliability, speed
+from tests.documents import commands, evidence, governance, kinds, licences, openapi, pages, reliability, speed
 from tests.documents.markdown import Block, Document
 from tierwise import config
 from tierwise.cli.app import app
@@ -93,6 +93,17 @@ def test_the_page_of_evidence_tells_what_was_measured() -> None:
 
 def test_the_page_of_speeds_tells_what_was_measured() -> None:
     assert speed.PAGE.read_text(encoding="utf-8") == speed.page(), "python -m tests.documents.speed writes it anew"
+
+
+def test_the_figures_of_the_pages_are_those_that_were_measured() -> None:
+    assert pages.PAGE.read_text(encoding="utf-8") == pages.page(), "python -m tests.documents.pages writes it anew"
+
+
+def test_pictures_are_shown_and_small() -> None:
+    pictures = {path.name: path.stat().st_size for path in (ROOT / "docs" / "pictures").iterdir()}
+    shown = set(re.findall(r"!\[[^\]]{9,}\]\(\.\./pictures/([\w.-]+)\)", pages.PAGE.read_text(encoding="utf-8")))
+    assert shown == set(pictures), "scripts/pictures takes those that the page shows"
+    assert sum(pictures.values()) < 1_000_000
 
 
 def test_the_openapi_document_is_that_of_the_program() -> None:

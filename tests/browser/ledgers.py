@@ -73,10 +73,12 @@ def fill(path: Path, count: int, now: float) -> None:
 
 def _kind(draw: random.Random) -> Decision:
     outcome: Any = draw.choice(OUTCOMES)
-    place = draw.choices(range(3), (70, 20, 10))[0]
-    tried = [] if outcome == "refused" else [MODELS[place], *[MODELS[2]] * (place < 2 and draw.random() < 0.08)]
+    label = draw.choices((Label.PUBLIC, Label.INTERNAL, Label.CONFIDENTIAL, Label.RESTRICTED), (10, 60, 20, 10))[0]
+    may = MODELS[: 2 if label is Label.RESTRICTED else 3]
+    place = draw.choices(range(len(may)), (70, 20, 10)[: len(may)])[0]
+    stronger = place < len(may) - 1 and draw.random() < 0.08
+    tried = [] if outcome == "refused" else [may[place], *[may[-1]] * stronger]
     attempts = tuple(_attempt(draw, one, number, len(tried)) for number, one in enumerate(tried))
-    label = draw.choice((Label.INTERNAL, Label.INTERNAL, Label.CONFIDENTIAL, Label.RESTRICTED))
     costs = [one.cost_usd for one in attempts if one.cost_usd is not None]
     return Decision(
         id="", ts=0.0, requested_model="auto", caller_wire=draw.choice(("chat", "messages", "responses")),
@@ -84,7 +86,7 @@ def _kind(draw: random.Random) -> Decision:
         label=Labelled(value=label, sources=(LabelSource(source="default", label=label),)),
         candidates=tuple(_candidate(one, label, number) for number, one in enumerate(MODELS)),
         workflow=draw.choice(WORKFLOWS), strategy="cheapest_sufficient", chosen=tried[0][0] if tried else None,
-        reason="cheapest with enough evidence" if tried else "label restricted: no model may see it",
+        reason="the cheapest that is good enough" if tried else "the budget of the workflow is spent",
         attempts=attempts, outcome=outcome, total_cost_usd=sum(costs, Decimal(0)) if costs else None,
     )  # fmt: skip
 

@@ -19,7 +19,21 @@ from tests.browser.sites import Site
 from tests.integration.server.conftest import opened_door, until
 
 COUNT = 1000
-NAMED, LIVE, IN_AN_ADDRESS = 64, 40, 720
+NAMED, LIVE, IN_AN_ADDRESS, ASKED = 64, 40, 720, 8
+NAMES = (
+    "workflow",
+    "tier",
+    "outcome",
+    "model",
+    "key_id",
+    "text",
+    "before",
+    "period",
+    "label",
+    "release",
+    "query",
+    "name",
+)
 ROUNDS = 3
 TEXTS = hostile.texts(COUNT)
 pytestmark = pytest.mark.timeout(600)  # hundreds of pages, each opened
@@ -121,14 +135,23 @@ def test_what_callers_and_upstreams_say_stays_text_while_it_arrives(hostile_site
         assert shown(tab, number) or hostile.mark(number) not in TEXTS[number]
 
 
-@pytest.mark.parametrize("path", ["/ui/decisions", "/ui/"])
-def test_what_a_page_is_asked_for_stays_text(path: str, hostile_site: Site, visit: Opens) -> None:
-    tab = visit(hostile_site)
-    names = ("workflow", "tier", "outcome", "model", "key_id", "text", "before", "period")
-    for at in range(0, IN_AN_ADDRESS, len(names)):
-        query = urlencode({name: text[:700] for name, text in zip(names, TEXTS[at:], strict=False)})
-        assert tab.go(f"{path}?{query}") == 200
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_is_asked_for_stays_text(page: Any, hostile_site: Site, visit: Opens) -> None:
+    tab, path = visit(hostile_site), page.path.partition("?")[0].format(decision=hostile_site.decision)
+    begin, some = PAGES.index(page) * ASKED * len(NAMES), ASKED * len(NAMES)
+    for at in range(begin, begin + some, len(NAMES)):
+        query = urlencode({name: TEXTS[(at + place) % COUNT][:500] for place, name in enumerate(NAMES)})
+        assert tab.go(f"{path}?{query}") in (200, 400, 404)
+        tab.said.clear()  # the browser tells of each page that is not there
         assert not done(tab), query
+
+
+def test_a_workflow_of_such_a_name_has_a_page_like_any_other(hostile_site: Site, visit: Opens) -> None:
+    tab = visit(hostile_site)
+    for number in range(0, NAMED, 2):
+        assert tab.go(f"/ui/workflows/{quote(TEXTS[number], safe='')}") in (200, 414)
+        tab.said.clear()
+        assert not done(tab), TEXTS[number]
 
 
 def test_what_stands_in_an_address_stays_text(hostile_site: Site, visit: Opens) -> None:

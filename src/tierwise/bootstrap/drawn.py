@@ -1,8 +1,10 @@
 """What runs in the process that draws the pages? `start` is called there (`providers.engine_child`), with its orders.
 
 It reads the ledger and the configuration, and asks the gateway the rest over HTTP, under the key of whoever looks.
+Invariant: where processors are short, calls come before pages.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,14 @@ from tierwise.web.app import Web
 from tierwise.web.commands import Commands
 from tierwise.web.site import Configured, Site
 
+NICER = 10
+"""How much it stands back, as `nice` counts."""
+
 
 def start(told: dict[str, Any]) -> tuple[int, Any]:
     """Listen on a free loopback port and return it, and what answers there. Raises OSError, ImportError."""
+    if hasattr(os, "nice"):
+        os.nice(NICER)
     file = told["config"]
     settings = config.load(None if file is None else Path(file), environ=told["environ"])
     commands = Commands(told["environ"], settings.file)

@@ -1,5 +1,6 @@
 """The pages of a running gateway: who is let in, who may write, and what happens when the one who draws is gone."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.integration.server.conftest import Door, document, opened_door, until
+from tests.integration.server.conftest import Door, document, everything, opened_door, until
 from tests.integration.server.test_keys import Kept
 from tierwise.config import Settings
 from tierwise.testing import ScriptedUpstream
@@ -209,15 +210,32 @@ def test_the_gateway_serves_on_when_the_drawing_process_is_killed_and_pages_come
     assert until(lambda: browser.get("/ui/")[0] == 200)
 
 
-def test_a_stopped_drawing_process_holds_up_no_call(browser: Browser) -> None:
+def test_a_stopped_drawing_process_holds_up_no_call_however_many_wait_for_pages(browser: Browser) -> None:
     assert browser.get("/ui/")[0] == 200
     pid = _drawing(browser.door)
     os.kill(pid, signal.SIGSTOP)
-    try:
-        asked(browser, "while it sleeps")
+    with contextlib.ExitStack() as waiting:
+        waiting.callback(os.kill, pid, signal.SIGCONT)
+        for path in ("/ui/", "/ui/decisions", "/ui/decisions/live", "/ui/models") * 5:
+            line = waiting.enter_context(browser.door.line())
+            line.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        for number in range(20):
+            asked(browser, f"while it sleeps {number}")
         assert browser.get("/v1/status")[0] == 200
-    finally:
-        os.kill(pid, signal.SIGCONT)
+
+
+def test_who_waits_for_a_page_is_told_when_the_drawing_process_is_killed(browser: Browser) -> None:
+    assert browser.get("/ui/")[0] == 200
+    pid = _drawing(browser.door)
+    os.kill(pid, signal.SIGSTOP)
+    with browser.door.line(20) as line:
+        line.sendall(b"GET /ui/decisions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        asked(browser, "before it is killed")
+        os.kill(pid, signal.SIGKILL)
+        answer = everything(line)
+    assert b"goes on serving" in answer or b"<h1>Decisions" in answer
+    asked(browser, "after it was killed")
+    assert until(lambda: browser.get("/ui/")[0] == 200)
 
 
 def test_with_keys_a_browser_signs_in_and_out(kept: Kept) -> None:
