@@ -115,6 +115,19 @@ def test_data_that_would_prove_nothing_are_an_error_with_its_mend(installed: Ins
     assert "no file and no workflow 'suport'" in installed.run("dataset", "report", "suport", code=2).stderr
 
 
+def test_an_item_is_added_from_words_or_standard_input_and_once(configured: Installed, tmp_path: Path) -> None:
+    told = configured.run("dataset", "add", "support", "--input", "where is it?", "--expected", "class 1").stdout
+    assert "one of 401 items" in told
+    item = json.dumps({"input": "-- it's\n here", "reference": "class 2"})
+    made = json.loads(configured.run("dataset", "add", "--item", "-", "--json", "--", "support", stdin=item).stdout)
+    items = read(tmp_path / "messages.csv").items
+    assert made["item"]["id"] == items[-1].id and items[-1].fields == {"text": "-- it's\n here"}
+    again = configured.run("dataset", "add", "--item", "-", "support", stdin=item, code=2).stderr
+    assert "asks the same, with the same answer" in again
+    assert "no item" in configured.run("dataset", "add", "--item", "-", "support", stdin="{}x", code=2).stderr
+    assert "--input or --item" in configured.run("dataset", "add", "support", code=2).stderr
+
+
 @pytest.fixture
 def recorded(installed: Installed, tmp_path: Path, serve: Callable[..., str]) -> Iterator[Installed]:
     """A gateway that has answered eight calls of three labels, in two sessions, on two wires."""

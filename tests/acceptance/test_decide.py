@@ -52,6 +52,7 @@ def test_the_newest_run_is_meant_and_a_look_before_its_end_is_marked(
     asked = ("decide", "inbox", "--config", str(config))
     early = json.loads(installed.run(*asked, "--json").stdout)
     assert early["bound"] == "always_valid" and (run.parent / "looked").exists()
+    assert json.loads((run.parent / "card.json").read_text("utf-8")) == early, "kept where a server shows it"
     (run.parent / "looked").unlink()
     installed.run("decide", "--evidence", str(run), "--json")
     assert (run.parent / "looked").exists(), "the file itself is no way round"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Dialog, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -25,6 +25,7 @@ FLAGS = (
 )
 THEMES = ("light", "dark")
 WIDE, NARROW = 1440, 390
+LIMIT_MS = 20_000
 INERT = ("data:", "blob:", "about:")
 # Runs before anything of a page does, and is no part of it: what the page's own policy stopped.
 LISTEN = """
@@ -49,6 +50,7 @@ def missing() -> str | None:
 def opened() -> Iterator[Browser]:
     """Start the browser, until the block ends. In its thread no other event loop can run meanwhile."""
     with sync_playwright() as playwright:
+        expect.set_options(timeout=LIMIT_MS)
         browser = playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
         try:
             yield browser
@@ -59,7 +61,7 @@ def opened() -> Iterator[Browser]:
 def context(browser: Browser, theme: str = "light", width: int = WIDE, **more: Any) -> BrowserContext:
     """Open what one person with an empty cache and this taste would see."""
     found = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 900}, **more)
-    found.set_default_timeout(20_000)
+    found.set_default_timeout(LIMIT_MS)
     found.add_init_script(LISTEN)
     return found
 

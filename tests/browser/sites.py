@@ -132,11 +132,11 @@ limit_usd = "1"
 """One model of each tier, and some on which one can rely to fail."""
 
 
-def settings(home: Path, upstream: ScriptedUpstream, more: str = "") -> Settings:
+def settings(home: Path, url: str, more: str = "") -> Settings:
     """Write a configuration into a home and read it; the process that draws reads it too."""
     home.mkdir(parents=True, exist_ok=True)
     file = home / "tierwise.toml"
-    file.write_text(WRITTEN.format(url=upstream.url) + more, encoding="utf-8")
+    file.write_text(WRITTEN.format(url=url) + more, encoding="utf-8")
     return config.load(file, environ={"TIERWISE_HOME": str(home)})
 
 
@@ -161,7 +161,7 @@ def speak(site: Site) -> str:
     found = ""
     for number, (body, headers) in enumerate(SPOKEN):
         text = f"How many words has question {number}?"
-        _, ident = site.ask({**body, "messages": [{"role": "user", "content": text}]}, **headers)
+        _, ident = site.ask({**body, "max_tokens": 64, "messages": [{"role": "user", "content": text}]}, **headers)
         found = ident if body == {"model": "auto:search"} else found
     assert found
     return found
@@ -170,7 +170,7 @@ def speak(site: Site) -> str:
 @contextlib.contextmanager
 def opened(kind: str, home: Path, upstream: ScriptedUpstream, calls: int = 0) -> Iterator[Site]:
     """Serve a ledger of this kind until the block ends; `calls` is how many the large one holds."""
-    written = settings(home, upstream)
+    written = settings(home, upstream.url)
     if kind == "large":  # in a thread, as the browser's event loop may be running in this one
         writing = threading.Thread(target=ledgers.fill, args=(written.ledger_path, calls, time.time()))
         writing.start()

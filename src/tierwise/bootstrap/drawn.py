@@ -24,6 +24,7 @@ def start(told: dict[str, Any]) -> tuple[int, Any]:
         prices=prices_at(settings),
         criteria={one.name: one.criteria for one in settings.document.workflow if one.criteria is not None},
         machines=settings.document.machine,
+        max_body_bytes=settings.document.server.max_body_bytes,
     )
     site = Site(settings.home, lambda: reading(settings), configured, commands)
     return listening(Web(site, told["key"]).asgi, lifespan="on")

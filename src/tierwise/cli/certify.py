@@ -12,22 +12,17 @@ from tierwise import bootstrap, config
 from tierwise.cli.options import ConfigFile, Json, plain, print_json
 from tierwise.cli.released import in_force
 from tierwise.core.certificate import Accepts
-from tierwise.core.criteria import Criteria
 from tierwise.core.errors import ConfigError
 from tierwise.core.extras import without
 from tierwise.evals import certificates, evidence, runs
 from tierwise.evals.bundles import bundle_now
+from tierwise.evals.lines import promise
 from tierwise.evals.signals import LOGPROB, signal
 from tierwise.gateway.certified import Certified, day
 from tierwise.registry.load import nearest
 
 if TYPE_CHECKING:
     from tierwise.evals.certify import Proven, Step
-
-PROMISES = {
-    "wrong_given_accepted": "at most {most:.3g} % of locally accepted answers are wrong",
-    "wrong_and_accepted": "at most {most:.3g} % of all answers are wrong and locally accepted",
-}
 
 
 def certify(
@@ -100,12 +95,6 @@ def _here(settings: config.Settings, found: "Proven") -> tuple[tuple[str, ...], 
     wanted = tuple(dict.fromkeys((*steps, *((workflow.baseline,) if workflow.baseline else ()))))
     behind = workflow.baseline is None or workflow.baseline in (workflow.candidates or (workflow.baseline,))
     return void, () if behind else wanted
-
-
-def promise(criteria: Criteria) -> str:
-    """Say what is guaranteed, and which guarantee that is."""
-    told = PROMISES[criteria.guarantee].format(most=100 * criteria.max_wrong)
-    return f"with {100 * criteria.confidence:.3g} % confidence {told}"
 
 
 def _page(workflow: str, found: "Proven", void: tuple[str, ...], route: tuple[str, ...]) -> list[str]:

@@ -1,7 +1,8 @@
 """The command `tierwise compare`: candidates and the baseline on the same items, through the gateway."""
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from tierwise.cli.comparing import Wanted, compared
 from tierwise.cli.options import ConfigFile, Frontier, Json, print_json, say
 from tierwise.evals import evidence, runs
 from tierwise.evals.calls import Progress
+
+SPOKEN_S = 5.0
 
 
 def compare(
@@ -72,13 +75,29 @@ def compare(
 
 @contextlib.contextmanager
 def _progress(what: str) -> Iterator[Progress]:
-    """Show one bar, with the time that is left, on stderr; nothing where that is no terminal."""
+    """Show one bar, with the time that is left, on stderr; where that is no terminal, a line now and then."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _spoken(what, time.monotonic)
+        return
     columns = (TextColumn("{task.description:8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Bars(*columns, console=console, transient=True) as bars:
         task = bars.add_task(what, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _spoken(what: str, clock: Callable[[], float]) -> Progress:
+    """Return what says how far it is, at most every few seconds, and at the end."""
+    said = -SPOKEN_S
+
+    def tell(done: int, total: int) -> None:
+        nonlocal said
+        if done == total or clock() - said >= SPOKEN_S:
+            said = clock()
+            say(f"  {what:8}  {done:,} of {total:,}")
+
+    return tell

@@ -1,6 +1,7 @@
 """The commands `tierwise dataset …`: what a data set holds, and where one comes from."""
 
 import asyncio
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from tierwise.registry.load import nearest
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Data sets: what is asked, and what is right.")
 Out = Annotated[Path, typer.Option("--out", help="The file to write: JSON lines, for its owner only.")]
+MAX_ITEM_BYTES = 16 * 1024 * 1024
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 
 
@@ -150,6 +152,64 @@ def import_(
     say(f"{len(found.results)} results of {', '.join(found.subjects)}" + (f" kept in {run}" if run else ""))
     for note in found.notes:
         say(f"  {note}")
+
+
+@app.command()
+def add(
+    what: Annotated[str, typer.Argument(metavar="FILE|WORKFLOW", help="A file, or a workflow and its `data`.")],
+    words: Annotated[str | None, typer.Option("--input", help="What is asked: the file's one text field.")] = None,
+    expected: Annotated[str | None, typer.Option(help="What is right.")] = None,
+    item: Annotated[Path | None, typer.Option(help="The item as JSON instead; - reads standard input.")] = None,
+    label: Annotated[str | None, typer.Option(help="public, internal, confidential or restricted.")] = None,
+    file: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Add an item to a data set, in the file's own format and columns; a file that is not there is begun.
+
+    As JSON an item has `input`, or `fields` such as {"messages": […]}, and beside it
+    `reference`, `cluster`, `split` and `label`. What is asked there already is refused. Other
+    users of the machine see a command's words: what is not for them goes in by --item.
+
+    Examples:
+      tierwise dataset add support --input "my card was swallowed" --expected card_swallowed
+      tierwise dataset add support --item - < item.json
+    """
+    from tierwise.evals.data.add import add as added
+
+    if (words is None) == (item is None):
+        raise InvalidCall("say either --input or --item", param="--input")
+    if item is not None and (expected is not None or label is not None):
+        raise InvalidCall("an --item says itself what is expected, and its label", param="--item")
+    said = {"input": words, "reference": expected, "label": label}
+    new = _item(msgspec.json.encode(said) if item is None else _read(item))
+    settings = config.load(file)
+    path, _ = _meant(settings, bootstrap.rules_from(settings), what, None)
+    made = added(path, new, settings.home / "evals" / "adding")
+    if as_json:
+        print_json(made)
+    else:
+        print(f"{made.item.id} in {made.item.split}: one of {made.items:,} items in {made.file}")
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a file, or of standard input."""
+    if str(path) != "-":
+        with path.open("rb") as file:
+            return file.read(MAX_ITEM_BYTES + 1)
+    if sys.stdin is None:
+        raise InvalidCall("--item -: there is no standard input", param="--item")
+    return sys.stdin.buffer.read(MAX_ITEM_BYTES + 1)
+
+
+def _item(data: bytes) -> Any:
+    from tierwise.evals.data.add import New
+
+    if len(data) > MAX_ITEM_BYTES:
+        raise InvalidCall(f"an item is at most {MAX_ITEM_BYTES // 1024**2} MiB", param="--item")
+    try:
+        return msgspec.json.decode(data, type=New)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidCall(f"this is no item: {error}", param="--item") from error
 
 
 def _reporting() -> Any:

@@ -20,7 +20,7 @@ from tierwise.core.errors import ConfigError
 from tierwise.core.extras import without
 from tierwise.evals.card import Card, to_json
 from tierwise.evals.evidence import Evidence, read
-from tierwise.evals.runs import EVIDENCE, LOOKED, REPORT, folder, named
+from tierwise.evals.runs import CARD, EVIDENCE, LOOKED, REPORT, folder, named
 from tierwise.evals.seal import Stored, changed, seals
 from tierwise.ledger.export import complete
 
@@ -66,9 +66,8 @@ def decide(
         _write(out, data)
     if html is not None:
         _write(html, _html(found, card))
-    if evidence is None:  # where a server shows it
-        with complete(found.place.parent / REPORT) as part:
-            part.write_bytes(_html(found, card))
+    if evidence is None:
+        _keep(found, card)
     if as_json:
         sys.stdout.write(data.decode() + "\n")
     else:
@@ -97,6 +96,8 @@ def report(
     made = _html(found, card)
     path = out or found.place.parent / REPORT
     _write(path, made)
+    if evidence is None:
+        _keep(found, card)
     if as_json:
         print_json({"file": str(path), "bytes": len(made), "verdict": card.verdict, "evidence": card.evidence})
     else:
@@ -153,6 +154,13 @@ def _card(found: Found) -> Card:
 def _html(found: Found, card: Card) -> bytes:
     made: bytes = _extra("tierwise.evals.report.html").render(found.evidence, card)
     return made
+
+
+def _keep(found: Found, card: Card) -> None:
+    """Keep the card and the report beside the evidence, where a server shows them."""
+    for name, data in ((CARD, to_json(card)), (REPORT, _html(found, card))):
+        with complete(found.place.parent / name) as part:
+            part.write_bytes(data)
 
 
 def _extra(module: str) -> Any:

@@ -1,27 +1,30 @@
 """The command `tierwise review`: people's verdicts on answers, one after another, without knowing whose they are."""
 
+import asyncio
 import getpass
 import json
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
 
-from tierwise import config
-from tierwise.cli import awaiting
+from tierwise import bootstrap, config
 from tierwise.cli.keys import person
 from tierwise.cli.options import ConfigFile, Json, plain, print_json, say
 from tierwise.core.errors import ConfigError, InvalidCall
-from tierwise.evals import answers, runs
+from tierwise.evals import answers, awaiting, runs
 from tierwise.evals.answers import Answered
+from tierwise.evals.awaiting import Awaiting
 from tierwise.evals.data.read import read
 from tierwise.evals.evidence import Evidence, Review, Writer
 from tierwise.evals.item import Item
+from tierwise.ledger.queries import Filter
+from tierwise.ledger.remarks import Remark
 
 Word = Literal["right", "wrong", "skip", "quit"]
 WORDS: dict[str, Word] = {"r": "right", "w": "wrong", "s": "skip", "q": "quit"}
@@ -89,13 +92,38 @@ def _calls(
     settings: config.Settings, workflow: str | None, limit: int | None, who: str | None, *, as_json: bool
 ) -> None:
     """Ask about what waits in the ledger."""
-    waiting = awaiting.awaiting(settings, workflow, limit)
+    waiting = asyncio.run(_waiting(settings, workflow, limit or awaiting.MOST_WAITING))
     ask = (lambda shown, place: _piped(shown)) if as_json else _typed
-    said = awaiting.judged(settings, waiting, ask, person() if who is None else f"{who}, by {person()}")
+    said = _judged(settings, waiting, ask, person() if who is None else f"{who}, by {person()}")
     if as_json:
         print_json({"reviewed": said, "waiting": len(waiting) - said})
     else:
         say(f"{said} verdicts; {len(waiting) - said} answers wait.")
+
+
+async def _waiting(settings: config.Settings, workflow: str | None, limit: int) -> list[Awaiting]:
+    async with bootstrap.reading(settings) as history:
+        return [] if history is None else await awaiting.awaiting(history, Filter(workflow=workflow), limit)
+
+
+def _judged(
+    settings: config.Settings, waiting: list[Awaiting], ask: Callable[[dict[str, Any], str], str], who: str
+) -> int:
+    """Ask for a verdict on each until somebody quits, and keep it beside the record; return how many there were."""
+    book, said = bootstrap.books(settings).remarks(), 0
+    for number, one in enumerate(waiting, 1):
+        began = time.monotonic()
+        word = ask(one.shown, f"{number} of {len(waiting)}")
+        if word == "quit":
+            break
+        if word == "skip":
+            continue
+        seconds = round(min(time.monotonic() - began, awaiting.LONGEST_S), 3)
+        book.add(
+            Remark(decision=one.decision.id, score=float(word == "right"), who=who, what="review", seconds=seconds)
+        )
+        said += 1
+    return said
 
 
 def queue(found: Evidence, folder: Path) -> list[Answered]:

@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from tierwise.cli.options import plain
-from tierwise.evals.amounts import UNKNOWN, day, dollar_estimate, flip_line, ms, point_estimate, share, usd
-from tierwise.evals.card import Card, Estimate, Gate, GateName, Next, Option
+from tierwise.evals import lines
+from tierwise.evals.amounts import UNKNOWN, flip_line, ms, point_estimate, share, usd
+from tierwise.evals.card import Card, Estimate, Gate, GateName, Option
 
 STYLES = {"expand": "bold green", "adjust": "bold yellow", "stop": "bold red", "not_enough_evidence": "bold cyan"}
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "open": ("?", "cyan"), "unset": ("·", "dim")}
 GATES = get_args(GateName)
-DIGEST = 23
 
 
 def page(card: Card) -> RenderableType:
@@ -28,7 +28,7 @@ def page(card: Card) -> RenderableType:
 
 
 def _parts(card: Card) -> Iterator[RenderableType]:
-    yield Text(plain(_head(card)), style="dim")
+    yield Text(plain(lines.head(card)), style="dim")
     yield Text()
     word = card.verdict.replace("_", " ").upper()
     yield Text.assemble((f"{word}  ", STYLES[card.verdict]), (plain(card.headline), "bold"))
@@ -39,20 +39,11 @@ def _parts(card: Card) -> Iterator[RenderableType]:
     yield from _gates(card)
     yield from _list("To change", card.adjust)
     yield from _list("What would turn it", map(flip_line, card.flips))
-    yield from _list("What to measure next", [_next(one) for one in card.next])
-    yield from _list("To use it", _use(card))
-    yield from _list("To know", [*card.notes, *_edits(card)])
+    yield from _list("What to measure next", map(lines.following, card.next))
+    yield from _list("To use it", lines.use(card))
+    yield from _list("To know", [*card.notes, *lines.edits(card)])
     yield Text()
-    yield Text(plain(_foot(card)), style="dim")
-
-
-def _head(card: Card) -> str:
-    when = "before" if card.sealed_before_results else "AFTER"
-    looks = "" if card.bound == "planned" else ", bounds for any number of looks"
-    return (
-        f"{card.workflow}, run {card.run}: {card.seen:,} of {card.planned:,} items, {card.clusters:,} clusters{looks}. "
-        f"Criteria sealed {day(card.seal.ts)} UTC, {when} the results."
-    )
+    yield Text(plain(lines.foot(card)), style="dim")
 
 
 def _table(card: Card) -> Table:
@@ -106,50 +97,10 @@ def _worth_a_line(gate: Gate) -> bool:
     return gate.state in ("failed", "open") or (gate.name in ("quality", "certificate") and gate.state == "passed")
 
 
-def _list(title: str, lines: Iterable[str]) -> Iterator[RenderableType]:
-    told = list(lines)
+def _list(title: str, said: Iterable[str]) -> Iterator[RenderableType]:
+    told = list(said)
     if told:
         yield Text()
         yield Text(title, style="dim")
         for line in told:
             yield Padding(Text(plain(line)), (0, 0, 0, 2))
-
-
-def _next(one: Next) -> str:
-    worth = one.worth_usd_per_month
-    said = one.what + (f" About {one.items:,} more." if one.items else "")
-    said += f" Chance of a yes {one.chance:.0%}." if one.chance is not None else ""
-    return said + (f" Worth {usd(float(worth))} a month." if worth is not None else "")
-
-
-def _use(card: Card) -> Iterator[str]:
-    """Say which command or which line puts what was found good enough to use."""
-    chosen = next((one for one in card.options if one.name == card.choice and card.verdict == "expand"), None)
-    if chosen is None:
-        return
-    if chosen.behind is not None:
-        yield f"tierwise certify {card.workflow} keeps what is promised, and prints the lines for [[workflow]]"
-    elif chosen.model == f"auto:{card.workflow}":
-        yield f"auto:{card.workflow} answers so already"
-    else:
-        trial = f"tierwise rollout start {card.workflow} {chosen.model} --share 0.05"
-        yield f'candidates = ["{chosen.model}"] in [[workflow]] {card.workflow}; a share at a time: {trial}'
-
-
-def _edits(card: Card) -> Iterator[str]:
-    for edit in card.edits:
-        after = " AFTER the first results" if edit.after_results else ""
-        yield f"criteria changed {day(edit.seal.ts)} UTC{after}: {'; '.join(edit.changed)}"
-    if card.under_first_criteria is not None:
-        yield f"under the criteria that were sealed first: {card.under_first_criteria.replace('_', ' ')}"
-
-
-def _foot(card: Card) -> str:
-    saves = ""
-    if card.saves_usd_per_month is not None and card.saves_usd_per_month.value is not None:
-        saves = f"Saves {dollar_estimate(card.saves_usd_per_month)} a month. "
-    cost = "nothing metered" if card.spent_usd is None else usd(float(card.spent_usd))
-    return (
-        f"{saves}The comparison cost {cost}. Valid until {day(card.expires)} UTC. "
-        f"Evidence {card.evidence[:DIGEST]}, data {card.dataset[:DIGEST]}, scorer {card.scorer}."
-    )

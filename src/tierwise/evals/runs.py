@@ -12,10 +12,11 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from tierwise.core.errors import ConfigError, StoreError
+from tierwise.ledger import lock
 from tierwise.ledger.lock import WriterLock
 from tierwise.registry.load import nearest
 
-EVIDENCE, ANSWERS, REPORT = "evidence.jsonl", "answers.jsonl", "report.html"
+EVIDENCE, ANSWERS, REPORT, CARD = "evidence.jsonl", "answers.jsonl", "report.html", "card.json"
 LOOKED = "looked"
 """Lies beside evidence on which a verdict was read before the comparison's end."""
 _RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
@@ -59,16 +60,21 @@ def named(home: Path, workflow: str, run: str | None) -> Path:
     return found
 
 
+def under_way(run: Path) -> bool:
+    """Say whether a process adds to a run now."""
+    return lock.held(run / EVIDENCE)
+
+
 @contextlib.contextmanager
 def held(run: Path) -> Iterator[None]:
     """Be the one who adds to a run. ConfigError where another process does."""
     for place in (run.parent.parent, run.parent, run):  # the mode holds for the last folder that a call makes
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        lock = WriterLock(run / EVIDENCE)
+        taken = WriterLock(run / EVIDENCE)
     except StoreError as error:
         raise ConfigError(f"run {run.name}: another process adds to it now") from error
     try:
         yield
     finally:
-        lock.release()
+        taken.release()

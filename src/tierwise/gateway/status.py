@@ -12,11 +12,15 @@ from typing import Any
 import msgspec
 
 from tierwise.core.capacity import CapacityRecord
+from tierwise.core.criteria import Criteria
 from tierwise.core.label import Tier
 from tierwise.core.model import Capability, Endpoint, Model
 from tierwise.core.usage import Price
+from tierwise.gateway.certified import standing
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.gateway import Gateway
+from tierwise.gateway.overlay import Canary, Shadow
+from tierwise.gateway.workflow import Workflow
 from tierwise.registry.probed import Probed
 
 
@@ -71,8 +75,18 @@ class BudgetStatus(msgspec.Struct, frozen=True, kw_only=True):
     reserved_usd: Decimal
 
 
+class TrialStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A model on trial, and in which share of the calls."""
+
+    model: str
+    share: Decimal
+
+
 class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One workflow, and whether something is on trial in it; `void` says why its certificate does not count."""
+    """One workflow as it is in force, by `release` (None: as the file says), and what is on trial in it.
+
+    `void` says why its certificate does not count. The rest is what its evaluation asks.
+    """
 
     name: str
     candidates: tuple[str, ...]
@@ -82,7 +96,17 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
     label: str | None
     certificate: str | None
     void: tuple[str, ...]
-    canary: bool
+    release: int | None
+    first: str | None
+    canary: TrialStatus | None
+    shadow: TrialStatus | None
+    trusted: tuple[str, ...]
+    on_gate_failure: str
+    data: str | None
+    prompt: str | None
+    scorer: str | None
+    judge: str | None
+    criteria: Criteria | None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,15 +161,7 @@ def status(gateway: Gateway, engines: Engines) -> Status:
             _model(one, catalog.endpoints[one.endpoint], catalog.probes.get(one.id), busy.get(one.id), facts, now)
             for one in catalog.models.values()
         ),
-        workflows=tuple(
-            WorkflowStatus(
-                name=one.name, candidates=one.candidates, baseline=one.baseline, strategy=one.strategy,
-                environment=one.environment, label=None if one.label is None else one.label.value,
-                certificate=one.certificate, canary=one.name in rules.rollouts,
-                void=() if (known := rules.certified.get(one.name)) is None else known.void(now, facts.drifted),
-            )
-            for one in rules.workflows.values()
-        ),
+        workflows=tuple(_workflow(one, gateway, now) for one in rules.workflows.values()),
         budgets=tuple(
             BudgetStatus(
                 scope=one.budget.scope, window=one.budget.window, limit_usd=one.budget.limit_usd,
@@ -154,3 +170,24 @@ def status(gateway: Gateway, engines: Engines) -> Status:
             for one in facts.accounts
         ),
     )  # fmt: skip
+
+
+def _workflow(one: Workflow, gateway: Gateway, now: float) -> WorkflowStatus:
+    rules, drifted = gateway.rules, gateway.facts.drifted
+    rollout, stands = rules.rollouts.get(one.name), standing(one, rules.certified.get(one.name), now, drifted)
+    overlay = None if rollout is None else rollout.overlay
+    return WorkflowStatus(
+        name=one.name, candidates=one.candidates, baseline=one.baseline, strategy=one.strategy,
+        environment=one.environment, label=None if one.label is None else one.label.value,
+        certificate=one.certificate, void=() if stands is None else stands.record.void,
+        release=None if rollout is None else rollout.number,
+        first=None if overlay is None else overlay.first,
+        canary=None if overlay is None else _trial(overlay.canary),
+        shadow=None if overlay is None else _trial(overlay.shadow),
+        trusted=one.trusted, on_gate_failure=one.on_gate_failure, data=one.data, prompt=one.prompt,
+        scorer=one.scorer, judge=one.judge, criteria=one.criteria,
+    )  # fmt: skip
+
+
+def _trial(one: Canary | Shadow | None) -> TrialStatus | None:
+    return None if one is None else TrialStatus(model=one.model, share=one.share)

@@ -27,6 +27,21 @@ else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def held(path: Path) -> bool:
+    """Say whether a process writes to the ledger at `path` now. Who takes the lock in this instant is refused it."""
+    try:
+        fd = os.open(path.with_name(path.name + ".lock"), os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _lock(fd)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 class WriterLock:
     """The right to write to the ledger at `path`; taken when constructed, given back by `release`."""
 

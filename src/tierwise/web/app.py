@@ -16,10 +16,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tierwise.core.errors import InvalidCall, TierwiseError
-from tierwise.web import cost, decisions, machine, models, overview, runs
+from tierwise.web import cost, decisions, machine, models, overview, playground, runs, workflows
 from tierwise.web.site import Site
 
-PAGES = (overview, decisions, models, machine, cost, runs)
+PAGES = (overview, decisions, playground, workflows, models, machine, cost, runs)
 CACHED_S = 86_400
 
 
@@ -36,6 +36,7 @@ class Web:
             exception_handlers={404: self._missing, TierwiseError: self._failed},
             lifespan=self._living,
         )
+        self._app.router.redirect_slashes = False  # it would lead the browser to this process, past the gateway
 
     async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer who shows the key."""
@@ -62,7 +63,9 @@ class Web:
         if found is None:
             return PlainTextResponse("there is nothing here", 404)
         body, kind = found
-        return Response(body, media_type=kind, headers={"cache-control": f"private, max-age={CACHED_S}, immutable"})
+        # A module that another one imports comes by its bare name, under which it changes with the next version.
+        cached = f"private, max-age={CACHED_S}, immutable" if "v" in request.query_params else "no-cache"
+        return Response(body, media_type=kind, headers={"cache-control": cached})
 
     async def _missing(self, request: Request, _error: Exception) -> Response:
         return self._site.page(request, "missing", 404, told="")

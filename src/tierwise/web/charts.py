@@ -14,6 +14,7 @@ from tierwise.evals.report import svg
 
 WIDE, HIGH = 460, 170
 LEFT, RIGHT, TOP, BOTTOM = 58, 8, 10, 24
+NAMES, LONGEST_NAME = 128, 20
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +75,46 @@ def lines(title: str, told: str, span: Span, parts: Mapping[str, Mapping[int, fl
         over = f"{_moment(at * span.step_s, span)}: {said}"
         drawn += [svg.box(frame.x(at), TOP, frame.step, frame.bottom - TOP, "hit", over)] if said else []
     return frame.picture(title, told, [frame.axes(write), *drawn])
+
+
+class Band(msgspec.Struct, frozen=True, kw_only=True):
+    """An interval with its middle, under a name; `kind` is how it stands to what is asked: good, bad, or neither."""
+
+    name: str
+    low: float
+    high: float
+    value: float | None = None
+    kind: str = ""
+
+
+def intervals(title: str, told: str, bands: Sequence[Band], rules: Mapping[str, float], write: Write) -> Markup:
+    """Draw intervals below each other over one axis, with upright lines where something is asked."""
+    ends = [0.0, *rules.values(), *(end for one in bands for end in (one.low, one.high))]
+    wide = max(ends) - min(ends) or 1.0
+    high = 34 + 26 * len(bands) + BOTTOM
+    frame = svg.Frame((min(ends) - 0.04 * wide, max(ends) + 0.04 * wide), (0, 1), high, left=NAMES)
+    drawn = [frame.across(svg.ticks(*frame.xs, 5), write, title, grid=True)]
+    for name, at in rules.items():
+        drawn.append(svg.rule(frame.x(at), frame.top, frame.x(at), frame.bottom, "asked"))
+        drawn.append(svg.text(frame.x(at), frame.top - 6, name, "tick", "middle"))
+    for number, one in enumerate(bands):
+        y = frame.top + 16 + 26 * number
+        said = f"{one.name}: {write(one.low)} to {write(one.high)}"
+        x, end = frame.x(one.low), frame.x(one.high)
+        drawn.append(svg.text(NAMES - 8, y + 4, _short(one.name), "row", "end"))
+        drawn.append(svg.box(x, y - 3, max(2.0, end - x), 6, f"band {_class(one.kind)}", said))
+        if one.value is not None:
+            drawn.append(svg.rule(frame.x(one.value), y - 8, frame.x(one.value), y + 8, f"middle {_class(one.kind)}"))
+    ident = _class(title.lower())
+    return Markup(  # noqa: S704  # made of escaped parts
+        f'<svg viewBox="0 0 {svg.WIDTH} {high}" role="img" aria-labelledby="{ident}-t {ident}-d" class="chart">'
+        f'<title id="{ident}-t">{escape(title)}</title><desc id="{ident}-d">{escape(told)}</desc>'
+        f"{''.join(drawn)}</svg>"
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -33,9 +34,15 @@ _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tierwise.cli imp
 _ROOT = str(Path(__file__).parents[2])
 
 
-def shown(words: tuple[str, ...]) -> str:
-    """Return the line that does the same in a shell."""
-    return shlex.join(("tierwise", *words))
+def shown(words: tuple[str, ...], given: str | None = None) -> str:
+    """Return the line that does the same in a shell; what is `given` on standard input stands below it."""
+    line = shlex.join(("tierwise", *words))
+    if given is None:
+        return line
+    end = "END"
+    while end in given.splitlines():
+        end += "."
+    return f"{line} <<'{end}'\n{given}\n{end}"
 
 
 class CommandFailed(TierwiseError):
@@ -131,8 +138,11 @@ class Commands:
         """Return one of them."""
         return self._runs.get(ident)
 
-    def start(self, words: tuple[str, ...], key: Secret | None, back: str) -> Run:
-        """Start a command; `back` is the page that it was asked on. Raises InvalidCall while too many run."""
+    def start(self, words: tuple[str, ...], key: Secret | None, back: str, gateway: str = "") -> Run:
+        """Start a command; `back` is the page that it was asked on, `gateway` where it finds the one that runs.
+
+        Raises InvalidCall while too many run.
+        """
         running = [one for one in self._runs.values() if one.code is None]
         if len(running) >= MOST_RUNNING:
             raise InvalidCall(f"{len(running)} commands are running; wait for one to end, or stop one", status=409)
@@ -140,23 +150,27 @@ class Commands:
         self._runs[run.ident] = run
         while len(self._runs) > MOST_KEPT:
             del self._runs[next(name for name, one in self._runs.items() if one.code is not None)]
-        task = asyncio.create_task(run.play(self._with(key)))
+        task = asyncio.create_task(run.play(self._with(key, gateway)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return run
 
-    async def answer(self, words: tuple[str, ...], key: Secret | None = None, within_s: float = ANSWER_S) -> Any:
+    async def answer(
+        self, words: tuple[str, ...], key: Secret | None = None, within_s: float = ANSWER_S, given: str | None = None
+    ) -> Any:
         """Return what a command answers with `--json`. Exit 1 is a verdict, and has an answer too.
+
+        `given` is what it reads on standard input: content is for nobody who lists the machine's processes.
 
         Raises CommandFailed with its last words where it has none, or takes too long.
         """
         try:
-            process = await _started((*words, "--json"), self._with(key), together=False)
+            process = await _started(_with_json(words), self._with(key), together=False, given=given)
         except OSError as error:
             raise CommandFailed(f"{shown(words)} cannot be started: {error.strerror}") from error
         try:
             async with asyncio.timeout(within_s):
-                out, err = await asyncio.gather(_all(process.stdout), _all(process.stderr))
+                out, err, _ = await asyncio.gather(_all(process.stdout), _all(process.stderr), _give(process, given))
                 await process.wait()
         except TimeoutError:
             raise CommandFailed(f"{shown(words)} has no answer after {within_s:g} s") from None
@@ -167,7 +181,9 @@ class Commands:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.json.decode(out)
         told = err.decode("utf-8", "replace").strip().splitlines()
-        raise CommandFailed(told[-1] if told else f"{shown(words)} ended with {process.returncode}")
+        raise CommandFailed(
+            told[-1].removeprefix("tierwise: ") if told else f"{shown(words)} ended with {process.returncode}"
+        )
 
     async def aclose(self) -> None:
         """End what runs."""
@@ -177,14 +193,34 @@ class Commands:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _with(self, key: Secret | None) -> dict[str, str]:
-        return self._environ if key is None else {**self._environ, "TIERWISE_API_KEY": key.reveal()}
+    def _with(self, key: Secret | None, gateway: str = "") -> dict[str, str]:
+        found, at = dict(self._environ), urlsplit(gateway)
+        if at.hostname and at.port:  # it may listen elsewhere than the configuration says
+            found |= {"TIERWISE_SERVER_HOST": at.hostname, "TIERWISE_SERVER_PORT": str(at.port)}
+        return found if key is None else found | {"TIERWISE_API_KEY": key.reveal()}
 
 
-async def _started(words: tuple[str, ...], environ: Mapping[str, str], *, together: bool) -> asyncio.subprocess.Process:
+def _with_json(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words with `--json` among the options: behind `--` it would be a word like any other."""
+    at = words.index("--") if "--" in words else len(words)
+    return (*words[:at], "--json", *words[at:])
+
+
+async def _give(process: asyncio.subprocess.Process, given: str | None) -> None:
+    if process.stdin is None or given is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended before it had read all of it
+        process.stdin.write(given.encode())
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _started(
+    words: tuple[str, ...], environ: Mapping[str, str], *, together: bool, given: str | None = None
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-c", _START, _ROOT, *words,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-I", "-u", "-c", _START, _ROOT, *words,
+        stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT if together else asyncio.subprocess.PIPE,
         env=dict(environ), limit=MOST_LINE_BYTES, start_new_session=True,
     )  # fmt: skip

@@ -32,7 +32,7 @@ class Follower:
         self.behind = 0
         self.problem = ""
         self._watchers: set[asyncio.Queue[CallRow]] = set()
-        self._pruned_at = -PRUNE_EVERY_S
+        self._pruned_at, self._oldest = -PRUNE_EVERY_S, 0
 
     @contextmanager
     def watched(self) -> Iterator[asyncio.Queue[CallRow]]:
@@ -82,20 +82,22 @@ class Follower:
         now = asyncio.get_running_loop().time()
         if unknown or (newest and now >= self._pruned_at + PRUNE_EVERY_S):
             self._pruned_at = now
-            oldest = await _oldest(ledger)
-            if unknown and oldest <= seq:
+            self._oldest = await _oldest(ledger)
+            if unknown and self._oldest <= seq:
                 await asyncio.to_thread(self.index.forget)
                 seq = 0
             else:
-                await asyncio.to_thread(self.index.prune, oldest)
-        self.behind = min(last - seq, await ledger.count()) if last > seq + PAGE else 0
+                await asyncio.to_thread(self.index.prune, self._oldest)
+        left = last - max(seq, self._oldest - 1)
+        self.behind = left if left > PAGE else 0
 
     async def _read(self, ledger: Reader) -> None:
         seq, _ = self.index.followed
+        live = not self.behind  # what is only caught up with is no news
         async for page in _pages(ledger.iterate(Filter(after_seq=seq))):
             rows = await asyncio.to_thread(self.index.add, page)
             self.behind = max(0, self.behind - len(rows))
-            for queue in self._watchers:
+            for queue in self._watchers if live else ():
                 for row in islice(rows, max(0, len(rows) - MOST_WAITING), None):
                     if not queue.full():
                         queue.put_nowait(row)

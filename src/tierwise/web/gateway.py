@@ -4,6 +4,7 @@ Invariant: nothing is asked under any other key.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ class Gateway:
         shown = headers.get("x-tierwise-auth", "").removeprefix("Bearer ")
         url = headers.get("x-tierwise-gateway", "")
         self.key = Secret(shown) if shown else None
+        self.url = url
         self._address = Address(url=url, key=self.key, networks=() if shown else LOOPBACK)
 
     async def status(self) -> dict[str, Any] | None:
@@ -38,3 +40,17 @@ class Gateway:
         except (TierwiseError, msgspec.DecodeError):
             return None
         return found
+
+    async def post(self, path: str, body: Any) -> tuple[int, Any]:
+        """Send JSON to one of the API's addresses; return the status and what it said, None where that is no JSON.
+
+        Raises TierwiseError where it does not answer.
+        """
+        deadline = asyncio.get_running_loop().time() + WAIT_S
+        exchange = await self._transport.post(
+            self._address, path, msgspec.json.encode(body), deadline=deadline, stream=False
+        )
+        answer = await exchange.read_all()
+        with contextlib.suppress(msgspec.DecodeError):
+            return exchange.status, msgspec.json.decode(answer)
+        return exchange.status, None

@@ -1,12 +1,14 @@
 """What do the pages look up? A small copy of the ledger's facts, laid out for lists and sums, that can be made again.
 
-One row a call, and sums over five minutes each; no content. It follows the ledger by its numbers, in the process that
-draws, so that nothing of it is on a call's way. Invariant: the sums are those of the rows that were read; a copy of
-another ledger is thrown away.
+One row a call, and sums over five minutes and over six hours each; no content. It follows the ledger by its numbers,
+in the process that draws, so that nothing of it is on a call's way. Invariant: the sums are those of the rows that were
+read; a copy of another ledger is thrown away.
 """
 
 import hashlib
+import itertools
 import math
+import operator
 import sqlite3
 import threading
 import time
@@ -24,9 +26,15 @@ from tierwise.sqlite.connect import transaction
 from tierwise.web import spent
 from tierwise.web.spent import Spent, picousd
 
-VERSION = 5
+VERSION = 6
 SLOT_S = 300
+GRAINS = (SLOT_S, 6 * 3600)
+"""Sums are kept over times of these lengths: a month is read from the long ones, an hour from the short."""
+MOST_INT = 1 << 63
+"""SQLite keeps larger numbers as floating ones."""
 PRUNED_AT_ONCE = 5_000
+OF_ID_IS_TIME = 10
+"""So many characters of an id are its millisecond: fewer are the beginning of very many."""
 BUCKETS = 64
 """Latencies are counted in buckets that are a fifth wider each, from 1 ms on."""
 GROWTH = 1.2
@@ -44,18 +52,19 @@ CREATE INDEX calls_outcome ON calls (outcome, seq);
 CREATE INDEX calls_model ON calls (model, seq);
 CREATE INDEX calls_key ON calls (key_id, seq);
 CREATE TABLE slots (
-    slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
-    answered INTEGER NOT NULL, refused INTEGER NOT NULL, failed INTEGER NOT NULL, escalated INTEGER NOT NULL,
-    cost_picousd INTEGER NOT NULL, unknown_picousd INTEGER NOT NULL, tokens_in INTEGER NOT NULL,
-    tokens_out INTEGER NOT NULL, unmetered INTEGER NOT NULL, PRIMARY KEY (slot, workflow, tier, model)
+    grain INTEGER NOT NULL, slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, model TEXT NOT NULL,
+    calls INTEGER NOT NULL, answered INTEGER NOT NULL, refused INTEGER NOT NULL, failed INTEGER NOT NULL,
+    escalated INTEGER NOT NULL, cost_picousd INTEGER NOT NULL, unknown_picousd INTEGER NOT NULL,
+    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, unmetered INTEGER NOT NULL,
+    PRIMARY KEY (grain, slot, workflow, tier, model)
 ) WITHOUT ROWID;
 CREATE TABLE latencies (
-    slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, bucket INTEGER NOT NULL, calls INTEGER NOT NULL,
-    PRIMARY KEY (slot, workflow, tier, bucket)
+    grain INTEGER NOT NULL, slot INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, bucket INTEGER NOT NULL,
+    calls INTEGER NOT NULL, PRIMARY KEY (grain, slot, workflow, tier, bucket)
 ) WITHOUT ROWID;
 CREATE TABLE elsewhere (
-    slot INTEGER NOT NULL, workflow TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
-    picousd INTEGER NOT NULL, PRIMARY KEY (slot, workflow, model)
+    grain INTEGER NOT NULL, slot INTEGER NOT NULL, workflow TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
+    picousd INTEGER NOT NULL, PRIMARY KEY (grain, slot, workflow, model)
 ) WITHOUT ROWID;
 CREATE TABLE followed (
     one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, id TEXT NOT NULL, said INTEGER NOT NULL,
@@ -108,33 +117,34 @@ FILTERS = ("workflow", "tier", "outcome", "model", "key_id", "label")
 
 
 class Index:
-    """The copy at `path`. May be asked from several threads; one question or change goes at a time."""
+    """The copy at `path`. May be asked from several threads; no question waits for a change."""
 
     def __init__(
         self, path: Path, elsewhere: Elsewhere | None = None, criteria: Mapping[str, Criteria] | None = None
     ) -> None:
         """`elsewhere` gives the prices at which calls are reckoned once more, `criteria` are those of the workflows;
         others than last time mean a new copy."""
-        self._path, self._lock = path, threading.Lock()
-        self._elsewhere, self._criteria = elsewhere or {}, criteria or {}
+        self._path, self._elsewhere, self._criteria = path, elsewhere or {}, criteria or {}
         self._reckoned_by = _digest(self._elsewhere, self._criteria, time.time())
+        self._changes, self._questions = threading.Lock(), threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = self._opened()
+        self._db, self._asked = self._opened(), self._connected()
         if self._rows("SELECT reckoned_by FROM followed") != [(self._reckoned_by,)]:
             self.forget()
 
-    def _opened(self) -> sqlite3.Connection:
+    def _connected(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=OFF")  # what is lost is read again
-        found = db.execute("PRAGMA user_version").fetchone()[0]
-        if found != VERSION:
+        return db
+
+    def _opened(self) -> sqlite3.Connection:
+        db = self._connected()
+        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             db.close()
             for end in ("", "-wal", "-shm"):
                 Path(f"{self._path}{end}").unlink(missing_ok=True)
-            db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=OFF")
+            db = self._connected()
             db.executescript(f"{_SCHEMA}{spent.SCHEMA} PRAGMA user_version={VERSION};")
             db.execute("UPDATE followed SET reckoned_by = ?", (self._reckoned_by,))
             self._path.chmod(0o600)
@@ -142,13 +152,15 @@ class Index:
 
     def forget(self) -> None:
         """Begin anew: the ledger is another one."""
-        with self._lock:
+        with self._changes, self._questions:
             self._db.execute("PRAGMA user_version=0")
+            self._asked.close()
             self._db.close()
-            self._db = self._opened()
+            self._db, self._asked = self._opened(), self._connected()
 
     def close(self) -> None:
         """Let go of the file."""
+        self._asked.close()
         self._db.close()
 
     # following
@@ -163,15 +175,16 @@ class Index:
         """Take records in, and return their rows."""
         rows = [row_of(one) for one in decisions]
         would = [would_cost(one, self._elsewhere) for one in decisions]
-        with self._lock, transaction(self._db):
+        both = list(zip(rows, decisions, strict=True))
+        with self._changes, transaction(self._db):
             places = ",".join("?" * len(_COLUMNS))
             self._db.executemany(
                 f"INSERT OR IGNORE INTO calls ({','.join(_COLUMNS)}) VALUES ({places})",  # noqa: S608  # own words
                 [tuple(getattr(row, name) for name in _COLUMNS) for row in rows],
             )
-            self._db.executemany(_ADD_SLOTS, [_slot(row, one) for row, one in zip(rows, decisions, strict=True)])
-            self._db.executemany(_ADD_LATENCIES, [_latency(row) for row in rows if row.latency_ms is not None])
-            self._db.executemany(_ADD_ELSEWHERE, _elsewhere(rows, would))
+            self._db.executemany(_ADD_SLOTS, _summed(_slot(row, one) for row, one in both))
+            self._db.executemany(_ADD_LATENCIES, _summed(_latency(row) for row in rows if row.latency_ms is not None))
+            self._db.executemany(_ADD_ELSEWHERE, _summed(_elsewhere(rows, would)))
             spent.add(self._db, zip(decisions, would, strict=True), self._criteria)
             if rows:
                 self._db.execute("UPDATE followed SET seq = ?, id = ?", (rows[-1].seq, rows[-1].id))
@@ -184,24 +197,29 @@ class Index:
 
     def hear(self, seq: int, pairs: Sequence[tuple[Decision, Decision]]) -> None:
         """Take in what was said of calls, up to the remark of this number: each as recorded, and with all of it."""
-        with self._lock, transaction(self._db):
+        with self._changes, transaction(self._db):
             spent.say(self._db, pairs, self._criteria)
             self._db.execute("UPDATE followed SET said = ?", (seq,))
 
     def prune(self, before_seq: int) -> None:
         """Forget the calls with lower numbers, as the ledger did, and the sums of times from which none is left."""
         gone = "DELETE FROM calls WHERE seq IN (SELECT seq FROM calls WHERE seq < ? LIMIT ?) RETURNING seq"
-        while self._rows(gone, (before_seq, PRUNED_AT_ONCE)):
+        while self._change(gone, (before_seq, PRUNED_AT_ONCE)):
             pass
         for (first,) in self._rows("SELECT ts FROM calls ORDER BY ts LIMIT 1"):
-            for table in ("slots", "latencies", "elsewhere"):
-                self._rows(f"DELETE FROM {table} WHERE slot < ?", (int(first // SLOT_S),))  # noqa: S608  # own words
-            with self._lock, transaction(self._db):
+            for table, grain in itertools.product(("slots", "latencies", "elsewhere"), GRAINS):
+                old = f"DELETE FROM {table} WHERE grain = ? AND slot < ?"  # noqa: S608  # own words
+                self._change(old, (grain, int(first // grain)))
+            with self._changes, transaction(self._db):
                 spent.prune(self._db, first)
 
-    def _rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
-        with self._lock:
+    def _change(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        with self._changes:
             return self._db.execute(sql, values).fetchall()
+
+    def _rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        with self._questions:
+            return self._asked.execute(sql, values).fetchall()
 
     # asking
 
@@ -210,13 +228,16 @@ class Index:
     ) -> list[CallRow]:
         """Return calls that fit, newest first, from below the number `before`; `text` is the beginning of an id."""
         conditions, values = _conditions(where)
+        # One filter has an index in the order of the list. Of several, no one index is short for all of them: then the
+        # list itself is walked, which ends as soon as the page is full.
+        walked = "NOT INDEXED" if len(where) + bool(text) > 1 or 0 < len(text) < OF_ID_IS_TIME else ""
         if text:
             conditions.append("id >= ? AND id < ?")
             values += [text, text + "{"]
         if before is not None:
             conditions.append("seq < ?")
             values.append(before)
-        sql = f"SELECT {','.join(_COLUMNS)} FROM calls {_where(conditions)} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        sql = f"SELECT {','.join(_COLUMNS)} FROM calls {walked} {_where(conditions)} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         found = self._rows(sql, (*values, limit))
         return [CallRow(**dict(zip(_COLUMNS, row, strict=True))) for row in found]
 
@@ -224,8 +245,8 @@ class Index:
         """Return what there is in a column, the most frequent first."""
         if column not in ("workflow", "tier", "model"):
             raise ValueError(column)
-        sql = f"SELECT {column} FROM slots GROUP BY 1 ORDER BY sum(calls) DESC LIMIT 200"  # noqa: S608
-        return [name for (name,) in self._rows(sql) if name]
+        sql = f"SELECT {column} FROM slots WHERE grain = ? GROUP BY 1 ORDER BY sum(calls) DESC LIMIT 200"  # noqa: S608
+        return [name for (name,) in self._rows(sql, (GRAINS[-1],)) if name]
 
     def sums(self, by: str, since_ts: float, workflow: str = "", step_s: int = SLOT_S) -> list[Sums]:
         """Return what calls since this time came to, by `time` (steps of so many seconds), `workflow`, `tier`, `model`,
@@ -263,33 +284,46 @@ class Index:
 
     def spent(self, since_ts: float, workflow: str = "") -> Spent:
         """Return what was spent since the beginning of the day (UTC) of this time, as `tierwise cost` says it."""
-        with self._lock:
-            return spent.spent(self._db, since_ts, workflow)
+        with self._questions:
+            return spent.spent(self._asked, since_ts, workflow)
 
     def count(self) -> int:
         """Return how many calls are in the copy."""
-        number: int = self._rows("SELECT coalesce(sum(calls), 0) FROM slots")[0][0]
+        sql = "SELECT coalesce(sum(calls), 0) FROM slots WHERE grain = ?"
+        number: int = self._rows(sql, (GRAINS[-1],))[0][0]
         return number
 
 
-_ADD_SLOTS = (
-    "INSERT INTO slots VALUES (?,?,?,?,1,?,?,?,?,?,?,?,?,?) "  # noqa: S608  # own words
-    "ON CONFLICT DO UPDATE SET calls = calls + 1, "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMMED[1:])
-)
-_ADD_ELSEWHERE = (
-    "INSERT INTO elsewhere VALUES (?,?,?,1,?) ON CONFLICT DO UPDATE SET calls = calls + 1, "
-    "picousd = picousd + excluded.picousd"
-)
-_ADD_LATENCIES = "INSERT INTO latencies VALUES (?,?,?,?,1) ON CONFLICT DO UPDATE SET calls = calls + 1"
+def _adding(table: str, keys: int, numbers: Sequence[str]) -> str:
+    places = ",".join("?" * (2 + keys + len(numbers)))
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in numbers)
+    return f"INSERT INTO {table} VALUES ({places}) ON CONFLICT DO UPDATE SET {added}"  # noqa: S608  # own words
 
 
+_ADD_SLOTS = _adding("slots", 3, _SUMMED)
+_ADD_LATENCIES = _adding("latencies", 3, ("calls",))
+_ADD_ELSEWHERE = _adding("elsewhere", 2, ("calls", "picousd"))
+_Counted = tuple[float, tuple[Any, ...], tuple[int, ...]]
+"""When, under which names, and the numbers."""
 _STEP = "slot / :per"
-_SINCE = "WHERE slot >= :since AND (:workflow = '' OR workflow = :workflow)"
+_SINCE = "WHERE grain = :grain AND slot >= :since AND (:workflow = '' OR workflow = :workflow)"
+
+
+def _summed(counted: Iterable[_Counted]) -> Iterator[tuple[Any, ...]]:
+    """Add up what comes under the same names in the same time, for each length of time."""
+    found: dict[tuple[Any, ...], tuple[int, ...]] = {}
+    for ts, names, numbers in counted:
+        for grain in GRAINS:
+            key = (grain, int(ts // grain), *names)
+            before = found.get(key)
+            found[key] = numbers if before is None else tuple(map(operator.add, before, numbers))
+    for key, numbers in found.items():
+        yield *key, *(number if abs(number) < MOST_INT else float(number) for number in numbers)
 
 
 def _since(since_ts: float, workflow: str, step_s: int) -> dict[str, Any]:
-    return {"since": int(since_ts // SLOT_S), "workflow": workflow, "per": step_s // SLOT_S}
+    grain = max(one for one in GRAINS if step_s % one == 0)
+    return {"grain": grain, "since": int(since_ts // grain), "workflow": workflow, "per": step_s // grain}
 
 
 def bucket_of(latency_ms: float) -> int:
@@ -334,13 +368,11 @@ def _latency_ms(decision: Decision) -> float | None:
     return sum(took) if took else None
 
 
-def _elsewhere(
-    rows: Sequence[CallRow], would: Sequence[Mapping[str, Decimal | None]]
-) -> Iterator[tuple[int, str, str, int]]:
+def _elsewhere(rows: Sequence[CallRow], would: Sequence[Mapping[str, Decimal | None]]) -> Iterator["_Counted"]:
     for row, costs in zip(rows, would, strict=True):
         for model, usd in costs.items():
             if usd is not None:
-                yield int(row.ts // SLOT_S), row.workflow, model, picousd(usd)
+                yield row.ts, (row.workflow, model), (1, picousd(usd))
 
 
 def _digest(elsewhere: Elsewhere, criteria: Mapping[str, Criteria], now: float) -> str:
@@ -349,20 +381,20 @@ def _digest(elsewhere: Elsewhere, criteria: Mapping[str, Criteria], now: float) 
     return hashlib.sha256(msgspec.json.encode([prices, dict(criteria)], order="sorted")).hexdigest()
 
 
-def _slot(row: CallRow, decision: Decision) -> tuple[Any, ...]:
+def _slot(row: CallRow, decision: Decision) -> _Counted:
     used = [one.usage for one in decision.attempts if one.usage is not None]
     unknown = [one.unknown_usd for one in decision.attempts if one.unknown_usd is not None]
     pending = picousd(sum(unknown, Decimal(0)))
-    return (
-        int(row.ts // SLOT_S), row.workflow, row.tier, row.model, row.outcome in _ANSWERED, row.outcome == "refused",
+    return row.ts, (row.workflow, row.tier, row.model), (
+        1, row.outcome in _ANSWERED, row.outcome == "refused",
         row.outcome in _FAILED, len({one.model for one in decision.attempts}) > 1,
         (row.cost_picousd or 0) - pending, pending, sum(one.read for one in used), sum(one.written for one in used),
         sum(one.usage is not None and one.cost_usd is None and not one.own_usd for one in decision.attempts),
     )  # fmt: skip
 
 
-def _latency(row: CallRow) -> tuple[int, str, str, int]:
-    return int(row.ts // SLOT_S), row.workflow, row.tier, bucket_of(row.latency_ms or 0.0)
+def _latency(row: CallRow) -> _Counted:
+    return row.ts, (row.workflow, row.tier, bucket_of(row.latency_ms or 0.0)), (1,)
 
 
 def _conditions(where: dict[str, str]) -> tuple[list[str], list[Any]]:

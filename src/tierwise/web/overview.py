@@ -91,7 +91,7 @@ def seen(index: Index, period: Period, workflow: str, now: float, outside: Seque
     steps = period.seconds // period.step_s
     span = Span(begin=(now // period.step_s - steps + 1) * period.step_s, step_s=period.step_s, steps=steps)
     since = span.begin
-    whole = next(iter(index.sums("all", since, workflow)), Sums(name=""))
+    whole = next(iter(index.sums("all", since, workflow, period.step_s)), Sums(name=""))
     times = {int(one.name): one for one in index.sums("time", since, workflow, period.step_s)}
     shares = index.shares(since, workflow, period.step_s)
     buckets = index.latencies(since, workflow, period.step_s)
@@ -103,9 +103,9 @@ def seen(index: Index, period: Period, workflow: str, now: float, outside: Seque
         workflow=workflow,
         workflows=index.values("workflow"),
         whole=whole,
-        tiers=index.sums("tier", since, workflow),
-        by_workflow=index.sums("workflow", since, workflow),
-        by_model=index.sums("model", since, workflow),
+        tiers=index.sums("tier", since, workflow, period.step_s),
+        by_workflow=index.sums("workflow", since, workflow, period.step_s),
+        by_model=index.sums("model", since, workflow, period.step_s),
         p50_ms=quantile_ms(every, 0.5),
         p95_ms=quantile_ms(every, 0.95),
         requests=_requests(span, shares, whole),

@@ -49,7 +49,8 @@ def routes(site: Site) -> list[Route]:
 
 def started(site: Site, request: Request, words: tuple[str, ...], back: str) -> Response:
     """Start a command under the key of whoever asks, and lead to its page."""
-    run = site.commands.start(words, site.gateway(request).key, back)
+    gateway = site.gateway(request)
+    run = site.commands.start(words, gateway.key, back, gateway.url)
     return RedirectResponse(f"/ui/runs/{run.ident}", 303)
 
 

@@ -15,6 +15,8 @@ KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8
 NAVIGATION = (
     ("/ui/", "Overview"),
     ("/ui/decisions", "Decisions"),
+    ("/ui/playground", "Playground"),
+    ("/ui/workflows", "Workflows"),
     ("/ui/models", "Models and machine"),
     ("/ui/cost", "Cost"),
 )

@@ -29,11 +29,13 @@ MOST_FIELDS = 200
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True):
-    """What pages know of the configuration: prices of models by time, criteria by workflow, machines of one's own."""
+    """What pages know of the configuration: prices of models by time, criteria by workflow, machines of one's own, and
+    the largest body that the gateway reads."""
 
     prices: Elsewhere = {}
     criteria: dict[str, Criteria] = {}
     machines: tuple[Machine, ...] = ()
+    max_body_bytes: int
 
 
 class Site:

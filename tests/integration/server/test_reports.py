@@ -43,6 +43,7 @@ def test_the_newest_report_is_shown_to_who_administers_and_may_load_nothing(tmp_
             assert (status, body) == (200, b"<p>new<script>x</script>")
             assert head["content-type"] == "text/html; charset=utf-8"
             assert head["content-security-policy"].startswith("default-src 'none'")
+            assert head["content-security-policy"].endswith("; sandbox")
             assert get(door, path, "the-callers-key")[0] == 403
             for nobody in ("/v1/reports/other", "/v1/reports/..%2F..%2Fledger.sqlite", "/v1/reports/%00"):
                 status, _, body = get(door, nobody, "the-admins-key")

@@ -13,7 +13,7 @@ from tierwise.ledger.protocol import Reader
 from tierwise.ledger.store import Ledger
 from tierwise.ledger.writer import Options
 from tierwise.web.follow import PAGE, Follower
-from tierwise.web.index import SLOT_S, Index
+from tierwise.web.index import GRAINS, SLOT_S, Index
 
 LIMIT_S = 20.0
 
@@ -95,7 +95,7 @@ def test_how_much_is_to_be_read_is_known_before_the_first_page(path: Path, index
 
 
 def test_what_the_ledger_forgot_is_forgotten_here(path: Path, index: Index) -> None:
-    later = 10 * SLOT_S
+    later = 2 * GRAINS[-1]
 
     async def scene() -> None:
         await recorded(path, 1, 2, later, later + 1)
@@ -104,8 +104,8 @@ def test_what_the_ledger_forgot_is_forgotten_here(path: Path, index: Index) -> N
         async with await Ledger.open(path) as ledger:
             assert await ledger.prune(START + later) == 2
         async with following(index, Opened(path)):
-            await until(lambda: len(index.calls({})) == 2)
-        assert index.count() == 2 and index.sums("all", 0.0)[0].calls == 2
+            await until(lambda: index.count() == 2)
+        assert len(index.calls({})) == index.sums("all", 0.0)[0].calls == 2
         assert index.followed[0] == 4, "nothing is read twice"
 
     asyncio.run(scene())

@@ -136,7 +136,16 @@ def test_no_page_may_load_anything_from_elsewhere_or_run_what_stands_in_it(brows
 
 
 @pytest.mark.parametrize(
-    "path", ["/ui/../v1/models", "/ui//", "/ui/static/..%2fapp.py", "/ui/decisions/%00", "/ui/%ff"]
+    "path",
+    [
+        "/ui/../v1/models",
+        "/ui//",
+        "/ui/static/..%2fapp.py",
+        "/ui/decisions/%00",
+        "/ui/%ff",
+        "/ui/models/",
+        "/ui/models%2f",
+    ],
 )
 def test_odd_addresses_lead_nowhere(browser: Browser, path: str) -> None:
     assert browser.get(path)[0] in (400, 404)

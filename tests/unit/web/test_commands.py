@@ -1,6 +1,7 @@
 """Commands that pages run: their own process, their own line, and no more than is asked for."""
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,5 +74,29 @@ def test_only_so_many_run_and_each_can_be_stopped(tmp_path: Path) -> None:
                     break
                 await lines_of(run)
             assert run.code is not None
+
+    asyncio.run(play())
+
+
+def test_what_is_given_on_standard_input_is_read_and_stands_in_no_word(tmp_path: Path) -> None:
+    async def play() -> None:
+        words, data = ("dataset", "add", "--item", "-", "--", str(tmp_path / "rows.jsonl")), '{"input": "it\'s $HOME"}'
+        made = await commands(tmp_path).answer(words, given=data)
+        assert made["item"]["fields"] == {"text": "it's $HOME"} and data not in shown(words)
+
+    asyncio.run(play())
+
+
+def test_the_line_that_is_shown_gives_a_shell_the_same_to_read() -> None:
+    data = '{"input": "it\'s $HOME `id`"}'
+    line = shown(("dataset", "add"), data).replace("tierwise dataset add", "cat")
+    assert subprocess.run(["/bin/sh"], input=line, capture_output=True, text=True, check=True).stdout == data + "\n"
+    assert shown(("a",), "END\nx") == "tierwise a <<'END.'\nEND\nx\nEND."
+
+
+def test_what_a_command_does_not_read_to_its_end_holds_nobody_up(tmp_path: Path) -> None:
+    async def play() -> None:
+        with pytest.raises(CommandFailed, match="nobody"):
+            await commands(tmp_path).answer(("show", "nobody"), given="x" * 4_000_000)
 
     asyncio.run(play())

@@ -1,7 +1,9 @@
 """The copy of the ledger that pages look things up in: its sums are those of its rows."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.web.records import record
 from tierwise.core.usage import Usage
-from tierwise.web.index import BUCKETS, GROWTH, SLOT_S, Index, Sums, bucket_of, quantile_ms
+from tierwise.web.index import BUCKETS, GRAINS, GROWTH, SLOT_S, Index, Sums, bucket_of, quantile_ms
 
 T0 = 1_800_000_000.0
 
@@ -87,6 +89,66 @@ def test_another_ledger_begins_anew(index: Index) -> None:
     index.forget()
     assert index.followed == (0, "")
     assert index.count() == 0
+
+
+def test_long_and_short_times_add_up_to_the_same(index: Index) -> None:
+    index.add([record(seq, ts=T0 + 997.0 * seq, workflow=f"w{seq % 3}") for seq in range(1, 400)])
+    fine, coarse = (index.sums("workflow", T0, step_s=step) for step in GRAINS)
+    assert sorted(fine, key=str) == sorted(coarse, key=str) and sum(one.calls for one in fine) == 399
+    assert sum(calls for step in index.latencies(T0, "", 86_400).values() for calls in step.values()) == 399
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"where": {}},
+        {"where": {"workflow": "a"}},
+        {"where": {"workflow": "a", "tier": "local"}},
+        {"where": {"outcome": "refused", "model": ""}},
+        {"where": {}, "before": 500},
+        {"where": {}, "text": "01"},
+    ],
+)
+def test_a_page_of_a_list_is_read_and_no_more(tmp_path: Path, asked: dict[str, Any]) -> None:
+    short, long = (_filled(tmp_path / str(calls), calls) for calls in (1_000, 8_000))
+    assert len(long.calls(**asked)) == 50
+    assert _work(long, lambda: long.calls(**asked)) < 1.2 * _work(short, lambda: short.calls(**asked))
+
+
+def test_a_month_costs_no_more_to_read_with_more_calls(tmp_path: Path) -> None:
+    few, many = (_filled(tmp_path / str(calls), calls, over_s=30 * 86_400) for calls in (2_000, 16_000))
+    for question in ("all", "time", "tier", "workflow", "model"):
+        work = [_work(one, lambda one=one: one.sums(question, T0, "", 86_400)) for one in (few, many)]  # noqa: B023
+        assert work[1] < 1.2 * work[0], question
+    assert _work(many, lambda: many.values("model")) < 1.2 * _work(few, lambda: few.values("model"))
+
+
+def _filled(path: Path, calls: int, over_s: float = 3600.0) -> Index:
+    index = Index(path / "index.sqlite")
+    outcomes = ("answered", "refused", "failed")
+    index.add([
+        record(
+            seq, ts=T0 + over_s * seq / calls, workflow="ab"[seq % 2], outcome=outcomes[seq % 3],
+            model="small" if seq % 3 != 1 else None,
+        )
+        for seq in range(1, calls + 1)
+    ])  # fmt: skip
+    return index
+
+
+def _work(index: Index, question: Callable[[], object]) -> int:
+    """Return how many steps the database made for an answer."""
+    made = 0
+
+    def step() -> int:
+        nonlocal made
+        made += 1
+        return 0
+
+    index._asked.set_progress_handler(step, 10)
+    question()
+    index._asked.set_progress_handler(None, 0)
+    return made
 
 
 def test_nothing_is_no_number(index: Index) -> None:

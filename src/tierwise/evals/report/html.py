@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib import resources
 
+from tierwise.evals import lines
 from tierwise.evals.amounts import (
     UNKNOWN,
     day,
@@ -87,13 +88,6 @@ def _saves(card: Card) -> str:
 
 def _lists(card: Card) -> Iterator[str]:
     flips = [flip_line(flip) for flip in card.flips]
-    following = [
-        one.what
-        + (f" About {one.items:,} more." if one.items else "")
-        + (f" Chance of a yes {one.chance:.0%}." if one.chance is not None else "")
-        + (f" Worth {usd(float(one.worth_usd_per_month))} a month." if one.worth_usd_per_month is not None else "")
-        for one in card.next
-    ]
     edits = [
         f"Criteria changed {day(edit.seal.ts)}{' after the first results' if edit.after_results else ''}: "
         + "; ".join(edit.changed)
@@ -102,12 +96,12 @@ def _lists(card: Card) -> Iterator[str]:
     if card.under_first_criteria is not None:
         edits.append(f"Under the criteria sealed first: {card.under_first_criteria.replace('_', ' ')}")
     yield '<div class="lists">'
-    for title, lines in (
+    for title, told in (
         ("Why", card.reasons), ("What to change", card.adjust), ("What would turn it", flips),
-        ("What to measure next", following), ("To know", [*edits, *card.notes]),
+        ("What to measure next", list(map(lines.following, card.next))), ("To know", [*edits, *card.notes]),
     ):  # fmt: skip
-        if lines:
-            items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+        if told:
+            items = "".join(f"<li>{escape(line)}</li>" for line in told)
             yield f'<section class="list"><h2>{title}</h2><ul>{items}</ul></section>'
     yield "</div>"
 

@@ -1,0 +1,92 @@
+"""The way of somebody new: from an empty page to a call, its why, and what it came to. One step each, in order.
+
+A step gets the tab, the gateway and what the steps before it found; a page that joins the journey adds a step.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import sites
+from tests.browser.chromium import Visit
+from tests.browser.conftest import Opens
+from tests.browser.sites import Site
+from tierwise.testing import ScriptedUpstream
+
+Found = dict[str, Any]
+ASKED = {"model": "auto:tickets", "messages": [{"role": "user", "content": "Where is my parcel?"}]}
+
+
+def finds_three_steps(tab: Visit, site: Site, found: Found) -> None:
+    tab.go("/")
+    expect(tab.page.get_by_text("Nothing is recorded yet")).to_be_visible()
+    expect(tab.page.get_by_text(f"OPENAI_BASE_URL={site.origin}/v1")).to_be_visible()
+
+
+def sees_a_call_arrive(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.get_by_role("link", name="Decisions").click()
+    expect(tab.page.get_by_text("appears here by itself")).to_be_visible()
+    expect(tab.page.locator("#live")).to_contain_text("Live")
+    _, found["call"] = site.ask(ASKED)
+    row = tab.page.locator("#rows tr", has_text="tickets")
+    expect(row).to_contain_text("answered")
+    expect(row).to_contain_text("small-8b")
+    expect(tab.page.get_by_text("appears here by itself")).to_have_count(0)
+
+
+def opens_the_why(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.get_by_role("link", name=found["call"][-8:]).click()
+    expect(tab.page.get_by_role("heading", level=1)).to_contain_text(found["call"])
+    way = tab.page.get_by_role("list", name="The way of the call")
+    expect(way.get_by_role("listitem")).to_have_count(6)
+    expect(way).to_contain_text("auto:tickets")
+    expect(tab.page.get_by_role("region", name="Candidates")).to_contain_text("frontier-1")
+
+
+def reads_the_record(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.get_by_text("The record as JSON").click()
+    expect(tab.page.locator("pre.record")).to_contain_text(f'"id": "{found["call"]}"')
+
+
+def finds_it_in_the_overview(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.get_by_role("link", name="Overview").click()
+    expect(tab.page.get_by_text("100 % answered")).to_be_visible()
+    tab.page.get_by_text("Last hour").click()
+    expect(tab.page.get_by_role("region", name="Workflows")).to_contain_text("tickets")
+    tab.page.get_by_role("link", name="tickets").click()
+    expect(tab.page.locator("#rows tr")).to_have_count(1)
+
+
+def goes_it_by_keyboard(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.reload()
+    tab.page.keyboard.press("Tab")
+    expect(tab.page.get_by_text("Skip to content")).to_be_focused()
+    tab.page.keyboard.press("Enter")
+    for _ in range(30):
+        tab.page.keyboard.press("Tab")
+        if tab.page.evaluate("document.activeElement.matches('#rows a')"):
+            break
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.get_by_role("heading", level=1)).to_contain_text(found["call"])
+
+
+STEPS: tuple[Callable[[Visit, Site, Found], None], ...] = (
+    finds_three_steps,
+    sees_a_call_arrive,
+    opens_the_why,
+    reads_the_record,
+    finds_it_in_the_overview,
+    goes_it_by_keyboard,
+)
+
+
+def test_somebody_new_sends_a_call_and_reads_what_became_of_it(
+    visit: Opens, upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with sites.opened("empty", tmp_path_factory.mktemp("new"), upstream) as site:
+        tab, found = visit(site), Found()
+        for step in STEPS:
+            step(tab, site, found)
+            assert not tab.complaints, step.__name__
