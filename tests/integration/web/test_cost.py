@@ -45,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def door(home: Path, upstream: ScriptedUpstream) -> Iterator[Door]:
-    with opened_door(settings(home, upstream, MACHINE), upstream) as door:
+    with opened_door(settings(home, upstream.url, MACHINE), upstream) as door:
         site = Served(door, None)
         speak(site)
         asked = {"model": "auto:judged", "messages": [{"role": "user", "content": "three words here"}]}
@@ -53,7 +53,7 @@ def door(home: Path, upstream: ScriptedUpstream) -> Iterator[Door]:
         browser = Browser(door)
         said = json.dumps({"decision": ident, "score": 0.0})
         assert browser.ask("POST", "/v1/feedback", said, content_type="application/json")[0] in (200, 201)
-        assert until(lambda: "1 of 1 judged wrong" in browser.get("/ui/cost")[2], 20)
+        assert until(lambda: "1 of 1 judged wrong" in browser.get("/ui/cost")[2], 60)
         yield door
 
 
