@@ -18,8 +18,10 @@ PAGES = (
     Shown("/ui/?period=month", "Overview", "overview"),
     Shown("/ui/decisions", "Decisions", "decisions"),
     Shown("/ui/decisions/{decision}", "Decision", "decision"),
+    Shown("/ui/decisions/{decision}/replay", "By the rules in force now", "replay"),
     Shown("/ui/models", "Models and machine", "models"),
     Shown("/ui/models/pull?model=gemma-4-e2b", "Fetch gemma-4-e2b", "pull"),
     Shown("/ui/cost", "Cost", "cost"),
+    Shown("/ui/policy", "Policy", "policy"),
     Shown("/ui/runs", "Commands", "commands"),
 )

@@ -85,7 +85,7 @@ def paths() -> Json:
         },
         "/v1/decisions/{id}": {
             "get": _get("The record of one call.", _ref("schemas", "decision.Decision"), named=True)
-            | {"parameters": [_ident(), {"name": "content", "in": "query", "schema": {"enum": ["1"]}, "description": "With what is kept of request and answer."}]}
+            | {"parameters": [_ident(), _asked("content", "With what is kept of request and answer."), _asked("replay", "Instead the decision that the rules in force make of it, as POST /v1/route answers.")]}
         },
         "/v1/feedback": {
             "post": _call("feedback", "Whether an answer was right.", {"application/json": _ref("schemas", "Remark")})
@@ -130,6 +130,10 @@ def _open(summary: str, answers: Mapping[str, Json]) -> Json:
 
 def _ident() -> Json:
     return {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _asked(name: str, words: str) -> Json:
+    return {"name": name, "in": "query", "schema": {"enum": ["1"]}, "description": words}
 
 
 def _hint(name: str, words: str) -> Json:

@@ -13,6 +13,8 @@ from tierwise.cli.keys import person
 from tierwise.cli.options import ConfigFile, Json, print_json, say, since_ts, table, utc
 from tierwise.cli.telling import wrapped
 from tierwise.core.errors import ConfigError, InvalidCall, StoreError, TierwiseError
+from tierwise.core.label import Label
+from tierwise.gateway.reach import Reach, reaches
 from tierwise.ledger.releases import Release, checked
 from tierwise.policy.compare import whole
 from tierwise.policy.released import Written, canonical, parse
@@ -64,21 +66,28 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 @app.command()
 def show(
     number: Annotated[int | None, typer.Argument(metavar="[N]", help="A release; without, what is in force.")] = None,
+    workflow: Annotated[str | None, typer.Option(help="Where calls of this workflow may go; without, of none.")] = None,
     file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show the policy in force, or that of a release: where it comes from, its digest, what it says.
+    """Show the policy in force, or that of a release: where it comes from, its digest, what it says, and where data
+    with each label may go by it.
 
     The text that was released, defaults written out, is in --json.
 
     Examples:
       tierwise policy show
+      tierwise policy show --workflow tickets
       tierwise policy show 3 --json
     """
     state = _state(file)
     release = state.release(number) if number is not None else state.readable
     written = state.of(release)
-    compiled = _rules(state).under(written).policy.digest
+    rules = _rules(state).under(written)
+    if workflow is not None and workflow not in rules.workflows:
+        known = ", ".join(sorted(rules.workflows)) or "none"
+        raise InvalidCall(f"there is no workflow {workflow!r}; configured: {known}", param="--workflow")
+    compiled, reached = rules.policy.digest, list(reaches(rules, workflow))
     row = {
         "source": state.named(release),
         "release": _row(release) if release else None,
@@ -86,6 +95,8 @@ def show(
         "policy_digest": compiled,
         "differs_from_file": written != state.settings.written,
         "policy": msgspec.to_builtins(written),
+        "workflow": workflow,
+        "reach": reached,
     }
     if as_json:
         print_json(row)
@@ -96,6 +107,9 @@ def show(
     if row["differs_from_file"]:
         print(f"it is not what {state.settings.file or 'the built-in default'} says")
     print("\n".join(f"  {line}" for line in whole(written)))
+    if reached:
+        print(f"where {'calls of no workflow' if workflow is None else f'calls of {workflow}'} may go:")
+        print(table(("endpoint", "tier", *Label), _reached(reached)))
 
 
 @app.command("list")
@@ -210,6 +224,17 @@ def detach(
     """
     state = _state(file)
     return _release(state, None, (why, by), since_ts(since) if since else None, widen=widen, as_json=as_json)
+
+
+def _reached(reached: list[Reach]) -> list[tuple[str, ...]]:
+    """Return a row for each endpoint: what policy says of each label."""
+    rows: dict[str, list[str]] = {}
+    for one in reached:
+        row = rows.setdefault(one.endpoint, [one.endpoint, one.tier])
+        duties = f" ({', '.join(one.duties)})" if one.duties else ""
+        part = "" if one.allowed == one.models else f"{one.allowed} of {one.models} "
+        row.append(f"{part}yes{duties}" if one.allowed else f"no: {', '.join(one.denied)}")
+    return [tuple(row) for row in rows.values()]
 
 
 def _release(

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tierwise.core.call import Features, Hints
-from tierwise.core.decision import Labelled, LabelSource, of_policy
+from tierwise.core.decision import Decision, Labelled, LabelSource, of_policy
 from tierwise.core.errors import InvalidCall, StoreError
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier, highest
@@ -22,6 +22,7 @@ from tierwise.gateway.decide import Ask, Pool, decide, judged_all, resolve, weig
 from tierwise.gateway.facts import Facts
 from tierwise.gateway.flips import Side, Tally
 from tierwise.gateway.rules import Rules
+from tierwise.ledger.encode import encode_decision
 from tierwise.policy.granted import LABEL, MODELS
 from tierwise.policy.judge import Judgement
 
@@ -202,6 +203,29 @@ def against_policy(before: Rules, after: Rules, records: Iterable[bytes]) -> Tal
             other = new(record, labels[1])
         tally.add(record.id, record.workflow, side, other)
     return tally
+
+
+def anew(rules: Rules, decision: Decision, drifted: frozenset[str] = frozenset()) -> Decision:
+    """Decide one recorded call by these rules, whole: a dry run with every candidate and its reasons.
+
+    What the caller said of quality and cost is not recorded, so it does not count here. Raises InvalidCall where the
+    model or workflow that was asked for does not exist any more.
+    """
+    facts, record = Facts(rules.breaker, ()), read(encode_decision(decision))
+    facts.drifted = drifted
+    target = decision.latency_target_ms
+    hints = Hints(
+        workflow=decision.workflow, session=decision.session,
+        latency_ms=None if target is msgspec.UNSET else target,
+    )  # fmt: skip
+    ask = msgspec.structs.replace(
+        _ask(record, decision.features), ts=decision.ts, wire=decision.caller_wire, hints=hints
+    )
+    sources = tuple(msgspec.structs.replace(one, label=_of(rules, one)) for one in decision.label.sources)
+    label = Labelled(value=relabelled(rules, decision.label), sources=sources)
+    ruling = decide(rules, facts, ask, resolve(rules, ask), label)
+    error = None if ruling.refusal is None else told(ruling.refusal)
+    return msgspec.structs.replace(ruling.decision, outcome="dry_run", error=error)
 
 
 def _allowed(verdicts: Verdicts) -> list[bool]:

@@ -34,7 +34,8 @@ def meant(path: bytes) -> str:
     near = next((one.decode() for one in PATHS.values() if path.rstrip(b"/").endswith(one.removeprefix(b"/v1"))), None)
     if near is not None:
         return f"; did you mean {near}? An OpenAI client's base URL ends in /v1, an Anthropic client's does not"
-    return f"; calls go to {', '.join(one.decode() for one in PATHS.values())}; GET /v1/models lists the models"
+    calls = ", ".join(one.decode() for one in PATHS.values())
+    return f"; calls go to {calls}; GET /v1/models lists the models; the pages, for a browser, are at /ui/"
 
 
 def named(path: bytes) -> bool:

@@ -14,8 +14,10 @@ import msgspec
 
 from tierwise.core.call import Call
 from tierwise.core.capacity import CapacityRecord
+from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.gateway.gateway import Gateway
+from tierwise.gateway.replay import anew
 from tierwise.ledger.encode import encode_decision
 from tierwise.server import models
 from tierwise.server.addresses import HEALTH, PATHS, SAYS_MESSAGES, WIRES, meant, named, spoken_at
@@ -120,7 +122,8 @@ class App:
         wire = spoken_at(request.path, says_messages=SAYS_MESSAGES in headers)
         try:
             pages = self._pages
-            if pages and pages.wanted(scope, request) and await pages.serve(scope, request):
+            known = self._at(request.path) is not None
+            if pages and pages.wanted(scope, request, known=known) and await pages.serve(scope, request):
                 return
             if request.path not in HEALTH:
                 await self._let_in(request, scope)
@@ -154,10 +157,9 @@ class App:
             raise Rejected(Failure(status=403, type=PERMISSION, code="scope_missing", message=text))
 
     async def _serve(self, method: str, request: Request) -> None:
-        path = request.path
-        methods = self._routes.get(path) or self._families.get(path[: path.rfind(b"/") + 1] if named(path) else b"")
+        methods = self._at(request.path)
         if methods is None:
-            raise missing(f"there is nothing at this address{meant(path)}", "unknown_url")
+            raise missing(f"there is nothing at this address{meant(request.path)}", "unknown_url")
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
             allowed = ", ".join(methods)
@@ -165,6 +167,9 @@ class App:
             wrong = Failure(status=405, type=INVALID, code="method_not_allowed", message=text)
             raise Rejected(wrong, (b"allow", allowed.encode()))
         await route(request)
+
+    def _at(self, path: bytes) -> dict[str, Route] | None:
+        return self._routes.get(path) or self._families.get(path[: path.rfind(b"/") + 1] if named(path) else b"")
 
     # routes
 
@@ -213,7 +218,10 @@ class App:
         return self._gateway.facts.live.known(monotonic())
 
     async def _decision(self, request: Request) -> None:
-        await self._decisions.show(request, _name(request))
+        def again(decision: Decision) -> Decision:
+            return anew(self._gateway.rules, decision, self._gateway.facts.drifted)
+
+        await self._decisions.show(request, _name(request), again)
 
     async def _report(self, request: Request) -> None:
         await self._reports.show(request, _name(request))

@@ -4,6 +4,7 @@ Invariant: what is said is durable when it is answered; a note is content, and k
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Protocol
 
 import msgspec
@@ -80,9 +81,12 @@ class Decided:
     def __init__(self, decisions: Decisions, book: Remarking) -> None:
         self._decisions, self._book, self._turn = decisions, book, asyncio.Lock()
 
-    async def show(self, request: Request, wanted: str) -> None:
-        """Answer with a decision, with what is kept of its content if that is asked for."""
+    async def show(self, request: Request, wanted: str, anew: Callable[[Decision], Decision]) -> None:
+        """Answer with a decision, with what is kept of its content if that is asked for, or with what `anew` makes of
+        it by the rules of now."""
         found = await self._seen(request, wanted)
+        if b"replay=1" in request.query.split(b"&"):
+            return await request.answer(encode_decision(anew(found)))
         found = joined(found, await self._decisions.remarks(found.id))
         if b"content=1" not in request.query.split(b"&"):
             return await request.answer(encode_decision(found))

@@ -18,7 +18,7 @@ from tierwise.providers.exchange import Exchange
 from tierwise.providers.transport import Address, Headers, Transport
 from tierwise.server.drawing import Drawing
 from tierwise.server.errors import INVALID, PERMISSION, Failure
-from tierwise.server.http import SHUTTING_DOWN, Left, Message, Rejected, Request
+from tierwise.server.http import SHUTTING_DOWN, Left, Message, Rejected, Request, Send
 from tierwise.server.keys import both_loopback
 from tierwise.server.login import Login
 from tierwise.server.peer import is_ours
@@ -55,17 +55,22 @@ class Pages:
     def __init__(self, ring: Ring, login: Login, drawing: Drawing, transport: Transport) -> None:
         self._ring, self._login, self._drawing, self._transport = ring, login, drawing, transport
 
-    def wanted(self, scope: Message, request: Request) -> bool:
-        """Say whether a request is the pages', by its address; at `/` a browser is shown the way."""
-        if request.path == b"/":
-            return scope["method"] in ("GET", "HEAD") and b"text/html" in request.headers.get(b"accept", b"")
-        return request.path == b"/ui" or request.path.startswith(ROOT)
+    def wanted(self, scope: Message, request: Request, *, known: bool) -> bool:
+        """Say whether a request is the pages', by its address; at one that nobody serves a browser is shown the way."""
+        if request.path == b"/ui" or request.path.startswith(ROOT):
+            return True
+        browses = scope["method"] in ("GET", "HEAD") and b"text/html" in request.headers.get(b"accept", b"")
+        return browses and not known
 
     async def serve(self, scope: Message, request: Request) -> bool:
         """Answer; False where the request goes on to the API, as its own address and with the browser's key."""
         method = "GET" if scope["method"] == "HEAD" else str(scope["method"])
+        request.send = _mannered(request.send)
         if request.path in (b"/", b"/ui"):
             await _redirect(request, ROOT)
+            return True
+        if not request.path.startswith(ROOT):
+            await _page(request, "There is nothing here", _LOST, status=404)
             return True
         local = both_loopback(scope.get("server"), scope.get("client"))
         if request.path in (LOGIN, LOGOUT):
@@ -159,9 +164,7 @@ class Pages:
 async def _pass_on(exchange: Exchange, request: Request) -> None:
     """Send the drawn answer on as it comes; a browser that leaves ends it."""
     head = [(name, exchange.headers[name]) for name in PASSED if name in exchange.headers]
-    head += [*MANNERS] + (
-        [] if b"content-security-policy" in exchange.headers else [(b"content-security-policy", POLICY)]
-    )
+    head += [] if b"content-security-policy" in exchange.headers else [(b"content-security-policy", POLICY)]
     request.answering = True
     await request.send({"type": "http.response.start", "status": exchange.status, "headers": head})
     gone = asyncio.create_task(_gone(request))
@@ -185,6 +188,18 @@ async def _pass_on(exchange: Exchange, request: Request) -> None:
     finally:
         gone.cancel()
         exchange.release()
+
+
+def _mannered(send: Send) -> Send:
+    """Say with every answer, the API's own too, what a browser may not do with it."""
+
+    async def with_manners(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            said = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(one for one in MANNERS if one[0] not in said)]
+        await send(message)
+
+    return with_manners
 
 
 async def _gone(request: Request) -> None:
@@ -240,7 +255,7 @@ async def _redirect(request: Request, where: bytes, *more: tuple[bytes, bytes]) 
 
 async def _page(request: Request, title: str, inner: str, *, status: int = 200) -> None:
     body = _SHELL.format(title=escape(title), inner=inner).encode()
-    head = [(b"content-security-policy", POLICY), (b"cache-control", b"no-store"), *MANNERS]
+    head = [(b"content-security-policy", POLICY), (b"cache-control", b"no-store")]
     await request.answer(body, head, status=status, kind=HTML)
 
 
@@ -254,6 +269,10 @@ def _form(wanted: str, problem: str = "") -> str:
     )
 
 
+_LOST = (
+    '<p>A browser finds the pages at <a href="/ui/">/ui/</a>; programs call the API under <code>/v1/</code>, such as '
+    "<code>/v1/chat/completions</code>.</p>"
+)
 _SHELL = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, '
     'initial-scale=1"><meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'

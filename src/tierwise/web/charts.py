@@ -102,7 +102,7 @@ def intervals(title: str, told: str, bands: Sequence[Band], rules: Mapping[str, 
         said = f"{one.name}: {write(one.low)} to {write(one.high)}"
         x, end = frame.x(one.low), frame.x(one.high)
         drawn.append(svg.text(NAMES - 8, y + 4, _short(one.name), "row", "end"))
-        drawn.append(svg.box(x, y - 3, max(2.0, end - x), 6, f"band {_class(one.kind)}", said))
+        drawn.append(svg.box(x, y - 3, max(2.0, end - x), 6, f"extent {_class(one.kind)}", said))
         if one.value is not None:
             drawn.append(svg.rule(frame.x(one.value), y - 8, frame.x(one.value), y + 8, f"middle {_class(one.kind)}"))
     ident = _class(title.lower())

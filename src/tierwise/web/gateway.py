@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
-from tierwise.core.errors import TierwiseError
+from tierwise.core.decision import Decision
+from tierwise.core.errors import InvalidCall, TierwiseError
 from tierwise.core.secret import Secret
+from tierwise.ledger.encode import decode_decision
 from tierwise.providers.egress import LOOPBACK
 from tierwise.providers.transport import Address, Transport
 
@@ -28,6 +30,22 @@ class Gateway:
         self.key = Secret(shown) if shown else None
         self.url = url
         self._address = Address(url=url, key=self.key, networks=() if shown else LOOPBACK)
+
+    async def decision(self, path: str, body: Mapping[str, Any] | None = None) -> Decision:
+        """Return the decision that an address answers with. InvalidCall with the gateway's own words where it refuses,
+        StoreError where what it says is none."""
+        deadline = asyncio.get_running_loop().time() + WAIT_S
+        if body is None:
+            exchange = await self._transport.get(self._address, path, deadline=deadline)
+        else:
+            sent = msgspec.json.encode(body)
+            exchange = await self._transport.post(self._address, path, sent, deadline=deadline, stream=False)
+        answer = await exchange.read_all()
+        if exchange.status != 200:
+            with contextlib.suppress(msgspec.DecodeError, LookupError, TypeError):
+                raise InvalidCall(str(msgspec.json.decode(answer)["error"]["message"]), status=exchange.status)
+            raise InvalidCall(f"the gateway answers {exchange.status}", status=exchange.status)
+        return decode_decision(answer)
 
     async def status(self) -> dict[str, Any] | None:
         """Return how everything is, None where the gateway does not say."""

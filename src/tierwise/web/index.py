@@ -224,13 +224,22 @@ class Index:
     # asking
 
     def calls(
-        self, where: dict[str, str], *, text: str = "", before: int | None = None, limit: int = 50
-    ) -> list[CallRow]:
-        """Return calls that fit, newest first, from below the number `before`; `text` is the beginning of an id."""
+        self, where: dict[str, str], *, text: str = "", about: str = "", before: int | None = None, limit: int = 50,
+        span: tuple[float | None, float | None] = (None, None),
+    ) -> list[CallRow]:  # fmt: skip
+        """Return calls that fit, newest first, from below the number `before`; `text` is the beginning of an id,
+        `about` stands in the reason, `span` are the Unix times between which they came."""
         conditions, values = _conditions(where)
         # One filter has an index in the order of the list. Of several, no one index is short for all of them: then the
         # list itself is walked, which ends as soon as the page is full.
         walked = "NOT INDEXED" if len(where) + bool(text) > 1 or 0 < len(text) < OF_ID_IS_TIME else ""
+        for place, moment in (("+ts >= ?", span[0]), ("+ts < ?", span[1])):  # + keeps the walk down the numbers
+            if moment is not None:
+                conditions.append(place)
+                values.append(moment)
+        if about:
+            conditions.append("instr(lower(reason), ?) > 0")
+            values.append(about.lower())
         if text:
             conditions.append("id >= ? AND id < ?")
             values += [text, text + "{"]

@@ -19,6 +19,7 @@ NAVIGATION = (
     ("/ui/workflows", "Workflows"),
     ("/ui/models", "Models and machine"),
     ("/ui/cost", "Cost"),
+    ("/ui/policy", "Policy"),
 )
 
 

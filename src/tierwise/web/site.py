@@ -4,18 +4,19 @@ Knows no page: each is a module with `routes(site)`, and `app` puts them togethe
 Invariant: a form is read only where it carries the token of the page that it stands on.
 """
 
+import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from tierwise.core.criteria import Criteria
-from tierwise.core.errors import InvalidCall
+from tierwise.core.errors import InvalidCall, TierwiseError
 from tierwise.economics.own import Machine
 from tierwise.economics.spend import Elsewhere
 from tierwise.providers.transport import Transport
@@ -26,6 +27,7 @@ from tierwise.web.index import Index
 from tierwise.web.shell import Shell
 
 MOST_FIELDS = 200
+HEARD_S = 10.0
 
 
 class Configured(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,25 @@ class Site:
     def part(self, name: str, **values: Any) -> Response:
         """Draw a part of a page, which a script puts where it belongs."""
         return HTMLResponse(self.shell.part(name, **values), headers={"cache-control": "no-store"})
+
+    def slow(self, name: str, values: Coroutine[Any, Any, dict[str, Any]]) -> Response:
+        """Draw a part whose values take their time; whoever waits hears of it, so that nobody on the way gives up."""
+        return StreamingResponse(
+            self._slow(name, values), media_type="text/html", headers={"cache-control": "no-store"}
+        )
+
+    async def _slow(self, name: str, values: Coroutine[Any, Any, dict[str, Any]]) -> AsyncIterator[str]:
+        task = asyncio.create_task(values)
+        try:
+            while not (await asyncio.wait({task}, timeout=HEARD_S))[0]:
+                yield "\n"
+            try:
+                drawn = self.shell.part(name, **task.result())
+            except TierwiseError as error:
+                drawn = self.shell.part("failed", told=str(error))
+            yield drawn
+        finally:
+            task.cancel()
 
     async def form(self, request: Request) -> Mapping[str, str]:
         """Read a form that one of our pages sent. Raises InvalidCall for any other."""

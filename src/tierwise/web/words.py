@@ -83,3 +83,51 @@ OUTCOMES = {
     "failed": "failed", "broken": "broken off", "cancelled": "cancelled", "interrupted": "interrupted",
     "pending": "under way", "dry_run": "dry run",
 }  # fmt: skip
+
+VERDICTS = {
+    "ok": "answered", "retry_same": "failed; the same one may be asked again", "next": "failed; another may serve it",
+    "escalate": "did not pass its checks", "stop": "failed, and so did the call",
+    "stopped": "stopped before anything was sent", "cancelled": "the caller left", "": "no outcome is recorded",
+}  # fmt: skip
+DUTIES = {
+    "no_store": "nothing of it is stored for later turns", "no_fallback": "this one alone, or nobody",
+    "human_review": "a person looks at the answer", "pseudonymise": "values are replaced by placeholders",
+    "require_all": "an endpoint must be told everything", "deny": "not allowed",
+}  # fmt: skip
+FILTERS = {
+    "tasks": "is for other tasks", "tool_loop": "did not begin this tool loop", "capability": "cannot do this",
+    "context": "too long for it", "price_unknown": "its price is unknown", "budget": "its cost", "health": "it rests",
+    "pseudonymise": "values that cannot be replaced", "models": "not among the key's models",
+}  # fmt: skip
+
+
+def verdict(name: str) -> str:
+    """Say what followed an attempt."""
+    return VERDICTS.get(name, name)
+
+
+def duty(name: str) -> str:
+    """Say what a duty asks for."""
+    return DUTIES.get(name, name)
+
+
+def excluded(by: str | None) -> str:
+    """Say what excluded a candidate: a ceiling, a rule, the key, or one of the router's filters."""
+    kind, _, name = (by or "").partition(":")
+    if not name:
+        return FILTERS.get(kind, kind or "not reached")
+    told = {"ceiling": f"the ceiling of {name} data", "rule": f"the rule {name}"}
+    return told.get(kind, f"the key: {FILTERS.get(name, name)}" if kind == "key" else f"{kind} {name}")
+
+
+def source(name: str) -> str:
+    """Say who or what set a label."""
+    kind, _, of = name.partition(":")
+    told = {"detector": f"the detector {of}", "declassified": f"declassified {of}"}
+    plain = {
+        "caller": "the caller",
+        "workflow": "its workflow",
+        "session": "its session",
+        "stored": "an earlier answer",
+    }
+    return told.get(kind, plain.get(name, name))

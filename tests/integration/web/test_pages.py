@@ -91,7 +91,25 @@ def test_without_keys_the_pages_are_not_for_another_person_of_the_machine(browse
 def test_a_browser_at_the_root_is_shown_the_way_and_a_program_is_not(browser: Browser) -> None:
     assert browser.get("/", accept="text/html")[:2][0] == 303
     assert browser.get("/", accept="text/html")[1]["location"] == "/ui/"
-    assert browser.get("/", accept="*/*")[0] == 404
+    status, _, told = browser.get("/", accept="*/*")
+    assert status == 404 and "/ui/" in told and "/v1/chat/completions" in told
+
+
+def test_a_browser_at_an_address_that_is_not_there_reads_a_page_and_at_the_apis_own_what_programs_read(
+    browser: Browser,
+) -> None:
+    status, head, page = browser.get("/nonsense", accept="text/html,*/*;q=0.8")
+    assert status == 404 and head["content-type"].startswith("text/html") and 'href="/ui/"' in page
+    assert "default-src 'none'" in head["content-security-policy"]
+    assert browser.get("/nonsense")[1]["content-type"] == "application/json"
+    assert browser.get("/v1/models", accept="text/html")[1]["content-type"] == "application/json"
+
+
+def test_the_api_under_the_pages_has_their_manners(browser: Browser) -> None:
+    for path in ("/ui/v1/models", "/ui/v1/nowhere", "/ui/static/app.css", "/ui"):
+        head = browser.get(path)[1]
+        assert head["x-content-type-options"] == "nosniff" and head["cross-origin-resource-policy"] == "same-origin"
+    assert "x-content-type-options" not in browser.get("/v1/models")[1]
 
 
 def test_a_call_arrives_in_the_list_and_its_way_can_be_read(browser: Browser) -> None:
@@ -101,6 +119,9 @@ def test_a_call_arrives_in_the_list_and_its_way_can_be_read(browser: Browser) ->
     assert status == 200
     for word in ("Who could have answered", "What was tried", "Policy", "Outcome", ident):
         assert word in page
+    assert '<svg viewBox="0 0 ' in page and 'class="way"' in page
+    status, _, again = browser.get(f"/ui/decisions/{ident}/replay")
+    assert status == 200 and "It would be decided alike: <strong>m</strong> first" in again
     record = json.loads(browser.get(f"/ui/decisions/{ident}/record.json")[2])
     assert record["id"] == ident and record["outcome"] == "answered"
     assert until(lambda: 'aria-label="Workflows"' in browser.get("/ui/?period=hour")[2])

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tests.unit.gateway.test_decide import MODELS, ask, rule_on, rules
 from tierwise.core.decision import AttemptRecord, Decision, Labelled, LabelSource
-from tierwise.core.errors import StoreError
+from tierwise.core.errors import InvalidCall, StoreError
 from tierwise.core.grant import Grant
 from tierwise.core.label import Label, Tier
 from tierwise.gateway.flips import EXAMPLES, MOST_NAMES, OTHER, Side, Tally, kinds
 from tierwise.gateway.openings import openings
-from tierwise.gateway.replay import against_policy, against_record
+from tierwise.gateway.replay import against_policy, against_record, anew
 from tierwise.gateway.rules import Rules
 from tierwise.ledger.encode import encode_decision
 from tierwise.policy.released import Written
@@ -224,3 +224,21 @@ def test_beyond_so_many_names_workflows_and_moves_are_counted_together_and_known
     assert tally.moves[OTHER, OTHER] == tally.groups[OTHER, Label.PUBLIC]["flipped"] == 3
     assert tally.moves["near (local)", "m0 (local)"] == tally.groups["w0", Label.PUBLIC]["flipped"] == MOST_NAMES + 4
     assert sum(tally.moves.values()) == sum(group["decisions"] for group in tally.groups.values()) == tally.decisions
+
+
+def test_one_call_decided_anew_is_whole_and_says_why_nobody_may() -> None:
+    before = recorded()
+    again = anew(rules(), before)
+    assert (again.chosen, again.outcome, again.candidates) == (before.chosen, "dry_run", before.candidates)
+    inside = anew(policy(INSIDE), recorded("far"))
+    assert inside.chosen is None and inside.error and again.error is None
+
+
+def test_one_call_decided_anew_is_labelled_by_what_was_found_in_it() -> None:
+    found = labelled(Label.CONFIDENTIAL, ("detector:card", Label.CONFIDENTIAL), ("default", Label.INTERNAL))
+    off = anew(policy(labels=LabelSettings(detectors={"card": "off"})), found)
+    assert off.label.value is Label.INTERNAL
+    raised = anew(policy(labels=LabelSettings(detectors={"card": "restricted"})), found)
+    assert [one.label for one in raised.label.sources] == [Label.RESTRICTED, Label.INTERNAL]
+    with pytest.raises(InvalidCall):
+        anew(rules(), msgspec.structs.replace(found, workflow="gone"))

@@ -44,7 +44,7 @@ def test_intervals_lie_where_they_lie_beside_what_is_asked() -> None:
     (margin,) = re.findall(r'<line x1="([\d.]+)"[^>]+class="asked"', drawn)
     (low, wide), (other, _) = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', drawn)
     assert float(low) < float(margin) < float(low) + float(wide) and float(margin) < float(other)
-    assert 'class="band bad"' in drawn and "style=" not in drawn
+    assert 'class="extent bad"' in drawn and "style=" not in drawn
 
 
 def test_what_comes_from_outside_is_escaped_in_intervals() -> None:

@@ -47,6 +47,9 @@ def test_an_answer_is_json_and_a_failure_its_last_words(tmp_path: Path) -> None:
         (tmp_path / "tierwise.toml").write_text('[[workflow]]\nname = "sort"\n')
         configured = Commands({"TIERWISE_HOME": str(tmp_path)}, tmp_path / "tierwise.toml")
         assert isinstance(await configured.answer(("config", "show")), dict | list)
+        (tmp_path / "-new.toml").write_text('[labels]\npreset = "private"\n')
+        found = await running.answer(("policy", "diff", "--", str(tmp_path / "-new.toml")))
+        assert found["changes"], "behind -- stand only names"
         with pytest.raises(CommandFailed, match="nobody"):
             await running.answer(("show", "nobody"))
 

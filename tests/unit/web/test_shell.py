@@ -38,3 +38,9 @@ def test_every_tier_has_a_colour() -> None:
     body, _ = Shell().asset("app.css") or (b"", "")
     for tier in Tier:
         assert f".t-{words.TIERS[tier.value]} ".encode() in body
+
+
+def test_every_template_can_be_read() -> None:
+    jinja = Shell()._jinja
+    names = jinja.list_templates()
+    assert "policy.html" in names and all(jinja.get_template(name) for name in names)

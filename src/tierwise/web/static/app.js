@@ -50,7 +50,7 @@ if (rows) {
   const told = document.querySelector("#live");
   const source = new EventSource(rows.dataset.live);
   let fresh = 0;
-  source.addEventListener("open", () => { told.textContent = "Live; newest first, times are UTC"; });
+  source.addEventListener("open", () => { told.textContent = "Live; newest first, times are UTC; arrow keys go through the list"; });
   source.addEventListener("error", () => { told.textContent = "Not live at the moment; trying again"; });
   source.addEventListener("message", (event) => {
     const holder = document.createElement("template");
