@@ -71,7 +71,7 @@ def _api(api: Api, tokens: int) -> Point:
 
 def _volumes(own: Own, most: int, points: int) -> list[int]:
     """Return volumes that draw every step as a step, at each corner of what one carries."""
-    edges: set[int] = {0, most}
+    edges: set[int] = {0, 1, most}
     for step in own.steps:
         for serves in {math.floor(step.tokens.as_gain(corner)) for corner in CORNERS}:
             if most // serves <= MOST_EDGES:

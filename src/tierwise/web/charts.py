@@ -149,7 +149,7 @@ def plane(
     title: str, told: str, field: Field, curves: Sequence[Curve], spots: Sequence[Spot], hits: Sequence[Spot] = ()
 ) -> Markup:
     """Draw curves over a number, with their bands behind them; `hits` tell what is under a pointer, from each on."""
-    left, right, top, bottom = 74, PLANE_WIDE - 14, 24, PLANE_HIGH - 40
+    left, right, top, bottom = 88, PLANE_WIDE - 14, 30, PLANE_HIGH - 40
     ups, acrosses = svg.ticks(0, field.up, 5), svg.ticks(0, field.across, 6)
 
     def x(value: float) -> float:
@@ -173,11 +173,12 @@ def plane(
     drawn += [svg.line([(x(at), y(up)) for at, up, _, _ in one.points], f"path {one.kind}") for one in curves]
     hole = f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}"/>'
     inside.append(f'<clipPath id="{ident}-c">{hole}</clipPath><g clip-path="url(#{ident}-c)">{"".join(drawn)}</g>')
-    for number, one in enumerate(one for one in spots if one.up is None):
+    upright = sorted((one for one in spots if one.up is None), key=lambda one: one.across)
+    for number, one in enumerate(upright):  # of two that are near to each other, each is named on its own side
+        to_left = x(one.across) > right - 170 or (len(upright) > 1 and number == 0 and x(one.across) > left + 170)
         inside.append(svg.rule(x(one.across), top, x(one.across), bottom, f"rule {one.kind}"))
-        near_end = x(one.across) > right - 150
-        place = x(one.across) + (-5 if near_end else 5), top + 12 + 15 * (number % 2)
-        inside.append(svg.text(*place, one.told, "note", "end" if near_end else "start"))
+        place = x(one.across) + (-6 if to_left else 6)
+        inside.append(svg.text(place, top - 7, one.told, "note", "end" if to_left else "start"))
     ends = [*(x(one.across) for one in hits[1:]), right]
     inside += [
         svg.box(x(one.across), top, end - x(one.across), bottom - top, "hit", one.told)
@@ -228,8 +229,9 @@ class _Frame:
 
 
 def _picture(ident: str, title: str, told: str, size: tuple[int, int], inside: Sequence[str]) -> Markup:
+    kind = "chart plane" if size[0] == PLANE_WIDE else "chart"
     return Markup(  # noqa: S704  # made of escaped parts
-        f'<svg viewBox="0 0 {size[0]} {size[1]}" role="img" aria-labelledby="{ident}-t {ident}-d" class="chart">'
+        f'<svg viewBox="0 0 {size[0]} {size[1]}" role="img" aria-labelledby="{ident}-t {ident}-d" class="{kind}">'
         f'<title id="{ident}-t">{escape(title)}</title><desc id="{ident}-d">{escape(told)}</desc>'
         f"{''.join(inside)}</svg>"
     )

@@ -128,12 +128,12 @@ def viewed(
 
 
 def _monthly(spent: Spent, now: float) -> int | None:
-    """Return the tokens of the answers as those of a month; None where there are none."""
+    """Return the tokens of the answers as those of a month, to three digits; None where there are none."""
     tokens = spent.mix.read + spent.mix.written
     if not tokens or spent.first_day is None:
         return None
     days = max(Decimal(1), Decimal(now) / DAY_S - spent.first_day)
-    return int(tokens / days * MONTH_DAYS)
+    return int(Decimal(f"{tokens / days * MONTH_DAYS:.3g}"))
 
 
 def _days(lines: tuple[Line, ...], whole: Line) -> Markup:

@@ -26,7 +26,7 @@ from tierwise.sqlite.connect import transaction
 from tierwise.web import spent
 from tierwise.web.spent import Spent, picousd
 
-VERSION = 6
+VERSION = 7
 SLOT_S = 300
 GRAINS = (SLOT_S, 6 * 3600)
 """Sums are kept over times of these lengths: a month is read from the long ones, an hour from the short."""

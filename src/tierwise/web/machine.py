@@ -75,17 +75,21 @@ def routes(site: Site) -> list[Route]:
 
     async def consent(request: Request) -> Response:
         row, wanted = named(request.query_params.get("model", ""))
-        return site.page(
-            request, "pull", row=row, wanted=wanted, command_line=shown(_words(wanted)), source=f"hub:{row.files}"
-        )
+        return site.page(request, "pull", row=row, wanted=wanted)
 
     async def offer(request: Request) -> Response:
-        _, wanted = named(request.query_params.get("model", ""))
+        row, wanted = named(request.query_params.get("model", ""))
+        told, problem = {}, ""
         try:
             told = await site.commands.answer(("pull", "--dry-run", wanted), within_s=FIT_S)
         except CommandFailed as error:
-            return site.part("offer", problem=str(error), facts=[], refusal="")
-        return site.part("offer", problem="", facts=offered(told["offer"]), refusal=told["refusal"] or "")
+            problem = str(error)
+        facts = told.get("offer", {})
+        return site.part(
+            "offer", problem=problem, facts=offered(facts), refusal=told.get("refusal") or "", wanted=wanted,
+            licence=facts.get("licence") or row.license, line=shown(_words(wanted)),
+            token=request.headers.get("x-tierwise-token", ""),
+        )  # fmt: skip
 
     async def pull(request: Request) -> Response:
         form = await site.form(request)

@@ -6,7 +6,6 @@ Reads the index only. Invariant: what was not measured is a dash, never a zero.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from markupsafe import Markup
@@ -14,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tierwise.economics.baselines import strongest_first
 from tierwise.web import charts, words
 from tierwise.web.charts import Span
+from tierwise.web.cost import strengths
 from tierwise.web.index import Index, Sums, quantile_ms
 from tierwise.web.site import Site
 
@@ -74,16 +75,11 @@ def routes(site: Site) -> list[Route]:
         period = PERIODS.get(request.query_params.get("period", ""), PERIODS["day"])
         workflow = request.query_params.get("workflow", "")
         status = await site.gateway(request).status()
-        outside = _strongest_first(status or {})
+        outside = strongest_first(strengths(status or {}))
         found = await asyncio.to_thread(seen, site.index, period, workflow, time.time(), outside)
         return site.page(request, "overview", seen=found, status=status, periods=PERIODS)
 
     return [Route("/ui/", page)]
-
-
-def _strongest_first(status: dict[str, Any]) -> list[str]:
-    models = [one for one in status.get("models", ()) if one["tier"] == "frontier"]
-    return [one["id"] for one in sorted(models, key=lambda one: -(one["strength"] or 0))]
 
 
 def seen(index: Index, period: Period, workflow: str, now: float, outside: Sequence[str] = ()) -> Seen:

@@ -110,7 +110,8 @@ def _chart(own: Own, found: tuple[Answer, ...], drawn: list[Curves], volume: int
     lines += [
         Curve(points=tuple(map(_place, one.api)), kind=_kind(answer)) for one, answer in zip(drawn, found, strict=True)
     ]
-    spots = [Spot(across=volume, told=f"this plan: {words.count(volume)}", kind="plan")]
+    both = "this plan, and today" if today == volume else "this plan"
+    spots = [Spot(across=volume, told=f"{both}: {words.count(volume)}", kind="plan")]
     if today is not None and today <= most and today != volume:
         spots.append(Spot(across=today, told=f"today: {words.count(today)}", kind="today"))
     spots += [spot for answer in found for spot in _crossings(answer, most)]

@@ -30,6 +30,8 @@ PEAK_TO_MEAN = Given(value=Decimal(3), low=Decimal(2), high=Decimal(5), source="
 SURE_PERCENT = 20
 STEP = "machine."
 _FINEST = Decimal("1E-9")
+_GROUPED = 10_000
+"""From here on a number is written with commas between thousands."""
 
 
 class Slider(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +144,7 @@ def asked(begin: Start, query: Mapping[str, str]) -> Asked:
         share = _number(SURE, query.get("sure", "")) or Decimal(SURE_PERCENT)
         for one in sliders:
             before, text = _before(begin, one), query.get(one.name, "").strip()
-            if one.name in query and text != before:
+            if one.name in query and _bare(text) != _bare(before):
                 value = _said(one, text, min(share, Decimal(90)) / 100)
                 if value is not None:
                     said[one.name.replace(STEP, f"own.steps.{step.name}.", 1)] = value
@@ -185,13 +187,22 @@ def written(value: Decimal) -> str:
     if not value:
         return "0"
     rounded = value.quantize(max(_FINEST, Decimal(1).scaleb(value.adjusted() - 5)))
-    return f"{rounded.normalize():f}"
+    return f"{rounded.normalize():,f}" if rounded >= _GROUPED else f"{rounded.normalize():f}"
 
 
 def _row(begin: Start, one: Slider, query: Mapping[str, str]) -> Row:
     before = _before(begin, one)
     text = query.get(one.name, before).strip()[:40]
-    return Row(slider=one, text=text, before=before, said=_provenance(begin, one) if text == before else _now(text))
+    return Row(
+        slider=one,
+        text=text,
+        before=before,
+        said=_provenance(begin, one) if _bare(text) == _bare(before) else _now(text),
+    )
+
+
+def _bare(text: str) -> str:
+    return text.strip().replace(",", "").replace("_", "")
 
 
 def _now(text: str) -> str:
@@ -218,7 +229,7 @@ def _before(begin: Start, one: Slider) -> str:
         case Given(value=value):
             return written(value)
         case number:
-            return str(number)
+            return written(Decimal(number)) if one.name == VOLUME.name else str(number)
 
 
 def _provenance(begin: Start, one: Slider) -> str:
@@ -234,7 +245,7 @@ def _provenance(begin: Start, one: Slider) -> str:
 
 def _number(one: Slider, text: str) -> Decimal | None:
     """Read a number; None for nothing. Raises InvalidCall."""
-    text = text.strip().replace(",", "").replace("_", "")
+    text = _bare(text)
     if not text:
         return None
     try:

@@ -5,6 +5,7 @@ The sums are made by `economics.spend`, one record after the other; what people 
 call, and joined when it is read. Invariant: the lines are those that adding up every record anew would give.
 """
 
+import operator
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,17 +28,21 @@ _COUNTS = ("calls", "accepted", "read", "written", "unmetered", "untimed", "judg
 _MONEY = ("cost", "unknown", "own", "review", "wrong_usd")
 _MIX = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning")
 _SAID = ("accepted", "untimed", "judged", "wrong", "review", "wrong_usd")
-_PLACE = "day INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, key TEXT NOT NULL"
+_KINDS: tuple[View, ...] = ("workflow", "tier", "key")
+"""By what sums are kept, each by day and workflow: a view reads its own and no more; days are read from workflows."""
+_PLACE = "kind TEXT NOT NULL, day INTEGER NOT NULL, workflow TEXT NOT NULL, name TEXT NOT NULL"
+_OF_CALL = "day INTEGER NOT NULL, workflow TEXT NOT NULL, tier TEXT NOT NULL, key TEXT NOT NULL"
 _SUMMED = (*_COUNTS, *_MONEY, *(f"mix_{name}" for name in _MIX))
 SCHEMA = f"""
 CREATE TABLE spent ({_PLACE}, {", ".join(f"{name} INTEGER NOT NULL" for name in _SUMMED)},
-    PRIMARY KEY (day, workflow, tier, key)) WITHOUT ROWID;
+    PRIMARY KEY (kind, day, workflow, name)) WITHOUT ROWID;
 CREATE TABLE spent_elsewhere ({_PLACE}, model TEXT NOT NULL, calls INTEGER NOT NULL, cost INTEGER NOT NULL,
-    PRIMARY KEY (day, workflow, tier, key, model)) WITHOUT ROWID;
-CREATE TABLE said (id TEXT PRIMARY KEY, {_PLACE}, {", ".join(f"{name} INTEGER NOT NULL" for name in _SAID)})
+    PRIMARY KEY (kind, day, workflow, name, model)) WITHOUT ROWID;
+CREATE TABLE said (id TEXT PRIMARY KEY, {_OF_CALL}, {", ".join(f"{name} INTEGER NOT NULL" for name in _SAID)})
     WITHOUT ROWID;
 """
 Place = tuple[int, str, str, str]
+Kept = tuple[str, int, str, str]
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,15 +93,17 @@ def add(
         if decision.outcome != "dry_run":
             said = said_of(decision, _of(criteria, decision))
             batches.setdefault(_place(decision), _Batch()).add(decision, would, said)
-    db.executemany(_ADD, [(*place, *batch.row()) for place, batch in batches.items()])
-    db.executemany(
-        _ADD_ELSEWHERE,
-        [
-            (*place, model, calls, picousd(cost))
-            for place, batch in batches.items()
-            for model, (calls, cost) in batch.elsewhere.items()
-        ],
-    )
+    sums: dict[Kept, tuple[int, ...]] = {}
+    elsewhere: dict[tuple[Kept, str], tuple[int, int]] = {}
+    for place, batch in batches.items():
+        row = batch.row()
+        for kept in _kept(place):
+            sums[kept] = _added(sums.get(kept, (0,) * len(row)), row)
+            for model, (calls, cost) in batch.elsewhere.items():
+                before = elsewhere.get((kept, model), (0, 0))
+                elsewhere[kept, model] = before[0] + calls, before[1] + picousd(cost)
+    db.executemany(_ADD, [(*kept, *row) for kept, row in sums.items()])
+    db.executemany(_ADD_ELSEWHERE, [(*kept, model, *row) for (kept, model), row in elsewhere.items()])
 
 
 def say(db: sqlite3.Connection, pairs: Iterable[tuple[Decision, Decision]], criteria: Mapping[str, Criteria]) -> None:
@@ -115,9 +122,10 @@ def spent(db: sqlite3.Connection, since_ts: float, workflow: str) -> Spent:
     values = {"since": int(since_ts // DAY_S), "workflow": workflow}
     groups = {view: _lines(db, view, values) for view in VIEWS}
     whole, mix = _lines(db, None, values), Usage()
-    for row in db.execute(f"SELECT {','.join(f'sum(mix_{name})' for name in _MIX)} FROM spent {_SINCE}", values):  # noqa: S608
+    mixed = f"SELECT {','.join(f'sum(mix_{name})' for name in _MIX)} FROM spent WHERE kind = 'workflow' AND {_SINCE}"  # noqa: S608
+    for row in db.execute(mixed, values):
         mix = msgspec.convert(dict(zip(_MIX, (number or 0 for number in row), strict=True)), Usage)
-    first = db.execute(f"SELECT min(day) FROM spent {_SINCE}", values).fetchone()[0]  # noqa: S608
+    first = db.execute(f"SELECT min(day) FROM spent WHERE kind = 'workflow' AND {_SINCE}", values).fetchone()[0]  # noqa: S608
     nothing = Sum().line("all")
     return Spent(
         whole=whole[0] if whole else nothing,
@@ -140,7 +148,7 @@ def picousd(amount: Decimal) -> int:
 
 # in the tables
 
-_SINCE = "WHERE day >= :since AND (:workflow = '' OR workflow = :workflow)"
+_SINCE = "day >= :since AND (:workflow = '' OR workflow = :workflow)"
 
 
 def _places(count: int) -> str:
@@ -159,14 +167,17 @@ _ADD_ELSEWHERE = (
 
 def _lines(db: sqlite3.Connection, view: View | None, values: dict[str, Any]) -> list[Line]:
     """Return the lines of a view, or one of everything, in no order."""
-    by = "''" if view is None else view
+    kind = view if view in _KINDS else "workflow"
+    by = {None: "''", "day": "day"}.get(view, "name")
+    where = f"WHERE kind = '{kind}' AND {_SINCE}"
     summed = [*(f"sum({name})" for name in _COUNTS), *(_sum_of(name) for name in _MONEY)]
-    sql = f"SELECT {by}, {','.join(summed)} FROM spent {_SINCE} GROUP BY 1"  # noqa: S608
+    sql = f"SELECT {by}, {','.join(summed)} FROM spent {where} GROUP BY 1"  # noqa: S608
     said = [*(f"sum({name})" for name in _SAID[:4]), *(_sum_of(name) for name in _SAID[4:])]
-    sql_said = f"SELECT {by}, {','.join(said)} FROM said {_SINCE} GROUP BY 1"  # noqa: S608
+    of_call = "''" if view is None else view
+    sql_said = f"SELECT {of_call}, {','.join(said)} FROM said WHERE {_SINCE} GROUP BY 1"  # noqa: S608
     more = {name: rest for name, *rest in db.execute(sql_said, values)}
     elsewhere: dict[Any, dict[str, tuple[int, Decimal]]] = {}
-    sql_elsewhere = f"SELECT {by}, model, sum(calls), {_sum_of('cost')} FROM spent_elsewhere {_SINCE} GROUP BY 1, 2"  # noqa: S608
+    sql_elsewhere = f"SELECT {by}, model, sum(calls), {_sum_of('cost')} FROM spent_elsewhere {where} GROUP BY 1, 2"  # noqa: S608
     for name, model, calls, high, low in db.execute(sql_elsewhere, values):
         elsewhere.setdefault(name, {})[model] = calls, _usd(high, low)
     nothing = (0,) * (len(_SAID) + 2)
@@ -212,6 +223,16 @@ def _told_name(view: View, name: Any) -> str:
 def _place(decision: Decision) -> Place:
     workflow, tier, key = (name_in(view, decision) for view in VIEWS[:3])
     return int(decision.ts // DAY_S), workflow, tier, key
+
+
+def _kept(place: Place) -> list[Kept]:
+    day, workflow, tier, key = place
+    names = {"workflow": workflow, "tier": tier, "key": key}
+    return [(kind, day, workflow, names[kind]) for kind in _KINDS]
+
+
+def _added(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(operator.add, one, other))
 
 
 def _of(criteria: Mapping[str, Criteria], decision: Decision) -> Criteria:

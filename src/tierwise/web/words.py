@@ -19,7 +19,7 @@ def usd(picousd: int | None) -> str:
         return f"${amount:,.2f}"
     if abs(amount) < Decimal("0.000001"):
         return "< $0.000001"
-    return f"${float(f'{amount:.3g}'):.8f}".rstrip("0")
+    return f"${float(f'{amount:.3g}'):.8f}".rstrip("0").rstrip(".")
 
 
 def money(amount: Decimal | None) -> str:

@@ -41,5 +41,5 @@ def test_points_are_what_the_lines_cost_and_their_ranges_hold_them(volume: int, 
 def test_too_many_steps_to_be_seen_are_drawn_at_even_volumes() -> None:
     small = replace(PLAN.own, steps=(replace(MACHINE, tokens=number(10)),))
     drawn = curves(small, answers(PLAN)[0], 10**6)
-    assert len(drawn.own) == POINTS + 1
+    assert len(drawn.own) == POINTS + 2  # and the first token, at which the first machine is bought
     assert drawn.own[0].usd == Decimal(0)

@@ -12,6 +12,10 @@ function toNumber(row, place) {
   return place === 0 ? 0 : least * (most / least) ** (place / STEPS);
 }
 
+function valueOf(number) {
+  return Number(number.value.replaceAll(",", "") || NaN);
+}
+
 function toPlace(row, value) {
   const most = Number(row.dataset.most);
   if (!(value > 0)) return 0;
@@ -23,12 +27,13 @@ function toPlace(row, value) {
 function short(row, value) {
   if ("whole" in row.dataset && value < 1000) return String(Math.round(value));
   if ("share" in row.dataset) return String(Number(value.toFixed(2)));
-  return String(Number(value.toPrecision(3)));
+  const rounded = Number(value.toPrecision(3));
+  return rounded < 10_000 ? String(rounded) : rounded.toLocaleString("en-US");
 }
 
 function tell(row, number) {
   const said = row.querySelector("small");
-  const same = number.value.trim() === number.dataset.before;
+  const same = number.value.replaceAll(",", "").trim() === number.dataset.before.replaceAll(",", "");
   if (same && said.dataset.said) said.textContent = said.dataset.said;
   else said.textContent = number.value.trim() ? "assumed: set on this page" : "unknown: counted as nothing";
 }
@@ -37,7 +42,7 @@ for (const row of form.querySelectorAll("[data-slider]")) {
   const number = row.querySelector("input:not([type=range])");
   const range = row.querySelector("input[type=range]");
   range.hidden = false;
-  range.value = toPlace(row, Number(number.value));
+  range.value = toPlace(row, valueOf(number));
   range.setAttribute("aria-valuetext", number.value || "unknown");
   range.addEventListener("input", () => {
     number.value = short(row, toNumber(row, Number(range.value)));
@@ -45,12 +50,20 @@ for (const row of form.querySelectorAll("[data-slider]")) {
     tell(row, number);
   });
   number.addEventListener("input", () => {
-    range.value = toPlace(row, Number(number.value));
+    range.value = toPlace(row, valueOf(number));
     range.setAttribute("aria-valuetext", number.value || "unknown");
     tell(row, number);
   });
 }
-form.querySelector("button").classList.add("hidden-when-scripted");
+form.querySelector(".buttons button").classList.add("hidden-when-scripted");
+
+// What was not changed is not said, so that it keeps where it comes from.
+function asked() {
+  return new URLSearchParams([...new FormData(form)].filter(([name, value]) => {
+    const before = form.elements[name].dataset.before;
+    return before === undefined ? value !== "" : value.replaceAll(",", "").trim() !== before.replaceAll(",", "");
+  }));
+}
 
 const WAIT_MS = 120;
 let timer = 0;
@@ -60,7 +73,7 @@ let under_way = null;
 async function ask() {
   under_way?.abort();
   const mine = (under_way = new AbortController());
-  const query = new URLSearchParams(new FormData(form));
+  const query = asked();
   plan.setAttribute("aria-busy", "true");
   const answer = await fetch(`${form.dataset.plan}?${query}`, { signal: mine.signal }).catch(() => null);
   const html = answer?.ok ? await answer.text().catch(() => null) : null;
