@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tierwise.web import charts, words
+from tierwise.web import charts, first_visit, words
 from tierwise.web.charts import Span
 from tierwise.web.index import Index, Sums, quantile_ms
 from tierwise.web.site import Site
@@ -76,7 +76,8 @@ def routes(site: Site) -> list[Route]:
         status = await site.gateway(request).status()
         outside = _strongest_first(status or {})
         found = await asyncio.to_thread(seen, site.index, period, workflow, time.time(), outside)
-        return site.page(request, "overview", seen=found, status=status, periods=PERIODS)
+        start = first_visit.told(request.headers, status) if not found.recorded else None
+        return site.page(request, "overview", seen=found, status=status, periods=PERIODS, start=start)
 
     return [Route("/ui/", page)]
 
