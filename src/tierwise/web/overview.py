@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tierwise.web import charts, first_visit, words
+from tierwise.web import charts, first_visit, quality, words
 from tierwise.web.charts import Span
 from tierwise.web.index import Index, Sums, quantile_ms
 from tierwise.web.site import Site
@@ -77,7 +77,9 @@ def routes(site: Site) -> list[Route]:
         outside = _strongest_first(status or {})
         found = await asyncio.to_thread(seen, site.index, period, workflow, time.time(), outside)
         start = first_visit.told(request.headers, status) if not found.recorded else None
-        return site.page(request, "overview", seen=found, status=status, periods=PERIODS, start=start)
+        return site.page(
+            request, "overview", seen=found, status=status, periods=PERIODS, start=start, quality=quality.asked(period.seconds, workflow),
+        )  # fmt: skip
 
     return [Route("/ui/", page)]
 
