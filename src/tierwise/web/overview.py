@@ -78,7 +78,8 @@ def routes(site: Site) -> list[Route]:
         found = await asyncio.to_thread(seen, site.index, period, workflow, time.time(), outside)
         start = first_visit.told(request.headers, status) if not found.recorded else None
         return site.page(
-            request, "overview", seen=found, status=status, periods=PERIODS, start=start, quality=quality.asked(period.seconds, workflow),
+            request, "overview", seen=found, status=status, periods=PERIODS, start=start,
+            quality=quality.asked(period.seconds, workflow),
         )  # fmt: skip
 
     return [Route("/ui/", page)]

@@ -1,4 +1,4 @@
-"""Did quality hold, where anybody looked? What callers and reviewers said of each workflow's answers, and what is certified.
+"""Did quality hold, where anybody looked? What people said of each workflow's answers, and what is certified.
 
 Reads what was said beside the records, never content. Invariant: what nobody judged has no figure.
 """
