@@ -28,6 +28,7 @@ def test_a_set_up_names_the_gateway_where_it_listens(client: Client) -> None:
 
 def test_the_set_ups_shown_are_those_that_are_driven() -> None:
     assert (ROOT / "docs" / "howto" / "clients.md").read_text("utf-8") == howto.howto(ROWS)
+    assert (ROOT / "src" / "tierwise" / "web" / "rows" / "clients.json").read_text("utf-8") == howto.rows(ROWS)
 
 
 def test_the_reference_shows_what_was_found() -> None:

@@ -23,6 +23,7 @@ PAGES = (
     Shown("/ui/models", "Models and machine", "models"),
     Shown("/ui/models/pull?model=gemma-4-e2b", "Fetch gemma-4-e2b", "pull"),
     Shown("/ui/cost", "Cost", "cost"),
+    Shown("/ui/start", "First steps", "start"),
     Shown("/ui/policy", "Policy", "policy"),
     Shown("/ui/workflows", "Workflows", "workflows"),
     Shown("/ui/workflows/tickets", "tickets", "workflow"),

@@ -20,6 +20,7 @@ from tests.clients.stage import stage
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference" / "clients.md"
 HOWTO = ROOT / "docs" / "howto" / "clients.md"
+SHOWN = ROOT / "src" / "tierwise" / "web" / "rows" / "clients.json"
 
 
 def main() -> int:
@@ -65,6 +66,7 @@ def main() -> int:
     write(merged(rows, found(), []))
     REFERENCE.write_text(page.page(rows, found()), "utf-8")
     HOWTO.write_text(howto.howto(rows), "utf-8")
+    SHOWN.write_text(howto.rows(rows), "utf-8")
     return int(not good)
 
 

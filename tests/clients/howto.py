@@ -3,6 +3,7 @@
 Invariant: every line of a set-up stands in the client's program or in a file that is copied into its home.
 """
 
+import json
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -37,6 +38,18 @@ LANGUAGES = {".py": "python", ".mjs": "js", ".sh": "sh", ".yaml": "yaml", ".json
 def howto(rows: Catalog) -> str:
     """Write the page: a heading for each client, a block for each set-up; wires that share one stand together."""
     return "\n".join([HEAD, *(part for name, group in groupby(rows.client, _name) for part in _one(name, list(group)))])
+
+
+def rows(rows: Catalog) -> str:
+    """Write the same for the pages of the gateway, which fill in its own address: src/tierwise/web/rows/clients.json."""
+    found = []
+    for name, group in groupby(rows.client, _name):
+        for _, alike in groupby(list(group), _written):
+            same = list(alike)
+            blocks = [{"file": "", "text": same[0].set_up}] if same[0].set_up else []
+            blocks += [{"file": f"~/{target}", "text": text} for target, text in same[0].files.items()]
+            found.append({"name": name, "wires": [SPOKEN[client.wire] for client in same], "blocks": blocks})
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
 
 
 def _name(client: Client) -> str:

@@ -16,10 +16,22 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tierwise.core.errors import InvalidCall, TierwiseError
-from tierwise.web import cost, decisions, machine, models, overview, playground, policy, runs, workflows
+from tierwise.web import (
+    cost,
+    decisions,
+    first_visit,
+    machine,
+    models,
+    overview,
+    playground,
+    policy,
+    quality,
+    runs,
+    workflows,
+)
 from tierwise.web.site import Site
 
-PAGES = (overview, decisions, playground, workflows, models, machine, cost, policy, runs)
+PAGES = (overview, quality, first_visit, decisions, playground, workflows, models, machine, cost, policy, runs)
 CACHED_S = 86_400
 
 

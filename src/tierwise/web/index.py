@@ -7,6 +7,7 @@ read; a copy of another ledger is thrown away.
 
 import hashlib
 import itertools
+import json
 import math
 import operator
 import sqlite3
@@ -249,6 +250,11 @@ class Index:
         sql = f"SELECT {','.join(_COLUMNS)} FROM calls {walked} {_where(conditions)} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         found = self._rows(sql, (*values, limit))
         return [CallRow(**dict(zip(_COLUMNS, row, strict=True))) for row in found]
+
+    def workflows_of(self, idents: Sequence[str]) -> dict[str, str]:
+        """Return the workflow of each of these calls that is in the copy."""
+        sql = "SELECT id, workflow FROM calls WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self._rows(sql, (json.dumps(list(idents)),)))
 
     def values(self, column: str) -> list[str]:
         """Return what there is in a column, the most frequent first."""

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierwise.economics.baselines import strongest_first
-from tierwise.web import charts, words
+from tierwise.web import charts, first_visit, quality, words
 from tierwise.web.charts import Span
 from tierwise.web.cost import strengths
 from tierwise.web.index import Index, Sums, quantile_ms
@@ -77,7 +77,11 @@ def routes(site: Site) -> list[Route]:
         status = await site.gateway(request).status()
         outside = strongest_first(strengths(status or {}))
         found = await asyncio.to_thread(seen, site.index, period, workflow, time.time(), outside)
-        return site.page(request, "overview", seen=found, status=status, periods=PERIODS)
+        start = first_visit.told(request.headers, status) if not found.recorded else None
+        return site.page(
+            request, "overview", seen=found, status=status, periods=PERIODS, start=start,
+            quality=quality.asked(period.seconds, workflow),
+        )  # fmt: skip
 
     return [Route("/ui/", page)]
 

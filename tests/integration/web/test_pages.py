@@ -128,6 +128,17 @@ def test_a_call_arrives_in_the_list_and_its_way_can_be_read(browser: Browser) ->
     assert until(lambda: 'aria-label="Workflows"' in browser.get("/ui/?period=hour")[2])
 
 
+def test_what_was_said_of_answers_stands_on_the_overview(browser: Browser) -> None:
+    ident = asked(browser, "one two three four")
+    assert until(lambda: ident in browser.get("/ui/decisions")[2])
+    word = json.dumps({"decision": ident, "right": True})
+    assert browser.ask("POST", "/v1/feedback", word, content_type="application/json")[0] == 200
+    part = browser.get("/ui/quality?seconds=3600&workflow=")[2]
+    assert "answers judged" in part and "100 %" in part
+    assert "Nobody judged" in browser.get("/ui/quality?seconds=x&workflow=other")[2]
+    assert 'data-part="/ui/quality?seconds=86400' in browser.get("/ui/")[2]
+
+
 def test_what_exists_is_shown_as_it_is_now(browser: Browser) -> None:
     asked(browser, "one two")
     status, _, page = browser.get("/ui/models")
