@@ -8,6 +8,8 @@ Invariant: what cannot be read as an address is nowhere that anything may go.
 import ipaddress
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+PUBLIC = "public"
+"""Every address that all the world can reach: none of this machine, of a private network, or of a link."""
 
 
 def lies_in(peer: object, networks: tuple[str, ...]) -> bool:
@@ -20,4 +22,9 @@ def lies_in(peer: object, networks: tuple[str, ...]) -> bool:
         return False
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return any(address in ipaddress.ip_network(network) for network in networks)
+    return any(
+        address.is_global and not address.is_multicast
+        if network == PUBLIC
+        else address in ipaddress.ip_network(network)
+        for network in networks
+    )
