@@ -22,9 +22,10 @@ def lies_in(peer: object, networks: tuple[str, ...]) -> bool:
         return False
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return any(
-        address.is_global and not address.is_multicast
-        if network == PUBLIC
-        else address in ipaddress.ip_network(network)
-        for network in networks
-    )
+    return any(_within(address, network) for network in networks)
+
+
+def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
+    if network == PUBLIC:
+        return address.is_global and not address.is_multicast
+    return address in ipaddress.ip_network(network)
