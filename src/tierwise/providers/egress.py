@@ -8,6 +8,8 @@ Invariant: what cannot be read as an address is nowhere that anything may go.
 import ipaddress
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+PUBLIC = "public"
+"""Every address that all the world can reach: none of this machine, of a private network, or of a link."""
 
 
 def lies_in(peer: object, networks: tuple[str, ...]) -> bool:
@@ -20,4 +22,10 @@ def lies_in(peer: object, networks: tuple[str, ...]) -> bool:
         return False
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return any(address in ipaddress.ip_network(network) for network in networks)
+    return any(_within(address, network) for network in networks)
+
+
+def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
+    if network == PUBLIC:
+        return address.is_global and not address.is_multicast
+    return address in ipaddress.ip_network(network)

@@ -16,6 +16,7 @@ from tierwise.core.errors import BadReply, InvalidCall, Overloaded, RateLimited,
 from tierwise.core.secret import Secret
 from tierwise.providers.address import Address
 from tierwise.providers.asker import sound
+from tierwise.providers.egress import PUBLIC
 from tierwise.providers.ranges import LIMITS, Place, onward
 from tierwise.providers.transport import Exchange, Transport
 
@@ -74,11 +75,15 @@ class _Told(msgspec.Struct):
 
 
 def hub_address(environ: Mapping[str, str], key: Secret | None) -> Address:
-    """Return which hub to ask. Raises InvalidCall where the environment says that nothing may be fetched."""
+    """Return which hub to ask. Raises InvalidCall where the environment says that nothing may be fetched.
+
+    The usual one is public, and so must be whatever it sends on to; one that was named may be anywhere.
+    """
     if environ.get(OFFLINE_VARIABLE, "").strip().upper() in ("1", "ON", "YES", "TRUE"):
         told = "is set: nothing is fetched from a hub; unset it, or name a file that is here"
         raise InvalidCall(f"{OFFLINE_VARIABLE} {told}", param=OFFLINE_VARIABLE)
-    return Address(url=environ.get(URL_VARIABLE, "").strip().rstrip("/") or HUB, key=key, limits=LIMITS)
+    named = environ.get(URL_VARIABLE, "").strip().rstrip("/")
+    return Address(url=named or HUB, key=key, limits=LIMITS, networks=() if named else (PUBLIC,))
 
 
 async def listing(transport: Transport, hub: Address, repo: str, revision: str = "main") -> Listing:
