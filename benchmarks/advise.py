@@ -21,7 +21,7 @@ import numpy as np
 from tierwise.core.label import Label, Tier
 from tierwise.economics.advice.advise import Advice, advise
 from tierwise.economics.advice.flips import FAR, Flip
-from tierwise.economics.advice.organisation import Machine, Offer, Organisation, Work
+from tierwise.economics.advice.organisation import Organisation, Quote, Site, Work
 from tierwise.economics.buckets import Bucket, Buckets
 from tierwise.economics.given import Given
 
@@ -108,9 +108,9 @@ def served(chance: random.Random, works: tuple[Work, ...], middle: float) -> dic
     }
 
 
-def machine(chance: random.Random, works: tuple[Work, ...], at: int, place: Any) -> Machine:
+def machine(chance: random.Random, works: tuple[Work, ...], at: int, place: Any) -> Site:
     edge = place == "edge"
-    return Machine(
+    return Site(
         name=f"{place} {at}",
         place=place,
         tokens=about(chance, 10 ** chance.uniform(7, 8.5) if edge else 10 ** chance.uniform(8, 9.7)),
@@ -122,10 +122,10 @@ def machine(chance: random.Random, works: tuple[Work, ...], at: int, place: Any)
     )
 
 
-def offer(chance: random.Random, works: tuple[Work, ...], at: int) -> Offer:
+def offer(chance: random.Random, works: tuple[Work, ...], at: int) -> Quote:
     open_ = chance.random() < 0.4
     price = 10 ** (chance.uniform(-1, 0.3) if open_ else chance.uniform(0, 1.2))
-    return Offer(
+    return Quote(
         name=f"offer {at}",
         open_weights=open_,
         input_usd_per_mtok=about(chance, price),
@@ -192,8 +192,8 @@ def fixed(limit: Decimal) -> Input:
     return Input(float(limit), float(limit), float(limit))
 
 
-def where(one: Machine | Offer) -> str:
-    return one.place if isinstance(one, Machine) else "outside"
+def where(one: Site | Quote) -> str:
+    return one.place if isinstance(one, Site) else "outside"
 
 
 def ways(org: Organisation, x: Points, only: set[tuple[str, ...]] | None = None) -> Iterator[Way]:
@@ -215,14 +215,14 @@ def ways(org: Organisation, x: Points, only: set[tuple[str, ...]] | None = None)
             yield reckoned(org, x, chosen, standby, {job.name for job in safe}, able)
 
 
-def always(org: Organisation, job: Work, one: Machine) -> bool:
+def always(org: Organisation, job: Work, one: Site) -> bool:
     """Say whether a machine surely may do a job, wherever its numbers lie."""
     box = numbers(org)
     sure = {key: np.array([box[key].low if key[1] == job.name else box[key].high]) for key in box}
     return (one.quality.get(job.name) is not None or not job.needs) and bool(able_to(org, job, one, sure)[0])
 
 
-def able_to(org: Organisation, job: Work, one: Machine | Offer, x: Points) -> np.ndarray:
+def able_to(org: Organisation, job: Work, one: Site | Quote, x: Points) -> np.ndarray:
     holds = np.full_like(x["", "volume"], True, dtype=bool)
     reach = RANK[org.reach[job.label]] if job.label in org.reach else CEILING[job.label]
     holds &= STANDS[where(one)] <= reach
@@ -238,7 +238,7 @@ def able_to(org: Organisation, job: Work, one: Machine | Offer, x: Points) -> np
 
 
 def reckoned(
-    org: Organisation, x: Points, chosen: tuple[Machine | Offer, ...], standby: Machine | None, safe: set[str],
+    org: Organisation, x: Points, chosen: tuple[Site | Quote, ...], standby: Site | None, safe: set[str],
     able: dict[tuple[str, str], np.ndarray],
 ) -> Way:  # fmt: skip
     usd, capital, hours = (np.zeros_like(x["", "volume"]) for _ in range(3))
@@ -246,7 +246,7 @@ def reckoned(
     for job, one in zip(org.work, chosen, strict=True):
         holds &= able[job.name, one.name]
         tokens = x["", "volume"] * float(job.share) / 1e6
-        if isinstance(one, Offer):
+        if isinstance(one, Quote):
             out = float(job.output_share)
             usd = usd + tokens * (
                 (1 - out) * x[one.name, "input_usd_per_mtok"] + out * x[one.name, "output_usd_per_mtok"]
@@ -258,7 +258,7 @@ def reckoned(
         once = x[one.name, "set_up_usd"] + len(jobs) * x[one.name, "each"]
         usd = usd + once / org.months + x[one.name, "base_usd_per_month"] + x[one.name, "month"]
         capital = capital + once
-        if isinstance(one, Machine):
+        if isinstance(one, Site):
             fleets = org.teams if one.place == "edge" else 1
             spare = any(job.must_go_on and job.name not in safe for job in jobs) or (
                 one.place == "central" and bool(safe)
@@ -276,7 +276,7 @@ def reckoned(
     )
 
 
-def named(org: Organisation, chosen: tuple[Machine | Offer, ...], standby: Machine | None) -> tuple[str, str]:
+def named(org: Organisation, chosen: tuple[Site | Quote, ...], standby: Site | None) -> tuple[str, str]:
     at = {where(one) for one in chosen} | ({"central"} if standby else set())
     topology = {(0, 0): "outside", (1, 0): "team_local", (0, 1): "central_private", (1, 1): "edge_and_central"}
     dear = [job.stage for job, one in zip(org.work, chosen, strict=True) if not one.open_weights]
@@ -379,7 +379,7 @@ def somewhere(value: Any, chance: random.Random) -> Any:
     if isinstance(value, Given):
         share = Decimal(chance.randint(0, 1000)) / 1000
         return Given(value=value.least + (value.most - value.least) * share)
-    if isinstance(value, (Organisation, Machine, Offer, Buckets, Bucket)):
+    if isinstance(value, (Organisation, Site, Quote, Buckets, Bucket)):
         return type(value)(**{name: somewhere(one, chance) for name, one in fields(value).items()})
     if isinstance(value, tuple):
         return tuple(somewhere(one, chance) for one in value)

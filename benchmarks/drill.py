@@ -2,7 +2,8 @@
 
 A real gateway in front of a real server with two places is asked at random times; a drill of that record says what one
 place, three places, and half as many calls again would do to the times. Then each is done, with fresh gateways and the
-same calls, and measured. Apart from that, a drill of 100,000 made calls is timed. Prints one JSON object a line.
+same calls, and measured. Before that, growth is held against made days that are as busy by themselves, and after it a
+drill of 100,000 made calls is timed. Prints one JSON object a line.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import asyncio
 import json
 import random
 import resource
+import statistics
 import sys
 import tempfile
 import time
@@ -21,14 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.integration.gateway.conftest import House
 from tests.integration.gateway.test_drill import drill
 from tests.integration.gateway.till import behind_a_gateway
-from tests.unit.drill.traffics import call, kind, tried
+from tests.unit.drill.traffics import call, kind, queued, traffic, tried
 from tests.unit.gateway.test_decide import rules
 
+from tierwise.core.label import Label
 from tierwise.drill.file import FORMAT, Head, again, made, read, text
 from tierwise.drill.findings import Findings, Sum
-from tierwise.drill.scenario import Scenario, changes
+from tierwise.drill.play import play
+from tierwise.drill.scenario import Scenario, changes, put_on
 from tierwise.drill.snapshot import Snapshot
-from tierwise.drill.traffic import Source, Traffic
+from tierwise.drill.traffic import Call, Source, Traffic
 from tierwise.policy.released import Written
 
 MEAN_MS, PLACES = 60, 2
@@ -79,6 +83,35 @@ async def foreseen(count: int, seed: int) -> None:
         print(json.dumps(line), flush=True)
 
 
+def grown(days: int) -> None:
+    """Print how the drill's growth waits, against as many calls that come by themselves: of made days, without a clock.
+
+    `apart` is how far two such days are from each other, which no drill can foresee.
+    """
+
+    def late_ms(times: list[int]) -> float:
+        return sorted(times)[len(times) * 19 // 20] / 1000
+
+    def day(times: str, seed: int) -> list[Call]:
+        made = [(at, ms / 1000) for at, ms in arrivals(1000, Decimal(times), seed)]
+        return queued(made, PLACES)
+
+    def foreseen_ms(times: str, seed: int) -> float:
+        scenario = Scenario(slots=changes((f"here={PLACES}",), "--slots"), growth=Decimal(times))
+        what = traffic(day("1", seed), kind("near", Label.RESTRICTED))
+        return late_ms([one.took_us or 0 for one in play(what, put_on(scenario, rules())).came])
+
+    for times in ("1.5", "2"):
+        real = [late_ms([one.took_us or 0 for one in day(times, seed)]) for seed in range(days)]
+        other = [late_ms([one.took_us or 0 for one in day(times, seed + days)]) for seed in range(days)]
+        said = [foreseen_ms(times, seed) for seed in range(days)]
+        line: dict[str, object] = {"grown": times, "days": days, "mean_p95_error": round(sum(said) / sum(real) - 1, 4)}
+        for name, found in (("error", said), ("apart", other)):
+            off = sorted(one / two - 1 for one, two in zip(found, real, strict=True))
+            line |= {name: [round(value, 3) for value in (off[0], statistics.median(off), off[-1])]}
+        print(json.dumps(line), flush=True)
+
+
 def timed(count: int) -> None:
     """Print how long it takes to make a drill of so many calls of 50 kinds, and to make it again from its file."""
     chance = random.Random(1)
@@ -105,12 +138,14 @@ def timed(count: int) -> None:
 
 
 def main() -> None:
-    """Run both parts."""
+    """Run all parts."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--calls", type=int, default=1000, help="calls of each measured run")
     options.add_argument("--timed", type=int, default=100_000, help="calls of the timed drill")
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--days", type=int, default=30, help="made days that growth is held against")
     given = options.parse_args()
+    grown(given.days)
     asyncio.run(foreseen(given.calls, given.seed))
     timed(given.timed)
 

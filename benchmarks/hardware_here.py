@@ -2,12 +2,14 @@
 
 It calibrates as `tierwise fit --calibrate` does, then times files that the calibration did not see: made-up weights in
 the shapes of real models, of 0.1 to 1.5 GB, three packings, one mixture of experts. Each is predicted before it is
-timed. With --write the figures go beside the page docs/reference/speed.md. Only on a machine that does nothing else.
+timed. With --write the figures go beside the page docs/reference/speed.md, and the ranges into
+the rows that the product tells them by. Only on a machine that does nothing else.
 """
 
 import argparse
 import asyncio
 import json
+import math
 import os
 import platform
 import statistics
@@ -16,7 +18,9 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import tierwise.hardware
 from tierwise.bootstrap.calibrating import calibrate, timed
 from tierwise.hardware.calibrate import ANSWER_TOKENS, PROMPT_TOKENS
 from tierwise.hardware.parts import factors
@@ -25,6 +29,7 @@ from tierwise.hardware.speed import Part, Share, decode, prefill
 from tierwise.providers.transport import Transport
 
 FIGURES = Path(__file__).resolve().parents[1] / "docs/reference/speed_here.json"
+RANGES = Path(tierwise.hardware.__file__).parent / "rows/calibrated.toml"
 GOAL = 0.10
 TIMED_S = 4.0
 # The shapes of models whose heads are 64 wide, from their config.json; the weights are noise.
@@ -55,7 +60,7 @@ SHAPES = {
 }
 
 
-async def measure() -> dict[str, object]:
+async def measure() -> dict[str, Any]:
     known, shares, transport = factors(), [Share(part=Part(kind="cpu"))], Transport()
     rows = []
     try:
@@ -78,7 +83,8 @@ async def measure() -> dict[str, object]:
                         "predicted": round(answer.mid, 2),
                         "measured": round(1 / found.token_s, 2),
                         "error": round(answer.mid * found.token_s - 1, 4),
-                        "in_range": answer.low <= 1 / found.token_s <= answer.high,
+                        "prompt_predicted": round(prompt.mid, 1),
+                        "prompt_measured": round(PROMPT_TOKENS / found.prompt_s, 1),
                         "prompt_error": round(prompt.mid * found.prompt_s / PROMPT_TOKENS - 1, 4),
                     }
                 )
@@ -91,10 +97,42 @@ async def measure() -> dict[str, object]:
         "calibration_s": round(took, 1),
         "median_error": round(statistics.median(abs(float(row["error"])) for row in rows), 4),
         "largest_error": round(max(abs(float(row["error"])) for row in rows), 4),
-        "in_range": sum(bool(row["in_range"]) for row in rows),
+        **{f"in_{of}": _held(rows, name) for of, name in (("range", "error"), ("prompt_range", "prompt_error"))},
+        **{of: _range(rows, name) for of, name in (("range", "error"), ("prompt_range", "prompt_error"))},
+        "largest_prompt_error": round(max(abs(float(row["prompt_error"])) for row in rows), 4),
         "median_prompt_error": round(statistics.median(abs(float(row["prompt_error"])) for row in rows), 4),
         "rows": rows,
     }
+
+
+def _range(rows: list[dict[str, object]], name: str) -> dict[str, float]:
+    """Return between which multiples of what was told the middle 8 of 10 lay, and never less than a twentieth wide."""
+    true = sorted(1 / (1 + float(str(row[name]))) for row in rows)
+    low, high = (
+        true[math.floor(at)] + (at % 1) * (true[math.ceil(at)] - true[math.floor(at)])
+        for at in (0.1 * (len(true) - 1), 0.9 * (len(true) - 1))
+    )
+    return {"low": round(min(low, 0.95), 2), "high": round(max(high, 1.05), 2)}
+
+
+def _held(rows: list[dict[str, object]], name: str) -> int:
+    """Return how many lie in the range that all others make."""
+    held = 0
+    for number, row in enumerate(rows):
+        others = _range(rows[:number] + rows[number + 1 :], name)
+        held += others["low"] <= 1 / (1 + float(str(row[name]))) <= others["high"]
+    return held
+
+
+def _calibrated(found: dict[str, Any]) -> str:
+    """Return the row that the product tells its ranges by."""
+    told = [
+        f"{of} = {{ low = {found[name]['low']}, high = {found[name]['high']} }}"
+        for of, name in (("answer", "range"), ("prompt", "prompt_range"))
+    ]
+    head = [line for line in RANGES.read_text("utf-8").splitlines() if line.startswith("#")]
+    source = f'source = "{len(found["rows"])} files on one machine, {found["as_of"]}"'
+    return "\n".join([*head, *told, source]) + "\n"
 
 
 def _write(file: Path, sample: Sample) -> None:
@@ -110,6 +148,7 @@ def main() -> int:
     found = asyncio.run(measure())
     print(json.dumps(found, indent=2))
     if asked.write:
+        RANGES.write_text(_calibrated(found), encoding="utf-8")
         FIGURES.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0 if float(str(found["largest_error"])) <= GOAL else 1
 

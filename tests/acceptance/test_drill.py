@@ -3,13 +3,15 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.conftest import Installed
-from tests.acceptance.test_cost import FILE, ask
+from tests.acceptance.test_cost import FILE, Seen, ask
+from tests.postgres.server import Server
 from tierwise.testing import Script, ScriptedUpstream
 
 TWO = """
@@ -36,9 +38,15 @@ strategy = "best"
 @pytest.fixture
 def recorded(installed: Installed, tmp_path: Path) -> Iterator[Installed]:
     """A ledger with calls of a workflow, calls for one model, and one that was tried again."""
+    with lived_in(installed, tmp_path) as found:
+        yield found
+
+
+@contextmanager
+def lived_in(installed: Installed, tmp_path: Path, more: str = "") -> Iterator[Installed]:
     with ScriptedUpstream.in_thread() as upstream:
         file = tmp_path / "tierwise.toml"
-        file.write_text((FILE + TWO).format(url=upstream.url))
+        file.write_text((FILE + TWO).format(url=upstream.url) + more)
         installed.environment["TIERWISE_CONFIG"] = str(file)
         process, address = installed.start()
         try:
@@ -136,3 +144,35 @@ def test_with_nothing_on_record_there_is_no_drill(installed: Installed, tmp_path
     odd = tmp_path / "odd.jsonl"
     odd.write_bytes(os.urandom(1000))
     assert "no drill" in installed.run("drill", "--again", str(odd), code=2).stderr
+
+
+def test_a_drill_of_a_shared_ledger_is_made_again_without_it(
+    installed: Installed, tmp_path: Path, postgres: Server
+) -> None:
+    place = postgres.database()
+    installed.environment["LEDGER_PASSWORD"] = postgres.password
+    ledger = f'\n[ledger]\nurl = "{place}"\npassword = "env:LEDGER_PASSWORD"\n'
+    kept = tmp_path / "exit.jsonl"
+    with lived_in(installed, tmp_path, ledger) as gateway:
+        found = gateway.json("drill", "--without", "outside", "--keep", str(kept), code=1)["findings"]
+        assert (found["wanted"], found["survives"], found["check"]["alike"]) == (5, 3, 5)
+        assert gateway.json("drill", "--again", str(kept), "--ledger")["same"]
+    assert postgres.password not in kept.read_text()
+    assert Installed(tmp_path / "nothing").json("drill", "--again", str(kept))["same"]
+
+
+def test_a_drill_is_a_page_that_asks_nobody_and_is_the_same_from_its_file(recorded: Installed, tmp_path: Path) -> None:
+    kept, first, second = (tmp_path / name for name in ("exit.jsonl", "first.html", "second.html"))
+    said = ("--without", "outside", "--takes", "own=2.5", "--keep", str(kept), "--html", str(first))
+    recorded.run("drill", *said, code=1)
+    Installed(tmp_path / "nothing").run("drill", "--again", str(kept), "--html", str(second))
+    assert first.read_bytes() == second.read_bytes()
+    text, seen = first.read_text("utf-8"), Seen()
+    seen.feed(text)
+    assert seen.pictures == 4 and not seen.open and not seen.outside and "style=" not in text
+    assert "2 calls are lost" in text and "of 5 that are answered today" in text and "gone in this drill" in text
+    assert "sha256:" in text and "2.500 s" in text
+    recorded.run("drill", "--without", "outside", "--html", str(first), code=1)
+    untimed = Seen()
+    untimed.feed(first.read_text("utf-8"))
+    assert untimed.pictures == 3 and "Not timed" in first.read_text("utf-8"), "what nobody timed is not drawn"

@@ -93,7 +93,8 @@ AFTER = ("", "", "<!--", "//", '"', "'", "`", "<", "\\")
 RAN = """() => {
   const here = (url) => new URL(url, location).origin === location.origin;
   const all = (chosen) => [...document.querySelectorAll(chosen)];
-  const found = all("planted-x, [data-planted], iframe, object, embed, base, math, meta[http-equiv], style, template:not([id])");
+  // The one template that is ours holds a column of the playground.
+  const found = all("planted-x, [data-planted], iframe, object, embed, base, math, meta[http-equiv], style, template:not(#column)");
   found.push(...all("*").filter((one) => [...one.attributes].some((given) => given.name.startsWith("on"))));
   found.push(...all("script[src], img[src], source[src]").filter((one) => !here(one.src)));
   const inert = (one) => one.getAttribute("href") === "data:,";

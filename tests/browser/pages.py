@@ -20,11 +20,11 @@ PAGES = (
     Shown("/ui/decisions/{decision}", "Decision", "decision"),
     Shown("/ui/decisions/{decision}/replay", "By the rules in force now", "replay"),
     Shown("/ui/playground", "Playground", "playground"),
-    Shown("/ui/workflows", "Workflows", "workflows"),
-    Shown("/ui/workflows/tickets", "tickets", "workflow"),
     Shown("/ui/models", "Models and machine", "models"),
     Shown("/ui/models/pull?model=gemma-4-e2b", "Fetch gemma-4-e2b", "pull"),
     Shown("/ui/cost", "Cost", "cost"),
     Shown("/ui/policy", "Policy", "policy"),
+    Shown("/ui/workflows", "Workflows", "workflows"),
+    Shown("/ui/workflows/tickets", "tickets", "workflow"),
     Shown("/ui/runs", "Commands", "commands"),
 )

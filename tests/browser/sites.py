@@ -14,8 +14,14 @@ from typing import Any, NamedTuple
 
 from tests.browser import ledgers
 from tests.integration.server.conftest import Door, opened_door, until
+from tests.unit.evals.world import Rates, frontier, lines
 from tierwise import config
 from tierwise.config import Settings
+from tierwise.evals import runs
+from tierwise.evals.card import to_json
+from tierwise.evals.evidence import read
+from tierwise.evals.report.html import render
+from tierwise.evals.verdict import decide
 from tierwise.testing import ScriptedUpstream
 
 LEDGERS = ("empty", "small", "large")
@@ -167,6 +173,18 @@ def speak(site: Site) -> str:
     return found
 
 
+def measured(home: Path) -> None:
+    """Lay a comparison of `tickets` and its verdict where `tierwise compare` and `decide` would have."""
+    place = runs.folder(home, "tickets") / "20261121-180000-1a2b"
+    drawn = {"frontier-1": frontier(), "small-8b": Rates(0.93, sure=0.9), "large-70b": Rates(0.8)}
+    file = lines(place / runs.EVIDENCE, drawn, items=400, tune=300)
+    file.write_bytes(file.read_bytes().replace(b'"inbox"', b'"tickets"').replace(b'"r1"', f'"{place.name}"'.encode()))
+    found = read(file)
+    card = decide(found)
+    (place / runs.CARD).write_bytes(to_json(card))
+    (place / runs.REPORT).write_bytes(render(found, card))
+
+
 @contextlib.contextmanager
 def opened(kind: str, home: Path, upstream: ScriptedUpstream, calls: int = 0) -> Iterator[Site]:
     """Serve a ledger of this kind until the block ends; `calls` is how many the large one holds."""
@@ -178,6 +196,7 @@ def opened(kind: str, home: Path, upstream: ScriptedUpstream, calls: int = 0) ->
     with opened_door(written, upstream) as door:
         site = Site(door, None)
         if kind == "small":
+            measured(home)
             site = Site(door, speak(site))
             assert until(lambda: str(site.decision) in site.page("/ui/decisions"), 20)
         if kind == "large":

@@ -73,6 +73,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ("Dollars an hour, by model", "currencyUSD", (
             (f"3600 * {rate('tierwise_cost_usd_total', 'endpoint, model')}", "{{endpoint}} {{model}}"),
             (f"3600 * {rate('tierwise_cost_unknown_usd_total', 'endpoint, model')}", "at most, not told: {{model}}"),
+            (f"3600 * {rate('tierwise_cost_own_usd_total', 'endpoint, model')}", "own machines, no bill: {{model}}"),
         )),
         ("Left of budgets", "currencyUSD", (
             ("tierwise_budget_remaining_usd", "{{scope}} {{window}} ({{budget}})"),

@@ -11,11 +11,13 @@ from tierwise.hardware.parts import devices, factors
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 PAGE, FIGURES, HERE = FOLDER / "speed.md", FOLDER / "speed.json", FOLDER / "speed_here.json"
+FITS = FOLDER / "speed_fits.json"
 
 HEAD = """# How fast it will be
 
-Written by `python -m tests.documents.speed` from figures that `scripts/bench hardware_speed` and `scripts/bench
-hardware_here` measured (`speed.json` and `speed_here.json`, beside this page).
+Written by `python -m tests.documents.speed` from figures that `scripts/bench hardware_speed`, `scripts/bench
+hardware_here` and `scripts/bench hardware_fits` measured (`speed.json`, `speed_here.json` and `speed_fits.json`, beside
+this page).
 
 `tierwise fit` tells a speed as a range that should hold 8 times out of 10, and what it rests on: `formula` (the maker's
 bandwidth, or one measured here, and factors fitted on other people's runs) or `measured here` (`tierwise fit
@@ -52,10 +54,18 @@ what people sent in: names of models are taken as they stand, sizes follow from 
 of the models are written in `benchmarks/hardware_models.toml`, some of them from memory. Where a run tells a prompt of 512
 tokens, or one that with its answer fills the context, in llama.cpp, the answer is taken as written into an empty context, as
 llama-bench does; this was settled by looking at the runs. A cache of fewer bits is counted as half precision, as the runs
-that had one were no faster. And they do not show whether "fits" is true: only what ran was sent in, and the memory that they
-tell holds what other programs took and batches of sizes that are not told.
+that had one were no faster. And they do not show whether "fits" is true (that is measured apart, below): only what ran was sent
+in, and the memory that they tell holds what other programs took and batches of sizes that are not told.
 
 What was left out, and why:
+
+"""
+
+CALIBRATED = """
+After a calibration a part has costs of its own, which add up: for each weight by its bits (unpacking takes time too, so that
+half as many bits are not twice as fast), for each product with the keys and values before it (on a processor that is work
+for every head, and much of the time once some thousand tokens stand there), for each layer; and once more for a token of a
+prompt, which does without the output.
 
 """
 
@@ -63,7 +73,7 @@ What was left out, and why:
 def page() -> str:
     """Return the page."""
     found = json.loads(FIGURES.read_text(encoding="utf-8"))
-    parts = [HEAD, _factors(), METHOD, _held_out(found), LIMITS, _left_out(found), _prompts(found), _here()]
+    parts = [HEAD, _factors(), METHOD, _held_out(found), LIMITS, _left_out(found), _prompts(found), _here(), _fits()]
     return "".join(parts)
 
 
@@ -128,15 +138,15 @@ def _prompts(found: dict[str, Any]) -> str:
 
 
 def _here() -> str:
-    title = "\n## After a calibration\n\n"
+    title = "\n## After a calibration\n" + CALIBRATED
     if not HERE.exists():
         return title + "Not measured yet: `scripts/bench hardware_here --write`, on a machine that does nothing else.\n"
     found = json.loads(HERE.read_text(encoding="utf-8"))
     told = (
         f"{found['as_of']}, {found['cores']} cores; the calibration took {found['calibration_s']} s. Median error "
         f"{100 * found['median_error']:.1f} %, largest {100 * found['largest_error']:.1f} % (goal: 10 %); "
-        f"{found['in_range']} of {len(found['rows'])} in their range. Prompts: {100 * found['median_prompt_error']:.1f} %. "
-        "Weights are noise; none of the files was part of the calibration.\n\n"
+        f"{found['in_range']} of {len(found['rows'])} in their range{_ranges(found)}. Prompts: "
+        f"{100 * found['median_prompt_error']:.1f} %. Weights are noise; none of the files was part of the calibration.\n\n"
     )
     rows = ["| shape | GB | predicted, tokens/s | measured | error |", "|---|---:|---:|---:|---:|"]
     rows += [
@@ -144,6 +154,48 @@ def _here() -> str:
         for row in found["rows"]
     ]
     return title + told + "\n".join(rows) + "\n"
+
+
+def _ranges(found: dict[str, Any]) -> str:
+    if "range" not in found:
+        return " of an earlier day, by another law: to be measured anew"
+    told = (f"{found[name]['low']} to {found[name]['high']}" for name in ("range", "prompt_range"))
+    return f" of the others' (the product's is that of all: {' for answers, '.join(told)} for prompts)"
+
+
+def _fits() -> str:
+    title = '\n## Whether "fits" is true\n\n'
+    if not FITS.exists():
+        return title + "Not measured yet: `scripts/bench hardware_fits --write`.\n"
+    one = json.loads(FITS.read_text(encoding="utf-8"))
+    return (
+        title
+        + f"""{one["as_of"]}, {one["engine"]}, on the processor. {one["loads"]} real loads, each of another setup, of models of
+{one["architectures"]} architectures drawn from a seed; they took {one["least_mib"]:,} to {one["most_mib"]:,} MiB. Neither models nor setups are among those that the working memory
+was fitted on: other widths, layers, experts, vocabularies and types of tensors; other contexts, conversations, types of the
+cache and batches, with and without flash attention. What a load needed is the larger of what the engine said it set aside
+and what the kernel counted after a short prompt in each conversation. The verdict is the one that the engine's start rests
+on; that of `tierwise fit` asks for more.
+
+| | |
+|---|---:|
+| verdicts, at 0.7 to 1.3 times what was needed | {one["verdicts"]:,} |
+| of them "fits" | {one["fits"]:,} |
+| false "fits" | {one["false_fits"]} |
+| loads that some free memory would have made a false "fits" | {one["loads_that_could_be_false"]} of {one["loads"]} |
+| so at most, with 95 and 99 % confidence | {100 * one["bound_95"]:.2f} and {100 * one["bound_99"]:.2f} % |
+| loads that needed more than the sum without its reserve | {one["sum_below_real"]}, by {one["largest_shortfall_mib"]} MiB at most |
+| false "no", of those that would have fitted | {one["false_no"]:,} of {one["would_fit"]:,} |
+| free memory asked for, beyond what was needed: median, nine of ten | {100 * one["median_beside"]:.0f} %, {100 * one["nine_of_ten_beside"]:.0f} % |
+| loaded and answered with the least memory that "fits" as the kernel's limit | {one["limited_answer"]} of {one["limited"]} |
+| the same with half of what was needed | {one["half_answer"]} of {one["limited"]} |
+
+Most false ones are of small models, beside which what is kept in reserve is much. Prompts were short, so that copies of
+windows are counted by the sum alone; weights are zeros. Architectures that the engine refused to load as they were drawn
+({one["refused"]} draws and setups) are not among them, and no device was there. An earlier seed (20261122) showed a false "fits" in
+328 loads (a cache in f32) and six sums that were too small, after which the sum was mended; the seed of these is {one["seed"]}.
+"""
+    )
 
 
 if __name__ == "__main__":

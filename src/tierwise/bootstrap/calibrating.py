@@ -16,13 +16,13 @@ import msgspec
 from tierwise.core.errors import ConfigError, Overloaded, ProviderError, TimedOut
 from tierwise.core.model import EngineOptions
 from tierwise.hardware.admit import admit
-from tierwise.hardware.calibrate import ANSWER_TOKENS, PROMPT_TOKENS, SAMPLES, Timing, measured
+from tierwise.hardware.calibrate import ANSWER_TOKENS, PROMPT_TOKENS, PROMPTS, SAMPLES, Timing, measured
 from tierwise.hardware.sample import Sample, content
 from tierwise.hardware.speed import Measured
 from tierwise.providers.engine import Engine, installed, missing, program
 from tierwise.providers.transport import Address, Transport
 
-ONE_SAMPLE_S = 1.2
+ONE_SAMPLE_S = 1.0
 """How long one sample is timed at most, its loading apart."""
 UNSTEADY = 1.3
 """How many times the fastest answer the middle one may take; beyond that, other work is what was timed."""
@@ -76,7 +76,7 @@ async def calibrate(
     for_s: float = ONE_SAMPLE_S,
     unsteady: float = UNSTEADY,
 ) -> Measured:
-    """Time the samples one after the other in a folder with a gigabyte to spare.
+    """Time the samples one after the other in a folder with half a gigabyte to spare.
 
     Raises:
         ConfigError: the engine is not installed, or a file cannot be written or loaded here.
@@ -92,7 +92,7 @@ async def calibrate(
             for name, sample in samples.items():
                 file = Path(own, "sample.gguf")
                 await asyncio.to_thread(_write, file, sample)
-                timings[name] = await timed(file, transport, for_s, unsteady)
+                timings[name] = await timed(file, transport, for_s, unsteady, PROMPTS[name])
     except OSError as error:
         raise ConfigError(f"{folder} cannot take the files to time: {error.strerror}", key="home") from error
     finally:
@@ -100,7 +100,9 @@ async def calibrate(
     return measured(timings, part)
 
 
-async def timed(file: Path, transport: Transport, for_s: float, unsteady: float = UNSTEADY) -> Timing:
+async def timed(
+    file: Path, transport: Transport, for_s: float, unsteady: float = UNSTEADY, prompt_tokens: int = PROMPT_TOKENS
+) -> Timing:
     """Return the best of as many answers as fit into a time, three at least. Other work only ever makes one slower."""
     options = EngineOptions(file=str(file), context_tokens=_CONTEXT_TOKENS, slots=1)
     engine = Engine(options, name="calibrate", transport=transport, admit=admit)
@@ -110,14 +112,14 @@ async def timed(file: Path, transport: Transport, for_s: float, unsteady: float 
         until = loop.time() + for_s
         found: list[Timing] = []
         while len(found) < _LEAST_ANSWERS or loop.time() < until:
-            found.append(await _answer(transport, address))
+            found.append(await _answer(transport, address, prompt_tokens))
+            tokens = [one.token_s for one in found]
+            if len(found) >= _LEAST_ANSWERS and statistics.median(tokens) > unsteady * min(tokens):
+                raise _busy()  # at once: what follows would take long, and be for nothing
     except TimedOut as error:
         raise _busy() from error
     finally:
         await engine.stop()
-    tokens = [one.token_s for one in found]
-    if statistics.median(tokens) > unsteady * min(tokens):
-        raise _busy()
     return Timing(token_s=min(tokens), prompt_s=min(one.prompt_s for one in found))
 
 
@@ -126,10 +128,10 @@ def _busy() -> Overloaded:
     return Overloaded(told, code="busy")
 
 
-async def _answer(transport: Transport, address: Address) -> Timing:
+async def _answer(transport: Transport, address: Address, prompt_tokens: int) -> Timing:
     root = msgspec.structs.replace(address, url=address.url.removesuffix("/v1"))
     asked = {
-        "prompt": [7 * number % 4000 + 1 for number in range(PROMPT_TOKENS)], "n_predict": ANSWER_TOKENS,
+        "prompt": [7 * number % 4000 + 1 for number in range(prompt_tokens)], "n_predict": ANSWER_TOKENS,
         "ignore_eos": True, "cache_prompt": False, "samplers": ["top_k"], "top_k": 1,
     }  # fmt: skip
     deadline = asyncio.get_running_loop().time() + _ANSWER_TIMEOUT_S

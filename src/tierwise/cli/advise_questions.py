@@ -15,7 +15,7 @@ from tierwise import bootstrap, config
 from tierwise.cli.options import say
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Label
-from tierwise.economics.advice.organisation import Machine, Offer, Organisation, Work
+from tierwise.economics.advice.organisation import Organisation, Quote, Site, Work
 from tierwise.economics.buckets import Bucket, Buckets
 from tierwise.economics.given import Given, Provenance
 from tierwise.economics.serving import tokens_per_month
@@ -150,9 +150,9 @@ def _works(ask: Asking, written: Decimal) -> tuple[Work, ...]:
     return tuple(works)
 
 
-def _offers(ask: Asking, works: Sequence[Work]) -> tuple[Offer, ...]:
+def _offers(ask: Asking, works: Sequence[Work]) -> tuple[Quote, ...]:
     listed = next((one for one in known_prices() if one.origin == "list"), None)
-    offers: list[Offer] = []
+    offers: list[Quote] = []
     if ask.yes("May a frontier API be used at all?", default=True):
         name = ask.text("  its name?", listed.model if listed else "frontier")
         source = f"{listed.source} ({listed.as_of})" if listed else ASSUMED
@@ -163,8 +163,8 @@ def _offers(ask: Asking, works: Sequence[Work]) -> tuple[Offer, ...]:
     return tuple(offers)
 
 
-def _offer(ask: Asking, name: str, prices: tuple[str, str], source: str, works: Sequence[Work]) -> Offer:
-    return Offer(
+def _offer(ask: Asking, name: str, prices: tuple[str, str], source: str, works: Sequence[Work]) -> Quote:
+    return Quote(
         name=name, open_weights=name == "hosted open model",
         input_usd_per_mtok=ask.given("  US dollars for a million tokens read?", prices[0], source),
         output_usd_per_mtok=ask.given("  US dollars for a million tokens written?", prices[1], source),
@@ -172,8 +172,8 @@ def _offer(ask: Asking, name: str, prices: tuple[str, str], source: str, works: 
     )  # fmt: skip
 
 
-def _machines(ask: Asking, works: Sequence[Work]) -> tuple[Machine, ...]:
-    found: list[Machine] = []
+def _machines(ask: Asking, works: Sequence[Work]) -> tuple[Site, ...]:
+    found: list[Site] = []
     wage = ask.given("What does an hour of people who run machines cost?", "40..80..120")
     if ask.yes("Machines in each team, perhaps?", default=True):
         found.append(
@@ -187,12 +187,12 @@ def _machines(ask: Asking, works: Sequence[Work]) -> tuple[Machine, ...]:
 
 def _machine(
     ask: Asking, place: Literal["edge", "central"], usual: tuple[str, str, str, str], wage: Given, works: Sequence[Work]
-) -> Machine:
+) -> Site:
     price, runs, speed, hours = usual
     rate = ask.given("  tokens a second of one, read and written, at the latency that you want?", speed)
     busier = ask.given("  how many times busier is the busiest hour than the mean?", "3..6..10")
     needed = ask.given("  hours a month that it takes?" + (" (in each team)" if place == "edge" else ""), hours)
-    return Machine(
+    return Site(
         name=f"{place} machine", place=place, tokens=tokens_per_month(rate, peak_to_mean=busier),
         usd_once=ask.given("  price of one?", price),
         usd_per_month=ask.given("  hosting and power of one, a month?", runs),

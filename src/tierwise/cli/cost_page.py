@@ -4,15 +4,13 @@ A pure function; drawn with the marks of the evaluation report. Invariant: every
 page's own policy refuses script, requests and any style but its one sheet.
 """
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from html import escape
-from importlib import resources
 
 from tierwise.cli.cost_found import Cost, round_usd
-from tierwise.cli.cost_spent import grid, spent
+from tierwise.cli.cost_spent import spent
+from tierwise.cli.html_page import facts, grid, html_page
 from tierwise.core.usage import TOKENS_PER_MTOK as MTOK
 from tierwise.economics.breakeven import Own, Stretch
 from tierwise.economics.compare import Answer, CostPlan, Input, Range
@@ -25,9 +23,6 @@ WORDS = {"own": "Own machines", "api": "The API", "open": "Open"}
 
 def page(found: Cost, plan: CostPlan | None) -> bytes:
     """Return the page: what was spent, and where there is a plan, what machines would cost."""
-    sheet = resources.files("tierwise.evals.report").joinpath("page.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     body = spent(found) if found.whole.calls else ""
     if plan is not None:
         own, volume = plan.whole(), plan.plan.tokens_per_month
@@ -35,20 +30,12 @@ def page(found: Cost, plan: CostPlan | None) -> bytes:
         drawn = "".join(_figure(own, answer, volume, at) for at, answer in enumerate(found.comparisons))
         body += f'<div class="plots">{drawn}</div>'
         body += _given(found.inputs, found.missing_buckets)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="referrer" content="no-referrer">'
-        f"<title>What it costs</title><style>{sheet}</style></head>"
-        "<body><header><h1>What it costs</h1></header>"
-        f"<main>{body or NOTHING_TOLD}</main></body></html>\n"
-    ).encode("utf-8", "backslashreplace")
+    return html_page("What it costs", body or NOTHING_TOLD)
 
 
 def _section(answer: Answer, volume: int) -> str:
     tone = {"own": "expand", "api": "stop", "open": "not_enough_evidence"}[answer.cheaper]
-    facts = (
+    rows = (
         (
             "A month of own machines",
             round_usd(answer.own_usd_per_month),
@@ -63,9 +50,6 @@ def _section(answer: Answer, volume: int) -> str:
         ),
         ("Waiting a quarter", round_usd(answer.waiting_a_quarter_usd), "positive: it gains"),
     )
-    told = "".join(
-        f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in facts
-    )
     crossings = ", ".join(f"{crossing / MTOK:,.2f} M" for crossing in answer.crossings.crossings[:20])
     changes = (
         f"The cheaper side changes at: {crossings} tokens a month."
@@ -74,7 +58,7 @@ def _section(answer: Answer, volume: int) -> str:
     )
     return (
         f'<section class="card {tone}"><p class="word">{WORDS[answer.cheaper]}</p>'
-        f'<p class="headline">against {escape(answer.api.name)}</p><dl class="facts">{told}</dl>'
+        f'<p class="headline">against {escape(answer.api.name)}</p>{facts(rows)}'
         f"<p>{escape(changes)}</p></section>"
     )
 

@@ -3,11 +3,12 @@
 A pure function. Invariant: everything from outside is escaped; a bar begins at 0, so that lengths compare.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from html import escape
 
 from tierwise.cli.cost_found import Cost, usd
+from tierwise.cli.html_page import facts, figure, grid
 from tierwise.economics.spend import Line
 from tierwise.evals.report import svg
 
@@ -20,52 +21,35 @@ ROW_HEIGHT = 24
 def spent(found: Cost) -> str:
     """Return the part of the page about the ledger."""
     days = found.views.get("day", ())
-    plots = [_figure("Spent, and the same tokens elsewhere", _beside(found))] if found.baselines else []
-    plots += [_figure("Spent by day (UTC)", _days(days))] if days else []
+    plots = [figure("Spent, and the same tokens elsewhere", _beside(found))] if found.baselines else []
+    plots += [figure("Spent by day (UTC)", _days(days))] if days else []
     views = "".join(_view(view, lines) for view, lines in found.views.items() if lines)
     return f'{_card(found)}<div class="plots">{"".join(plots)}</div>{views}'
 
 
-def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str, numbers: Sequence[int] = ()) -> str:
-    """Return a table that scrolls by itself; a narrow one of the kind `ways` names each cell in place of its head."""
-    marked = [' class="n"' if at in numbers else "" for at in range(len(heads))]
-    top = "".join(f"<th{mark}>{escape(name)}</th>" for name, mark in zip(heads, marked, strict=True))
-    body = "".join(f"<tr>{''.join(_cells(heads, row, marked))}</tr>" for row in rows)
-    return f'<div class="scroll"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _cells(heads: Sequence[str], row: Sequence[str], marked: Sequence[str]) -> Iterator[str]:
-    for name, cell, mark in zip(heads, row, marked, strict=True):
-        yield f'<td{mark} data-name="{escape(name)}">{escape(cell)}</td>'
-
-
 def _card(found: Cost) -> str:
     whole = found.whole
-    facts = [("For an accepted call", usd(found.accepted_usd), f"{whole.accepted:,} of {whole.calls:,}")]
-    facts += [(one.role.capitalize(), usd(one.usd), one.model) for one in found.baselines]
+    rows = [("For an accepted call", usd(found.accepted_usd), f"{whole.accepted:,} of {whole.calls:,}")]
+    rows += [(one.role.capitalize(), usd(one.usd), one.model) for one in found.baselines]
     if whole.unknown_usd:
-        facts.append(("Not told, at most", usd(whole.unknown_usd), "attempts that never said what they used"))
+        rows.append(("Not told, at most", usd(whole.unknown_usd), "attempts that never said what they used"))
+    if whole.unmetered:
+        rows.append(("Not priced", f"{whole.unmetered:,}", "attempts with neither a price nor a [[machine]]"))
     if whole.own_usd:
-        facts.append(("Machines of your own", usd(whole.own_usd), "no money that was sent"))
+        rows.append(("Machines of your own", usd(whole.own_usd), "no money that was sent"))
     if whole.review_usd:
-        facts.append(("Reviews", usd(whole.review_usd), "people's time"))
+        rows.append(("Reviews", usd(whole.review_usd), "people's time"))
     if whole.judged:
-        facts.append(("Judged wrong", f"{whole.wrong:,} of {whole.judged:,}", "of the accepted that somebody judged"))
+        rows.append(("Judged wrong", f"{whole.wrong:,} of {whole.judged:,}", "of the accepted that somebody judged"))
     if found.forecast is not None:
         coming = found.forecast
         told = f"{usd(coming.low_usd)} to {usd(coming.high_usd)}, were days like the last {coming.days}"
-        facts.append((f"The next {coming.ahead} days", usd(coming.usd), told))
-    shown = "".join(
-        f"<div><dt>{escape(a)}</dt><dd>{escape(b)}<small>{escape(c)}</small></dd></div>" for a, b, c in facts
-    )
+        rows.append((f"The next {coming.ahead} days", usd(coming.usd), told))
     return (
-        f'<section class="card not_enough_evidence"><p class="word">{usd(whole.cost_usd)}</p>'
-        f'<p class="headline">for {whole.calls:,} calls</p><dl class="facts">{shown}</dl></section>'
+        f'<section class="card not_enough_evidence"><p class="word">'
+        f"{usd(whole.cost_usd) if whole.priced else 'No cost is known'}</p>"
+        f'<p class="headline">for {whole.calls:,} call{"s" if whole.calls != 1 else ""}</p>{facts(rows)}</section>'
     )
-
-
-def _figure(name: str, drawn: str) -> str:
-    return f"<figure><figcaption>{name}</figcaption>{drawn}</figure>"
 
 
 def _beside(found: Cost) -> str:
@@ -108,7 +92,8 @@ def _view(view: str, lines: tuple[Line, ...]) -> str:
     heads = (view, "calls", "cost", "own machines", "for each accepted", "tokens in", "out")
     rows = [
         (
-            line.name, f"{line.calls:,}", usd(line.cost_usd), usd(line.own_usd or None), usd(line.accepted_usd),
+            line.name, f"{line.calls:,}", usd(line.cost_usd if line.priced else None),
+            usd(line.own_usd or None), usd(line.accepted_usd),
             f"{line.read:,}", f"{line.written:,}",
         )
         for line in (lines[-ROWS:] if view == "day" else lines[:ROWS])

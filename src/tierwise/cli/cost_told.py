@@ -23,7 +23,7 @@ def told(found: Cost) -> Iterator[str]:
     if not whole.calls:
         yield "No call is on record in this time."
     else:
-        yield f"{whole.calls:,} calls cost {usd(whole.cost_usd)}; {usd(found.accepted_usd)} for each that was accepted"
+        yield headline(whole)
         yield from _besides(whole)
         if whole.unknown_usd:
             yield f"  and at most {usd(whole.unknown_usd)} more, for attempts that never said what they used"
@@ -31,7 +31,8 @@ def told(found: Cost) -> Iterator[str]:
             yield f"  and {whole.unmetered:,} attempts with neither a price nor a [[machine]] that says what it costs"
         for one in found.baselines:
             saved = one.usd - whole.cost_usd
-            yield f"  {one.role:14}{usd(one.usd)} at {one.model} ({usd(abs(saved))} {'more' if saved > 0 else 'less'})"
+            beside = f" ({usd(abs(saved))} {'more' if saved > 0 else 'less'})" if whole.priced else ""
+            yield f"  {one.role:14}{usd(one.usd)} at {one.model}{beside}"
         if found.baselines:
             yield "  for the same number of tokens; other models split text otherwise, and think longer or shorter"
         yield from _coming(found.forecast)
@@ -44,6 +45,14 @@ def told(found: Cost) -> Iterator[str]:
     if found.missing_buckets:
         yield ""
         yield f"Not in it, so that own machines cost at least this: {', '.join(found.missing_buckets)}"
+
+
+def headline(whole: Line) -> str:
+    """Say what the calls cost; where nobody knows what any of it costs, that no cost is known."""
+    calls = f"{whole.calls:,} call{'s' if whole.calls != 1 else ''}"
+    if not whole.priced:
+        return f"{calls}, of which no cost is known"
+    return f"{calls} cost {usd(whole.cost_usd)}; {usd(whole.accepted_usd)} for each that was accepted"
 
 
 def _besides(whole: Line) -> Iterator[str]:
@@ -75,7 +84,7 @@ def _table(view: str, lines: tuple[Line, ...]) -> Iterator[str]:
 
 
 def _row(line: Line) -> tuple[str, ...]:
-    costs = usd(line.cost_usd), usd(line.accepted_usd)
+    costs = usd(line.cost_usd if line.priced else None), usd(line.accepted_usd)
     return (line.name, f"{line.calls:,}", *costs, f"{line.read:,}", f"{line.written:,}")
 
 

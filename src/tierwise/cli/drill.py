@@ -13,6 +13,7 @@ import typer
 
 from tierwise import bootstrap, config
 from tierwise.cli.drill_card import card
+from tierwise.cli.drill_page import page
 from tierwise.cli.options import ConfigFile, Json, Since, print_json, say, since_ts
 from tierwise.cli.released import drifted, in_force
 from tierwise.core.errors import ConfigError, InvalidCall
@@ -43,6 +44,7 @@ def drill(
     keep: Annotated[
         Path | None, typer.Option(help="Write the drill to this file, to be made again by anybody.")
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page to this file, whole in itself.")] = None,
     again_: Annotated[Path | None, typer.Option("--again", help="Make the drill of this file again.")] = None,
     ledger: Annotated[bool, typer.Option("--ledger", help="With --again: hold its calls against the ledger.")] = False,
     file: ConfigFile = None,
@@ -58,11 +60,12 @@ def drill(
       tierwise drill --without frontier --capacity local=-1 --growth 2x
       tierwise drill --price big-api=3x --since 90d --json
       tierwise drill --again exit.jsonl --ledger
+      tierwise drill --again exit.jsonl --html exit.html
     """
     if again_ is not None:
         if without or price or capacity or slots or takes or growth != "1x" or keep is not None:
             raise InvalidCall("--again makes a drill as it was written: give no other changes", param="--again")
-        _again(again_, config.load(file) if ledger else None, as_json=as_json)
+        _again(again_, config.load(file) if ledger else None, html, as_json=as_json)
         return
     if ledger:
         raise InvalidCall("--ledger holds a drill against the ledger: give --again FILE", param="--ledger")
@@ -76,7 +79,9 @@ def drill(
     )
     done, found = _made(config.load(file), scenario, since_ts(since))
     if keep is not None:
-        _write(keep, done)
+        _write(keep, text(done))
+    if html is not None:
+        _write(html, page(done.head, found))
     if as_json:
         print_json({"scenario": done.head.scenario, "source": done.head.source, "findings": found})
     else:
@@ -87,7 +92,8 @@ def drill(
 
 def _made(settings: config.Settings, scenario: Scenario, since: float) -> tuple[Drill, Findings]:
     settings = asyncio.run(in_force(settings))
-    rules = Snapshot.of(bootstrap.rules_from(settings), settings.policy, asyncio.run(drifted(settings)))
+    decides = bootstrap.rules_from(settings), settings.policy, asyncio.run(drifted(settings)), settings.document.limit
+    rules = Snapshot.of(*decides)
     if settings.ledger_place is None and not settings.ledger_path.exists():
         raise InvalidCall(
             "nothing is on record, and a drill replays what is: send calls through `tierwise serve` first",
@@ -118,15 +124,15 @@ def _read(settings: config.Settings, source: Source) -> tuple[Source, Traffic]:
     return gathering.source(source.since_ts, source.after, source.last), gathering.traffic()
 
 
-def _write(file: Path, done: Drill) -> None:
+def _write(file: Path, written: bytes) -> None:
     try:
-        put(file, text(done))
+        put(file, written)
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error.strerror}", file=str(file)) from error
     say(f"wrote {file}")
 
 
-def _again(file: Path, settings: config.Settings | None, *, as_json: bool) -> None:
+def _again(file: Path, settings: config.Settings | None, html: Path | None, *, as_json: bool) -> None:
     try:
         if file.stat().st_size > MOST_FILE_BYTES:
             raise ConfigError(f"{file} is larger than {MOST_FILE_BYTES} bytes", file=str(file))
@@ -137,6 +143,8 @@ def _again(file: Path, settings: config.Settings | None, *, as_json: bool) -> No
     problems = [one for one in (differs, None if settings is None else _against(settings, drill)) if one]
     if drill.head.tierwise != version("tierwise") and problems:
         problems.append(f"it was made by Tierwise {drill.head.tierwise}, this is {version('tierwise')}")
+    if html is not None and not problems:
+        _write(html, page(drill.head, found))
     if as_json:
         print_json({"same": not problems, "problems": problems, "findings": found})
     else:

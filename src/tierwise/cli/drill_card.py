@@ -46,9 +46,10 @@ def card(head: Head, found: Findings) -> Iterator[str]:
         yield ""
     if found.loads:
         header = ("endpoint", "asked", "at once", "busy", "waited", "longest wait")
-        yield table(header, [_load(one) for one in found.loads])
+        yield table(header, [load_row(one) for one in found.loads])
         yield ""
-    yield from _how_sure(found)
+    yield "How sure this is:"
+    yield from how_sure(found)
 
 
 def changed(scenario: Scenario) -> str:
@@ -90,10 +91,11 @@ def _outcomes(group: Group) -> list[Outcome]:
 
 
 def _times(group: Group, of: Callable[[Sum], float | None]) -> tuple[str, str]:
-    return _seconds(of(group.today)), _seconds(of(group.drill))
+    return seconds(of(group.today)), seconds(of(group.drill))
 
 
-def _seconds(ms: float | None) -> str:
+def seconds(ms: float | None) -> str:
+    """Write a time for people."""
     return "unknown" if ms is None else f"{ms / 1000:.3f} s"
 
 
@@ -112,7 +114,8 @@ def _loss(loss: Loss) -> Iterator[str]:
     yield f"    such as {', '.join(loss.ids)}"
 
 
-def _load(one: Load) -> tuple[str, ...]:
+def load_row(one: Load) -> tuple[str, ...]:
+    """Return an endpoint on both sides, as cells."""
     return (
         one.endpoint,
         f"{one.asked[0]:,} → {one.asked[1]:,}",
@@ -123,8 +126,8 @@ def _load(one: Load) -> tuple[str, ...]:
     )
 
 
-def _how_sure(found: Findings) -> Iterator[str]:
-    yield "How sure this is:"
+def how_sure(found: Findings) -> Iterator[str]:
+    """Say how far the run is from the record, what is proven, and what is not known."""
     check = found.check
     yield f"  today's run asks the same models as the record for {check.alike:,} of {check.calls:,} calls"
     if check.error_p50 is not None and check.error_p95 is not None:

@@ -28,6 +28,10 @@ from tierwise.registry.open_models import Attention, OpenModel, open_model, open
 from tierwise.registry.open_models import Experts as Mixture
 
 HUB = "hub:"
+F32_BYTES = 4
+"""As engines keep the numbers of a state."""
+MOST_OF_A_HEADER_BYTES = 64 * 1024 * 1024
+"""Of a file on a hub; the largest vocabularies take some 20 MB."""
 NO_GGUF = "these are no GGUF files: the memory is what llama.cpp would take, other engines set aside more"
 
 
@@ -167,7 +171,7 @@ def by_size(hub: Address, listed: Listing, every: Sequence[Quantized]) -> tuple[
 
 def header_of(hub: Address, listed: Listing, file: HubFile) -> Header:
     """Read the header of a file on a hub. Raises InvalidCall where it cannot be read, or is no GGUF file."""
-    with RemoteFile(place_of(hub, listed, file)) as source:
+    with RemoteFile(place_of(hub, listed, file), max_fetched_bytes=MOST_OF_A_HEADER_BYTES) as source:
         try:
             return read_header(source, source.size_bytes)
         except Unreadable as error:
@@ -219,6 +223,7 @@ def _shape(row: OpenModel) -> Shape | None:
         vocabulary=row.vocabulary,
         experts=_experts(mixture) if mixture else None,
         context_tokens=row.context_tokens,
+        scan_width=max((one.state_width for one in row.attention), default=0),
     )
 
 
@@ -231,6 +236,8 @@ def _layers(one: Attention) -> list[Layer]:
     match one.kind:
         case "shared":
             layer = Layer(kind="shared")
+        case "recurrent" if one.state_numbers:
+            layer = Layer(kind="recurrent", state_bytes=F32_BYTES * one.state_numbers)
         case "mla" if one.latent_dim and one.rope_dim:
             layer = Layer(kind="mla", k_width=one.latent_dim + one.rope_dim)
         case ("full" | "sliding") as kind if one.kv_heads and one.key_dim and (kind == "full" or one.window_tokens):

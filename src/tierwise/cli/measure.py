@@ -20,7 +20,8 @@ from tierwise.cli.options import ConfigFile, Json, print_json, say, table
 from tierwise.core.errors import InvalidCall, TierwiseError, Unreachable
 from tierwise.core.label import Tier
 from tierwise.core.model import Endpoint, Model
-from tierwise.evals.throughput import Asker, Load, Measured, Speeds, Unmeasured, measure, repeated
+from tierwise.economics.serving import peak, penalty
+from tierwise.evals.throughput import Asker, Load, Measured, Speeds, Unmeasured, at_target, measure, repeated
 from tierwise.evals.watts import Meter, Watts
 from tierwise.providers.transport import Transport
 from tierwise.registry.load import nearest
@@ -164,6 +165,7 @@ def _told(found: Throughput) -> Iterator[str]:
             yield "with --write, where the model does not end its answers sooner, or read less with --words."
         else:
             yield from _lines(found, each, each.speeds)
+            yield from _penalty(found, each)
 
 
 def _lines(found: Throughput, each: Found, speeds: Speeds) -> Iterator[str]:
@@ -178,6 +180,14 @@ def _lines(found: Throughput, each: Found, speeds: Speeds) -> Iterator[str]:
         yield "[machine.power]             # only what was measured; the rest of the machine draws more"
         for name, watts in (("idle_watts", found.idle), ("busy_watts", each.busy)):
             yield f'{name} = {{ value = "{watts.watts:.1f}", provenance = "measured", source = "{watts.of}" }}'
+
+
+def _penalty(found: Throughput, each: Found) -> Iterator[str]:
+    """Say what the target costs: a token is dearer by what the machine could write without it."""
+    runs, held = [one.run for one in each.loads], at_target(each.loads, found.most_first_ms)
+    if held is not None and (dearer := penalty(runs, held.run)) > 1:
+        told = f"{peak(runs).tokens_per_s:,.1f} tokens/s were written where callers waited longer"
+        yield f"# {told}: the target makes a token {dearer:.2f} times as dear"
 
 
 def _line(name: str, numbers: tuple[float, float, float], how: str) -> str:

@@ -93,7 +93,8 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One lap of the loop. `cost_reason` says why `cost_usd` is null; `verdict` is what followed.
 
-    `unknown_usd` is what it may have cost at most, where the endpoint was asked and never said: budgets count it.
+    `unknown_usd` is what it may have cost at most, where the endpoint was asked and never said, or beyond `cost_usd`
+    where it was left before it had: budgets count it.
 
     `own_usd` is what the machine of one's own that served it costs for these tokens; nobody sends a bill for it, no
     budget counts it, and it is not written where that is not known.

@@ -22,8 +22,9 @@ Environment = Literal["development", "production"]
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Time and size limits for the traffic to one endpoint.
 
-    `drain_timeout_s`: an endpoint outside bills what it writes whether or not anybody reads it; when a caller leaves,
-    its answer is read on for so long, to learn what it costs. Endpoints inside are left at once, which frees them.
+    `drain_timeout_s`: an endpoint outside bills what it writes whether or not anybody reads it; when a caller leaves or
+    a gate stops a stream, the answer is read on for so long, to learn what it costs. Endpoints inside are left at once,
+    which frees them.
     """
 
     connect_timeout_s: float = 5.0

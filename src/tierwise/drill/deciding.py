@@ -18,6 +18,7 @@ from tierwise.core.grant import Grant
 from tierwise.core.label import Label
 from tierwise.drill.traffic import US_PER_S, Call, Kind
 from tierwise.economics.budget import Account
+from tierwise.economics.limits import ASSUMED_OUTPUT_TOKENS
 from tierwise.gateway.attempt import told
 from tierwise.gateway.certified import accepting
 from tierwise.gateway.decide import Ask, Hop, Pool, Ruling, decide, resolve
@@ -71,13 +72,18 @@ class Deciding:
         if self._facts.accounts_for(name, kind.key, team) or self._drawn(pool):
             return self._decide(ask, kind, pool)
         known = self._rules.certified.get(name or "")
-        place = (call.kind, call.read, call.schema, known.void(ask.ts) if known else ())
+        place = (call.kind, call.read, call.schema, known.void(ask.ts) if known else (), self._ahead(pool))
         found = self._kept.get(place)
         if found is None:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
             found = self._kept[place] = self._decide(ask, kind, pool)
         return found
+
+    def _ahead(self, pool: Pool) -> tuple[int, ...]:
+        """Return how many have to end before one who comes now has a turn: all that the load decides."""
+        servers = ((one.id, self._rules.catalog.endpoints[one.endpoint].slots) for one in pool.models)
+        return tuple(max(0, self._facts.live.under_way(name) - slots + 1) for name, slots in servers if slots)
 
     def _drawn(self, pool: Pool) -> bool:
         """Say whether one call's order is not another's, since it is drawn."""
@@ -129,18 +135,25 @@ def _ask(ident: str, kind: Kind, call: Call, now_us: int) -> Ask:
         model=kind.model,
         wire="",
         features=features,
-        hints=Hints(workflow=kind.workflow),
+        hints=Hints(workflow=kind.workflow, latency_ms=kind.latency_ms),
         key_id=kind.key,
-        grant=_grant(kind),
+        grant=grant_of(kind),
     )
 
 
-def _grant(kind: Kind) -> Grant | None:
+def grant_of(kind: Kind) -> Grant | None:
     """Return what the caller's key could do, as far as the record showed it."""
     if kind.key is None:
         return None
     models = () if kind.models is None else kind.models or ("",)
     return Grant(name=kind.key, team=kind.team, models=models, label=Label.PUBLIC if kind.low else None)
+
+
+def most_tokens(kind: Kind, call: Call) -> int:
+    """Return the tokens that a rate limit counts of a call before it is over, as the gateway counts them."""
+    features = kind.features
+    written = 0 if features.embeddings else (features.max_output_tokens or ASSUMED_OUTPUT_TOKENS) * features.n
+    return call.read + call.schema + written
 
 
 def reserve(accounts: tuple[Account, ...], amount: Decimal, now: float) -> bool:

@@ -125,7 +125,9 @@ def _last(head: Head, traffic: Traffic, lines: Sequence[bytes]) -> tuple[bytes, 
     rules = head.rules.rules()
     proofs = proven(rules, frozenset(head.rules.drifted), head.made_us / US_PER_S)
     rules = as_of(rules, proofs)
-    today, drill = (play(traffic, put_on(one, rules)) for one in (head.scenario.as_is, head.scenario))
+    today, drill = (
+        play(traffic, put_on(one, rules, head.rules.limits)) for one in (head.scenario.as_is, head.scenario)
+    )
     findings = found(traffic, rules, today, drill, proofs)
     of = hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
     return _encoder.encode(Last(of=of, findings=findings)), findings

@@ -15,17 +15,19 @@ import msgspec
 from tierwise.core.decision import Outcome
 from tierwise.core.errors import InvalidCall
 from tierwise.drill.answers import Answer, Answers, draw
-from tierwise.drill.deciding import Deciding, Evidence, Way, reserve
+from tierwise.drill.deciding import Deciding, Evidence, Way, grant_of, most_tokens, reserve
 from tierwise.drill.scenario import Setting
-from tierwise.drill.traffic import US_PER_S, Call, Traffic
+from tierwise.drill.traffic import US_PER_MS, US_PER_S, Call, Traffic
 from tierwise.drill.waiting import Line, recovered
 from tierwise.economics.budget import Account
+from tierwise.economics.limits import Admission, Limits, Wait
 from tierwise.economics.price import cost_usd
 from tierwise.gateway.decide import Hop
 from tierwise.gateway.facts import Facts
 
-NEAR = 8
-"""A copy of a call comes between two calls at most so many before or after it, so that a busy time stays one."""
+NEAR, NEAR_US = 100, 1800 * US_PER_S
+"""A copy of a call comes within so many calls and so long before or after it, so that a busy time stays one. Nearer,
+and chance crowds would draw more copies: calls would wait as they never do."""
 MOST_CALLS = 5_000_000
 ZERO = Decimal(0)
 
@@ -63,14 +65,15 @@ class _Passage:
     """A call on its way."""
 
     __slots__ = (
-        "answer", "asked", "at", "came_us", "copy", "cost", "estimated", "ident", "known", "late", "left", "made",
-        "place", "reserved", "unmetered", "waited", "way", "withheld",
+        "admission", "answer", "asked", "at", "came_us", "copy", "cost", "estimated", "ident", "known", "late", "left",
+        "made", "place", "reserved", "unmetered", "used", "waited", "way", "withheld",
     )  # fmt: skip
 
     def __init__(self, at: int, copy: int, ident: str, came_us: int) -> None:
         self.at, self.copy, self.ident, self.came_us = at, copy, ident, came_us
         self.way = Way()
-        self.place = self.made = self.waited = 0
+        self.admission: Admission | None = None
+        self.place = self.made = self.waited = self.used = 0
         self.asked: list[str] = []
         self.left: dict[str, list[int]] = {}
         self.cost = self.reserved = ZERO
@@ -92,9 +95,10 @@ class _Run:
         start = min((one.came_us for one in self._passages), default=0) / US_PER_S
         accounts = [Account(one, spent=ZERO, now=start) for one in setting.rules.budgets]
         facts = Facts(setting.rules.breaker, accounts)
-        for model, mean_ms in self._answers.mean_ms().items():
+        said_ms = {model: takes / US_PER_MS for model, takes in setting.takes_us.items()}
+        for model, mean_ms in (self._answers.mean_ms() | said_ms).items():
             facts.live.answered(model, None, "free", 0, 0, mean_ms)
-        self._decide = Deciding(setting.rules, facts)
+        self._decide, self._live, self._limits = Deciding(setting.rules, facts), facts.live, Limits(setting.limits)
         self._lines = {name: Line(setting.slots.get(name)) for name in setting.rules.catalog.endpoints}
         self._asked = dict.fromkeys(self._lines, 0)
         self._came: dict[int, Came] = {}
@@ -124,7 +128,14 @@ class _Run:
     def _arrive(self, now: int, number: int) -> None:
         passage = self._passages[number]
         call = self._traffic.calls[passage.at]
-        passage.way = self._decide(passage.ident, self._traffic.kinds[call.kind], call, now)
+        kind = self._traffic.kinds[call.kind]
+        passage.way = self._decide(passage.ident, kind, call, now)
+        admitted = self._limits.admit(grant_of(kind), most_tokens(kind, call), now / US_PER_S)
+        if isinstance(admitted, Wait):
+            reason = f"the limit of {admitted.most} {admitted.what} (set for {admitted.scope}) is reached"
+            passage.way = Way(cause="rate_limit", reason=reason)
+        else:
+            passage.admission = admitted
         for place, one in enumerate(call.tries):
             passage.left.setdefault(one.model, []).append(place)
         if passage.way.hops:
@@ -143,6 +154,7 @@ class _Run:
             self._go_on(now, number)
             return
         passage.reserved = hop.reserve_usd
+        self._live.began(hop.model.id, hop.endpoint.slots, 0.0)
         passage.made += 1
         passage.asked.append(hop.model.id)
         self._asked[hop.endpoint.name] += 1
@@ -168,8 +180,10 @@ class _Run:
         hop, answer = self._hop(passage), passage.answer
         if answer is None:
             raise TypeError("an attempt ended that never began")
+        self._live.ended(hop.model.id)
         cost = ZERO
         if answer.usage is not None:
+            passage.used += answer.usage.read + answer.usage.written
             passage.unmetered = passage.unmetered or hop.model.price is None
             passage.estimated = passage.estimated or answer.estimated
             cost = ZERO if hop.model.price is None else cost_usd(hop.model.price, answer.usage)
@@ -216,6 +230,8 @@ class _Run:
 
     def _finish(self, now: int, number: int, outcome: Outcome, model: str | None = None) -> None:
         passage = self._passages[number]
+        if passage.admission is not None:
+            self._limits.settle(passage.admission, passage.used, now / US_PER_S)
         way, accepted = passage.way, outcome == "answered" and model is not None
         cause, reason = way.cause, way.reason
         if outcome in ("failed", "review", "flagged"):
@@ -263,8 +279,8 @@ def _passages(traffic: Traffic, growth: Decimal) -> Iterator[_Passage]:
 
 
 def _near(calls: Sequence[Call], at: int, ident: str) -> int:
-    """Return when a copy of a call comes."""
-    place = at - NEAR + int(draw(ident, "comes after") * (2 * NEAR + 1))
-    before = max(0, min(place, len(calls) - 2))
-    begins, ends = calls[before].at_us, calls[min(before + 1, len(calls) - 1)].at_us
+    """Return when a copy of a call comes: any moment of the time around it is as likely, whoever else comes then."""
+    middle = calls[at].at_us
+    begins = max(calls[max(0, at - NEAR)].at_us, middle - NEAR_US)
+    ends = min(calls[min(at + NEAR, len(calls) - 1)].at_us, middle + NEAR_US)
     return begins + int(draw(ident, "comes") * (ends - begins))

@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from tierwise.core.errors import InvalidCall
+from tierwise.core.model import Endpoint
 from tierwise.core.usage import RATES, Band, Price, Tariff
+from tierwise.economics.limits import Limit
 from tierwise.gateway.rules import Rules
 from tierwise.registry.catalog import Catalog
 from tierwise.registry.load import nearest
@@ -59,6 +61,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     rules: Rules
+    limits: tuple[Limit, ...] = ()
     slots: dict[str, int]
     recorded_slots: dict[str, int]
     takes_us: dict[str, int]
@@ -89,11 +92,11 @@ def factor(text: str, option: str, most: Decimal) -> Decimal:
     return Decimal(found[1])
 
 
-def put_on(scenario: Scenario, rules: Rules) -> Setting:
+def put_on(scenario: Scenario, rules: Rules, limits: tuple[Limit, ...] = ()) -> Setting:
     """Return the rules and capacities under the scenario. InvalidCall for a name or a value that leads nowhere."""
     known = rules.catalog
     gone = {name: GONE for word in scenario.without for name in endpoints(known, word, "--without")}
-    slots = {name: one.engine.slots for name, one in known.endpoints.items() if one.engine is not None}
+    slots = {name: count for name, one in known.endpoints.items() if (count := _configured(one)) is not None}
     for one in scenario.slots:
         slots |= dict.fromkeys(endpoints(known, one.name, "--slots"), _count(one, "--slots"))
     recorded = dict(slots)
@@ -106,10 +109,20 @@ def put_on(scenario: Scenario, rules: Rules) -> Setting:
         models |= _dearer(models, _of(known, one.name, "--price"), one, times)
     if scenario.growth <= 0:
         raise InvalidCall("--growth is more than 0x: without any call there is no drill", param="--growth")
-    catalog = msgspec.structs.replace(known, models=models, unusable=known.unusable | gone)
+    served = {
+        name: msgspec.structs.replace(one, slots=slots.get(name) or None) for name, one in known.endpoints.items()
+    }
+    catalog = msgspec.structs.replace(known, endpoints=served, models=models, unusable=known.unusable | gone)
     takes = {model: _seconds(one) for one in scenario.takes for model in _of(known, one.name, "--takes")}
     changed = msgspec.structs.replace(rules, catalog=catalog)
-    return Setting(rules=changed, slots=slots, recorded_slots=recorded, takes_us=takes, growth=scenario.growth)
+    return Setting(
+        rules=changed, limits=limits, slots=slots, recorded_slots=recorded, takes_us=takes, growth=scenario.growth
+    )
+
+
+def _configured(endpoint: Endpoint) -> int | None:
+    """Return how many answers it makes at once as far as the configuration says."""
+    return endpoint.slots or (None if endpoint.engine is None else endpoint.engine.slots)
 
 
 def endpoints(known: Catalog, word: str, option: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from tierwise.core.errors import ConfigError
 from tierwise.core.model import Endpoint, Model
 from tierwise.core.usage import Price
 from tierwise.economics.budget import Budget
+from tierwise.economics.limits import Limit
 from tierwise.fallback.breaker import BreakerSettings
 from tierwise.fallback.plan import FallbackSettings
 from tierwise.gateway.certified import Certified
@@ -44,9 +45,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     default_strategy: Strategy
     certified: dict[str, Certified]
     drifted: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     @classmethod
-    def of(cls, rules: Rules, policy: Written, drifted: frozenset[str] = frozenset()) -> Self:
+    def of(
+        cls, rules: Rules, policy: Written, drifted: frozenset[str] = frozenset(), limits: tuple[Limit, ...] = ()
+    ) -> Self:
         """Return what decides in these rules; `policy` is what they were compiled from."""
         return cls(
             endpoints=tuple(map(_bare, rules.catalog.endpoints.values())),
@@ -65,6 +69,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             default_strategy=rules.default_strategy,
             certified=rules.certified,
             drifted=tuple(sorted(drifted)),
+            limits=limits,
         )
 
     def rules(self) -> Rules:

@@ -27,7 +27,10 @@ went."""
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that decides a call beside how long it is. `models` and `low`: what the caller's key was seen to deny."""
+    """All that decides a call beside how long it is. `models` and `low`: what the caller's key was seen to deny.
+
+    `latency_ms` is the target that its caller or its workflow stated.
+    """
 
     model: str
     label: Label
@@ -37,6 +40,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     team: str | None = None
     models: tuple[str, ...] | None = None
     low: bool = False
+    latency_ms: float | None = None
 
 
 class Try(msgspec.Struct, frozen=True, array_like=True):
@@ -144,6 +148,7 @@ def _kind(decision: Decision) -> Kind:
         team=decision.team,
         models=models,
         low=LABEL in by,
+        latency_ms=None if decision.latency_target_ms is UNSET else decision.latency_target_ms,
     )
 
 

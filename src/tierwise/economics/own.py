@@ -11,9 +11,9 @@ import msgspec
 
 from tierwise.core.errors import InvalidCall
 from tierwise.core.model import OwnCost
-from tierwise.core.usage import TOKENS_PER_MTOK, Price, Usage
+from tierwise.core.usage import Price, Usage
 from tierwise.economics.given import NOTHING, ZERO, Corner, Given, least_sure, total
-from tierwise.economics.serving import HOURS_PER_MONTH, SECONDS_PER_HOUR, Power
+from tierwise.economics.serving import HOURS_PER_MONTH, SECONDS_PER_HOUR, Power, usd_per_mtok
 
 SECONDS_PER_MONTH = HOURS_PER_MONTH * SECONDS_PER_HOUR
 WATT_SECONDS_PER_KWH = Decimal(3_600_000)
@@ -132,7 +132,7 @@ def token_cost(machine: Machine, served: Served, counts: Counts = "full") -> Tok
         if speed is None:
             return NOTHING
         value, low, high = (
-            (machine.busy_usd_per_s(counts, corner) * TOKENS_PER_MTOK / speed.as_gain(corner)).quantize(
+            usd_per_mtok(machine.busy_usd_per_s(counts, corner), speed.as_gain(corner)).quantize(
                 FINEST, ROUND_HALF_EVEN
             )
             for corner in CORNERS

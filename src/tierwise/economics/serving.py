@@ -6,9 +6,9 @@ Invariant: throughput never counts where the latency target was missed; no predi
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -22,6 +22,7 @@ SHARPEST = 12.0
 """How sharp a knee may be: at this, throughput is within 6 % of the lesser of what arrives and the peak."""
 BLUNTEST = 1.0
 HALVINGS = 60
+Number = TypeVar("Number", float, Decimal)
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,9 +59,9 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
         return arriving / cast(float, (1 + load**self.sharpness) ** (1 / self.sharpness))
 
 
-def effective_usd_per_mtok(usd_per_hour: float, tokens_per_s: float) -> float:
-    """Return what a million tokens cost at this throughput; `usd_per_hour` is that of all cards together."""
-    return usd_per_hour / (tokens_per_s * SECONDS_PER_HOUR / TOKENS_PER_MTOK)
+def usd_per_mtok(usd_per_s: Number, tokens_per_s: Number) -> Number:
+    """Return what a million tokens cost at this throughput, of all cards together."""
+    return usd_per_s * TOKENS_PER_MTOK / tokens_per_s
 
 
 def peak(runs: Sequence[Run]) -> Run:
@@ -75,13 +76,14 @@ def penalty(runs: Sequence[Run], run: Run) -> float:
     return peak(runs).tokens_per_s / run.tokens_per_s
 
 
-def within_target(runs: Sequence[Run], most_latency_ms: float) -> Run | None:
+def within_target(runs: Iterable[Run], most_latency_ms: float) -> Run | None:
     """Return the run with the highest throughput whose latency holds the target; None where none does.
 
-    A rate counts only if every lower one holds the target too. A run without a latency holds none.
+    `runs` come by growing load. A run counts only if every one of a lower load holds the target too, and one without a
+    latency holds none.
     """
     best: Run | None = None
-    for run in sorted(runs, key=lambda run: run.requests_per_s):
+    for run in runs:
         if run.latency_ms is None or run.latency_ms > most_latency_ms:
             return best
         best = run if best is None or run.tokens_per_s > best.tokens_per_s else best

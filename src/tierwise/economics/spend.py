@@ -54,12 +54,18 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere_usd: dict[str, Decimal] = {}
 
     @property
+    def priced(self) -> bool:
+        """True where the cost of anything is known, or nothing was used that could cost."""
+        return bool(self.cost_usd or self.own_usd or self.unknown_usd) or not self.unmetered
+
+    @property
     def accepted_usd(self) -> Decimal | None:
-        """What one accepted call cost, with all that was spent on those that were not; None where none was.
+        """What one accepted call cost, with all that was spent on those that were not; None where none was, or nobody
+        knows what any cost.
 
         (all attempts + own machines + reviews) / accepted + what an error costs, as often as those judged were wrong.
         """
-        if not self.accepted:
+        if not self.accepted or not self.priced:
             return None
         errors = self.wrong_usd / self.judged if self.judged else ZERO
         return (self.cost_usd + self.own_usd + self.review_usd) / self.accepted + errors

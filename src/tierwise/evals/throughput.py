@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 import statistics
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 
 from tierwise.core.errors import ProviderError, TierwiseError
 from tierwise.core.model import Endpoint, Model
+from tierwise.economics.serving import Run, within_target
 from tierwise.gateway.asking import Asking
 from tierwise.gateway.attempt import Attempt, Reach
 from tierwise.gateway.decide import Hop
@@ -87,6 +88,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     first_ms: float
     whole_ms: float
     rounds: tuple[tuple[float, float], ...]
+    calls_per_s: float
+
+    @property
+    def run(self) -> Run:
+        """The load as a run whose cost can be told; the target is for the first token."""
+        return Run(requests_per_s=self.calls_per_s, tokens_per_s=self.written_per_s, latency_ms=self.first_ms)
 
 
 class Speeds(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,17 +164,15 @@ async def measure(
     """
     chance, tried = random.Random(seed), list[Measured]()
     await once(ask, Load(at_once=1, input_words=input_words, output_tokens=2), chance)  # what loads, loads now
-    best: Measured | None = None
-    at_once = 1
+    at_once, best = 1, None
     while at_once <= most_at_once:
         tell(f"{at_once} at once")
-        found = await repeated(ask, Load(at_once=at_once, input_words=input_words, output_tokens=output_tokens), chance)
-        tried.append(found)
-        if found.first_ms > most_first_ms:
-            break
-        gained = best is None or found.written_per_s > GAIN * best.written_per_s
-        best = found if best is None or found.written_per_s > best.written_per_s else best
-        if not gained:
+        before = best.written_per_s if best is not None else 0.0
+        tried.append(
+            await repeated(ask, Load(at_once=at_once, input_words=input_words, output_tokens=output_tokens), chance)
+        )
+        best = at_target(tried, most_first_ms)
+        if best is not tried[-1] or best.written_per_s <= GAIN * before:
             break
         at_once *= 2
     if best is None:
@@ -175,6 +180,13 @@ async def measure(
     tell(f"reading alone, {best.at_once} at once")
     reading = await repeated(ask, Load(at_once=best.at_once, input_words=input_words, output_tokens=1), chance)
     return tried, speeds(reading, best)
+
+
+def at_target(tried: Sequence[Measured], most_first_ms: float) -> Measured | None:
+    """Return the load, of those tried by growing size, that `economics.serving` counts at this target."""
+    runs = [one.run for one in tried]
+    best = within_target(runs, most_first_ms)
+    return None if best is None else next(one for one, run in zip(tried, runs, strict=True) if run is best)
 
 
 async def repeated(ask: Ask, load: Load, chance: random.Random) -> Measured:
@@ -193,6 +205,7 @@ def summed(load: Load, rounds: list[Round]) -> Measured:
         first_ms=_p95([one.first_ms for one in calls]),
         whole_ms=_p95([one.whole_ms for one in calls]),
         rounds=tuple((each.read_per_s, each.written_per_s) for each in rounds),
+        calls_per_s=statistics.median(len(each.calls) / each.seconds for each in rounds),
     )
 
 

@@ -245,6 +245,11 @@ class Attempt:
         held, self.held = self.held, []
         for delta in held:
             yield delta
+        async for delta in self._more():
+            yield delta
+
+    async def _more(self) -> AsyncGenerator[Delta, None]:
+        """Yield what still comes."""
         exchange, decoder = self._exchange, self._decoder
         if exchange is None or decoder is None:
             return
@@ -254,13 +259,18 @@ class Attempt:
                 yield delta
             self._done = not data or decoder.finished
 
-    async def drain(self) -> None:
-        """Read on for a caller who has left, for the count of tokens; a break ends it, and cancelling does."""
-        with contextlib.suppress(TierwiseError):
-            if self._work is not None:
-                await self._work
-            async for _ in self.rest():
-                pass
+    async def read_on(self) -> None:
+        """Read for the count of tokens what nobody waits for, then let go; the endpoint's limit ends it too."""
+        try:
+            async with asyncio.timeout(self.hop.endpoint.limits.drain_timeout_s):
+                if self._work is not None:
+                    await self._work
+                async for _ in self._more():
+                    pass
+        except (TierwiseError, TimeoutError):
+            pass
+        finally:
+            self.close()
 
     async def read_to_end(self) -> None:
         """Hold back what still comes, so that a withheld answer is whole; a break leaves it as far as it came."""
@@ -314,9 +324,14 @@ class Attempt:
             for piece in pieces
         )
 
+    def over(self) -> None:
+        """Stop the clock: what is read from here on, nobody waits for."""
+        if self.duration_ms is None:
+            self.duration_ms = (perf_counter() - self._sent) * 1000
+
     def close(self) -> None:
         """Let go of the connection; one that still carries an answer is closed, which tells the endpoint to stop."""
-        self.duration_ms = (perf_counter() - self._sent) * 1000
+        self.over()
         if self._work is not None:
             self._work.cancel()
         if self._exchange is not None:
@@ -329,16 +344,34 @@ class Attempt:
     def settled_usage(self) -> Usage | None:
         """Return the usage as reported, else an estimate once any answer came, else None.
 
-        An endpoint that had begun to answer when its caller left has read the request, and bills it.
+        An endpoint that had begun to answer when its caller left has read the request, and bills it. What it reported
+        before it was left is a count so far.
         """
-        begun = self.verdict == "cancelled" and self._exchange is not None and self._exchange.status == HTTPStatus.OK
-        if self.usage is not None or not (self.output_chars or self.answer is not None or begun):
+        begun = self.verdict == "cancelled" and self._answering
+        if self.usage is not None and not self.left:
             return self.usage
-        return Usage(
-            input=self.call.features.input_tokens_est,
-            output=0 if self.call.features.embeddings else max(1, self.output_chars // ROUGH_CHARS_PER_TOKEN),
-            estimated=True,
-        )
+        if self.usage is None and not (self.output_chars or self.answer is not None or begun):
+            return None
+        seen = 0 if self.call.features.embeddings else max(1, self.output_chars // ROUGH_CHARS_PER_TOKEN)
+        if self.usage is not None:
+            more = max(0, seen - self.usage.written)
+            return msgspec.structs.replace(self.usage, output=self.usage.output + more, estimated=True)
+        return Usage(input=self.call.features.input_tokens_est, output=seen, estimated=True)
+
+    @property
+    def _answering(self) -> bool:
+        return self._exchange is not None and self._exchange.status == HTTPStatus.OK
+
+    @property
+    def left(self) -> bool:
+        """True where a stream was left before its end, by its caller or for a gate: its endpoint may have gone on."""
+        stopped = self.verdict == "cancelled" or isinstance(self.error, GateFailed)
+        return stopped and self.call.stream and self._answering and not self._done
+
+    @property
+    def unread(self) -> bool:
+        """True where a gate has left a stream that its endpoint writes to the end, and bills."""
+        return self.left and self.outlasts and isinstance(self.error, GateFailed)
 
     @property
     def _unanswered(self) -> bool:
@@ -374,8 +407,10 @@ class Attempt:
                 own = cost_usd(model.own.full, usage)
         elif usage is not None:
             cost = cost_usd(model.price, usage)
+            if self.left and self.outlasts:
+                unknown = max(self.reserve_usd - cost, Decimal(0))
         elif self._unanswered:
-            reason, unknown = "it was asked and did not say what that costs", self.hop.reserve_usd
+            reason, unknown = "it was asked and did not say what that costs", self.reserve_usd
         else:
             reason = "no answer, no usage"
         return AttemptRecord(

@@ -226,8 +226,18 @@ class Gateway:
         if attempt.released:
             return
         attempt.released = True
-        attempt.close()
+        attempt.over()
         report(self.facts, attempt, run.ruling.decision.workflow)
+        if attempt.unread and not self._closing:
+            run.reading.append(self._read_on(attempt))
+        else:
+            attempt.close()
+
+    def _read_on(self, attempt: Attempt) -> asyncio.Task[None]:
+        reading = asyncio.create_task(attempt.read_on())
+        self._draining.add(reading)
+        reading.add_done_callback(self._draining.discard)
+        return reading
 
     async def _commit(self, run: Run, attempt: Attempt) -> Reply:
         """Hand the answer over; from here on nothing is tried elsewhere."""
@@ -418,6 +428,9 @@ class Gateway:
 
     async def _settle(self, run: Run, outcome: Outcome, error: str | None = None) -> Decision:
         run.settling = True
+        if any(not reading.done() for reading in run.reading):  # the caller need not wait for a bill
+            self._later(self._settle_read(run, outcome, error))
+            return run.decision(outcome, error=error)
         self._leave(run)
         decision, content = run.closed(outcome, self.rules, error=error, baseline=self._baseline(run))
         try:
@@ -430,17 +443,16 @@ class Gateway:
             self.answered(run.call, decision)
         return decision
 
+    async def _settle_read(self, run: Run, outcome: Outcome, error: str | None) -> Decision:
+        await asyncio.wait(run.reading)
+        return await self._settle(run, outcome, error)
+
     async def _left(self, run: Run) -> Decision:
         """Settle a call whose caller has left: an endpoint that bills on is read on, under a cap, any other is left."""
         attempt = run.attempts[-1] if run.attempts else None
         if attempt is not None and not attempt.released:
             if attempt.outlasts and not self._closing:
-                reading = asyncio.create_task(attempt.drain())
-                self._draining.add(reading)
-                await asyncio.wait((reading,), timeout=attempt.hop.endpoint.limits.drain_timeout_s)
-                reading.cancel()
-                await asyncio.wait((reading,))
-                self._draining.discard(reading)
+                await asyncio.wait((self._read_on(attempt),))
             self._release(run, attempt)
         return await self._settle(run, "cancelled")
 

@@ -92,6 +92,10 @@ class Live:
         pace = self._paces.get(model)
         return None if pace is None else pace.ms
 
+    def under_way(self, model: str) -> int:
+        """Return how many requests of ours the model has now."""
+        return self._own.get(model, 0)
+
     def ended(self, model: str) -> None:
         """Count a request that is over, however it ended."""
         self._own[model] -= 1

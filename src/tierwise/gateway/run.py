@@ -3,6 +3,7 @@
 Decides nothing; the gateway fills it. Invariant: every attempt that was begun is in the record.
 """
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +34,7 @@ class Run:
 
     __slots__ = (
         "admission", "asking", "attempts", "call", "flagged", "forgiven", "gates", "held_usd", "kept",
-        "on_gate_failure", "rules", "ruling", "settling", "started", "unseal",
+        "on_gate_failure", "reading", "rules", "ruling", "settling", "started", "unseal",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +50,7 @@ class Run:
         # Nobody waits for a shadow's answer, and no person is to look at it.
         self.on_gate_failure = workflow.on_gate_failure if workflow and call.copy is None else "fail"
         self.attempts: list[Attempt] = []
+        self.reading: list[asyncio.Task[None]] = []
         self.kept = KeptContent(call) if rules.ledger.keeps_content else None
         self.flagged = self.settling = False
         self.held_usd = ZERO
@@ -83,7 +85,7 @@ class Run:
     def spent_usd(self) -> Decimal:
         """What the attempts that are over have cost, or may have cost where an endpoint never said."""
         over = (attempt.record() for attempt in self.attempts if attempt.released)
-        return sum((one.cost_usd or one.unknown_usd or ZERO for one in over), ZERO)
+        return sum(((one.cost_usd or ZERO) + (one.unknown_usd or ZERO) for one in over), ZERO)
 
     @property
     def good_outcome(self) -> Outcome:

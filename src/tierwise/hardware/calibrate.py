@@ -1,38 +1,44 @@
-"""What do a few timed answers say of how this machine works? Four made-up models, and what follows from their times.
+"""What do a few timed answers say of how this machine works? Some made-up models, and what follows from their times.
 
-Pure: it names what to time and reads the times. By the law of `speed` the root of a token's time is that of its
-reading plus that of its layers' share, so that a wide model and a deep one give both; a second packing tells reading
-and computing apart, a mixture of experts what those add. Invariant: no figure is negative or endless.
+Pure: it names what to time and reads the times. A token takes the sum of what its weights take (by their bits, since
+unpacking costs too), its looks at what stands before it, and its layers; a prompt likewise. The costs are those, none
+negative, that come nearest to all times. Invariant: no figure is negative or endless.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from tierwise.hardware.parts import after_calibration
 from tierwise.hardware.sample import Sample, work
-from tierwise.hardware.speed import Measured, Range, Work
+from tierwise.hardware.speed import Costs, Measured
 
 PROMPT_TOKENS: Final = 96
 ANSWER_TOKENS: Final = 12
-SPREAD: Final = Range(low=0.85, high=1.15)
-_LEAST_S: Final = 1e-9
 _LEAST_WEIGHT_S: Final = 1e-13
-_SLOWEST_READING: Final = 0.5  # the share of a weight's time that is reading, at least
+_NOTHING: Final = 1e-9
 
-WIDE, DEEP, EIGHT_BITS, EXPERTS = "wide", "deep", "eight bits", "experts"
+LOOKING, WIDE, DEEP, EIGHT_BITS, HALF, EXPERTS = "looking", "wide", "deep", "eight bits", "half precision", "experts"
 SAMPLES: Final[Mapping[str, Sample]] = {
+    LOOKING: Sample(layers=8, width=1024, feed_forward=256, heads_kv=4),
     WIDE: Sample(layers=6, width=2048, feed_forward=5632, heads_kv=8),
     DEEP: Sample(layers=32, width=768, feed_forward=2048, heads_kv=4),
     EIGHT_BITS: Sample(layers=4, width=2048, feed_forward=5632, heads_kv=8, packing="q8_0"),
+    HALF: Sample(layers=2, width=2048, feed_forward=5632, heads_kv=8, packing="f16"),
     EXPERTS: Sample(layers=12, width=1024, feed_forward=512, heads_kv=4, experts=24, used=4),
 }
-"""Each larger than a processor's cache, so that memory is what is read."""
+"""The first is small, so that a machine that does other work is found out soon; it looks back further than the others.
+Those are larger than a processor's cache, so that memory is what is read."""
+PROMPTS: Final[Mapping[str, int]] = {name: 256 if name == LOOKING else PROMPT_TOKENS for name in SAMPLES}
+_LINE: Final = (WIDE, EIGHT_BITS, HALF)
+_COLUMNS: Final = {LOOKING: 0, WIDE: 0, DEEP: 0, EIGHT_BITS: 1, HALF: 2, EXPERTS: 3}
+"""Which cost of a weight a sample tells of; behind those come a look's and a layer's."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """The best that was seen of a sample: seconds for a token of an answer, and for a prompt of PROMPT_TOKENS."""
+    """The best that was seen of a sample: seconds for a token of an answer, and for its whole prompt."""
 
     token_s: float
     prompt_s: float
@@ -40,39 +46,70 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
 def measured(timings: Mapping[str, Timing], part: str) -> Measured:
     """Return how the processor named `part` works, from one timing for each sample."""
-    works = {name: work(sample, PROMPT_TOKENS + ANSWER_TOKENS // 2) for name, sample in SAMPLES.items()}
-    wide, eight, experts = (works[name] for name in (WIDE, EIGHT_BITS, EXPERTS))
-    # root of time = root of weights x a + root of layers x b, twice
-    left, right = (_roots(works[name], timings[name]) for name in (WIDE, DEEP))
-    apart = left[0] * right[1] - left[1] * right[0]
-    layer = max((left[0] * right[2] - right[0] * left[2]) / apart, math.sqrt(_LEAST_S))
-    weight_of_four, weight_of_eight = _each(wide, timings[WIDE], layer), _each(eight, timings[EIGHT_BITS], layer)
-    sizes = [one.active_bytes / one.active_parameters for one in (wide, eight)]
-    byte_s = (weight_of_eight - weight_of_four) / (sizes[1] - sizes[0])
-    byte_s = min(max(byte_s, _SLOWEST_READING * weight_of_eight / sizes[1]), weight_of_four / sizes[0])
-    weight_s = max(0.0, weight_of_four - byte_s * sizes[0])
-    reading = (experts.active_bytes + experts.cache_bytes) * byte_s + experts.active_parameters * weight_s
-    beside = max(0.0, math.sqrt(timings[EXPERTS].token_s) - math.sqrt(reading)) ** 2 / experts.layers
-    prompt_s = max(timings[WIDE].prompt_s - timings[WIDE].token_s, _LEAST_S)
+    spread, prompt_spread = after_calibration()
     return Measured(
         part=part,
         kind="cpu",
-        bytes_per_s=1 / byte_s,
-        weight_s=weight_s,
-        layer_s=layer**2,
-        moe_layer_s=max(beside, layer**2),
-        prompt_flop_per_s=2 * wide.active_parameters * PROMPT_TOKENS / prompt_s,
-        spread=SPREAD,
+        answer=_costs({name: (_answering(name), timings[name].token_s) for name in SAMPLES}),
+        prompt=_costs({name: (_reading(name), timings[name].prompt_s / PROMPTS[name]) for name in SAMPLES}),
+        spread=spread,
+        prompt_spread=prompt_spread,
     )
 
 
-def _roots(of: Work, timing: Timing) -> tuple[float, float, float]:
-    """Return the roots of weights, layers and seconds; what is read of the cache counts as weights of as many bytes."""
-    weights = of.active_parameters * (1 + of.cache_bytes / of.active_bytes)
-    return math.sqrt(weights), math.sqrt(of.layers), math.sqrt(timing.token_s)
+def _answering(name: str) -> tuple[float, float, float]:
+    """Return weights, looks and layers of a token in the middle of the answer."""
+    one = work(SAMPLES[name], PROMPTS[name] + ANSWER_TOKENS // 2)
+    return one.active_parameters, one.looks, one.layers
 
 
-def _each(of: Work, timing: Timing, layer: float) -> float:
-    """Return what a weight takes, once what the layers take is known."""
-    weights, layers, seconds = _roots(of, timing)
-    return max((seconds - layers * layer) / weights, math.sqrt(_LEAST_WEIGHT_S)) ** 2
+def _reading(name: str) -> tuple[float, float, float]:
+    """Return the same of a token in the middle of the prompt, which does without the output."""
+    one = work(SAMPLES[name], PROMPTS[name])
+    return one.active_parameters - one.output_parameters, one.looks / 2, one.layers
+
+
+def _costs(seen: Mapping[str, tuple[tuple[float, float, float], float]]) -> Costs:
+    rows = []
+    for name, ((weights, looks, layers), seconds) in seen.items():
+        row = [0.0] * 6
+        row[_COLUMNS[name]], row[4], row[5] = weights / seconds, looks / seconds, layers / seconds
+        rows.append(row)
+    four, eight, half, experts, look, layer = nearest(rows)
+    each = [max(one, _LEAST_WEIGHT_S) for one in (four, eight, half)]
+    bits = [8 * one.active_bytes / one.active_parameters for one in (work(SAMPLES[name]) for name in _LINE)]
+    return Costs(
+        weights=tuple(zip(bits, each, strict=True)),
+        look_s=look,
+        layer_s=layer,
+        moe=max(experts, _LEAST_WEIGHT_S) / each[0],
+    )
+
+
+def nearest(rows: Sequence[Sequence[float]]) -> list[float]:
+    """Return figures, none negative, of which every row makes nearly 1: least squares without negative ones."""
+    kept = list(range(len(rows[0])))
+    while True:
+        columns = [[row[number] for row in rows] for number in kept]
+        sizes = [math.hypot(*column) or 1.0 for column in columns]
+        scaled = [[value / size for value in column] for column, size in zip(columns, sizes, strict=True)]
+        products = [
+            [*(sum(a * b for a, b in zip(one, other, strict=True)) for other in scaled), sum(one)] for one in scaled
+        ]
+        found = [value / size for value, size in zip(_solved(products), sizes, strict=True)]
+        if all(value >= 0 for value in found):
+            return [found[kept.index(number)] if number in kept else 0.0 for number in range(len(rows[0]))]
+        worst = min(range(len(kept)), key=lambda at: found[at] * sizes[at])
+        kept.pop(worst)
+
+
+def _solved(rows: list[list[float]]) -> list[float]:
+    """Solve equations, the right sides last; what they do not tell is 0."""
+    for at, row in enumerate(rows):
+        if abs(row[at]) < _NOTHING:
+            row[:] = [float(place == at) for place in range(len(rows))] + [0.0]
+        row[:] = [value / row[at] for value in row]
+        for other in rows:
+            if other is not row:
+                other[:] = [value - other[at] * mine for value, mine in zip(other, row, strict=True)]
+    return [row[-1] for row in rows]

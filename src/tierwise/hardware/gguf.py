@@ -40,7 +40,7 @@ _OWN: Final = frozenset({  # entries that carry the name of the architecture in 
     "attention.indexer.key_length", "attention.indexer.head_count", "full_attention_interval", "rope.dimension_count",
     "expert_count", "expert_used_count", "expert_shared_count", "expert_feed_forward_length", "ssm.conv_kernel",
     "ssm.inner_size", "ssm.state_size", "ssm.group_count", "ssm.time_step_rank", "kda.head_dim", "wkv.head_size",
-    "token_shift_count", "shortconv.l_cache", "embedding_length_per_layer_input",
+    "token_shift_count", "shortconv.l_cache", "embedding_length_per_layer_input", "altup.num_inputs",
 })  # fmt: skip
 _VOCABULARY, _TEMPLATE = "tokenizer.ggml.tokens", "tokenizer.chat_template"
 

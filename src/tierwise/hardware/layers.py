@@ -44,7 +44,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """A model by its layers; what the header does not say is 0.
 
     `queries` is the width of all heads together, `per_layer_input` that of what every layer gets besides, `scan_width`
-    that of a recurrent layer. `unused_blocks`, the last, are in the file for guessing ahead and are not run.
+    that of a recurrent layer, `streams` how many hidden states stand side by side. `unused_blocks`, the last, are in
+    the file for guessing ahead and are not run.
     """
 
     architecture: str
@@ -58,6 +59,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int | None = None
     per_layer_input: int = 0
     scan_width: int = 0
+    streams: int = 1
     unused_blocks: int = 0
 
 
@@ -83,6 +85,7 @@ def shape(header: Header) -> Shape | None:
         context_tokens=header.context_tokens,
         per_layer_input=facts.one("embedding_length_per_layer_input"),
         scan_width=facts.one("ssm.inner_size") + facts.one("ssm.group_count") * facts.one("ssm.state_size"),
+        streams=max(1, facts.one("altup.num_inputs")),
         unused_blocks=unused,
     )
 

@@ -138,6 +138,15 @@ def bytes_read_per_token(shape: Shape, weights: Weights, setup: Setup, filled_to
     )
 
 
+def looks(shape: Shape, filled_tokens: int) -> int:
+    """Return how many products a token makes with the keys and values of the tokens before it, with all heads."""
+    total = 0
+    for layer in shape.layers:
+        wide = shape.heads * layer.k_width if layer.kind == "mla" else shape.queries if layer.k_width else 0
+        total += 2 * wide * min(filled_tokens, layer.window or filled_tokens)
+    return total
+
+
 def cache_bytes(layer: Layer, setup: Setup) -> int:
     """Return what one layer keeps for all sequences; exact."""
     if layer.kind in ("shared", "recurrent", "none"):
@@ -168,18 +177,32 @@ def compute_bytes(shape: Shape, setup: Setup) -> int:
     attending = {(layer.window, cells(layer, setup)) for layer in shape.layers if layer.k_width}
     latent = any(layer.kind == "mla" for layer in shape.layers)  # its queries are as wide as the latent, for every head
     wide = max(7 * shape.embedding, (3 if latent else 7) * shape.queries)
-    beside = 7 if any(layer.state_bytes for layer in shape.layers) else 6
+    recurs = any(layer.state_bytes for layer in shape.layers)
+    streams = 3 * shape.streams if shape.streams > 1 else 0
+    beside = (7 if recurs else 6) + streams
+    if recurs and not attending:
+        wide = 21 * shape.embedding  # every channel is mixed with that of the token before, several times at once
     steps = [3 * shape.feed_forward + beside * shape.embedding, 9 * shape.scan_width + 3 * shape.embedding, wide]
     if experts := shape.experts:
         chosen = experts.used * (2 * shape.embedding + experts.feed_forward)
         steps.append(chosen + 3 * experts.shared * experts.feed_forward + 5 * shape.embedding)
     if not setup.flash:
-        steps.append(shape.heads * max((room for _, room in attending), default=0) + wide)
-    widest = max(steps) + 2 * shape.per_layer_input * len(shape.layers)
+        steps.append(shape.heads * max((room for _, room in attending), default=0) + wide + streams * shape.embedding)
+    widest = max(steps) + 3 * shape.per_layer_input * len(shape.layers)
     masks = tokens * sum(room for _, room in attending) * (2 if setup.flash else 8)
     words = _F32 * shape.vocabulary * setup.sequences
     states = sum({layer.state_bytes for layer in shape.layers}) * setup.sequences
-    return (_F32 * tokens * widest + masks + words + states) * 33 // 32 + _SMALL_BYTES
+    copied = max((_halved(layer, setup) for layer in shape.layers), default=0)
+    return (_F32 * tokens * widest + masks + words + states + copied) * 33 // 32 + _SMALL_BYTES
+
+
+def _halved(layer: Layer, setup: Setup) -> int:
+    """Return what a copy of a layer's cache in half precision takes: flash attention makes one of what is in f32."""
+    if not setup.flash:
+        return 0
+    values, of_values = (layer.k_width, setup.k_type) if layer.kind == "mla" else (layer.v_width, setup.v_type)
+    wide = layer.k_width * (setup.k_type == "f32") + values * (of_values == "f32")
+    return _row(wide, "f16") * cells(layer, setup) * setup.sequences
 
 
 def _weights_on_device(weights: Weights, first: int, setup: Setup) -> int:

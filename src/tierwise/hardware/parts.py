@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from tierwise.hardware.snapshot import Device
-from tierwise.hardware.speed import Factors, Kind, Part
+from tierwise.hardware.speed import Factors, Kind, Part, Range
 
 _OTHER_PARTS: Final = frozenset(
     {"laptop", "mobile", "ti", "super", "xt", "xtx", "gre", "pro", "max", "ultra", "nvl", "v2"}
@@ -85,6 +85,13 @@ def with_figures(one: Device) -> Device:
 def factors() -> dict[Kind, Factors]:
     """Return how each kind of part works."""
     return msgspec.convert(_rows("speed.toml")["kind"], dict[Kind, Factors])
+
+
+@functools.cache
+def after_calibration() -> tuple[Range, Range]:
+    """Return between which multiples of what was told answers and prompts lay, once a machine was calibrated."""
+    rows = _rows("calibrated.toml")
+    return msgspec.convert(rows["answer"], Range), msgspec.convert(rows["prompt"], Range)
 
 
 def device(name: str, memory_bytes: int | None = None) -> DeviceRow | None:

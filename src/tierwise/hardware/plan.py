@@ -13,7 +13,7 @@ import msgspec
 from tierwise.core.model import ENGINE_CHECKPOINTS
 from tierwise.hardware.fit import RESERVE_BYTES, Verdict, mib
 from tierwise.hardware.layers import Shape
-from tierwise.hardware.memory import CacheType, Memory, Setup, bytes_read_per_token, memory
+from tierwise.hardware.memory import CacheType, Memory, Setup, bytes_read_per_token, looks, memory
 from tierwise.hardware.snapshot import Device, Machine
 from tierwise.hardware.speed import Part, Share, Speed, Work
 from tierwise.hardware.weights import Weights
@@ -256,8 +256,10 @@ def _bound(weights_bytes: int, place: _Place) -> Verdict:
 
 def _work(one: Candidate, shape: Shape, setup: Setup) -> Work:
     """Return what a token costs in one conversation, the others being quiet."""
-    read = bytes_read_per_token(shape, one.weights, setup, min(setup.context_tokens, TOKENS_BEFORE))
+    before = min(setup.context_tokens, TOKENS_BEFORE)
+    read = bytes_read_per_token(shape, one.weights, setup, before)
     share = min(1.0, read.weights_bytes / max(1, one.weights.total_bytes))
+    output = (one.weights.output_bytes or one.weights.tied_bytes) / max(1, one.weights.total_bytes)
     return Work(
         active_bytes=read.weights_bytes,
         active_parameters=int(one.parameters * share),
@@ -265,6 +267,8 @@ def _work(one: Candidate, shape: Shape, setup: Setup) -> Work:
         layers=len(shape.layers),
         moe=shape.experts is not None,
         cache_bytes=read.cache_bytes + read.recurrent_bytes,
+        looks=looks(shape, before),
+        output_parameters=int(one.parameters * min(output, share)),
     )
 
 

@@ -51,7 +51,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 def work(sample: Sample, filled_tokens: int = 0) -> Work:
     """Return what one token costs when `filled_tokens` stand before it; the cache is in half precision."""
-    read = total = parameters = 0
+    read = total = parameters = output = 0
     for name, shape, packing in _tensors(sample):
         size, weights = _size(shape, packing), math.prod(shape)
         total += size
@@ -60,6 +60,7 @@ def work(sample: Sample, filled_tokens: int = 0) -> Work:
         portion = sample.used / sample.experts if "_exps" in name else 1.0
         read += round(size * portion)
         parameters += round(weights * portion)
+        output += weights if name == "output.weight" else 0
     return Work(
         active_bytes=read,
         total_bytes=total,
@@ -67,6 +68,8 @@ def work(sample: Sample, filled_tokens: int = 0) -> Work:
         layers=sample.layers,
         moe=bool(sample.experts),
         cache_bytes=sample.layers * sample.heads_kv * 64 * 2 * 2 * filled_tokens,
+        looks=sample.layers * sample.heads * 64 * 2 * filled_tokens,
+        output_parameters=output,
     )
 
 

@@ -1,8 +1,9 @@
 """How many tokens a second will it be? The answer as a range, and what the range rests on.
 
 Pure. A token takes as long as the bytes read for it and a fixed time for each layer, and the two get into each other's
-way: (√reading + √layers)². What a layer takes and how far off that is are factors, fitted on measured runs or measured
-here. Knows no file, no model and no part by name. Invariant: without a bandwidth no speed; low <= mid <= high.
+way: (√reading + √layers)². What a layer takes and how far off that is are factors, fitted on measured runs. A part that
+was measured here has costs of its own, which add up. Knows no file, no model and no part by name. Invariant: without a
+bandwidth no speed; low <= mid <= high.
 """
 
 import math
@@ -22,7 +23,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     `active_bytes` are the weights that one token passes through (of a mixture of experts the used and shared ones,
     attention, router and output), `active_parameters` how many they are; `cache_bytes` what it reads of all that stands
-    before it. `layers` counts blocks of every kind.
+    before it. `layers` counts blocks of every kind. `looks` are the products of numbers that it makes with the keys and
+    values before it, `output_parameters` those that only a token of an answer passes through.
     """
 
     active_bytes: int
@@ -31,6 +33,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     layers: int
     moe: bool = False
     cache_bytes: int = 0
+    looks: int = 0
+    output_parameters: int = 0
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,17 +83,45 @@ class Factors(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
 
 
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token was found to take, in seconds: a weight by its bits (points of a line), a look, a layer.
+
+    `moe` is how many times as long a weight takes in a model with experts.
+    """
+
+    weights: tuple[tuple[float, float], ...]
+    look_s: float
+    layer_s: float
+    moe: float = 1.0
+
+    def token_s(self, work: Work, parameters: int, looks: float) -> float:
+        """Return what a token takes that passes through so many weights and looks so often."""
+        bits = 8 * work.active_bytes / max(1, work.active_parameters)
+        each = on_line(self.weights, bits) * (self.moe if work.moe else 1)
+        return parameters * each + looks * self.look_s + work.layers * self.layer_s
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """How a part was found to work here: see `calibrate`. `weight_s` is computing with a weight, beside reading it."""
+    """How a part was found to work here, a token of an answer and one of a prompt: see `calibrate`."""
 
     part: str
     kind: Kind
-    bytes_per_s: float
-    weight_s: float
-    layer_s: float
-    moe_layer_s: float
-    prompt_flop_per_s: float
+    answer: Costs
+    prompt: Costs
     spread: Range
+    prompt_spread: Range
+
+
+def on_line(points: Sequence[tuple[float, float]], at: float) -> float:
+    """Return what lies at a place on a line through points: level before the first, in proportion after the last."""
+    before = points[0]
+    for point in points:
+        if at <= point[0]:
+            if point[0] == before[0]:
+                return point[1]
+            return before[1] + (point[1] - before[1]) * (at - before[0]) / (point[0] - before[0])
+        before = point
+    return before[1] * at / before[0]
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,12 +181,8 @@ class _Time(msgspec.Struct, frozen=True, kw_only=True):
 def _decoding(work: Work, share: Share, known: Known, measured: Measured | None) -> _Time | None:
     factors, layers = known[share.part.kind], work.layers * share.portion
     if measured is not None:
-        reading = (work.active_bytes + work.cache_bytes) / measured.bytes_per_s
-        reading += work.active_parameters * measured.weight_s
-        each = measured.moe_layer_s if work.moe else measured.layer_s
-        return _Time(
-            seconds=together(reading * share.portion, layers * each), spread=measured.spread, evidence=MEASURED
-        )
+        seconds = measured.answer.token_s(work, work.active_parameters, work.looks)
+        return _Time(seconds=seconds * share.portion, spread=measured.spread, evidence=MEASURED)
     if share.part.bandwidth_gb_s is None:
         return None
     reading = (work.active_bytes + work.cache_bytes) / (share.part.bandwidth_gb_s * 1e9)
@@ -164,16 +192,19 @@ def _decoding(work: Work, share: Share, known: Known, measured: Measured | None)
 
 
 def _reading(work: Work, tokens: int, share: Share, known: Known, measured: Measured | None) -> _Time | None:
+    if measured is not None:  # a token looks back at half of them; the output is for the last alone
+        each = measured.prompt.token_s(work, work.active_parameters - work.output_parameters, work.looks / 2)
+        return _Time(seconds=each * tokens * share.portion, spread=measured.prompt_spread, evidence=MEASURED)
     factors, part = known[share.part.kind], share.part
-    rate = measured.prompt_flop_per_s if measured else None if part.tflops is None else part.tflops * 1e12
+    rate = None if part.tflops is None else part.tflops * 1e12
     empty = msgspec.structs.replace(work, cache_bytes=0)
-    once = _decoding(empty, share, known, measured)
+    once = _decoding(empty, share, known, None)
     if rate is None or once is None:
         return None
     each = factors.prompt_layer_us * 1e-6 * (factors.prompt_moe_layers if work.moe else 1)
     computing = 2 * work.active_parameters * tokens / rate
     looking_back = factors.attention * work.cache_bytes * tokens / 2 / rate
-    beside = 0.0 if measured else work.layers * tokens * each
+    beside = work.layers * tokens * each
     seconds = once.seconds + (together(computing, beside) + looking_back) * share.portion
     return _Time(seconds=seconds, spread=factors.prompt, evidence=once.evidence)
 

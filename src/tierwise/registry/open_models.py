@@ -19,7 +19,8 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     `full` and `sliding` ones keep keys and values for `kv_heads` heads of `key_dim` and `value_dim` (as `key_dim` where
     absent), the sliding ones for the last `window_tokens`; `shared` ones read those of an earlier layer; `mla` ones
-    keep a latent of `latent_dim` and `rope_dim`; `recurrent` ones a state that does not grow.
+    keep a latent of `latent_dim` and `rope_dim`; `recurrent` ones a state of `state_numbers` that does not
+    grow, and compute with `state_width` of them at once (values, and keys once).
     """
 
     kind: Literal["full", "sliding", "shared", "mla", "recurrent"]
@@ -30,6 +31,8 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     window_tokens: int | None = None
     latent_dim: int | None = None
     rope_dim: int | None = None
+    state_numbers: int | None = None
+    state_width: int = 0
 
 
 class Experts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

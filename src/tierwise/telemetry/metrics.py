@@ -7,7 +7,7 @@ Invariant: no global registry; every decision is counted, whatever becomes of it
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from tierwise.core.decision import AttemptRecord, Decision, of_policy
@@ -58,8 +58,8 @@ class _Tally:
     """What one model did, of one operation."""
 
     __slots__ = (
-        "cost", "durations", "first_chunk", "gates", "input", "operation", "output", "served", "suspicious", "tokens",
-        "unknown", "verdicts",
+        "cost", "durations", "first_chunk", "gates", "input", "operation", "output", "own", "served", "suspicious",
+        "tokens", "unknown", "verdicts",
     )  # fmt: skip
 
     def __init__(self, served: Served, operation: str) -> None:
@@ -70,6 +70,7 @@ class _Tally:
         self.input, self.output = Histogram(TOKENS), Histogram(TOKENS)
         self.tokens: defaultdict[Key, list[int]] = defaultdict(lambda: [0] * len(BUCKETS))
         self.cost: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.own: defaultdict[str, Decimal] = defaultdict(Decimal)
         self.gates: defaultdict[str, int] = defaultdict(int)
         self.unknown, self.suspicious = Decimal(0), 0
 
@@ -82,6 +83,8 @@ class _Tally:
             self.first_chunk.add(attempt.first_byte_ms / 1000)
         if attempt.cost_usd:
             self.cost[workflow] += attempt.cost_usd
+        if attempt.own_usd:
+            self.own[workflow] += attempt.own_usd
         if attempt.unknown_usd:
             self.unknown += attempt.unknown_usd
         gate = failed_gate(attempt)
@@ -246,15 +249,21 @@ class Metrics:
 
 def _of_money(tallies: Iterable[tuple[dict[str, str], _Tally]]) -> Iterator[Family]:
     tallies = list(tallies)
-    costs = tuple(
-        Point(labels={**where, "workflow": workflow}, value=amount)
-        for where, one in tallies
-        for workflow, amount in sorted(one.cost.items())
-    )
-    yield Family(name="tierwise.cost", unit="USD", kind="counter", text="What attempts cost.", points=costs)
+    yield _money("tierwise.cost", "What attempts cost.", ((where, one.cost) for where, one in tallies))
+    told = "What attempts cost of machines of one's own, waiting, power and what they were bought for; no bill."
+    yield _money("tierwise.cost.own", told, ((where, one.own) for where, one in tallies))
     unknown = tuple(Point(labels=where, value=one.unknown) for where, one in tallies if one.unknown)
     told = "What attempts may have cost at most whose bill was never told."
     yield Family(name="tierwise.cost.unknown", unit="USD", kind="counter", text=told, points=unknown)
+
+
+def _money(name: str, told: str, found: Iterable[tuple[dict[str, str], Mapping[str, Decimal]]]) -> Family:
+    points = tuple(
+        Point(labels={**where, "workflow": workflow}, value=amount)
+        for where, amounts in found
+        for workflow, amount in sorted(amounts.items())
+    )
+    return Family(name=name, unit="USD", kind="counter", text=told, points=points)
 
 
 def _by(tokens: dict[Key, list[int]], part: int, place: int) -> list[tuple[str, int]]:

@@ -1,8 +1,8 @@
 """How far has a workflow come: pilot, controlled production, platform? One rule, over what is recorded.
 
 Pure. A pilot has nothing proven, or nothing of it in use. In controlled production something is proven and used, and
-something is still watched: a model on trial, a certificate that does not count, or a release without one. A platform
-answers its traffic under a certificate that counts, with nothing on trial.
+something is still watched: a model on trial, a certificate that does not count, or none. A platform answers its
+traffic under a certificate that counts, with nothing on trial.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stage(
-    *, verdict: str | None, certificate: str | None, void: Sequence[str], trial: bool, released: bool, calls: int
+    *, verdict: str | None, certificate: str | None, void: Sequence[str], trial: bool, used: bool, calls: int
 ) -> Stage:
     """Return the stage. `verdict` is that of the newest comparison that has one, `calls` those of the last 30 days.
 
-    A verdict is proof where it is `expand`; a certificate where it is named and nothing makes it void.
+    A verdict is proof where it is `expand`, and `used` says whether its choice answers; a certificate is proof where it
+    is named and nothing makes it void.
     """
     counts = certificate is not None and not void
     if not counts and verdict != "expand":
         return Stage(name="pilot", why=_unproven(verdict, certificate, void), next=_proof(verdict))
-    used = certificate is not None or trial or released
-    if not used:
+    if certificate is None and not trial and not used:
         return Stage(
             name="pilot", why="a comparison says expand, and nothing of it is in use",
             next="put the model on trial, or certify and enter the certificate",
@@ -41,7 +41,7 @@ def stage(
     if trial:
         return _controlled("a model is on trial", "promote it or end the trial, once enough is shown")
     if not counts:
-        why = f"the certificate does not count: {void[0]}" if void else "it is released without a certificate"
+        why = f"the certificate does not count: {void[0]}" if void else "what is proven answers, without a certificate"
         return _controlled(why, "certify, and enter the certificate")
     if not calls:
         return _controlled("a certificate counts, and no call came in 30 days", "send calls to it")

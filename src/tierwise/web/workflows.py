@@ -69,6 +69,14 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         return any("drift" in why for why in self.now["void"])
 
     @property
+    def awaited(self) -> int | None:
+        """Return the release that the gateway has still to take up."""
+        newest = next(iter(self.releases), None)
+        if newest is None or (newest.number if newest.body is not None else None) == self.now["release"]:
+            return None
+        return newest.number
+
+    @property
     def newest(self) -> Comparison | None:
         """Return the newest comparison."""
         return next(iter(self.found), None)
@@ -165,9 +173,19 @@ def flow(index: Index, kept: Comparisons, row: dict[str, Any], now: float, most:
         stage=stage(
             verdict=decided.card.verdict if decided is not None and decided.card is not None else None,
             certificate=row["certificate"], void=row["void"], trial=bool(row["canary"] or row["shadow"]),
-            released=row["release"] is not None, calls=sums.calls,
+            used=in_use(row, None if decided is None else decided.card), calls=sums.calls,
         ),
     )  # fmt: skip
+
+
+def in_use(row: Mapping[str, Any], card: Card | None) -> bool:
+    """Say whether the choice of a verdict answers: first, alone, or declared sufficient. One with a threshold needs a
+    certificate."""
+    choice = None if card is None else next((one for one in card.options if one.name == card.choice), None)
+    if choice is None or choice.behind is not None:
+        return False
+    answering = (f"auto:{row['name']}", row["first"], *row["trusted"])
+    return choice.model in answering or list(row["candidates"]) == [choice.model]
 
 
 def proof_of(site: Site, row: Mapping[str, Any]) -> Proof | None:

@@ -10,7 +10,7 @@ from tierwise.bootstrap.calibrating import calibrate, keep, read
 from tierwise.core.errors import ConfigError, Overloaded
 from tierwise.hardware.calibrate import SAMPLES
 from tierwise.hardware.sample import Sample
-from tierwise.hardware.speed import Measured, Range
+from tierwise.hardware.speed import Costs, Measured, Range
 from tierwise.providers.engine import installed
 
 SMALL = {
@@ -19,9 +19,10 @@ SMALL = {
     )
     for name, one in SAMPLES.items()
 }
+COSTS = Costs(weights=((4.5, 2e-11), (16.0, 4e-11)), look_s=4e-10, layer_s=1e-5)
 FOUND = Measured(
-    part="a processor", kind="cpu", bytes_per_s=2e10, weight_s=1e-11, layer_s=1e-5, moe_layer_s=2e-5,
-    prompt_flop_per_s=1e11, spread=Range(low=0.9, high=1.1),
+    part="a processor", kind="cpu", answer=COSTS, prompt=COSTS, spread=Range(low=0.9, high=1.1),
+    prompt_spread=Range(low=0.8, high=1.2),
 )  # fmt: skip
 
 
@@ -29,8 +30,8 @@ FOUND = Measured(
 def test_the_engine_loads_every_made_up_file_and_is_timed(tmp_path):
     found = asyncio.run(calibrate(tmp_path, "a processor", SMALL, for_s=0.0, unsteady=math.inf))
     assert found.part == "a processor"
-    assert 0 < found.prompt_flop_per_s < math.inf
-    assert 0 < found.bytes_per_s < math.inf
+    for costs in (found.answer, found.prompt):
+        assert all(0 < each < math.inf for _, each in costs.weights)
     assert list(tmp_path.iterdir()) == []
 
 

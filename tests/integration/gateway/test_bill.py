@@ -20,6 +20,7 @@ from tierwise.core.call import Hints
 from tierwise.core.decision import Decision
 from tierwise.core.errors import TierwiseError
 from tierwise.core.label import Tier
+from tierwise.core.model import Limits
 from tierwise.core.prices import PriceRow
 from tierwise.economics.spend import Spending
 from tierwise.fallback.breaker import BreakerSettings
@@ -41,7 +42,7 @@ def price(name: str) -> PriceRow:
 
 
 @asynccontextmanager
-async def two(tmp_path: Path) -> AsyncIterator[House]:
+async def two(tmp_path: Path, limits: Limits = Limits()) -> AsyncIterator[House]:
     """Two outside models, each at a price; the second is asked where the first fails."""
     async with (
         ScriptedUpstream(models=("scripted-first",)) as first,
@@ -50,7 +51,8 @@ async def two(tmp_path: Path) -> AsyncIterator[House]:
         ups = {"first": first, "second": second}
         document = Document(
             endpoint=tuple(
-                EndpointRow(name=n, kind="scripted", tier=Tier.FRONTIER, url=up.url) for n, up in ups.items()
+                EndpointRow(name=n, kind="scripted", tier=Tier.FRONTIER, url=up.url, limits=limits)
+                for n, up in ups.items()
             ),
             model=tuple(ModelRow(id=n, endpoint=n, served_name=f"scripted-{n}") for n in ups),
             price=tuple(price(n) for n in ups),
@@ -79,7 +81,7 @@ async def read(home: House, text: str, *, stream: bool, leave_after: int | None)
 
 TOLD: tuple[dict[str, Any], ...] = (
     {}, {}, {"fault": "error", "status": 503}, {"fault": "error", "status": 500}, {"fault": "rate_limit", "retry_after": "0"},
-    {"fault": "context"}, {"fault": "empty_content"}, {"fault": "slow_chunks", "delay_ms": 1},
+    {"fault": "context"}, {"fault": "empty_content"}, {"fault": "slow_chunks", "delay_ms": 1}, {"fault": "loop"},
 )  # fmt: skip
 """Trouble in which everything that is billed is told."""
 UNTOLD = (
@@ -144,7 +146,9 @@ def test_the_ledger_is_the_bill_whatever_is_retried_left_or_passed_on(tmp_path: 
     attempts = [attempt for decision in records for attempt in decision.attempts]
     assert len(records) == CALLS and came.count("left") > CALLS / 20, "some callers left"
     assert len(attempts) > 1.3 * CALLS and {one.model for one in attempts} == {"first", "second"}, "some were passed on"
-    assert sum(one.gate is not None and one.gate.verdict == "fail" for one in attempts) > CALLS / 40
+    stopped = [one for one in attempts if one.gate is not None and one.gate.verdict == "fail"]
+    assert sum(one.gate is not None and one.gate.name == "repetition" for one in stopped) > CALLS / 40
+    assert sum(one.gate is not None and one.gate.name == "empty" for one in stopped) > CALLS / 40
     assert any(len(one.attempts) > 1 and len({at.model for at in one.attempts}) == 1 for one in records), (
         "and tried again"
     )
@@ -170,3 +174,66 @@ def test_where_an_endpoint_never_says_what_it_used_the_ledger_is_a_bound_and_say
     assert any(usage.estimated for usage in usages) and not all(usage.estimated for usage in usages)
     whole = found.whole()
     assert whole.unknown_usd > 0 and billed <= whole.cost_usd + whole.unknown_usd
+
+
+ENDLESS = Script(fault="slow_chunks", text="again and " * 80, delay_ms=10)
+"""A slow answer that a gate stops near its beginning, and that its endpoint writes, and bills, to the end."""
+
+
+def test_a_stream_that_a_gate_stops_is_read_on_for_its_bill_and_nobody_waits_for_that(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with two(tmp_path) as home:
+            first = home.upstreams["first"]
+            first.script(ENDLESS)
+            assert await read(home, "a river", stream=True, leave_after=None) == "answered"
+            assert not first.asked[0].finished, "the caller had the other model's answer before the first had ended"
+            record = await settled(home)
+            stopped, answered = record.attempts
+            assert stopped.gate is not None and stopped.gate.verdict == "fail" and not first.cancelled
+            assert stopped.usage is not None and not stopped.usage.estimated and stopped.unknown_usd is None
+            assert stopped.usage.written == first.completion_tokens > 100
+            assert record.outcome == "answered" and record.total_cost_usd == bill(home)
+            assert stopped.duration_ms is not None and answered.started > stopped.started
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("closing", [False, True], ids=["the time is up", "the gateway closes"])
+def test_what_is_not_read_to_its_end_counts_as_it_came_and_has_a_bound(tmp_path: Path, closing: bool) -> None:
+    async def scene() -> None:
+        async with two(tmp_path, Limits(drain_timeout_s=60 if closing else 0.05)) as home:
+            first = home.upstreams["first"]
+            first.script(ENDLESS)
+            assert await read(home, "a river", stream=True, leave_after=None) == "answered"
+            await home.gateway.aclose()
+            [record] = await home.wired.ledger.latest(5)
+            stopped, _ = record.attempts
+            assert stopped.usage is not None and stopped.usage.estimated
+            assert stopped.cost_usd is not None and stopped.unknown_usd is not None
+            assert record.total_cost_usd is not None and record.charged_usd is not None
+            assert record.total_cost_usd < bill(home) <= record.charged_usd
+
+    asyncio.run(scene())
+
+
+def test_all_models_in_a_loop_fail_at_once_and_cost_what_they_wrote(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with two(tmp_path) as home:
+            for upstream in home.upstreams.values():
+                upstream.script(ENDLESS)
+            assert await read(home, "a river", stream=True, leave_after=None) == "GateFailed"
+            assert not any(upstream.asked[0].finished for upstream in home.upstreams.values())
+            record = await settled(home)
+            assert record.outcome == "failed" and record.total_cost_usd == record.charged_usd == bill(home)
+
+    asyncio.run(scene())
+
+
+async def settled(home: House, limit_s: float = 10) -> Decision:
+    """Wait until the one call on record has its outcome."""
+    deadline = asyncio.get_running_loop().time() + limit_s
+    while not (found := await home.wired.ledger.latest(5)) or found[0].outcome == "pending":
+        assert asyncio.get_running_loop().time() < deadline, "its outcome was never written"
+        await asyncio.sleep(0.005)
+    [record] = found
+    return record

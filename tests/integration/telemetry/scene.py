@@ -11,6 +11,8 @@ from tierwise.config import Document, Settings
 from tierwise.core.label import Tier
 from tierwise.core.usage import Price
 from tierwise.economics.budget import Budget
+from tierwise.economics.given import Given
+from tierwise.economics.own import Machine, Served
 from tierwise.gateway.workflow import Workflow
 from tierwise.policy.settings import Rule, Then, When
 from tierwise.quality.settings import Gates
@@ -55,6 +57,15 @@ def document(upstream: ScriptedUpstream, collector: Collector) -> Document:
         budget=(
             Budget(scope="all", limit_usd=Decimal(10)),
             Budget(scope="workflow:falling", limit_usd=Decimal(10), soft_limit_usd=Decimal("0.00000001")),
+        ),
+        machine=(
+            Machine(
+                name="rack",
+                endpoint="near",
+                busy_share=Given(value=Decimal("0.5")),
+                usd_per_month=Given(value=Decimal(80)),
+                serves=(Served(model="near", output_tokens_per_s=Given(value=Decimal(100))),),
+            ),
         ),
         telemetry=TelemetrySettings(url=collector.url, every_s=0.01, metrics_every_s=0.05, openinference=True),
     )

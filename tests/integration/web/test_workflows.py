@@ -147,7 +147,7 @@ def test_an_answer_that_waits_is_judged_on_a_page_and_its_seconds_are_kept(flows
     assert flows.post("/ui/workflows/checked/review", {**fields, "word": "wrong"})[0] == 303
     assert "second" in flows.get("/ui/workflows/checked/review")[2]
     told = shown(flows, "/ui/workflows/checked/people")
-    assert "1 answers" in told and "1 reviews" in told and "0 %" in told
+    assert "1 answer:" in told and "1 review;" in told and "0 %" in told
     record = json.loads(flows.get(f"/ui/v1/decisions/{fields['decision']}")[2])
     assert record["review"]["score"] == 0 and record["review"]["seconds"] >= 0
 

@@ -1,5 +1,6 @@
 """Traffic by hand through decisions, queues and gates: every time and outcome can be reckoned on paper."""
 
+import random
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.drill.traffics import S, call, kind, queued, traffic, tried
-from tests.unit.gateway.test_decide import ENDPOINTS, rules
+from tests.unit.gateway.test_decide import ENDPOINTS, WORKFLOWS, rules
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Label
 from tierwise.core.model import Limits
@@ -17,7 +18,9 @@ from tierwise.drill.play import MOST_CALLS, Played, play
 from tierwise.drill.scenario import Change, Scenario, put_on
 from tierwise.drill.traffic import Traffic
 from tierwise.economics.budget import Budget
+from tierwise.economics.limits import Limit
 from tierwise.gateway.rules import Rules
+from tierwise.quality.settings import Gates
 
 HERE = kind("near", Label.RESTRICTED)
 FOUR = (Change(name="here", value="1"),)
@@ -116,3 +119,56 @@ def test_money_runs_out_where_it_would_and_comes_back_with_the_window() -> None:
 def test_a_name_that_does_not_exist_any_more_is_a_refusal() -> None:
     (one,) = played(traffic([call(0, 0, tried("far", 1))], kind("gone"))).came
     assert (one.outcome, one.cause) == ("refused", "unknown_model")
+
+
+def test_a_call_goes_where_it_is_answered_first_with_those_before_it_counted() -> None:
+    fastest = msgspec.structs.replace(WORKFLOWS[0], strategy="fastest", candidates=("near", "mid"), gates=Gates())
+    known = msgspec.structs.replace(rules(), workflows={"bank": fastest})
+    what = traffic([call(n, 0, tried("near", 1)) for n in range(5)], kind("auto:bank", Label.CONFIDENTIAL, "bank"))
+    takes = (Change(name="near", value="1"), Change(name="mid", value="3.5"))
+    one = played(what, known, slots=(Change(name="here", value="1"),), takes=takes)
+    assert [came.asked for came in one.came] == [("near",), ("near",), ("near",), ("mid",), ("mid",)]
+    freed = traffic([*what.calls, call(5, 60, tried("near", 1))], *what.kinds)
+    assert played(freed, known, slots=(Change(name="here", value="1"),), takes=takes).came[-1].asked == ("near",)
+    assert {came.asked for came in played(what, known, takes=takes).came} == {("near",)}, "nobody waits there"
+
+
+def test_a_target_sends_calls_on_where_the_first_is_too_busy_to_hold_it() -> None:
+    asked = msgspec.structs.replace(kind("auto", Label.CONFIDENTIAL), latency_ms=1500)
+    what = traffic([call(n, 0, tried("mid", 1)) for n in range(3)], asked)
+    takes = (Change(name="near", value="1"),)
+    run = played(what, capacity=(Change(name="own", value="1"),), takes=takes)
+    assert [came.asked for came in run.came] == [("mid",), ("near",), ("near",)]
+
+
+def test_limits_refuse_what_comes_too_fast_and_let_it_in_again_after_a_minute() -> None:
+    what = traffic([call(n, at, tried("far", 1)) for n, at in enumerate((0, 10, 20, 61))], kind("far"))
+    two = (Limit(scope="all", requests_per_minute=2),)
+    run = play(what, put_on(Scenario(), rules(), two))
+    assert [(one.outcome, one.cause) for one in run.came] == [
+        ("answered", ""), ("answered", ""), ("refused", "rate_limit"), ("answered", ""),
+    ]  # fmt: skip
+    assert "2 requests a minute" in run.came[2].reason
+    once = (Limit(scope="all", concurrent=1),)
+    run = play(traffic([call(n, at, tried("far", 5)) for n, at in enumerate((0, 1, 6))], kind("far")),
+               put_on(Scenario(), rules(), once))  # fmt: skip
+    assert [one.outcome for one in run.came] == ["answered", "refused", "answered"]
+
+
+def test_grown_traffic_waits_as_so_much_traffic_does() -> None:
+    """Copies come as calls come: in the mean over many days they wait like calls that come so often by chance."""
+
+    def late_s(run: Played) -> float:
+        return sorted(one.took_us or 0 for one in run.came)[len(run.came) * 19 // 20] / S
+
+    def day(rate: float, count: int, seed: int) -> Traffic:
+        chance, at, times = random.Random(seed), 0.0, []
+        for _ in range(count):
+            at += chance.expovariate(rate)
+            times.append((at, chance.expovariate(1)))
+        return traffic(queued(times, 2), HERE)
+
+    two = (Change(name="here", value="2"),)
+    grown = [late_s(played(day(0.7, 600, seed), slots=two, growth=Decimal("1.5"))) for seed in range(12)]
+    alone = [late_s(played(day(1.05, 900, 100 + seed), slots=two)) for seed in range(12)]
+    assert 0.85 < sum(grown) / sum(alone) < 1.15

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tierwise.core.errors import InvalidCall
+from tierwise.core.usage import Usage
 from tierwise.economics.given import Given
 from tierwise.economics.own import Counts, Machine, Served, own_cost, token_cost
+from tierwise.economics.price import cost_usd
 from tierwise.economics.serving import Power
 
 
@@ -104,3 +107,14 @@ def test_a_machine_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
         msgspec.structs.replace(MACHINE, **wrong)
     with pytest.raises(ValueError, match="more than 0"):
         Served(model="m", output_tokens_per_s=given_("0"))
+
+
+def test_what_stood_in_a_cache_takes_no_time_and_costs_nothing() -> None:
+    price = own_cost(MACHINE, SERVED).full
+    fresh, cached = Usage(input=1000, output=10), Usage(input=100, cache_read=900, output=10)
+    written = cost_usd(price, Usage(output=10))
+    assert cost_usd(price, cached) - written == (cost_usd(price, fresh) - written) / 10
+    seconds = [1010 / SERVED.tokens_per_s(mix).value for mix in (fresh, cached)]
+    assert seconds == pytest.approx([Decimal("1.1"), Decimal("0.2")])
+    with pytest.raises(InvalidCall):
+        SERVED.tokens_per_s(Usage(cache_read=5))

@@ -12,14 +12,15 @@ import pytest
 from tierwise.core.errors import InvalidCall
 from tierwise.economics.given import Given
 from tierwise.economics.serving import (
+    SECONDS_PER_HOUR,
     Curve,
     Power,
     Run,
-    effective_usd_per_mtok,
     fitted,
     peak,
     penalty,
     tokens_per_month,
+    usd_per_mtok,
     within_target,
 )
 
@@ -54,9 +55,9 @@ def test_every_cost_peak_and_penalty_of_the_corpus_comes_back(corpus: Rows) -> N
         top = peak(runs).tokens_per_s
         assert top == max(float(row["tps_output"]) for row in rows)
         for row, one in zip(rows, runs, strict=True):
-            hourly = float(row["gpu_cost_hr"])
-            assert effective_usd_per_mtok(hourly, one.tokens_per_s) == near(row["c_eff_per_mtok"])
-            assert effective_usd_per_mtok(hourly, top) == near(row["c_naive_per_mtok"])
+            each_s = float(row["gpu_cost_hr"]) / SECONDS_PER_HOUR
+            assert usd_per_mtok(each_s, one.tokens_per_s) == near(row["c_eff_per_mtok"])
+            assert usd_per_mtok(each_s, top) == near(row["c_naive_per_mtok"])
             assert penalty(runs, one) == near(row["underutil_penalty"])
 
 
@@ -93,12 +94,12 @@ def test_throughput_counts_only_where_the_target_holds() -> None:
     assert within_target([Run(requests_per_s=1, tokens_per_s=9)], 10_000) is None
     # A higher rate that happens to be quick again does not make up for a lower one that was slow.
     late = Run(requests_per_s=5, tokens_per_s=1_200, latency_ms=900)
-    assert within_target([*RUNS, late], 200) == RUNS[0]
+    assert within_target([RUNS[0], late, *RUNS[1:]], 200) == RUNS[0]
 
 
 def test_an_idle_machine_makes_dear_tokens() -> None:
-    assert effective_usd_per_mtok(3.6, 1_000) == pytest.approx(1.0)
-    assert effective_usd_per_mtok(3.6, 40) == pytest.approx(25.0)
+    assert usd_per_mtok(3.6 / SECONDS_PER_HOUR, 1_000) == pytest.approx(1.0)
+    assert usd_per_mtok(3.6 / SECONDS_PER_HOUR, 40) == pytest.approx(25.0)
     assert penalty(RUNS, RUNS[0]) == pytest.approx(24.8)
 
 

@@ -135,3 +135,10 @@ def test_alike_days_leave_no_doubt_and_a_few_none_to_tell() -> None:
 def test_a_forecast_lies_in_its_range_and_is_never_negative(days: list[int]) -> None:
     found = forecast([Decimal(day) for day in days])
     assert found is not None and 0 <= found.low_usd <= found.usd <= found.high_usd
+
+
+def test_calls_without_any_price_have_no_cost_for_an_accepted_one() -> None:
+    ours = spending(call(attempt(None, Usage(input=3), tier=Tier.LOCAL))).whole()
+    assert not ours.priced and ours.accepted_usd is None and ours.unmetered == 1
+    both = spending(call(attempt(None, Usage(input=3))), call(attempt("1", Usage(input=3)), ts=START + 1)).whole()
+    assert both.priced and both.accepted_usd == Decimal("0.5")

@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise.evals.throughput import Load, Round, Timed, Unmeasured, measure, once, prompt, speeds, summed
+from tierwise.economics.serving import penalty
+from tierwise.evals.throughput import (
+    Load,
+    Measured,
+    Round,
+    Timed,
+    Unmeasured,
+    at_target,
+    measure,
+    once,
+    prompt,
+    speeds,
+    summed,
+)
 
 
 def machine(load: Load, reads_per_s: float, writes_per_s: float, written: int) -> Round:
@@ -77,3 +90,17 @@ def test_no_two_prompts_begin_alike_and_a_failed_call_is_no_measurement() -> Non
 
     with pytest.raises(Unmeasured, match="memory"):
         asyncio.run(once(fails, Load(at_once=2, input_words=3, output_tokens=4), chance))
+
+
+def load_of(at_once: int, written_per_s: float, first_ms: float) -> Measured:
+    return Measured(
+        at_once=at_once, context_tokens=100, read_per_s=1.0, written_per_s=written_per_s, first_ms=first_ms, whole_ms=0,
+        rounds=(), calls_per_s=written_per_s / 10,
+    )  # fmt: skip
+
+
+def test_the_best_load_is_the_one_that_costs_are_counted_at() -> None:
+    tried = [load_of(1, 50, 10), load_of(2, 90, 400), load_of(4, 80, 450), load_of(8, 300, 900)]
+    assert at_target(tried, 500) is tried[1], "more was written at 8, but callers waited too long"
+    assert at_target(tried, 5) is None
+    assert penalty([one.run for one in tried], tried[1].run) == pytest.approx(300 / 90)

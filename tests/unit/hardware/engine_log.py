@@ -6,6 +6,7 @@ file. Layers were left out, the vocabulary is tiny, and two models (exaone4-64, 
 """
 
 import json
+import math
 from pathlib import Path
 
 import gguf
@@ -21,7 +22,6 @@ SETUPS = {
     "a small batch": {"context_tokens": 4096, "micro_batch": 128},
     "a long context": {"context_tokens": 16384},
 }
-DTYPES = {"F32": np.float32, "F16": np.float16}
 
 
 def models():
@@ -36,23 +36,29 @@ def tensors(model):
             yield name.replace("*", str(block)), tuple(shape), kind
 
 
-def write(file, architecture, keys, listed):
+def size(shape, kind):
+    """Return the bytes of a tensor of that type."""
+    numbers, each = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]]
+    return math.prod(shape) // numbers * each
+
+
+def write(file, architecture, keys, listed, words=VOCABULARY):
     """Write a file with this header, with the official writer; its tensors are a hole that takes no room on a disk."""
     writer = gguf.GGUFWriter(file, architecture)
     add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}
     for key, value in keys.items():
         add[type(value)](f"{architecture}.{key}", value)
     writer.add_tokenizer_model("llama")
-    writer.add_token_list(["<unk>", "<s>", "</s>", *(f"word{number}" for number in range(VOCABULARY - 3))])
-    writer.add_token_scores([0.0] * VOCABULARY)
-    writer.add_token_types([2, 3, 3] + [1] * (VOCABULARY - 3))
+    writer.add_token_list(["<unk>", "<s>", "</s>", *(f"word{number}" for number in range(words - 3))])
+    writer.add_token_scores([0.0] * words)
+    writer.add_token_types([2, 3, 3] + [1] * (words - 3))
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     room = 0
     for name, shape, kind in listed:
-        size = int(np.prod(shape)) * np.dtype(DTYPES[kind]).itemsize
-        writer.add_tensor_info(name, shape[::-1], np.dtype(DTYPES[kind]), size)
-        room += -(-size // 32) * 32
+        held = size(shape, kind)
+        writer.add_tensor_info(name, shape[::-1], np.dtype(np.float32), held, gguf.GGMLQuantizationType[kind])
+        room += -(-held // 32) * 32
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()

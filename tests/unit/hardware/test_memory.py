@@ -1,5 +1,6 @@
 """Memory: to the byte what an engine logged, for headers that the engine was shown and for models of full size."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +86,38 @@ def test_working_memory_is_never_less_than_the_engine_logged_and_little_more(rea
     assert found.compute_bytes / MIB >= said["compute"]
     total = sum(part or 0 for part in said.values())
     assert found.compute_bytes / MIB - said["compute"] <= max(150, 0.03 * total)
+
+
+# What the engine said of drawn models (benchmarks/hardware_fits.py) where the sum of an earlier day was too small.
+SHORT = [
+    pytest.param(
+        header("rwkv7", block_count=3, embedding_length=2560, attention__head_count=0, attention__head_count_kv=0,
+               feed_forward_length=3072, wkv__head_size=64),
+        Setup(context_tokens=4096, micro_batch=2048), 400.66, id="every channel is mixed with the one before"),
+    pytest.param(
+        header("gemma3n", block_count=3, embedding_length=6144, attention__head_count=24, attention__head_count_kv=8,
+               attention__key_length=256, attention__value_length=256, feed_forward_length=16_128,
+               attention__sliding_window=4096, embedding_length_per_layer_input=256, altup__num_inputs=4),
+        Setup(context_tokens=4096, flash=False), 393.02, id="four hidden states side by side"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "setup", "said"), SHORT)
+def test_working_memory_of_drawn_models_is_not_less_than_the_engine_said(model, setup, said):
+    found = memory(
+        shape(msgspec.structs.replace(model, feed_forward=model.own["feed_forward_length"][0])), WEIGHTS, setup
+    )
+    assert said <= found.compute_bytes / MIB < said + 150
+
+
+def test_a_cache_in_f32_is_copied_for_flash_attention():
+    def working(kind, flash):
+        setup = Setup(context_tokens=33_792, sequences=6, k_type=kind, v_type=kind, flash=flash)
+        return memory(PLAIN, WEIGHTS, setup).compute_bytes
+
+    copy = 2 * (64 + 64) * 33_792 * 6
+    assert copy <= working("f32", True) - working("f16", True) <= copy * 1.1
+    assert working("f32", False) == working("f16", False)
 
 
 # Four vectors that engines logged for models of full size, given with their source in the field's issue threads.

@@ -6,14 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.hardware.parts import factors
-from tierwise.hardware.speed import Measured, Paces, Part, Range, Share, Speed, Work, decode, prefill, together
+from tierwise.hardware.speed import Costs, Measured, Paces, Part, Range, Share, Speed, Work, decode, prefill
 
 CARD = Part(kind="cuda", name="a card", bandwidth_gb_s=1000.0, tflops=100.0)
 HOST = Part(kind="cpu", name="a processor", bandwidth_gb_s=50.0)
 KNOWN = factors()
+COSTS = Costs(weights=((4.5, 2e-11), (8.5, 3e-11), (16.0, 4e-11)), look_s=4e-10, layer_s=1e-5, moe=2.0)
 MEASURED = Measured(
-    part="a processor", kind="cpu", bytes_per_s=40e9, weight_s=1e-11, layer_s=1e-5, moe_layer_s=2e-5,
-    prompt_flop_per_s=1e11, spread=Range(low=0.9, high=1.1),
+    part="a processor", kind="cpu", answer=COSTS, prompt=COSTS, spread=Range(low=0.9, high=1.1),
+    prompt_spread=Range(low=0.8, high=1.2),
 )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def test_a_prompt_is_not_said_where_the_arithmetic_of_a_part_is_not_known():
 
 def test_what_was_measured_here_stands_before_the_formula_and_needs_no_figure_of_the_maker():
     found = speed(dense(), Share(part=Part(kind="cpu")), measured=[MEASURED])
-    seconds = together(4e9 / 40e9 + 6.4e9 * 1e-11, 32 * 1e-5)
+    seconds = 6.4e9 * (2e-11 + 1e-11 * (5.0 - 4.5) / (8.5 - 4.5)) + 32 * 1e-5
     assert found.mid == pytest.approx(1 / seconds)
     assert (found.low, found.high) == (pytest.approx(0.9 / seconds), pytest.approx(1.1 / seconds))
     assert found.evidence == "measured here"

@@ -82,6 +82,12 @@ def test_money_is_shown_to_the_last_digit() -> None:
     assert 'workflow="none"} 0.000000000003\n' in text_of
 
 
+def test_machines_of_ones_own_cost_what_no_bill_says() -> None:
+    ours = msgspec.structs.replace(PASSED, cost_usd=None, own_usd=Decimal("0.000000000003"))
+    found = samples(counted(*[a_decision(n, attempts=(ours,)) for n in range(3)]))
+    assert one(found, "tierwise_cost_own_usd_total", workflow="none") == pytest.approx(9e-12)
+
+
 def test_a_retry_is_no_fallback() -> None:
     again = msgspec.structs.replace(FAILED, gate=None, error="Overloaded 503: x", verdict="retry_same")
     found = samples(counted(a_decision(1, attempts=(again, again, PASSED))))

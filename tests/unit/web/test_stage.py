@@ -9,7 +9,7 @@ from tierwise.web.stage import NAMES, stage
 
 def at(**given: Any) -> str:
     usual: dict[str, Any] = {
-        "verdict": None, "certificate": None, "void": (), "trial": False, "released": False, "calls": 0,
+        "verdict": None, "certificate": None, "void": (), "trial": False, "used": False, "calls": 0,
     }  # fmt: skip
     return stage(**(usual | given)).name
 
@@ -22,7 +22,7 @@ def at(**given: Any) -> str:
         ({"verdict": "not_enough_evidence", "trial": True}, "pilot"),
         ({"verdict": "expand", "calls": 100}, "pilot"),
         ({"verdict": "expand", "trial": True}, "controlled production"),
-        ({"verdict": "expand", "released": True}, "controlled production"),
+        ({"verdict": "expand", "used": True}, "controlled production"),
         ({"certificate": "sha256:x", "trial": True, "calls": 9}, "controlled production"),
         ({"certificate": "sha256:x"}, "controlled production"),
         (
@@ -31,7 +31,7 @@ def at(**given: Any) -> str:
         ),
         ({"certificate": "sha256:x", "void": ("it expired",), "calls": 9}, "pilot"),
         ({"certificate": "sha256:x", "calls": 9}, "platform"),
-        ({"certificate": "sha256:x", "calls": 9, "released": True, "verdict": "adjust"}, "platform"),
+        ({"certificate": "sha256:x", "calls": 9, "used": True, "verdict": "adjust"}, "platform"),
     ],
 )
 def test_the_stage_follows_from_what_is_recorded(given: dict[str, Any], name: str) -> None:
@@ -40,10 +40,10 @@ def test_the_stage_follows_from_what_is_recorded(given: dict[str, Any], name: st
 
 def test_each_stage_says_why_and_what_is_next() -> None:
     found = [
-        stage(verdict=verdict, certificate=certificate, void=void, trial=trial, released=released, calls=calls)
+        stage(verdict=verdict, certificate=certificate, void=void, trial=trial, used=used, calls=calls)
         for verdict in (None, "expand", "adjust", "stop", "not_enough_evidence")
         for certificate, void in ((None, ()), ("sha256:x", ()), ("sha256:x", ("an incident of drift is open",)))
-        for trial in (False, True) for released in (False, True) for calls in (0, 5)
+        for trial in (False, True) for used in (False, True) for calls in (0, 5)
     ]  # fmt: skip
     assert {one.name for one in found} == set(NAMES)
     assert all(one.why and one.next for one in found)

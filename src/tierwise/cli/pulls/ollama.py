@@ -5,18 +5,27 @@ import asyncio
 import msgspec
 
 from tierwise import bootstrap
+from tierwise.cli.fit import USUAL
+from tierwise.cli.fit_subject import from_row
 from tierwise.cli.pulls.offer import Offer, Pulled, Tell, Wish
 from tierwise.core.errors import InvalidCall
 from tierwise.core.label import Tier
+from tierwise.hardware.detect import whole_machine
+from tierwise.hardware.parts import factors
+from tierwise.hardware.plan import Wish as Room
+from tierwise.hardware.plan import best
+from tierwise.hardware.speed import Paces
 from tierwise.providers.address import Address, address_of
 from tierwise.providers.egress import LOOPBACK
 from tierwise.providers.ollama_pull import Held, held, pull
 from tierwise.providers.transport import Transport
 from tierwise.registry.kinds import kinds
-from tierwise.registry.open_models import open_model
+from tierwise.registry.open_models import OpenModel, open_model
 from tierwise.registry.settings import EndpointRow, ModelRow
 
 KIND = "ollama"
+CONTEXT_TOKENS = 4096
+"""What Ollama gives a model where nobody says another."""
 
 
 def offer(wish: Wish) -> Offer:
@@ -33,12 +42,14 @@ def offer(wish: Wish) -> Offer:
         raise InvalidCall(f"{name} is not fetched: Ollama passes it on to its maker")
     endpoint, root = _endpoint(wish)
     here = asyncio.run(_held(root, name))
+    refusal, reason = ("", None) if here or row is None else _judged(wish, row)
     facts: dict[str, str | int | None] = {
         "model": name,
         "from": f"Ollama at {root.url}, which fetches and keeps it",
         "size_bytes": here.size_bytes if here else None,
         "licence": row.license if row else None,
         "digest": here.digest if here else None,
+        **({"memory": reason} if reason else {}),
     }
 
     def fetch(tell: Tell) -> Pulled:
@@ -52,7 +63,18 @@ def offer(wish: Wish) -> Offer:
         model=ModelRow(id=name, endpoint=endpoint.name, served_name=name, family=row.family if row else None),
         to_fetch_bytes=0 if here else None,
         fetch=fetch,
+        refusal=refusal,
     )
+
+
+def _judged(wish: Wish, row: OpenModel) -> tuple[str, str]:
+    """Return why a model should not be fetched, and what it needs: by its row, in the bits that Ollama mostly takes."""
+    one = from_row(row)
+    usual = [candidate for candidate in one.candidates if candidate.quantization == USUAL]
+    room = Room(context_tokens=min(one.most_tokens, CONTEXT_TOKENS), cache_types=("f16",))
+    plan = best(whole_machine(wish.folder), usual, room, Paces(known=factors()))
+    reason = plan.verdict.reason
+    return (f"{row.name} does not fit here: {reason}" if plan.verdict.fit == "does_not_fit" else "", reason)
 
 
 def _endpoint(wish: Wish) -> tuple[EndpointRow, Address]:

@@ -19,7 +19,7 @@ from tierwise.economics.advice import gates
 from tierwise.economics.advice.flips import Flip, flips
 from tierwise.economics.advice.gates import Finding, Gate
 from tierwise.economics.advice.organisation import Organisation, Place, place
-from tierwise.economics.advice.plans import Bill, Plan, Strategy, Topology, capital, decimal, plans, state, whole
+from tierwise.economics.advice.plans import Bill, Layout, Strategy, Topology, capital, decimal, plans, state, whole
 from tierwise.economics.advice.regret import most_over
 from tierwise.economics.advice.timing import Timing, timing
 from tierwise.economics.compare import Input, inputs
@@ -128,19 +128,19 @@ def digest(organisation: Organisation) -> str:
     return "sha256:" + hashlib.sha256(msgspec.json.encode(organisation, order="sorted")).hexdigest()
 
 
-def _at_worst(best: Bill, others: Sequence[Plan], volume: Given, times: Fraction) -> tuple[Fraction, Plan | None]:
+def _at_worst(best: Bill, others: Sequence[Layout], volume: Given, times: Fraction) -> tuple[Fraction, Layout | None]:
     """Return by how much a plan may exceed so many times any other, and which."""
     found = [(most_over(best, one.bill, volume, times), one) for one in others if one.bill is not best]
     return max(found, key=lambda pair: pair[0], default=(Fraction(-1), None))
 
 
-def _rivals(organisation: Organisation, best: Plan, others: Sequence[Plan]) -> list[Plan]:
+def _rivals(organisation: Organisation, best: Layout, others: Sequence[Layout]) -> list[Layout]:
     """Return the plans that somewhere in the ranges are cheaper by more than what is indifferent."""
     times, volume = 1 + Fraction(organisation.indifference), organisation.tokens_per_month
     return [one for one in others if one is not best and most_over(best.bill, one.bill, volume, times) > 0]
 
 
-def _placed(organisation: Organisation, plan: Plan) -> Placed:
+def _placed(organisation: Organisation, plan: Layout) -> Placed:
     works = zip(organisation.work, plan.serves, strict=True)
     volume = Fraction(organisation.tokens_per_month.value)
     fleets = {one.name: organisation.fleets(one) for one in organisation.machine}
@@ -161,7 +161,7 @@ def _placed(organisation: Organisation, plan: Plan) -> Placed:
     )
 
 
-def _own_findings(organisation: Organisation, plan: Plan) -> Iterator[Finding]:
+def _own_findings(organisation: Organisation, plan: Layout) -> Iterator[Finding]:
     for work, server in zip(organisation.work, plan.serves, strict=True):
         yield from gates.findings(organisation, work, server)
 
@@ -180,7 +180,7 @@ def _usd(organisation: Organisation, bill: Bill) -> Given:
     )
 
 
-def _otherwise(permitted: Sequence[Plan]) -> Iterator[Plan]:
+def _otherwise(permitted: Sequence[Layout]) -> Iterator[Layout]:
     seen = {permitted[0].answer} if permitted else set()
     for plan in permitted:
         if plan.answer not in seen:
@@ -188,7 +188,7 @@ def _otherwise(permitted: Sequence[Plan]) -> Iterator[Plan]:
             yield plan
 
 
-def _meanwhile(organisation: Organisation, verdict: Verdict, permitted: Sequence[Plan]) -> Placed | None:
+def _meanwhile(organisation: Organisation, verdict: Verdict, permitted: Sequence[Layout]) -> Placed | None:
     """Return the cheapest plan that buys nothing, while it is not clear what to buy: it can be left again."""
     free = next((plan for plan in permitted if not plan.bill.wholes), None)
     if verdict != "not_enough_evidence" or free is None:
@@ -196,7 +196,7 @@ def _meanwhile(organisation: Organisation, verdict: Verdict, permitted: Sequence
     return _placed(organisation, free)
 
 
-def _forced(organisation: Organisation, best: Plan) -> Iterator[Forced]:
+def _forced(organisation: Organisation, best: Layout) -> Iterator[Forced]:
     """Lift each gate by itself: what is cheaper then is what the gate costs."""
     volume = Fraction(organisation.tokens_per_month.value)
     now = best.bill.month().at(volume)
@@ -224,7 +224,7 @@ def _lifted(organisation: Organisation) -> Iterator[tuple[Gate, Organisation]]:
         yield "people", replace(organisation, hours_per_month=None)
 
 
-def _measures(organisation: Organisation, best: Plan, rivals: Sequence[Plan]) -> Iterator[Measure]:
+def _measures(organisation: Organisation, best: Layout, rivals: Sequence[Layout]) -> Iterator[Measure]:
     """Return the inputs that would narrow it most if they were known, the best first."""
     found = [
         Measure(input=one.name, given=one.given, left_usd_per_month=_left(known(organisation, one.name), best, rivals))
@@ -234,7 +234,7 @@ def _measures(organisation: Organisation, best: Plan, rivals: Sequence[Plan]) ->
     yield from sorted(found, key=lambda one: (one.left_usd_per_month, one.input))[:NEXT]
 
 
-def _left(organisation: Organisation, best: Plan, rivals: Sequence[Plan]) -> Decimal:
+def _left(organisation: Organisation, best: Layout, rivals: Sequence[Layout]) -> Decimal:
     """Return by how much the same plan may still exceed any of these."""
     every = {plan.named: plan for plan in plans(organisation)}
     same = every[best.named].bill
@@ -274,7 +274,7 @@ def _findings(organisation: Organisation) -> Iterator[Finding]:
             yield from gates.findings(organisation, work, server)
 
 
-def _why(organisation: Organisation, verdict: Verdict, best: Plan | None) -> str:
+def _why(organisation: Organisation, verdict: Verdict, best: Layout | None) -> str:
     share = f"{organisation.indifference:.0%}"
     if verdict == "firm":
         return f"wherever in their ranges the inputs lie, no other plan that may be permitted is {share} cheaper"

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from tierwise.economics.advice.organisation import Machine, Offer, Organisation
-from tierwise.economics.advice.plans import NEITHER, Answer, Plan, Sum, decimal, plans
+from tierwise.economics.advice.organisation import Organisation, Quote, Site
+from tierwise.economics.advice.plans import NEITHER, Answer, Layout, Sum, decimal, plans
 
 FAR = 10
 """How many times more or less than now is looked at."""
@@ -171,9 +171,7 @@ def _counted(organisation: Organisation) -> Iterator[Knob]:
         yield _carries(organisation, machine, tallies, sorted(loads[machine.name]))
 
 
-def _carries(
-    organisation: Organisation, machine: Machine, tallies: Sequence["_Tally"], loads: Sequence[Fraction]
-) -> Knob:
+def _carries(organisation: Organisation, machine: Site, tallies: Sequence["_Tally"], loads: Sequence[Fraction]) -> Knob:
     """Counts of machines go with one over what one of them carries."""
     units = [1 / load for load in loads]
 
@@ -233,17 +231,15 @@ def _still(ends: Sequence[Sequence[_Bounds]], answer: Answer | None) -> bool:
     )
 
 
-def _money(organisation: Organisation, server: Machine | Offer) -> Iterator[Knob]:
+def _money(organisation: Organisation, server: Site | Quote) -> Iterator[Knob]:
     """Move the price of a server, and what it costs besides."""
-    rates = (
-        ("usd_once", "usd_per_month") if isinstance(server, Machine) else ("input_usd_per_mtok", "output_usd_per_mtok")
-    )
+    rates = ("usd_once", "usd_per_month") if isinstance(server, Site) else ("input_usd_per_mtok", "output_usd_per_mtok")
     besides = ("set_up_usd", "base_usd_per_month")
     yield from _scaled(organisation, server, f"{server.name}: price", rates)
     yield from _scaled(organisation, server, f"{server.name}: what it costs besides", besides)
 
 
-def _scaled(organisation: Organisation, server: Machine | Offer, name: str, fields: Sequence[str]) -> Iterator[Knob]:
+def _scaled(organisation: Organisation, server: Site | Quote, name: str, fields: Sequence[str]) -> Iterator[Knob]:
     if not any(getattr(server, field).value for field in fields):
         return
 
@@ -255,8 +251,8 @@ def _scaled(organisation: Organisation, server: Machine | Offer, name: str, fiel
     yield Knob(name, "times", Decimal(1), _straight(at), _none)
 
 
-def _with(organisation: Organisation, server: Machine | Offer, changed: Machine | Offer) -> Organisation:
-    kind = "machine" if isinstance(server, Machine) else "offer"
+def _with(organisation: Organisation, server: Site | Quote, changed: Site | Quote) -> Organisation:
+    kind = "machine" if isinstance(server, Site) else "offer"
     every = tuple(changed if one is server else one for one in getattr(organisation, kind))
     return msgspec.structs.replace(organisation, **{kind: every})
 
@@ -322,7 +318,7 @@ class _Reckoned(NamedTuple):
     over: tuple[Fraction, ...]
 
 
-def _tallied(organisation: Organisation, found: Iterable[Plan]) -> list[_Tally]:
+def _tallied(organisation: Organisation, found: Iterable[Layout]) -> list[_Tally]:
     careful, volume, limited = organisation.risk == "careful", organisation.tokens_per_month, organisation.capital_usd
     return [
         _Tally(

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from tierwise.core.label import Tier
-from tierwise.economics.advice.organisation import TIERS, Machine, Offer, Organisation, Work, place
+from tierwise.economics.advice.organisation import TIERS, Organisation, Quote, Site, Work, place
 from tierwise.economics.given import Given
 
 Gate = Literal["data", "region", "offline", "quality", "latency", "capital", "people"]
@@ -28,7 +28,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     server: str = ""
 
 
-def findings(organisation: Organisation, work: Work, server: Machine | Offer) -> tuple[Finding, ...]:
+def findings(organisation: Organisation, work: Work, server: Site | Quote) -> tuple[Finding, ...]:
     """Ask every gate that has something to ask."""
     return tuple(
         Finding(gate=gate, state=state, told=told, work=work.name, server=server.name)
@@ -42,7 +42,7 @@ def state_of(found: tuple[Finding, ...]) -> State:
     return "failed" if "failed" in states else "open" if "open" in states else "passed"
 
 
-def _asked(organisation: Organisation, work: Work, server: Machine | Offer) -> Iterator[tuple[Gate, State, str]]:
+def _asked(organisation: Organisation, work: Work, server: Site | Quote) -> Iterator[tuple[Gate, State, str]]:
     at, reach = TIERS[place(server)], organisation.reaches(work.label)
     yield "data", _is(at.rank <= reach.rank), f"{work.label} may go as far as {reach}, this is {at}"
     if work.regions:

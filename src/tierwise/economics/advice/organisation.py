@@ -67,7 +67,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     buckets: Buckets = Buckets()
 
 
-class Machine(Server, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Site(Server, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A machine of one's own with one model on it: at the edge one fleet for each team, in the centre one for all.
 
     `tokens` is what one carries in a month at the latency target and with its peaks. `hours_per_month` is what it takes
@@ -88,7 +88,7 @@ class Machine(Server, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"{self.name!r} must carry at least one token a month")
 
 
-class Offer(Server, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Quote(Server, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An API outside: frontier, or open weights that somebody else runs."""
 
     open_weights: bool = False
@@ -107,8 +107,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     tokens_per_month: Given
     work: tuple[Work, ...]
-    machine: tuple[Machine, ...] = ()
-    offer: tuple[Offer, ...] = ()
+    machine: tuple[Site, ...] = ()
+    offer: tuple[Quote, ...] = ()
     teams: int = 1
     capital_usd: Decimal | None = None
     hours_per_month: Decimal | None = None
@@ -151,7 +151,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             )
 
     @property
-    def servers(self) -> tuple[Machine | Offer, ...]:
+    def servers(self) -> tuple[Site | Quote, ...]:
         """All that could serve, what needs no machine first."""
         return (*self.offer, *self.machine)
 
@@ -159,17 +159,17 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Return how far from the data a label may go."""
         return self.reach.get(label, REACH[label])
 
-    def fleets(self, machine: Machine) -> int:
+    def fleets(self, machine: Site) -> int:
         """Return in how many places the machine stands."""
         return self.teams if machine.place == "edge" else 1
 
 
-def place(server: Machine | Offer) -> Place:
+def place(server: Site | Quote) -> Place:
     """Say where something runs."""
-    return server.place if isinstance(server, Machine) else "outside"
+    return server.place if isinstance(server, Site) else "outside"
 
 
-def usd_of(organisation: Organisation, machine: Machine) -> Given:
+def usd_of(organisation: Organisation, machine: Site) -> Given:
     """Return what one machine in each place costs in a month, its purchase written off."""
     kept = (1 - organisation.residual) / organisation.months
     return total((machine.usd_per_month, machine.usd_once.times(kept))).times(organisation.fleets(machine))
@@ -190,9 +190,9 @@ def usd_per_work(organisation: Organisation, server: Server) -> Given:
     return total((*monthly, once.times(Decimal(1) / organisation.months)))
 
 
-def usd_per_mtok(work: Work, server: Machine | Offer) -> Given:
+def usd_per_mtok(work: Work, server: Site | Quote) -> Given:
     """Return what a million tokens of this work add to the bill."""
-    if isinstance(server, Machine):
+    if isinstance(server, Site):
         return server.usd_per_mtok
     read, written = server.input_usd_per_mtok, server.output_usd_per_mtok
     return total((read.times(1 - work.output_share), written.times(work.output_share)))

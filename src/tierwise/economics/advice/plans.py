@@ -20,10 +20,10 @@ from tierwise.core.usage import TOKENS_PER_MTOK
 from tierwise.economics.advice import gates
 from tierwise.economics.advice.gates import Finding, State
 from tierwise.economics.advice.organisation import (
-    Machine,
-    Offer,
     Organisation,
     Place,
+    Quote,
+    Site,
     base_usd,
     place,
     usd_of,
@@ -127,18 +127,18 @@ class Sum(NamedTuple):
         return low, low + more
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """Who does which work (in the order of the work), and who stands in for the edge."""
 
-    serves: tuple[Machine | Offer, ...]
-    standby: Machine | None
+    serves: tuple[Site | Quote, ...]
+    standby: Site | None
     answer: Answer
     bill: Bill
     state: State
     """What the gates of its servers say; those of the whole are `whole`."""
 
     @property
-    def servers(self) -> tuple[Machine | Offer, ...]:
+    def servers(self) -> tuple[Site | Quote, ...]:
         """All that it needs."""
         return _unique((*self.serves, self.standby))
 
@@ -148,7 +148,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return (*(server.name for server in self.serves), self.standby.name if self.standby else "")
 
 
-def plans(organisation: Organisation) -> tuple[Plan, ...]:
+def plans(organisation: Organisation) -> tuple[Layout, ...]:
     """Return every plan that no gate of a server surely forbids, the simplest first."""
     states = {
         (work.name, server.name): gates.state_of(gates.findings(organisation, work, server))
@@ -163,8 +163,8 @@ def plans(organisation: Organisation) -> tuple[Plan, ...]:
 
 
 def _made(
-    organisation: Organisation, able: list[list[Machine | Offer]], states: dict[tuple[str, str], State]
-) -> Iterator[Plan]:
+    organisation: Organisation, able: list[list[Site | Quote]], states: dict[tuple[str, str], State]
+) -> Iterator[Layout]:
     for serves in itertools.product(*able):
         open_ = any(
             states[work.name, server.name] == "open" for work, server in zip(organisation.work, serves, strict=True)
@@ -178,13 +178,13 @@ def _made(
         ]
         others = [one for one in organisation.machine if at_risk and one.place == "central" and one.name not in names]
         for standby in (None, *others):
-            stand_in = [one for one in (*used, standby) if isinstance(one, Machine) and one.place == "central"]
+            stand_in = [one for one in (*used, standby) if isinstance(one, Site) and one.place == "central"]
             covered = {
                 work.name for work, _ in at_risk if any(states[work.name, one.name] == "passed" for one in stand_in)
             }
             if standby is not None and not covered:
                 continue
-            yield Plan(
+            yield Layout(
                 serves=serves,
                 standby=standby,
                 answer=Answer(_topology(serves, standby), _strategy(organisation, serves)),
@@ -194,7 +194,7 @@ def _made(
 
 
 def _bill(
-    organisation: Organisation, serves: tuple[Machine | Offer, ...], standby: Machine | None, covered: frozenset[str]
+    organisation: Organisation, serves: tuple[Site | Quote, ...], standby: Site | None, covered: frozenset[str]
 ) -> Bill:
     base: dict[str, tuple[Given, Fraction]] = {}
     prices: dict[str, tuple[Given, Fraction]] = {}
@@ -205,7 +205,7 @@ def _bill(
         base[f"{server.name}: base"] = base_usd(organisation, server), Fraction(1)
         base[f"{server.name}: each work"] = usd_per_work(organisation, server), Fraction(len(works))
         share = sum((Fraction(work.share) for work in works), Fraction(0))
-        if isinstance(server, Offer):
+        if isinstance(server, Quote):
             written = sum((Fraction(work.share) * Fraction(work.output_share) for work in works), Fraction(0))
             prices[f"{server.name}: input"] = server.input_usd_per_mtok, share - written
             prices[f"{server.name}: output"] = server.output_usd_per_mtok, written
@@ -222,7 +222,7 @@ def _bill(
             share=share,
             spare=int(alone or stands_in),
         )
-    machines = [server for server in servers if isinstance(server, Machine)]
+    machines = [server for server in servers if isinstance(server, Site)]
     return Bill(
         base=base, prices=prices, wholes=wholes,
         set_up_usd=total(one for server in servers for one in (server.set_up_usd, _buckets_usd(server, serves))),
@@ -230,11 +230,11 @@ def _bill(
     )  # fmt: skip
 
 
-def _unique(servers: Iterable[Machine | Offer | None]) -> tuple[Machine | Offer, ...]:
+def _unique(servers: Iterable[Site | Quote | None]) -> tuple[Site | Quote, ...]:
     return tuple({server.name: server for server in servers if server is not None}.values())
 
 
-def _buckets_usd(server: Machine | Offer, serves: tuple[Machine | Offer, ...]) -> Given:
+def _buckets_usd(server: Site | Quote, serves: tuple[Site | Quote, ...]) -> Given:
     return server.buckets.once_usd(workflows=sum(one is server for one in serves), models=1)
 
 
@@ -262,7 +262,7 @@ def capital(organisation: Organisation, bill: Bill) -> Given:
     return Given(value=decimal(value), low=decimal(least), high=decimal(most))
 
 
-def state(organisation: Organisation, plan: Plan) -> State:
+def state(organisation: Organisation, plan: Layout) -> State:
     """Say whether a plan may be taken."""
     if plan.state == "failed":
         return "failed"
@@ -275,14 +275,14 @@ def decimal(number: Fraction) -> Decimal:
     return Decimal(number.numerator) / number.denominator
 
 
-def _topology(serves: tuple[Machine | Offer, ...], standby: Machine | None) -> Topology:
+def _topology(serves: tuple[Site | Quote, ...], standby: Site | None) -> Topology:
     places: set[Place] = {place(server) for server in serves} | ({"central"} if standby else set())
     if "edge" in places:
         return "edge_and_central" if "central" in places else "team_local"
     return "central_private" if "central" in places else "outside"
 
 
-def _strategy(organisation: Organisation, serves: tuple[Machine | Offer, ...]) -> Strategy:
+def _strategy(organisation: Organisation, serves: tuple[Site | Quote, ...]) -> Strategy:
     frontier = [work.stage for work, server in zip(organisation.work, serves, strict=True) if not server.open_weights]
     if len(frontier) == len(serves):
         return "frontier"

@@ -7,13 +7,12 @@ Invariant: where some of that work may not go outside, there is nothing to wait 
 import msgspec
 
 from tierwise.economics.advice import gates
-from tierwise.economics.advice.organisation import Machine, Offer, Organisation, Work, usd_per_mtok
-from tierwise.economics.advice.plans import Plan, decimal
+from tierwise.economics.advice.organisation import Organisation, Quote, Site, Work, usd_per_mtok
+from tierwise.economics.advice.plans import Layout, decimal
 from tierwise.economics.breakeven import Api, Own, Step
 from tierwise.economics.compare import Range
 from tierwise.economics.given import Given, total
-from tierwise.economics.payback import Plan as Course
-from tierwise.economics.payback import payback
+from tierwise.economics.payback import Plan, payback
 
 LATEST_MONTHS = 24
 
@@ -31,12 +30,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     npv_usd: Range
 
 
-def timing(organisation: Organisation, plan: Plan) -> Timing | None:
+def timing(organisation: Organisation, plan: Layout) -> Timing | None:
     """Return the best time at the values; None where nothing moves, or something may not go outside."""
     moving = [
-        (work, server)
-        for work, server in zip(organisation.work, plan.serves, strict=True)
-        if isinstance(server, Machine)
+        (work, server) for work, server in zip(organisation.work, plan.serves, strict=True) if isinstance(server, Site)
     ]
     if not moving:
         return None
@@ -51,7 +48,7 @@ def timing(organisation: Organisation, plan: Plan) -> Timing | None:
         ),
     )
     own = _own(organisation, plan)
-    course = Course(
+    course = Plan(
         tokens_per_month=int(organisation.tokens_per_month.value),
         months=organisation.months,
         ramp_months=organisation.ramp_months,
@@ -74,14 +71,14 @@ def timing(organisation: Organisation, plan: Plan) -> Timing | None:
     )
 
 
-def _cheapest(organisation: Organisation, work: Work) -> Offer | None:
+def _cheapest(organisation: Organisation, work: Work) -> Quote | None:
     able = [one for one in organisation.offer if gates.state_of(gates.findings(organisation, work, one)) == "passed"]
     return min(able, key=lambda one: usd_per_mtok(work, one).value, default=None)
 
 
-def _own(organisation: Organisation, plan: Plan) -> Own:
+def _own(organisation: Organisation, plan: Layout) -> Own:
     """Return the machines of a plan, as what they cost by the volume of the whole organisation."""
-    machines = [server for server in plan.servers if isinstance(server, Machine)]
+    machines = [server for server in plan.servers if isinstance(server, Site)]
     steps, once, base = [], [], []
     for machine in machines:
         whole, runs = plan.bill.wholes[machine.name], machine.usd_per_month.times(organisation.fleets(machine))
@@ -99,7 +96,7 @@ def _own(organisation: Organisation, plan: Plan) -> Own:
     rates = [
         server.usd_per_mtok.times(work.share)
         for work, server in zip(organisation.work, plan.serves, strict=True)
-        if isinstance(server, Machine)
+        if isinstance(server, Site)
     ]
     return Own(
         once_usd=total(once), base_usd_per_month=total(base), steps=tuple(steps), usd_per_mtok=total(rates),

@@ -84,6 +84,9 @@ async function events(stream, take) {
         take(JSON.parse(data));
       }
     }
+  } catch (error) {
+    if (error instanceof Refused || error.name === "AbortError") throw error;
+    throw new Refused("The connection to the gateway broke off.", { code: "broken_off" });
   } finally {
     reader.cancel().catch(() => {});
   }

@@ -3,66 +3,16 @@
 import { ask, post, record, Refused } from "./ask.js";
 import { attached, size } from "./attach.js";
 import { render } from "./markdown.js";
+import { button, decided, escalations, link, made, took, trouble, usd } from "./told.js";
 
 const $ = (name) => document.getElementById(name);
 const form = $("play");
 const known = JSON.parse(form.dataset.known);
 const columns = [];
 const files = [];
-let round = { asking: false, blind: false, began: 0 };
+let round = { blind: false, began: 0 };
 
-/** Make an element with text and children. */
-function made(name, text = "", shape = "", ...children) {
-  const node = document.createElement(name);
-  if (text !== "") node.textContent = text;
-  if (shape) node.className = shape;
-  node.append(...children);
-  return node;
-}
-function button(text, act, shape = "quiet") {
-  const node = made("button", text, shape);
-  node.type = "button";
-  node.addEventListener("click", act);
-  return node;
-}
-function link(text, address) {
-  const node = made("a", text);
-  node.href = address;
-  return node;
-}
 function say(text) { $("told").textContent = text; }
-function took(ms) { return ms === null ? "–" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`; }
-function usd(amount) {
-  if (amount === null || amount === undefined) return "–";
-  const value = Number(amount);
-  if (value === 0) return "$0";
-  return `$${value >= 1 ? value.toFixed(2) : Number(value.toPrecision(3)).toFixed(12).replace(/0+$/, "")}`;
-}
-
-// What to do about an error, by the gateway's own code; what is not here says it itself.
-const ADVICE = {
-  model_not_found: "The model is not there any more. Load the page again, or see Models.",
-  policy_denied: "A rule keeps this label from every model that was meant. See the decision, and the policy's page.",
-  label_not_allowed: "Your key may not carry this label.",
-  model_not_allowed: "Your key may not use this model.",
-  scope_missing: "Your key may look, but not call. Make one with both scopes: tierwise keys create NAME --scope admin --scope call",
-  price_unknown: "A model outside needs a price before budgets let it be asked: set it in tierwise.toml.",
-  unsupported_capability: "No model that was meant can do this. Ask another one, or take the file away.",
-  context_length_exceeded: "Shorten the prompt or the file, or ask a model with a longer context.",
-  request_too_large: "Send a smaller file, or raise max_body_bytes in [server].",
-  insufficient_quota: "A budget is spent: tierwise budget shows which.",
-  rate_limit_exceeded: "Wait a moment and send again.",
-  quality_gate: "The answer was withheld by the workflow's gates. The decision says which.",
-  queued_for_review: "A person is to look first: tierwise review --calls",
-  upstream_unauthorized: "The endpoint refuses its key: tierwise doctor says which.",
-  upstream_unavailable: "The endpoint does not answer. Is it running? tierwise doctor looks.",
-  upstream_timeout: "The endpoint took too long. Send again, or ask for fewer tokens.",
-  no_compliant_backend: "Nobody who may serve this is there now. See Models.",
-  no_model_available: "Nobody who may serve this is there now. See Models.",
-  pages_denied: "Load the page again.",
-  no_gateway: "Is tierwise serve still running?",
-  broken_off: "What came stands above. Send again.",
-};
 
 class Column {
   constructor(choice) {
@@ -101,6 +51,7 @@ class Column {
     this.letter = letter;
     this.node.querySelector("h2").textContent = letter;
     this.node.setAttribute("aria-label", `Column ${letter}`);
+    for (const name of ["stop", "remove"]) this.part(name).setAttribute("aria-label", `${this.part(name).textContent} column ${letter}`);
   }
 
   body(asked) {
@@ -157,10 +108,13 @@ class Column {
     draw(turn);
     turn.answer.removeAttribute("aria-busy");
     if (!error && !turn.text) turn.answer.append(made("p", "The answer is empty.", "soft"));
-    if (found?.thinking) {
-      turn.answer.before(made("details", "", "play-thinking", made("summary", "What it thought first"), made("pre", found.thinking)));
-    }
+    if (!masked) this.thought();
     if (error) this.place("turns").append(masked ? made("p", "No answer.", "soft") : trouble(error));
+  }
+
+  thought() {
+    const { turn, found } = this.result;
+    if (found?.thinking) turn.answer.before(made("details", "", "", made("summary", "What it thought first"), made("pre", found.thinking)));
   }
 
   // Show who answered, what it took and cost, and why.
@@ -173,17 +127,17 @@ class Column {
     const usage = last?.usage;
     const read = usage ? usage.input + usage.cache_read + usage.cache_write : found?.usage?.prompt_tokens;
     const facts = [
-      ["Answered by", last ? `${last.model} (${known.tiers[last.tier]})` : found?.head.model || "–"],
+      [error ? "Asked last" : "Answered by", last ? `${last.model} (${known.tiers[last.tier]})` : found?.head.model || "–"],
       ["Cost", usd(kept?.total_cost_usd), kept && kept.total_cost_usd === null ? "no price is known" : ""],
       ["First word", took(found?.firstMs ?? null)],
       ["Whole answer", took(found?.wholeMs ?? null)],
       ["Tokens", read === undefined ? "–" : `${read} in, ${usage?.output ?? found.usage.completion_tokens} out`, usage?.estimated ? "estimated" : ""],
     ];
     const list = made("dl", "", "play-facts");
-    for (const [name, value, more] of facts) {
+    for (const [name, value, more] of last || found ? facts : []) {
       list.append(made("div", "", "", made("dt", name), made("dd", value), ...(more ? [made("dd", more, "soft small")] : [])));
     }
-    after.append(list);
+    if (list.children.length) after.append(list);
     const why = kept?.reason || found?.head.reason;
     if (why) after.append(made("p", `Why: ${why}.`, "small"));
     const gate = last?.gate;
@@ -193,28 +147,10 @@ class Column {
     if (kept?.attempts.length > 1) after.append(escalations(kept.attempts));
     const row = made("div", "", "play-buttons");
     const ident = kept?.id ?? found?.head.decision;
-    if (ident) row.append(link("The whole decision", `/ui/decisions/${encodeURIComponent(ident)}`));
+    if (ident && !error?.decision) row.append(link("The whole decision", `/ui/decisions/${encodeURIComponent(ident)}`));
     if (found?.text && !error) row.append(button("Keep as a test case", () => keep(this)));
     after.append(row);
   }
-}
-
-function trouble(error) {
-  const box = made("div", "", "notice bad");
-  box.append(made("p", error.message));
-  if (ADVICE[error.code]) box.append(made("p", ADVICE[error.code]));
-  if (error.code) box.append(made("p", `${error.status || ""} ${error.code}`.trim(), "soft small"));
-  if (error.decision) box.append(made("p", "", "", link("The whole decision", `/ui/decisions/${encodeURIComponent(error.decision)}`)));
-  return box;
-}
-
-function escalations(attempts) {
-  const list = made("ol", "", "small");
-  for (const one of attempts) {
-    const gate = one.gate && one.gate.verdict === "fail" ? `, gate ${one.gate.name} failed` : "";
-    list.append(made("li", `${one.model}: ${one.verdict || "no word"}${one.error ? `, ${one.error}` : ""}${gate}, ${took(one.duration_ms)}, ${usd(one.cost_usd)}`));
-  }
-  return made("details", "", "", made("summary", `${attempts.length} models were asked`), list);
 }
 
 // A text is drawn anew as it grows, but never for more than a fifth of the time.
@@ -279,10 +215,11 @@ function notes() {
 // Sending
 
 async function send() {
+  if (nothing()) return;
   const asked = message();
   const most = Math.max(...columns.map((one) => new Blob([JSON.stringify(one.body(asked))]).size));
   if (most > known.most_bytes) return say(`This is ${size(most)}; the gateway reads at most ${size(known.most_bytes)} a request.`);
-  round = { asking: true, blind: $("blind").checked && columns.length > 1, began: 0 };
+  round = { blind: $("blind").checked && columns.length > 1, began: 0 };
   for (const name of ["keep", "vote"]) $(name).hidden = true;
   const goOn = !round.blind && $("on").checked && !$("on").parentElement.hidden;
   if (round.blind) shuffle();
@@ -296,55 +233,40 @@ async function send() {
   if (goOn) files.length = 0;
   filesShown();
   if (round.blind) return uncover();
-  if (columns.length > 1) say("All have ended.");
+  const ended = columns.map((one) => `${one.letter} ${one.result.error ? "without an answer" : `after ${took(one.result.found.wholeMs)}`}`);
+  if (columns.length > 1) say(`All have ended: ${ended.join(", ")}.`);
 }
 function busy(asking) {
-  round.asking = asking;
-  $("send").disabled = $("add").disabled = $("before").disabled = $("blind").disabled = asking;
+  held(asking);
   $("stop").hidden = !asking;
-  for (const column of columns) column.select.disabled = asking;
-  if (!asking) $("add").disabled = columns.length >= known.most;
+}
+// Nothing that asks or that moves columns, while answers come or a vote is open.
+function held(closed) {
+  for (const name of ["send", "before", "blind"]) $(name).disabled = closed;
+  $("add").disabled = closed || columns.length >= known.most;
+  for (const column of columns) column.select.disabled = closed;
+}
+function nothing() {
+  if ($("prompt").value.trim()) return false;
+  say("Write a prompt first.");
+  $("prompt").focus();
+  return true;
 }
 
 // Why, before asking
 
 async function before() {
+  if (nothing()) return;
   const asked = message();
-  if (!form.reportValidity()) return;
   say("Asking for the decisions; no model is asked, and nothing is recorded");
   await Promise.all(columns.map(async (column) => {
     const place = column.place("before");
     try {
-      place.replaceChildren(decided(await (await post("route", { ...column.body(asked), stream: true })).json()));
+      place.replaceChildren(decided(await (await post("route", { ...column.body(asked), stream: true })).json(), known.tiers));
     } catch (error) { place.replaceChildren(trouble(error)); }
   }));
   say("What would be decided stands in each column");
 }
-function decided(decision) {
-  const table = made("table");
-  const head = made("tr");
-  for (const name of ["model", "tier", "considered", "expected cost"]) {
-    const cell = made("th", name, name === "expected cost" ? "n" : "");
-    cell.scope = "col";
-    head.append(cell);
-  }
-  table.append(made("thead", "", "", head));
-  const rows = made("tbody");
-  for (const one of [...decision.candidates].sort((a, b) => (a.score ?? 1e9) - (b.score ?? 1e9))) {
-    const name = made("th", one.model);
-    name.scope = "row";
-    const why = one.allowed ? (one.score === null ? "yes" : `place ${one.score + 1}`) : `no: ${one.excluded_by}`;
-    rows.append(made("tr", "", one.model === decision.chosen ? "chosen" : "", name, made("td", known.tiers[one.tier]),
-      made("td", "", "", made("span", why), made("span", ` ${one.reason}`, "soft small")), made("td", usd(one.expected_cost_usd), "n")));
-  }
-  table.append(rows);
-  const place = made("div", "", "scroll", table);
-  place.tabIndex = 0;
-  place.setAttribute("role", "region");
-  place.setAttribute("aria-label", "Who would be asked");
-  return made("div", "", "", made("p", decision.chosen ? `${decision.chosen} would be asked first: ${decision.reason}` : `Nobody could be asked: ${decision.error ?? decision.reason}`), place);
-}
-
 // Blind votes
 
 function shuffle() {
@@ -372,20 +294,22 @@ function uncover() {
   const words = able.map((one) => button(`${one.letter} is ${able.length === 2 ? "better" : "the best"}`, () => vote(able, one), ""));
   words.push(button(able.length === 2 ? "Equally good" : "All equally good", () => vote(able, "tie"), ""));
   words.push(button(able.length === 2 ? "Both bad" : "All bad", () => vote(able, "bad"), ""));
+  words.push(button("No vote, show who they are", () => { reveal(); $("vote").hidden = true; say("Nothing was kept."); $("prompt").focus(); }));
   $("votes").replaceChildren(...words);
   $("vote").hidden = false;
   $("vote-title").textContent = "Which answer is better?";
-  $("send").disabled = true;
+  held(true);
   $("vote-title").focus();
   say("All have ended: say which answer is better.");
 }
 function reveal() {
   for (const column of columns) {
     column.unmasked(true);
+    column.thought();
     if (column.result.error) column.place("turns").append(trouble(column.result.error));
     column.tell();
   }
-  $("send").disabled = false;
+  held(false);
   arranged();
 }
 
@@ -460,11 +384,15 @@ async function keepIt() {
 // Files
 
 function filesShown() {
-  $("files").replaceChildren(...files.map((one) => made("li", one.told, "", button("Remove", () => {
-    files.splice(files.indexOf(one), 1);
-    filesShown();
-    $("attach").focus();
-  }))));
+  $("files").replaceChildren(...files.map((one) => {
+    const remove = button("Remove", () => {
+      files.splice(files.indexOf(one), 1);
+      filesShown();
+      $("attach").focus();
+    });
+    remove.setAttribute("aria-label", `Remove ${one.name}`);
+    return made("li", one.told, "", remove);
+  }));
   notes();
 }
 async function attach(chosen) {
@@ -483,6 +411,7 @@ $("stop").addEventListener("click", () => columns.forEach((one) => one.stop()));
 $("before").addEventListener("click", before);
 $("add").addEventListener("click", () => { added(next()); columns.at(-1).select.focus(); });
 $("attach").addEventListener("change", (event) => { attach([...event.target.files]); event.target.value = ""; });
+$("prompt").addEventListener("paste", (event) => { if (event.clipboardData.files.length) { event.preventDefault(); attach([...event.clipboardData.files]); } });
 $("raw").addEventListener("change", () => columns.forEach((one) => one.shown.forEach((turn) => { if (turn.answer.childNodes.length) draw(turn); })));
 $("keep-not").addEventListener("click", () => { $("keep").hidden = true; $("prompt").focus(); });
 $("keeping")?.addEventListener("submit", (event) => { event.preventDefault(); keepIt(); });

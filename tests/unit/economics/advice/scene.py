@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tierwise.core.label import Label
-from tierwise.economics.advice.organisation import Machine, Offer, Organisation, Work
+from tierwise.economics.advice.organisation import Organisation, Quote, Site, Work
 from tierwise.economics.given import Given
 
 
@@ -19,12 +19,12 @@ MTOK = 10**6
 TICKETS = Work(name="tickets", share=Decimal("0.75"), needs=Decimal("0.8"))
 CONTRACTS = Work(name="contracts", share=Decimal("0.25"), label=Label.CONFIDENTIAL, needs=Decimal("0.8"))
 GOOD = {"tickets": number("0.9"), "contracts": number("0.9")}
-FLAGSHIP = Offer(name="flagship", input_usd_per_mtok=number(4), output_usd_per_mtok=number(8), quality=GOOD)
-HOSTED = Offer(
+FLAGSHIP = Quote(name="flagship", input_usd_per_mtok=number(4), output_usd_per_mtok=number(8), quality=GOOD)
+HOSTED = Quote(
     name="hosted", open_weights=True, input_usd_per_mtok=number(1), output_usd_per_mtok=number(2), quality=GOOD
 )  # fmt: skip
-DESK = Machine(name="desk", place="edge", tokens=number(10 * MTOK), usd_once=number(720), quality=GOOD)
-RACK = Machine(name="rack", place="central", tokens=number(100 * MTOK), usd_once=number(3600), quality=GOOD)
+DESK = Site(name="desk", place="edge", tokens=number(10 * MTOK), usd_once=number(720), quality=GOOD)
+RACK = Site(name="rack", place="central", tokens=number(100 * MTOK), usd_once=number(3600), quality=GOOD)
 
 
 def organisation(**changed: Any) -> Organisation:

@@ -9,10 +9,10 @@ import pytest
 from tests.unit.economics.advice.scene import CONTRACTS, DESK, FLAGSHIP, RACK, TICKETS, number, organisation
 from tierwise.core.label import Label
 from tierwise.economics.advice.gates import findings, state_of
-from tierwise.economics.advice.organisation import Machine, Offer
+from tierwise.economics.advice.organisation import Quote, Site
 
 
-def states(work: Any, server: Machine | Offer, **changed: Any) -> dict[str, str]:
+def states(work: Any, server: Site | Quote, **changed: Any) -> dict[str, str]:
     return {one.gate: one.state for one in findings(organisation(**changed), work, server)}
 
 

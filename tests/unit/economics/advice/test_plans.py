@@ -9,10 +9,10 @@ import pytest
 
 from tests.unit.economics.advice.scene import CONTRACTS, DESK, HOSTED, MTOK, RACK, TICKETS, number, organisation
 from tierwise.core.label import Label
-from tierwise.economics.advice.plans import Plan, capital, plans, state
+from tierwise.economics.advice.plans import Layout, capital, plans, state
 
 
-def plan(*names: str, standby: str = "", **changed: Any) -> Plan:
+def plan(*names: str, standby: str = "", **changed: Any) -> Layout:
     return next(one for one in plans(organisation(**changed)) if one.named == (*names, standby))
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from tests.unit.economics.advice.scene import DESK, HOSTED, MTOK, RACK, number, organisation
 from tierwise.economics.advice.advise import known
-from tierwise.economics.advice.plans import Plan, plans
+from tierwise.economics.advice.plans import Layout, plans
 from tierwise.economics.advice.regret import most_over
 from tierwise.economics.compare import inputs
 from tierwise.economics.given import Given
 
 
-def two(**changed: Any) -> tuple[Plan, Plan, Given]:
+def two(**changed: Any) -> tuple[Layout, Layout, Given]:
     whole = organisation(**changed)
     found = {one.named: one for one in plans(whole)}
     return found["hosted", "desk", ""], found["rack", "rack", ""], whole.tokens_per_month
@@ -66,7 +66,7 @@ def test_no_point_in_the_ranges_exceeds_it(seed: int) -> None:
     assert max(seen) <= max(most, Fraction(0)) + Fraction(1, 10**9)
 
 
-def _at(whole: Any, one: Plan, other: Plan, chance: random.Random) -> Fraction:
+def _at(whole: Any, one: Layout, other: Layout, chance: random.Random) -> Fraction:
     point = whole
     for named in inputs(whole):
         share = chance.choice((0, 1, chance.random()))
