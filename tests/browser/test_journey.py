@@ -39,10 +39,17 @@ def sees_a_call_arrive(tab: Visit, site: Site, found: Found) -> None:
 def opens_the_why(tab: Visit, site: Site, found: Found) -> None:
     tab.page.get_by_role("link", name=found["call"][-8:]).click()
     expect(tab.page.get_by_role("heading", level=1)).to_contain_text(found["call"])
-    way = tab.page.get_by_role("list", name="The way of the call")
-    expect(way.get_by_role("listitem")).to_have_count(6)
-    expect(way).to_contain_text("auto:tickets")
+    expect(tab.page.get_by_role("img", name="The way of the call")).to_be_visible()
+    tab.page.get_by_text("The same in words").click()
+    expect(tab.page.locator("ol.path li")).to_have_count(6)
+    expect(tab.page.locator("ol.path")).to_contain_text("auto:tickets")
     expect(tab.page.get_by_role("region", name="Candidates")).to_contain_text("frontier-1")
+
+
+def replays_it(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.get_by_role("button", name="Replay under the current rules").click()
+    expect(tab.page.get_by_role("heading", level=1)).to_have_text("By the rules in force now")
+    tab.page.get_by_role("link", name=found["call"]).first.click()
 
 
 def reads_the_record(tab: Visit, site: Site, found: Found) -> None:
@@ -76,6 +83,7 @@ STEPS: tuple[Callable[[Visit, Site, Found], None], ...] = (
     finds_three_steps,
     sees_a_call_arrive,
     opens_the_why,
+    replays_it,
     reads_the_record,
     finds_it_in_the_overview,
     goes_it_by_keyboard,

@@ -35,7 +35,10 @@ def new_id(ts: float) -> str:
 def runs(home: Path, workflow: str) -> list[Path]:
     """Return the folders of the runs that began, the oldest first."""
     place = folder(home, workflow)
-    found = sorted(place.iterdir()) if place.is_dir() else []
+    try:
+        found = sorted(place.iterdir())
+    except OSError:  # there are none; a name may also be longer than any folder's
+        found = []
     return [one for one in found if _RUN.fullmatch(one.name) and (one / EVIDENCE).is_file()]
 
 

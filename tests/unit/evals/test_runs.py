@@ -54,3 +54,7 @@ def test_a_run_and_the_folders_above_it_are_for_their_owner_alone(tmp_path: Path
     place = runs.folder(tmp_path, "mails") / "20261101-000000-00aa"
     with runs.held(place):
         assert [one.stat().st_mode & 0o077 for one in (place, place.parent, place.parent.parent)] == [0, 0, 0]
+
+
+def test_a_workflow_whose_name_is_longer_than_any_folders_has_no_runs(tmp_path: Path) -> None:
+    assert runs.runs(tmp_path, "x" * 5000) == []
