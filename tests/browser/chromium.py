@@ -26,6 +26,7 @@ FLAGS = (
 THEMES = ("light", "dark")
 WIDE, NARROW = 1440, 390
 LIMIT_MS = 20_000
+SLOWEST_PART_MS = 120_000
 INERT = ("data:", "blob:", "about:")
 # Runs before anything of a page does, and is no part of it: what the page's own policy stopped.
 LISTEN = """
@@ -83,6 +84,10 @@ class Visit:
         answer = self.page.goto(self.origin + path, wait_until="load")
         assert answer is not None
         return answer.status
+
+    def settle(self) -> None:
+        """Wait until the parts that come later are there."""
+        expect(self.page.locator("[data-part][aria-busy]")).to_have_count(0, timeout=SLOWEST_PART_MS)
 
     @property
     def foreign(self) -> list[str]:

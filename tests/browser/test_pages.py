@@ -29,6 +29,7 @@ def test_a_page_can_be_shown_to_a_guest(
     tab = visit(site, theme)
     assert tab.go(shown.path.format(decision=site.decision)) == 200
     assert tab.page.inner_text("h1").startswith(shown.heading)
+    tab.settle()
     assert len(tab.page.content()) < MOST_BYTES
     assert not serious(tab)
     for width in (WIDE, NARROW):
