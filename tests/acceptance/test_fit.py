@@ -46,7 +46,7 @@ def test_the_machine_is_told(installed: Installed) -> None:
     assert [one["model"] for one in told["catalogue"]] == [row.name for row in open_models()]
     assert {one["plan"]["evidence"] for one in told["catalogue"]} == {"catalogue"}
     text = installed.run("fit").stdout
-    assert "(measured now)" in text
+    assert "(the best measured here)" in text
     assert open_models()[0].name in text
 
 

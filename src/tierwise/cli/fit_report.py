@@ -49,7 +49,7 @@ def machine_lines(here: Machine) -> Iterator[str]:
         yield f"  instructions: {' '.join(cpu.features)}"
     bound = ", bounded by a container" if here.memory_limit == "container" else ""
     rate = here.memory_bandwidth_gb_s
-    speed = f"read at {rate:.1f} GB/s (measured now)" if rate else "its bandwidth could not be measured"
+    speed = f"read at {rate:.1f} GB/s (the best measured here)" if rate else "its bandwidth could not be measured"
     free, total = _size(here.memory_available_bytes), _size(here.memory_total_bytes)
     yield f"  memory: {free} free of {total}{bound}; {speed}"
     if here.disk_free_bytes is not None:

@@ -1,7 +1,7 @@
 """What has this machine, and what is in this file? The probes' only way to the system.
 
-It decides nothing: `probes` read what it brings. Invariant: nothing is changed, no tool runs longer than its limit, and
-no file is read beyond a cap.
+It decides nothing: `probes` read what it brings. Invariant: nothing is changed but the best reading of memory, no tool
+runs longer than its limit, and no file is read beyond a cap.
 """
 
 import hashlib
@@ -9,11 +9,12 @@ import os
 import platform
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from tierwise.hardware.bandwidth import measure_gb_s
+from tierwise.hardware.bandwidth import Best, best, measure_gb_s
 from tierwise.hardware.gguf import Header, Unreadable, read_header
 from tierwise.hardware.parts import with_figures
 from tierwise.hardware.probes import survey
@@ -21,6 +22,9 @@ from tierwise.hardware.snapshot import Machine
 from tierwise.linear import header as linear
 from tierwise.linear.header import Layout
 
+BANDWIDTH = "bandwidth.json"
+BUSY = 0.8
+"""A reading below this share of the best is other work's."""
 _TOOL_TIMEOUT_S = 5.0
 _MAX_OUTPUT = 4 * 1024 * 1024
 _MAX_FILE_BYTES = 4 * 1024 * 1024  # the list of parts on the bus is the largest that is read
@@ -77,12 +81,29 @@ def whole_machine(folder: Path | None = None, seen: str | None = None) -> Machin
     `seen` is CUDA_VISIBLE_DEVICES, None where it is not set: what it hides cannot be used.
     """
     here = visible(survey.whole(Here()), seen)
+    rate, notes = _bandwidth(here, folder)
     return msgspec.structs.replace(
         here,
         devices=tuple(with_figures(one) for one in here.devices),
-        memory_bandwidth_gb_s=measure_gb_s(here.cores, here.memory_available_bytes),
+        memory_bandwidth_gb_s=rate,
         disk_free_bytes=None if folder is None else _disk_free(folder),
+        notes=(*here.notes, *notes),
     )
+
+
+def _bandwidth(here: Machine, folder: Path | None) -> tuple[float | None, tuple[str, ...]]:
+    """Return the best reading of the memory by now, and what is to be said of the one that was made now."""
+    rate = measure_gb_s(here.cores, here.memory_available_bytes)
+    if rate is None or folder is None:
+        return rate, ()
+    now = Best(processor=here.cpu.name or "", cores=here.cores, gb_s=rate, as_of=datetime.now(UTC).date())
+    kept = best(folder / BANDWIDTH, now)
+    if rate >= BUSY * kept.gb_s:
+        return kept.gb_s, ()
+    told = (
+        f"memory was read at {rate:.1f} GB/s now and at {kept.gb_s:.1f} on {kept.as_of}, which counts: other work runs"
+    )
+    return kept.gb_s, (told,)
 
 
 def visible(here: Machine, seen: str | None) -> Machine:

@@ -136,7 +136,7 @@ def parts(machine: Mapping[str, Any]) -> tuple[list[Fact], list[str]]:
         Fact(name="Memory", value=f"{_size(machine['memory_available_bytes'])} free of "
              f"{_size(machine['memory_total_bytes'])}", said=bound),
         Fact(name="Bandwidth", value="–" if rate is None else f"{rate:.1f} GB/s",
-             said="could not be measured" if rate is None else "measured now"),
+             said="could not be measured" if rate is None else "the best measured here"),
         Fact(name="Disk", value=f"{_size(machine['disk_free_bytes'])} free", said="where models are kept"),
     ]  # fmt: skip
     found += [_device(one) for one in machine["devices"]]

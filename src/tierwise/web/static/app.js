@@ -1,5 +1,8 @@
 // What moves on the pages: lists that grow, filters that need no button, text that can be copied.
 
+// On a narrow screen the pages' names lie in a row that is wider than it.
+document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 for (const form of document.querySelectorAll("form[data-submit]")) {
   form.addEventListener("change", (event) => {
     if (event.target.matches("select, input[type=radio]")) form.requestSubmit();
