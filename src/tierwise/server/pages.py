@@ -92,6 +92,8 @@ class Pages:
             raise Rejected(_denied(OTHERS))
         if method != "GET":
             _refuse_foreign(request)
+        elif _embedded(request):
+            raise Rejected(_denied("pages of other origins may lead here, not load from here"))
         if request.path.startswith(API):
             token = request.headers.pop(b"x-tierwise-token", b"")
             if method != "GET" and not self._login.fits(token, cookies):
@@ -220,6 +222,12 @@ def _refuse_foreign(request: Request) -> None:
     host = origin.partition(b"://")[2]
     if site not in (b"same-origin", b"none") or (origin and host != request.headers.get(b"host", b"")):
         raise Rejected(_denied("pages of other origins may not write here"))
+
+
+def _embedded(request: Request) -> bool:
+    """Say whether a page of another origin loads this as a part of itself: that costs work, and it could read none."""
+    site, mode, what = (request.headers.get(b"sec-fetch-" + name, b"") for name in (b"site", b"mode", b"dest"))
+    return site in (b"cross-site", b"same-site") and (mode, what) != (b"navigate", b"document")
 
 
 def _denied(text: str) -> Failure:

@@ -24,6 +24,8 @@ from tierwise.core.errors import InvalidCall, TierwiseError
 from tierwise.core.secret import Secret
 
 MOST_RUNNING = 4
+MOST_ANSWERING = 4
+"""Of the commands whose answers pages wait for; further ones wait for their turn."""
 MOST_KEPT = 50
 MOST_LINES = 2000
 MOST_LINE_BYTES = 64 * 1024
@@ -128,6 +130,7 @@ class Commands:
             self._environ["TIERWISE_CONFIG"] = str(config)
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(MOST_ANSWERING)
 
     @property
     def runs(self) -> list[Run]:
@@ -141,8 +144,9 @@ class Commands:
     def start(self, words: tuple[str, ...], key: Secret | None, back: str, gateway: str = "") -> Run:
         """Start a command; `back` is the page that it was asked on, `gateway` where it finds the one that runs.
 
-        Raises InvalidCall while too many run.
+        Raises InvalidCall while too many run, and for words that no command can be given.
         """
+        _sayable(words)
         running = [one for one in self._runs.values() if one.code is None]
         if len(running) >= MOST_RUNNING:
             raise InvalidCall(f"{len(running)} commands are running; wait for one to end, or stop one", status=409)
@@ -162,28 +166,21 @@ class Commands:
 
         `given` is what it reads on standard input: content is for nobody who lists the machine's processes.
 
-        Raises CommandFailed with its last words where it has none, or takes too long.
+        Raises CommandFailed with its last words where it has none, or takes too long; InvalidCall for words that no
+        command can be given.
         """
+        _sayable(words)
         try:
-            process = await _started(_with_json(words), self._with(key), together=False, given=given)
+            async with asyncio.timeout(within_s), self._turns:
+                out, err, code = await _heard(_with_json(words), self._with(key), given)
         except OSError as error:
-            raise CommandFailed(f"{shown(words)} cannot be started: {error.strerror}") from error
-        try:
-            async with asyncio.timeout(within_s):
-                out, err, _ = await asyncio.gather(_all(process.stdout), _all(process.stderr), _give(process, given))
-                await process.wait()
-        except TimeoutError:
-            raise CommandFailed(f"{shown(words)} has no answer after {within_s:g} s") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            late = isinstance(error, TimeoutError)
+            why = f"has no answer after {within_s:g} s" if late else f"cannot be started: {error.strerror}"
+            raise CommandFailed(f"{shown(words)} {why}") from None
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.json.decode(out)
         told = err.decode("utf-8", "replace").strip().splitlines()
-        raise CommandFailed(
-            told[-1].removeprefix("tierwise: ") if told else f"{shown(words)} ended with {process.returncode}"
-        )
+        raise CommandFailed(told[-1].removeprefix("tierwise: ") if told else f"{shown(words)} ended with {code}")
 
     async def aclose(self) -> None:
         """End what runs."""
@@ -198,6 +195,24 @@ class Commands:
         if at.hostname and at.port:  # it may listen elsewhere than the configuration says
             found |= {"TIERWISE_SERVER_HOST": at.hostname, "TIERWISE_SERVER_PORT": str(at.port)}
         return found if key is None else found | {"TIERWISE_API_KEY": key.reveal()}
+
+
+def _sayable(words: tuple[str, ...]) -> None:
+    """Raise InvalidCall for words that the system cannot hand to a program."""
+    if any("\0" in word for word in words):
+        raise InvalidCall("a word of a command cannot hold a NUL")
+
+
+async def _heard(words: tuple[str, ...], environ: Mapping[str, str], given: str | None) -> tuple[bytes, bytes, int]:
+    """Return both outputs of a command and how it ended; it ends with who waits for it."""
+    process = await _started(words, environ, together=False, given=given)
+    try:
+        out, err, _ = await asyncio.gather(_all(process.stdout), _all(process.stderr), _give(process, given))
+        return out, err, await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def _with_json(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -54,9 +54,10 @@ def routes(site: Site) -> list[Route]:
         async with site.reading() as ledger:
             found = [] if ledger is None else await awaiting(ledger, which, 1)
         one = next(iter(found), None)
+        closed = "" if one is None else await _closed(site, request, one.decision.id)
         return site.page(
-            request, "workflow_review", one=one, workflow=name, address=_address(name), after=which.after_seq,
-            began=time.time(),
+            request, "workflow_review", one=one, closed=closed, workflow=name, address=_address(name),
+            after=which.after_seq, began=time.time(),
         )  # fmt: skip
 
     async def judged(request: Request) -> Response:
@@ -77,6 +78,15 @@ def routes(site: Site) -> list[Route]:
         Route(f"{place}/review", judging),
         Route(f"{place}/review", judged, methods=["POST"]),
     ]
+
+
+async def _closed(site: Site, request: Request, ident: str) -> str:
+    """Say why whoever looks may not read what is kept of a call: the gateway knows up to which label a key may."""
+    try:
+        await site.gateway(request).decision(f"/v1/decisions/{ident}?content=1")
+    except InvalidCall as refused:
+        return str(refused)
+    return ""
 
 
 async def said(ledger: Reader, workflow: str, since_ts: float) -> Said:

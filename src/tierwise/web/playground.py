@@ -58,8 +58,10 @@ def routes(site: Site) -> list[Route]:
     async def keep(request: Request) -> Response:
         fields = await site.form(request)
         command, given = keeping(fields.get("workflow", ""), fields.get("item", ""))
+        gateway = site.gateway(request)
         try:
-            made = await site.commands.answer(command, site.gateway(request).key, given=given)
+            _known(await gateway.status(), command[-1])
+            made = await site.commands.answer(command, gateway.key, given=given)
             return site.part("kept", made=made, line=shown(command, given), problem="")
         except TierwiseError as error:
             return site.part("kept", made=None, line=shown(command, given), problem=str(error))
@@ -103,6 +105,12 @@ def columns(groups: dict[str, list[Choice]], wanted: list[str]) -> list[str]:
     known = [one.name for group in groups.values() for one in group]
     picked = [name for name in wanted if name in known][:MOST_COLUMNS]
     return picked or ["auto", *(one.name for one in groups.get("A model", ())[:1])]
+
+
+def _known(status: Status | None, workflow: str) -> None:
+    """Raise InvalidCall for what is no workflow: the command would write to any file of that name."""
+    if workflow not in [one["name"] for one in (status or {}).get("workflows", ())]:
+        raise InvalidCall(f"there is no workflow {workflow[:80]!r} in the configuration", param="workflow", status=404)
 
 
 def keeping(workflow: str, item: str) -> tuple[tuple[str, ...], str]:

@@ -252,7 +252,7 @@ def _number(one: Slider, text: str) -> Decimal | None:
         value = Decimal(text)
     except InvalidOperation:
         raise InvalidCall(f"{one.title}: {text[:40]!r} is no number", param=one.name) from None
-    if not value.is_finite() or value < 0 or value.adjusted() > 30:  # more is no amount of anything
+    if not value.is_finite() or value < 0 or abs(value.adjusted()) > 30:  # more, or finer, is no amount of anything
         raise InvalidCall(f"{one.title}: {text[:40]} cannot be; write a number that is 0 or more", param=one.name)
     return value
 

@@ -119,10 +119,11 @@ def routes(site: Site) -> list[Route]:
         )  # fmt: skip
 
     async def data(request: Request) -> Response:
-        return await _told(site, "workflow_data", "dataset", "report", "--", request.path_params["name"])
+        name = _row(await _status(site, request), request)["name"]  # the command would read any file of this name
+        return await _told(site, "workflow_data", "dataset", "report", "--", name)
 
     async def trial(request: Request) -> Response:
-        name = request.path_params["name"]
+        name = _row(await _status(site, request), request)["name"]
         return await _told(site, "workflow_trial", "rollout", "status", "--", name, plot=_arms)
 
     async def line(request: Request) -> Response:

@@ -171,3 +171,10 @@ def test_nothing_is_fetched_without_consent(browser: Browser) -> None:
     assert browser.post("/ui/models/pull", {**wanted, "consent": "yes", "token": "0"})[0] == 403
     assert browser.post("/ui/models/pull", {**wanted, "consent": "yes", "model": "../x"})[0] == 404
     assert "tierwise pull" not in browser.get("/ui/runs")[2]
+
+
+def test_no_number_however_fine_or_large_breaks_the_page(browser: Browser) -> None:
+    usual = {"plan.tokens_per_month": "1e8", "machine.tokens": "1e9", "machine.usd_once": "2000", "own.months": "36"}
+    for text in ("1e-999999", "1e999999", "1e-30", "0e-999999", "1e30"):
+        for name in ("machine.usd_once", "own.usd_per_mtok", "api", "plan.discount", "buckets.serving.month_usd"):
+            assert browser.get(f"/ui/cost?{urlencode({**usual, name: text})}")[0] == 200, (name, text)

@@ -195,6 +195,17 @@ def test_another_origin_cannot_write(browser: Browser) -> None:
         assert status == 403, headers
 
 
+def test_another_origin_may_lead_here_and_load_nothing(browser: Browser) -> None:
+    for site in ("cross-site", "same-site"):
+        for mode, what in (("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("no-cors", "script")):
+            headers = {"sec_fetch_site": site, "sec_fetch_mode": mode, "sec_fetch_dest": what}
+            assert browser.get("/ui/models/machine", **headers)[0] == 403, headers
+            assert browser.get("/ui/v1/status", **headers)[0] == 403, headers
+        leads = {"sec_fetch_site": site, "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+        assert browser.get("/ui/decisions", **leads)[0] == 200
+    assert browser.get("/ui/decisions", sec_fetch_site="none", sec_fetch_mode="navigate")[0] == 200
+
+
 def test_the_api_under_the_pages_needs_the_pages_token(browser: Browser) -> None:
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}]})
     send = {"content_type": "application/json"}

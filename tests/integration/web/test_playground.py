@@ -117,3 +117,10 @@ def test_an_empty_installation_says_what_makes_it_come_alive(tmp_path: Path, ups
         status, _, page = Browser(door).get("/ui/playground")
         assert status == 200 and "No model can be asked yet" in page and "There is no workflow yet" in page
         assert "Nobody voted" in Browser(door).get("/ui/playground/votes")[2]
+
+
+def test_a_test_case_goes_into_no_file_but_that_of_a_workflow(play: Browser, tmp_path: Path) -> None:
+    for name in (str(tmp_path / "made.jsonl"), "~/made.jsonl", "made.jsonl"):
+        fields = {"workflow": name, "item": json.dumps({"input": "x", "reference": "y"}), "token": play.token()}
+        assert "there is no workflow" in play.post("/ui/playground/keep", fields)[2]
+    assert not (tmp_path / "made.jsonl").exists() and not Path("made.jsonl").exists()

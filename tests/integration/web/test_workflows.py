@@ -13,9 +13,12 @@ import pytest
 
 from tests.acceptance.evaluation import write_config, write_items
 from tests.integration.server.conftest import Door, opened_door, until
+from tests.integration.server.test_keys import Kept
 from tests.integration.web.test_pages import Browser
 from tierwise import config
+from tierwise.core.label import Label
 from tierwise.testing import ScriptedUpstream
+from tierwise.web.commands import MOST_RUNNING
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 MORE = f"""
@@ -182,3 +185,42 @@ def test_a_part_that_takes_its_time_waits_for_the_page(flows: Browser) -> None:
         line.request("GET", "/ui/workflows/echo")
         page = line.getresponse().read().decode()
     assert 'data-part="/ui/workflows/echo/data"' in page and "duplicates" not in page
+
+
+@pytest.mark.parametrize("part", ["data", "trial"])
+def test_no_address_makes_a_command_read_a_file(flows: Browser, tmp_path: Path, part: str) -> None:
+    file = tmp_path / "payroll.csv"
+    file.write_text("who,salary\nalice,100\n")
+    for name in (str(file), "nobody", "a\0b"):
+        status, _, page = flows.get(f"/ui/workflows/{quote(name, safe='')}/{part}")
+        assert status == 404 and "salary" not in page and "tierwise dataset" not in page
+
+
+def test_what_no_program_can_be_given_is_refused_and_takes_no_place(flows: Browser) -> None:
+    token = flows.token()
+    for _ in range(MOST_RUNNING + 1):
+        status, _, page = flows.post("/ui/policy/release", {"token": token, "new": "own", "why": "a\0b"})
+        assert status == 400 and "NUL" in page
+    status, head, _ = flows.post("/ui/policy/verify", {"token": token})
+    assert status == 303 and until(lambda: "It took" in flows.get(head["location"])[2], RUN_S)
+
+
+def test_what_is_kept_of_a_call_is_shown_to_whom_the_api_would_show_it(
+    tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    written = write_config(tmp_path, upstream, {"bad": "m?text=no", "good": "m"}, more=MORE)
+    settings = config.load(written, environ={"TIERWISE_HOME": str(tmp_path / "home")})
+    with opened_door(settings, upstream) as door:
+        kept = Kept(door, settings)
+        boss, clerk = kept.key(scopes=("call", "admin")), kept.key(scopes=("call", "admin"), label=Label.PUBLIC)
+        asked = {"model": "auto:checked", "messages": [{"role": "user", "content": "the plan"}]}
+        body = json.dumps(asked | {"response_format": {"type": "json_object"}})
+        sent = {"content_type": "application/json", "authorization": f"Bearer {boss}"}
+        assert until(lambda: Browser(door).ask("POST", "/v1/chat/completions", body, **sent)[0] == 502)
+        pages = []
+        for key in (boss, clerk):
+            browser = Browser(door)
+            assert browser.post("/ui/login", {"key": key})[0] == 303
+            pages.append(browser.get("/ui/workflows/checked/review")[2])
+        assert "the plan" in pages[0] and "Right" in pages[0]
+        assert "the plan" not in pages[1] and "may not read the content" in pages[1] and "Right" not in pages[1]

@@ -2,13 +2,14 @@
 
 import asyncio
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from tierwise.core.errors import InvalidCall
 from tierwise.core.secret import Secret
-from tierwise.web.commands import MOST_RUNNING, CommandFailed, Commands, Run, shown
+from tierwise.web.commands import MOST_ANSWERING, MOST_RUNNING, CommandFailed, Commands, Run, shown
 
 
 def commands(home: Path) -> Commands:
@@ -101,5 +102,33 @@ def test_what_a_command_does_not_read_to_its_end_holds_nobody_up(tmp_path: Path)
     async def play() -> None:
         with pytest.raises(CommandFailed, match="nobody"):
             await commands(tmp_path).answer(("show", "nobody"), given="x" * 4_000_000)
+
+    asyncio.run(play())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts processes as Linux tells them")
+def test_however_many_ask_only_so_many_commands_answer_at_once(tmp_path: Path) -> None:
+    def children() -> int:
+        return len(Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split())
+
+    async def play() -> None:
+        running, before, most = commands(tmp_path), children(), 0
+        asking = [asyncio.create_task(running.answer(("config", "show"))) for _ in range(2 * MOST_ANSWERING)]
+        while not all(task.done() for task in asking):
+            most = max(most, children() - before)
+            await asyncio.sleep(0)
+        assert 1 <= most <= MOST_ANSWERING and all(task.result() for task in asking)
+
+    asyncio.run(play())
+
+
+def test_words_that_no_program_can_be_given_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    async def play() -> None:
+        running = commands(tmp_path)
+        with pytest.raises(InvalidCall, match="NUL"):
+            running.start(("show", "a\0b"), None, "/ui/")
+        with pytest.raises(InvalidCall, match="NUL"):
+            await running.answer(("show", "a\0b"))
+        assert running.runs == []
 
     asyncio.run(play())

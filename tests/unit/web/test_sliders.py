@@ -98,7 +98,7 @@ def test_another_api_can_be_compared_with() -> None:
     [
         ("machine.usd_once", "dear"), ("machine.usd_once", "-1"), ("machine.usd_once", "NaN"), ("own.residual", "1.5"),
         ("own.months", "0"), ("plan.months", "100000"), ("plan.api_decline", "1"), ("machine.tokens", "1e40"),
-        ("sure", "much"), ("api", "<b>"),
+        ("sure", "much"), ("api", "<b>"), ("machine.usd_once", "1e-999999"), ("api", "1e-40"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told_and_stays_as_it_was_typed(name: str, text: str) -> None:
