@@ -45,6 +45,7 @@ from tierwise.telemetry.settings import TelemetrySettings
 FILE = "tierwise.toml"
 PREFIX = "TIERWISE_"
 OWN_KEY = "TIERWISE_API_KEY"
+ON_BEHALF = "TIERWISE_ON_BEHALF"
 CONVENTIONS = "OTEL_SEMCONV_STABILITY_OPT_IN"
 """The one variable that is not ours: who sets it means every program on the machine."""
 
@@ -212,6 +213,11 @@ def load_empty(*, frontier: bool) -> Settings:
 def parse(text: str, file: str | None = None) -> Document:
     """Read a document from text, as `load` does from a file."""
     return _document(_toml(text, file), file, base=Path.cwd())
+
+
+def on_behalf(environ: Mapping[str, str] | None = None) -> str:
+    """Return the name of the key for which the pages run this command, empty where a person does."""
+    return (os.environ if environ is None else environ).get(ON_BEHALF, "")
 
 
 def effective(settings: Settings) -> list[tuple[str, str, str]]:

@@ -132,9 +132,10 @@ def rotate(
 
 
 def person() -> str:
-    """Return who is logged in here, as traces of changes name people."""
+    """Return who is logged in here, as traces of changes name people, and for whose key, where a page was asked."""
     number = f" (uid {os.getuid()})" if hasattr(os, "getuid") else ""
-    return f"{getpass.getuser()}{number}"
+    key = config.on_behalf()
+    return f"{getpass.getuser()}{number}{f', for the key {key}' if key else ''}"
 
 
 def _book(settings: config.Settings) -> Book:

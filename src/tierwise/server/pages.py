@@ -77,8 +77,11 @@ class Pages:
             await (self._enter if request.path == LOGIN else self._leave)(method, request, local=local)
             return True
         cookies = request.headers.get(b"cookie", b"")
-        key = self._login.key(cookies)
-        if key is not None and b"authorization" not in request.headers:
+        shown = request.headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
+        key = (
+            Secret(shown) if shown else self._login.key(cookies)
+        )  # one key is judged, and all that follows is under it
+        if key is not None and not shown:
             request.headers[b"authorization"] = b"Bearer " + key.reveal().encode()
         try:
             await self._ring.identify(request, local=local)

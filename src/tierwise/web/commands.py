@@ -22,6 +22,7 @@ import msgspec
 
 from tierwise.core.errors import InvalidCall, TierwiseError
 from tierwise.core.secret import Secret
+from tierwise.web.gateway import Gateway
 
 MOST_RUNNING = 4
 MOST_ANSWERING = 4
@@ -141,8 +142,8 @@ class Commands:
         """Return one of them."""
         return self._runs.get(ident)
 
-    def start(self, words: tuple[str, ...], key: Secret | None, back: str, gateway: str = "") -> Run:
-        """Start a command; `back` is the page that it was asked on, `gateway` where it finds the one that runs.
+    def start(self, words: tuple[str, ...], asker: Gateway | None, back: str) -> Run:
+        """Start a command; `back` is the page that it was asked on, `asker` the gateway as whoever looks may ask it.
 
         Raises InvalidCall while too many run, and for words that no command can be given.
         """
@@ -154,7 +155,7 @@ class Commands:
         self._runs[run.ident] = run
         while len(self._runs) > MOST_KEPT:
             del self._runs[next(name for name, one in self._runs.items() if one.code is not None)]
-        task = asyncio.create_task(run.play(self._with(key, gateway)))
+        task = asyncio.create_task(run.play(self._for(asker)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return run
@@ -190,11 +191,17 @@ class Commands:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _with(self, key: Secret | None, gateway: str = "") -> dict[str, str]:
-        found, at = dict(self._environ), urlsplit(gateway)
+    def _for(self, asker: Gateway | None) -> dict[str, str]:
+        """Return what a command gets: who asked for it stands in what it records, whatever else it is told."""
+        if asker is None:
+            return self._environ
+        found, at = self._with(asker.key), urlsplit(asker.url)
         if at.hostname and at.port:  # it may listen elsewhere than the configuration says
             found |= {"TIERWISE_SERVER_HOST": at.hostname, "TIERWISE_SERVER_PORT": str(at.port)}
-        return found if key is None else found | {"TIERWISE_API_KEY": key.reveal()}
+        return found | ({"TIERWISE_ON_BEHALF": asker.key_name} if asker.key_name else {})
+
+    def _with(self, key: Secret | None) -> dict[str, str]:
+        return self._environ | ({} if key is None else {"TIERWISE_API_KEY": key.reveal()})
 
 
 def _sayable(words: tuple[str, ...]) -> None:

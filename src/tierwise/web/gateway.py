@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -28,7 +29,7 @@ class Gateway:
         shown = headers.get("x-tierwise-auth", "").removeprefix("Bearer ")
         url = headers.get("x-tierwise-gateway", "")
         self.key = Secret(shown) if shown else None
-        self.url = url
+        self.url, self.key_name = url, unquote(headers.get("x-tierwise-key", ""))
         self._address = Address(url=url, key=self.key, networks=() if shown else LOOPBACK)
 
     async def decision(self, path: str, body: Mapping[str, Any] | None = None) -> Decision:

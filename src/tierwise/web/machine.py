@@ -62,16 +62,14 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 def routes(site: Site) -> list[Route]:
     """Return the part about the machine, the page of consent, and what starts a download or a calibration."""
 
-    async def machine(request: Request) -> Response:
-        try:
+    async def machine(_request: Request) -> Response:
+        async def values() -> dict[str, Any]:
             told = await site.commands.answer(("fit",), within_s=FIT_S)
-        except CommandFailed as error:
-            return site.part("machine", problem=str(error), facts=[], notes=[], fits=[], calibrated=None)
-        facts, notes = parts(told["machine"])
-        return site.part(
-            "machine", problem="", facts=facts, notes=notes, fits=[fitting(one) for one in told["catalogue"]],
-            calibrated=calibrated(site.home / CALIBRATION),
-        )  # fmt: skip
+            facts, notes = parts(told["machine"])
+            fits = [fitting(one) for one in told["catalogue"]]
+            return {"facts": facts, "notes": notes, "fits": fits, "calibrated": calibrated(site.home / CALIBRATION)}
+
+        return site.slow("machine", values(), line=shown(("fit",)))
 
     async def consent(request: Request) -> Response:
         row, wanted = named(request.query_params.get("model", ""))
@@ -79,17 +77,21 @@ def routes(site: Site) -> list[Route]:
 
     async def offer(request: Request) -> Response:
         row, wanted = named(request.query_params.get("model", ""))
-        told, problem = {}, ""
-        try:
-            told = await site.commands.answer(("pull", "--dry-run", wanted), within_s=FIT_S)
-        except CommandFailed as error:
-            problem = str(error)
-        facts = told.get("offer", {})
-        return site.part(
-            "offer", problem=problem, facts=offered(facts), refusal=told.get("refusal") or "", wanted=wanted,
-            licence=facts.get("licence") or row.license, line=shown(_words(wanted)),
-            token=request.headers.get("x-tierwise-token", ""),
-        )  # fmt: skip
+
+        async def values() -> dict[str, Any]:
+            told, problem = {}, ""
+            try:
+                told = await site.commands.answer(("pull", "--dry-run", wanted), within_s=FIT_S)
+            except CommandFailed as error:
+                problem = str(error)
+            facts = told.get("offer", {})
+            return {
+                "problem": problem, "facts": offered(facts), "refusal": told.get("refusal") or "", "wanted": wanted,
+                "licence": facts.get("licence") or row.license, "line": shown(_words(wanted)),
+                "token": request.headers.get("x-tierwise-token", ""),
+            }  # fmt: skip
+
+        return site.slow("offer", values())
 
     async def pull(request: Request) -> Response:
         form = await site.form(request)

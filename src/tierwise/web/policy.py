@@ -248,7 +248,7 @@ class _Views:
         }  # fmt: skip
 
     def _start(self, request: Request, told: tuple[str, ...]) -> Run:
-        return self._site.commands.start(told, self._site.gateway(request).key, BACK)
+        return self._site.commands.start(told, self._site.gateway(request), BACK)
 
     def _led(self, run: Run) -> Response:
         return RedirectResponse(f"/ui/runs/{run.ident}", 303)

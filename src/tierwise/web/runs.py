@@ -49,8 +49,7 @@ def routes(site: Site) -> list[Route]:
 
 def started(site: Site, request: Request, words: tuple[str, ...], back: str) -> Response:
     """Start a command under the key of whoever asks, and lead to its page."""
-    gateway = site.gateway(request)
-    run = site.commands.start(words, gateway.key, back, gateway.url)
+    run = site.commands.start(words, site.gateway(request), back)
     return RedirectResponse(f"/ui/runs/{run.ident}", 303)
 
 

@@ -78,13 +78,16 @@ class Site:
         """Draw a part of a page, which a script puts where it belongs."""
         return HTMLResponse(self.shell.part(name, **values), headers={"cache-control": "no-store"})
 
-    def slow(self, name: str, values: Coroutine[Any, Any, dict[str, Any]]) -> Response:
-        """Draw a part whose values take their time; whoever waits hears of it, so that nobody on the way gives up."""
+    def slow(self, name: str, values: Coroutine[Any, Any, dict[str, Any]], line: str = "") -> Response:
+        """Draw a part whose values take their time; whoever waits hears of it, so that nobody on the way gives up.
+
+        `line` is the command that is asked, told where it fails.
+        """
         return StreamingResponse(
-            self._slow(name, values), media_type="text/html", headers={"cache-control": "no-store"}
+            self._slow(name, values, line), media_type="text/html", headers={"cache-control": "no-store"}
         )
 
-    async def _slow(self, name: str, values: Coroutine[Any, Any, dict[str, Any]]) -> AsyncIterator[str]:
+    async def _slow(self, name: str, values: Coroutine[Any, Any, dict[str, Any]], line: str) -> AsyncIterator[str]:
         task = asyncio.create_task(values)
         try:
             while not (await asyncio.wait({task}, timeout=HEARD_S))[0]:
@@ -92,7 +95,7 @@ class Site:
             try:
                 drawn = self.shell.part(name, **task.result())
             except TierwiseError as error:
-                drawn = self.shell.part("failed", told=str(error))
+                drawn = self.shell.part("failed", told=str(error), line=line)
             yield drawn
         finally:
             task.cancel()

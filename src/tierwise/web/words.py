@@ -37,6 +37,11 @@ def dollars(amount: float) -> str:
     return f"${amount:,.0f}" if amount >= 10 else f"${amount:.3g}"
 
 
+def number(things: int) -> str:
+    """Write a number of things, whole."""
+    return f"{things:,}"
+
+
 def count(number: float) -> str:
     """Write a number of things, short."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):

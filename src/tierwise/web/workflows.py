@@ -120,11 +120,11 @@ def routes(site: Site) -> list[Route]:
 
     async def data(request: Request) -> Response:
         name = _row(await _status(site, request), request)["name"]  # the command would read any file of this name
-        return await _told(site, "workflow_data", "dataset", "report", "--", name)
+        return _told(site, "workflow_data", "dataset", "report", "--", name)
 
     async def trial(request: Request) -> Response:
         name = _row(await _status(site, request), request)["name"]
-        return await _told(site, "workflow_trial", "rollout", "status", "--", name, plot=_arms)
+        return _told(site, "workflow_trial", "rollout", "status", "--", name, plot=_arms)
 
     async def line(request: Request) -> Response:
         status = await _status(site, request)
@@ -280,13 +280,14 @@ def _arms(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"state": state, "compared": compared, "plot": drawn}
 
 
-async def _told(site: Site, part: str, *words: str, plot: Any = None) -> Response:
+def _told(site: Site, part: str, *words: str, plot: Any = None) -> Response:
     """Draw a part of what a command answers; where it does not, its last words."""
-    try:
+
+    async def values() -> dict[str, Any]:
         found = await site.commands.answer(words)
-    except TierwiseError as error:
-        return site.part("told", told=str(error), line=shown(words))
-    return site.part(part, line=shown(words), **({"found": found} if plot is None else plot(found)))
+        return {"line": shown(words)} | ({"found": found} if plot is None else plot(found))
+
+    return site.slow(part, values(), line=shown(words))
 
 
 async def _status(site: Site, request: Request) -> dict[str, Any]:

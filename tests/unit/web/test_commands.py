@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tierwise.core.errors import InvalidCall
-from tierwise.core.secret import Secret
+from tierwise.providers.transport import Transport
 from tierwise.web.commands import MOST_ANSWERING, MOST_RUNNING, CommandFailed, Commands, Run, shown
+from tierwise.web.gateway import Gateway
 
 
 def commands(home: Path) -> Commands:
@@ -59,7 +60,8 @@ def test_an_answer_is_json_and_a_failure_its_last_words(tmp_path: Path) -> None:
 
 def test_a_command_gets_the_key_of_whoever_looks_in_its_environment_and_shows_it_nowhere(tmp_path: Path) -> None:
     async def play() -> None:
-        run = commands(tmp_path).start(("config", "show"), Secret("tw_hidden_key"), "/ui/")
+        asker = Gateway(Transport(), {"x-tierwise-auth": "Bearer tw_hidden_key", "x-tierwise-key": "ann"})
+        run = commands(tmp_path).start(("config", "show"), asker, "/ui/")
         assert not any("tw_hidden_key" in line for line in await lines_of(run)) and "tw_hidden_key" not in run.shown
 
     asyncio.run(play())
@@ -130,5 +132,17 @@ def test_words_that_no_program_can_be_given_are_refused_before_anything_starts(t
         with pytest.raises(InvalidCall, match="NUL"):
             await running.answer(("show", "a\0b"))
         assert running.runs == []
+
+    asyncio.run(play())
+
+
+def test_what_a_page_changed_is_recorded_with_the_key_that_asked(tmp_path: Path) -> None:
+    async def play() -> None:
+        running = commands(tmp_path)
+        asker = Gateway(Transport(), {"x-tierwise-auth": "Bearer k", "x-tierwise-key": "ann%20b"})
+        made = running.start(("keys", "create", "other"), asker, "/ui/")
+        await lines_of(made)
+        assert made.code == 0
+        assert "for the key ann b" in str(await running.answer(("keys", "show", "other")))
 
     asyncio.run(play())
