@@ -190,7 +190,7 @@ on; that of `tierwise fit` asks for more.
 | loaded and answered with the least memory that "fits" as the kernel's limit | {one["limited_answer"]} of {one["limited"]} |
 | the same with half of what was needed | {one["half_answer"]} of {one["limited"]} |
 
-Most false ones are of small models, beside which what is kept in reserve is much. Prompts were short, so that copies of
+Most of the false "no" are of small models, beside which what is kept in reserve is much. Prompts were short, so that copies of
 windows are counted by the sum alone; weights are zeros. Architectures that the engine refused to load as they were drawn
 ({one["refused"]} draws and setups) are not among them, and no device was there. An earlier seed (20261122) showed a false "fits" in
 328 loads (a cache in f32) and six sums that were too small, after which the sum was mended; the seed of these is {one["seed"]}.
