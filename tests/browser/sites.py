@@ -186,9 +186,9 @@ def measured(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(kind: str, home: Path, upstream: ScriptedUpstream, calls: int = 0) -> Iterator[Site]:
-    """Serve a ledger of this kind until the block ends; `calls` is how many the large one holds."""
-    written = settings(home, upstream.url)
+def opened(kind: str, home: Path, upstream: ScriptedUpstream, calls: int = 0, more: str = "") -> Iterator[Site]:
+    """Serve a ledger of this kind until the block ends; `calls` is how many the large one holds, `more` is configured."""
+    written = settings(home, upstream.url, more)
     if kind == "large":  # in a thread, as the browser's event loop may be running in this one
         writing = threading.Thread(target=ledgers.fill, args=(written.ledger_path, calls, time.time()))
         writing.start()

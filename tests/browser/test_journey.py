@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.acceptance.evaluation import write_items
 from tests.browser import sites
 from tests.browser.chromium import Visit
 from tests.browser.conftest import Opens
@@ -16,13 +17,23 @@ from tests.browser.sites import Site
 from tierwise.testing import ScriptedUpstream
 
 Found = dict[str, Any]
+RUN_MS = 60_000
+ITEMS = 6
+ECHO = """
+[[workflow]]
+name = "echo"
+candidates = ["large-70b"]
+baseline = "frontier-1"
+data = "items.jsonl"
+"""
 ASKED = {"model": "auto:tickets", "messages": [{"role": "user", "content": "Where is my parcel?"}]}
 
 
 def finds_three_steps(tab: Visit, site: Site, found: Found) -> None:
     tab.go("/")
-    expect(tab.page.get_by_text("Nothing is recorded yet")).to_be_visible()
-    expect(tab.page.get_by_text(f"OPENAI_BASE_URL={site.origin}/v1")).to_be_visible()
+    for step in ("1. Try", "2. Connect a client", "3. Choose a workflow"):
+        expect(tab.page.get_by_role("heading", name=step)).to_be_visible()
+    expect(tab.page.get_by_text(f"OPENAI_BASE_URL={site.origin}/v1").first).to_be_visible()
 
 
 def sees_a_call_arrive(tab: Visit, site: Site, found: Found) -> None:
@@ -79,6 +90,37 @@ def goes_it_by_keyboard(tab: Visit, site: Site, found: Found) -> None:
     expect(tab.page.get_by_role("heading", level=1)).to_contain_text(found["call"])
 
 
+def compares_two_models(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.get_by_role("link", name="Workflows").click()
+    tab.page.get_by_role("link", name="echo").click()
+    expect(tab.page.get_by_text("Nothing is measured yet")).to_be_visible()
+    tab.page.locator("summary", has_text="Compare").click()
+    form = tab.page.locator("form[data-line$='/act/compare/line']")
+    form.get_by_label("Agree to the estimated cost").check()
+    expect(form.get_by_text("tierwise compare --yes -- echo")).to_be_visible()
+    form.get_by_role("button", name="Compare").click()
+    expect(tab.page.get_by_role("heading", level=1)).to_have_text("Done", timeout=RUN_MS)
+    tab.page.get_by_role("link", name="Back").click()
+
+
+def reads_the_verdict(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.locator("summary", has_text="Decide").click()
+    form = tab.page.locator("form[data-line$='/act/decide/line']")
+    form.get_by_role("button", name="Decide").click()
+    expect(tab.page.get_by_text("Done: the verdict is no")).to_be_visible(timeout=RUN_MS)
+    tab.page.get_by_role("link", name="Back").click()
+    expect(tab.page.locator(".verdict", has_text="not enough evidence").first).to_be_visible()
+    expect(tab.page.get_by_role("img", name="points to the baseline")).to_be_visible()
+
+
+def asks_two_side_by_side(tab: Visit, site: Site, found: Found) -> None:
+    tab.page.get_by_role("link", name="Playground").click()
+    tab.page.get_by_label("Prompt").fill("Where is my parcel?")
+    tab.page.get_by_role("button", name="Send").click()
+    expect(tab.page.locator(".play-facts")).to_have_count(2, timeout=RUN_MS)
+    expect(tab.page.locator(".play-after").first).to_contain_text("Why:")
+
+
 STEPS: tuple[Callable[[Visit, Site, Found], None], ...] = (
     finds_three_steps,
     sees_a_call_arrive,
@@ -87,13 +129,18 @@ STEPS: tuple[Callable[[Visit, Site, Found], None], ...] = (
     reads_the_record,
     finds_it_in_the_overview,
     goes_it_by_keyboard,
+    compares_two_models,
+    reads_the_verdict,
+    asks_two_side_by_side,
 )
 
 
 def test_somebody_new_sends_a_call_and_reads_what_became_of_it(
     visit: Opens, upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with sites.opened("empty", tmp_path_factory.mktemp("new"), upstream) as site:
+    home = tmp_path_factory.mktemp("new")
+    write_items(home / "items.jsonl", ITEMS)
+    with sites.opened("empty", home, upstream, more=ECHO) as site:
         tab, found = visit(site), Found()
         for step in STEPS:
             step(tab, site, found)
