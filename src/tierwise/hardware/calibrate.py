@@ -82,7 +82,7 @@ def _costs(seen: Mapping[str, tuple[tuple[float, float, float], float]]) -> Cost
         weights=tuple(zip(bits, each, strict=True)),
         look_s=look,
         layer_s=layer,
-        moe=max(experts, _LEAST_WEIGHT_S) / each[0],
+        moe=max(1.0, experts / each[0]),  # what is cheaper came from a cache: made-up words choose the same experts
     )
 
 
