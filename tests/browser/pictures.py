@@ -7,6 +7,7 @@ import io
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from PIL import Image
 
@@ -14,6 +15,7 @@ from tests.browser import chromium, sites
 from tests.browser.chromium import NARROW, WIDE, Visit
 from tests.browser.pages import PAGES
 from tierwise.testing import ScriptedUpstream
+from tierwise.web.cost import EXAMPLE
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 CALLS = 40_000
@@ -27,6 +29,7 @@ class Picture(NamedTuple):
     ledger: str
     theme: str
     width: int
+    query: str = ""
 
     @property
     def file(self) -> Path:
@@ -39,7 +42,10 @@ PICTURES = (
     Picture("overview", "large", "dark", NARROW),
     Picture("decisions", "large", "dark", WIDE),
     Picture("decision", "small", "light", WIDE),
+    Picture("workflow", "small", "light", WIDE),
     Picture("models", "small", "dark", WIDE),
+    Picture("cost", "large", "light", WIDE, f"?{urlencode(EXAMPLE)}"),
+    Picture("policy", "small", "dark", WIDE),
 )
 
 
@@ -68,7 +74,8 @@ def main() -> None:
             site = {"small": some, "large": many}[one.ledger]
             context = chromium.context(browser, one.theme, one.width)
             tab = Visit(context, site.origin)
-            tab.go(paths[one.page].format(decision=site.decision))
+            tab.go(paths[one.page].format(decision=site.decision) + one.query)
+            tab.settle()
             one.file.write_bytes(small(tab.page.screenshot(full_page=one.width == WIDE and one.page != "decisions")))
             context.close()
             print(f"{one.file.name}: {one.file.stat().st_size // 1000} kB")
