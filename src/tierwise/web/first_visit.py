@@ -19,7 +19,9 @@ from tierwise.web.site import Site
 DRIVEN = "http://127.0.0.1:7373"
 UNUSED, YOURS = "unused", "YOUR-KEY"
 GIB = 1 << 30
-TOLD = {"role": "user", "content": "What is a tier?"}
+FREE = "What is a tier?"
+# What the task of the shipped models is about; they know nothing else.
+OF_TASKS = {"banking77": "My card was swallowed by the machine"}
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +60,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page is given. `address` is the gateway's, `keyed`: callers have to show a key."""
+    """What the page is given. `address` is the gateway's, `keyed`: callers have to show a key; `model` can be asked."""
 
     address: str
     keyed: bool
     clients: tuple[Client, ...]
     endpoints: tuple[Endpoint, ...]
     candidates: tuple[str, ...]
+    model: str = "auto"
+    prompt: str = FREE
 
     @property
     def key(self) -> str:
@@ -75,7 +79,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     def curl(self) -> str:
         """A call without any client."""
         key = f" \\\n  -H 'authorization: Bearer {YOURS}'" if self.keyed else ""
-        body = json.dumps({"model": "auto", "messages": [TOLD]})
+        body = json.dumps({"model": self.model, "messages": [{"role": "user", "content": self.prompt}]})
         return f"curl {self.address}/v1/chat/completions -H 'content-type: application/json'{key} \\\n  -d '{body}'"
 
 
@@ -107,6 +111,8 @@ def told(headers: Mapping[str, str], status: Mapping[str, Any] | None) -> Start:
     keyed = bool(headers.get("x-tierwise-auth"))
     known = status or {"endpoints": (), "models": ()}
     models = [one for one in known["models"] if not one["tasks"]]
+    task = next((name for one in known["models"] for name in one["tasks"] if name in OF_TASKS), None)
+    only = task if task and not models else None
     return Start(
         address=address,
         keyed=keyed,
@@ -119,6 +125,8 @@ def told(headers: Mapping[str, str], status: Mapping[str, Any] | None) -> Start:
             for one in known["endpoints"]
         ),
         candidates=_candidates(models),
+        model=f"auto:{only}" if only else "auto",
+        prompt=OF_TASKS[only] if only else FREE,
     )  # fmt: skip
 
 

@@ -52,6 +52,15 @@ def test_an_example_of_a_workflow_compares_a_near_model_with_a_far_one() -> None
     assert first_visit.told({}, None).candidates == () == first_visit.told({}, None).endpoints
 
 
+def test_the_first_call_asks_what_somebody_here_can_answer() -> None:
+    shipped = model("small", "local", tasks=("banking77",))
+    only = first_visit.told({}, {"endpoints": [], "models": [shipped]})
+    assert only.model == "auto:banking77" and "card" in only.prompt and '"auto:banking77"' in only.curl
+    for models in ([shipped, model("general", "local")], [model("another", "local", tasks=("other",))], []):
+        start = first_visit.told({}, {"endpoints": [], "models": models})
+        assert (start.model, start.prompt) == ("auto", first_visit.FREE) and '"auto"' in start.curl
+
+
 @pytest.mark.parametrize(("total", "said"), [(16 << 30, "16 GiB of memory"), (None, "memory unknown")])
 def test_a_machine_is_told_in_words(total: int | None, said: str) -> None:
     found = first_visit.machine(MACHINE | {"machine": MACHINE["machine"] | {"memory_total_bytes": total}})

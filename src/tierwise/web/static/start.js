@@ -27,7 +27,7 @@ form?.addEventListener("submit", async (event) => {
   const messages = [{ role: "user", content: form.elements.text.value }];
   let ident = "";
   try {
-    const body = { model: "auto", messages, stream: true, max_tokens: 256 };
+    const body = { model: form.dataset.model, messages, stream: true, max_tokens: 256 };
     const found = await ask(body, {
       opened: (first) => { ident = first.head.decision; },
       heard: (now) => { answer.textContent = now.text; },
