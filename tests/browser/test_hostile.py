@@ -36,6 +36,7 @@ NAMES = (
 )
 ROUNDS = 3
 TEXTS = hostile.texts(COUNT)
+NOT_THERE = "Failed to load resource: the server responded with a status of 4"
 pytestmark = pytest.mark.timeout(600)  # hundreds of pages, each opened
 
 
@@ -59,8 +60,12 @@ def hostile_site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def done(tab: Visit) -> list[str]:
-    """Return what a text did on the page that is shown, nothing if it stayed text."""
-    return [*tab.complaints, *tab.page.evaluate(hostile.RAN)]
+    """Return what a text did on the page that is shown, nothing if it stayed text.
+
+    The browser's own word on a page that is not there comes when it likes, and is nobody's doing.
+    """
+    found = [*tab.complaints, *tab.page.evaluate(hostile.RAN)]
+    return [one for one in found if not one.startswith(NOT_THERE)]
 
 
 def shown(tab: Visit, number: int) -> bool:
@@ -92,7 +97,6 @@ def test_on_every_page_such_names_stay_names(page: Any, hostile_site: Site, visi
         assert tab.page.inner_text("h1").startswith(page.heading)
     else:  # a record of models that were never there cannot be replayed
         assert page.name == "replay"
-        tab.said.clear()
     assert not done(tab)
 
 
@@ -145,7 +149,6 @@ def test_what_a_page_is_asked_for_stays_text(page: Any, hostile_site: Site, visi
     for at in range(begin, begin + some, len(NAMES)):
         query = urlencode({name: TEXTS[(at + place) % COUNT][:500] for place, name in enumerate(NAMES)})
         assert tab.go(f"{path}?{query}") in (200, 400, 404)
-        tab.said.clear()  # the browser tells of each page that is not there
         assert not done(tab), query
 
 
@@ -153,7 +156,6 @@ def test_a_workflow_of_such_a_name_has_a_page_like_any_other(hostile_site: Site,
     tab = visit(hostile_site)
     for number in range(0, NAMED, 2):
         assert tab.go(f"/ui/workflows/{quote(TEXTS[number], safe='')}") in (200, 404, 414)
-        tab.said.clear()
         assert not done(tab), TEXTS[number]
 
 
@@ -163,5 +165,4 @@ def test_what_stands_in_an_address_stays_text(hostile_site: Site, visit: Opens) 
         inside = quote(text[:700], safe="")
         for path in (f"/ui/decisions/{inside}", f"/ui/{inside}", f"/ui/login?next={inside}"):
             assert tab.go(path) in (200, 400, 404)
-            tab.said.clear()  # the browser tells of each page that is not there
             assert not done(tab), path

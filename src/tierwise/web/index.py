@@ -110,6 +110,11 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     tokens_out: int = 0
     unmetered: int = 0
 
+    @property
+    def spent_picousd(self) -> int | None:
+        """What is known to be spent, None where no cost is known at all."""
+        return self.cost_picousd if self.cost_picousd or self.unknown_picousd or not self.unmetered else None
+
 
 _COLUMNS = tuple(CallRow.__struct_fields__)
 _SUMMED = tuple(Sums.__struct_fields__)[1:]

@@ -74,13 +74,13 @@ def routes(site: Site) -> list[Route]:
 
 
 def choices(status: Status) -> dict[str, list[Choice]]:
-    """Return what a column may ask, in groups; what makes embeddings only cannot be asked."""
+    """Return what a column may ask, in groups: not what makes embeddings only, nor `auto` where no model is general."""
     talking = [one for one in status.get("models", ()) if "embeddings" not in one["capabilities"]]
     every = tuple(one["id"] for one in talking)
     general = tuple(one["id"] for one in talking if not one["tasks"])
     tiers = [name for name in words.TIERS if any(one["tier"] == name for one in talking)]
     found = {
-        "Tierwise chooses": [Choice(name="auto", told="auto", models=general or every)],
+        "Tierwise chooses": [Choice(name="auto", told="auto", models=general)] if general or not every else [],
         "A workflow's route": [
             Choice(name=f"auto:{one['name']}", told=f"auto:{one['name']}", models=tuple(one["candidates"]) or every)
             for one in status.get("workflows", ())
@@ -104,7 +104,8 @@ def columns(groups: dict[str, list[Choice]], wanted: list[str]) -> list[str]:
     """Return what the columns ask at first: what the address wants, else the route beside one model."""
     known = [one.name for group in groups.values() for one in group]
     picked = [name for name in wanted if name in known][:MOST_COLUMNS]
-    return picked or ["auto", *(one.name for one in groups.get("A model", ())[:1])]
+    routes = [*groups.get("Tierwise chooses", ()), *groups.get("A workflow's route", ())]
+    return picked or [one.name for one in (*routes[:1], *groups.get("A model", ())[:1])]
 
 
 def _known(status: Status | None, workflow: str) -> None:

@@ -10,7 +10,8 @@ for (const form of document.querySelectorAll("form[data-into]")) {
     body.set("part", "1");
     const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
     if (answer?.ok) place.innerHTML = await answer.text(); // written by our own template, which escapes all that it is given
-    else place.textContent = "It cannot be decided now. Load the page again.";
+    else if (answer?.status === 413) place.textContent = "This is too long to be tested here: 250,000 bytes are read.";
+    else place.textContent = "It cannot be decided now. Try again; what you typed is still there.";
     place.removeAttribute("aria-busy");
   });
 }
