@@ -4,6 +4,7 @@ Invariant: nothing is told that the record does not say.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -142,8 +143,10 @@ async def _events(site: Site, wanted: Asked) -> AsyncIterator[bytes]:
 
 async def _found(site: Site, request: Request) -> Decision:
     """Return the record that is asked for. Raises InvalidCall."""
+    found = None
     async with site.reading() as ledger:
-        found = None if ledger is None else await ledger.get(request.path_params["ident"])
+        with contextlib.suppress(InvalidCall):  # what is no id names no decision
+            found = None if ledger is None else await ledger.get(request.path_params["ident"])
     if found is None:
         raise InvalidCall("there is no such decision", status=404)
     return found

@@ -20,6 +20,15 @@ from tests.integration.server.test_keys import Kept
 from tierwise.config import Settings
 from tierwise.testing import ScriptedUpstream
 
+ODD = (
+    "/ui/../v1/models",
+    "/ui//",
+    "/ui/static/..%2fapp.py",
+    "/ui/decisions/%00",
+    "/ui/%ff",
+    "/ui/models/",
+    "/ui/models%2f",
+)
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -168,18 +177,13 @@ def test_no_page_may_load_anything_from_elsewhere_or_run_what_stands_in_it(brows
     assert browser.get("/ui/nowhere")[0] == 404
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/ui/../v1/models",
-        "/ui//",
-        "/ui/static/..%2fapp.py",
-        "/ui/decisions/%00",
-        "/ui/%ff",
-        "/ui/models/",
-        "/ui/models%2f",
-    ],
-)
+def test_what_is_no_decision_is_not_there(browser: Browser) -> None:
+    for ident in ("nobody", "01m80e389vt0244wdaa35wqsxe"):
+        status, _, page = browser.get(f"/ui/decisions/{ident}")
+        assert status == 404 and "There is nothing here" in page
+
+
+@pytest.mark.parametrize("path", ODD)
 def test_odd_addresses_lead_nowhere(browser: Browser, path: str) -> None:
     assert browser.get(path)[0] in (400, 404)
 
